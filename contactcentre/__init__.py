@@ -1,0 +1,1 @@
+"""A contact centre on the PBX you already have."""

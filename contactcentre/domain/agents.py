@@ -1,0 +1,174 @@
+"""What an agent can be doing, and which step leads where.
+
+The table below is the whole truth: a (state, verb) pair that is not in it is refused with `NotAllowed`, so an agent is
+never "stuck in reserved". `deadline` bounds every state that someone else must end (an offer, wrap-up): when it has
+passed any controller may end it (`Verb.EXPIRE`).
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+
+class AgentState(StrEnum):
+    LOGGED_OUT = "logged_out"
+    AVAILABLE = "available"
+    OFFERED = "offered"  # reserved for one contact; the endpoint rings
+    TALKING = "talking"
+    WRAP_UP = "wrap_up"
+    PAUSED = "paused"
+
+
+class Verb(StrEnum):
+    LOGIN = "login"
+    LOGOUT = "logout"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    OFFER = "offer"
+    ACCEPT = "accept"
+    MISS = "miss"  # rang out, or the endpoint was busy, rejected or unreachable
+    RELEASE = "release"  # the offer ended through no fault of the agent (caller gone, answered elsewhere)
+    FINISH = "finish"  # the conversation ended
+    WRAPPED = "wrapped"  # wrap-up ended by the agent
+    EXPIRE = "expire"  # a deadline passed
+
+
+class NotAllowed(Exception):
+    """The verb makes no sense in the agent's state. The text says so for a person."""
+
+    def __init__(self, name: str, state: AgentState, verb: Verb, why: str = "") -> None:
+        super().__init__(f"agent {name} is {state.value}: {verb.value} is not possible{': ' + why if why else ''}")
+        self.name, self.state, self.verb = name, state, verb
+
+
+_S, _V = AgentState, Verb
+TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
+    (_S.LOGGED_OUT, _V.LOGIN): _S.AVAILABLE,
+    (_S.AVAILABLE, _V.LOGOUT): _S.LOGGED_OUT,
+    (_S.AVAILABLE, _V.PAUSE): _S.PAUSED,
+    (_S.AVAILABLE, _V.OFFER): _S.OFFERED,
+    (_S.PAUSED, _V.PAUSE): _S.PAUSED,  # another reason: closes the first, begins the second
+    (_S.PAUSED, _V.UNPAUSE): _S.AVAILABLE,
+    (_S.PAUSED, _V.LOGOUT): _S.LOGGED_OUT,
+    (_S.OFFERED, _V.ACCEPT): _S.TALKING,
+    (_S.OFFERED, _V.MISS): _S.AVAILABLE,  # or PAUSED("missed") after `misses_allowed`
+    (_S.OFFERED, _V.RELEASE): _S.AVAILABLE,
+    (_S.OFFERED, _V.EXPIRE): _S.AVAILABLE,
+    (_S.OFFERED, _V.PAUSE): _S.OFFERED,  # takes effect when the offer or call is over (`then`)
+    (_S.OFFERED, _V.LOGOUT): _S.OFFERED,
+    (_S.OFFERED, _V.UNPAUSE): _S.OFFERED,  # takes a wish to pause or log out back
+    (_S.TALKING, _V.FINISH): _S.WRAP_UP,  # or AVAILABLE where the queue allows no wrap-up
+    (_S.TALKING, _V.PAUSE): _S.TALKING,
+    (_S.TALKING, _V.LOGOUT): _S.TALKING,
+    (_S.TALKING, _V.UNPAUSE): _S.TALKING,
+    (_S.WRAP_UP, _V.WRAPPED): _S.AVAILABLE,
+    (_S.WRAP_UP, _V.EXPIRE): _S.AVAILABLE,
+    (_S.WRAP_UP, _V.PAUSE): _S.PAUSED,
+    (_S.WRAP_UP, _V.UNPAUSE): _S.AVAILABLE,
+    (_S.WRAP_UP, _V.LOGOUT): _S.LOGGED_OUT,
+}
+
+MISSED = "missed"
+"""Pause reason given to an agent who let `misses_allowed` offers ring out."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatus:
+    """One agent now. `version` grows by one with every change and is the key of compare-and-set."""
+
+    name: str
+    state: AgentState = AgentState.LOGGED_OUT
+    version: int = 0
+    since: float = 0.0  # when this state began
+    reason: str = ""  # of a pause
+    contact_id: str = ""  # the contact offered, talked with, or being wrapped up
+    queue: str = ""  # that contact's queue
+    token: str = ""  # of the offer, the proof that a reservation is ours
+    deadline: float = 0.0  # of OFFERED and WRAP_UP; 0 = none
+    idle_since: float = 0.0  # longest-idle counts from here: the last call's end, or the login
+    not_before: float = 0.0  # no offer before this time (reject delay, busy delay)
+    misses: int = 0  # in a row
+    calls: int = 0  # answered since login
+    then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "AgentStatus":
+        raw = json.loads(text)
+        return cls(**{**raw, "state": AgentState(raw["state"])})
+
+
+def step(
+    status: AgentStatus,
+    verb: Verb,
+    at: float,
+    *,
+    reason: str = "",
+    contact_id: str = "",
+    queue: str = "",
+    token: str = "",
+    deadline: float = 0.0,
+    wrap_up: float = 0.0,
+    misses_allowed: int = 0,
+    delay: float = 0.0,
+) -> AgentStatus:
+    """The agent after `verb` at `at` (epoch seconds).
+
+    OFFER takes contact_id, queue, token, deadline. ACCEPT, MISS, RELEASE, FINISH take the offer's token and are refused
+    when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS takes misses_allowed (0 = never pause) and
+    delay (seconds until the next offer). PAUSE takes reason. Raises NotAllowed.
+    """
+    target = TRANSITIONS.get((status.state, verb))
+    if target is None:
+        raise NotAllowed(status.name, status.state, verb)
+    if verb in (Verb.ACCEPT, Verb.MISS, Verb.RELEASE, Verb.FINISH) and token != status.token:
+        raise NotAllowed(status.name, status.state, verb, "the offer is another one")
+    if verb is Verb.EXPIRE and not 0 < status.deadline <= at:
+        raise NotAllowed(status.name, status.state, verb, "the deadline has not passed")
+    if verb is Verb.OFFER and status.not_before > at:
+        raise NotAllowed(status.name, status.state, verb, "a delay after the last offer is still running")
+    moved = replace(status, version=status.version + 1)
+    if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
+        wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
+        return replace(moved, then=wish)
+    free = replace(moved, since=at, reason="", contact_id="", queue="", token="", deadline=0.0)
+    match verb:
+        case Verb.LOGIN:
+            return replace(free, state=target, idle_since=at, not_before=0.0, misses=0, calls=0, then="")
+        case Verb.OFFER:
+            return replace(
+                moved, state=target, since=at, contact_id=contact_id, queue=queue, token=token, deadline=deadline
+            )
+        case Verb.ACCEPT:
+            return replace(moved, state=target, since=at, deadline=0.0, misses=0, calls=status.calls + 1)
+        case Verb.FINISH if wrap_up > 0:
+            return replace(moved, state=target, since=at, deadline=at + wrap_up, idle_since=at)
+        case Verb.FINISH:
+            return _settle(replace(free, state=AgentState.AVAILABLE, idle_since=at), at)
+        case Verb.MISS | Verb.EXPIRE if status.state is AgentState.OFFERED:
+            misses = status.misses + 1
+            missed = replace(free, state=target, misses=misses, not_before=at + delay)
+            if 0 < misses_allowed <= misses and not status.then:
+                return replace(missed, state=AgentState.PAUSED, reason=MISSED, misses=0)
+            return _settle(missed, at)
+        case Verb.RELEASE:
+            return _settle(replace(free, state=target), at)
+        case Verb.PAUSE:
+            return replace(free, state=target, reason=reason)
+        case Verb.LOGOUT:
+            return replace(free, state=target, then="")
+        case Verb.UNPAUSE:
+            return replace(free, state=target, then="")
+        case _:  # WRAPPED, EXPIRE of wrap-up
+            return _settle(replace(free, state=target), at)
+
+
+def _settle(status: AgentStatus, at: float) -> AgentStatus:
+    """Carries out what the agent asked for while an offer or a call ran."""
+    if status.then == "logout":
+        return replace(status, state=AgentState.LOGGED_OUT, since=at, then="")
+    if status.then.startswith("pause:"):
+        return replace(status, state=AgentState.PAUSED, since=at, reason=status.then[6:], then="")
+    return status

@@ -1,0 +1,100 @@
+"""Facts about a contact. Everything that reports, dashboards and webhooks say is derived from these events.
+
+An event is `(contact_id, seq, at, kind, data)`: `seq` counts from 1 without gaps within its contact and is given by
+the contact's owner (one greenlet of one controller), so a reader can tell a missing event from a late one, and writing
+the same event twice is harmless.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What happened. The comment names the keys of `data`; every key is always there, `""` where nothing is known."""
+
+    ARRIVED = "contact.arrived"  # node, channel, did, caller, caller_name, flow, language
+    ANSWERED = "contact.answered"  # (the caller's leg was answered by us)
+    ENDED = "contact.ended"  # outcome (see Outcome), by (caller|agent|system), cause (Q.850 number or 0)
+    NODE = "flow.node"  # flow, node, type
+    CHOSE = "flow.chose"  # node, choice (a menu's digit, `timeout`, `invalid`, a condition's branch, a lookup's result)
+    SET = "flow.set"  # name, value
+    QUEUED = "queue.entered"  # queue, requirement (text), priority
+    ANNOUNCED = "queue.announced"  # queue, position
+    UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds)
+    DECISION = "routing.decision"  # queue, agent ("" = nobody), rule, candidates [..], cut [[agent, rule], ..]
+    OFFERED = "offer.made"  # queue, agent, token, deadline, leg
+    RINGING = "offer.ringing"  # agent, token, leg
+    ACCEPTED = "offer.accepted"  # agent, token, leg
+    REFUSED = "offer.failed"  # agent, token, leg, result (see OfferResult)
+    LEG_STARTED = "leg.started"  # leg (channel id), role (caller|agent|target), endpoint, agent
+    LEG_ANSWERED = "leg.answered"  # leg
+    LEG_ENDED = "leg.ended"  # leg, cause
+    TALK_STARTED = "talk.started"  # agent, queue, leg
+    TALK_ENDED = "talk.ended"  # agent, queue, leg
+    RECORDING_STARTED = "recording.started"  # recording (id), agent, queue
+    RECORDING_ENDED = "recording.ended"  # recording, started_at, files {left, right} (names on the PBX), offsets
+    RECORDING_STORED = "recording.stored"  # recording, path, seconds, sha256, bytes, channels
+    RECORDING_FAILED = "recording.failed"  # recording, error
+    VOICEMAIL = "voicemail.left"  # recording, box, seconds
+    TRANSFERRED = "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N)
+    WRAP_UP_STARTED = "wrap_up.started"  # agent, queue, seconds (allowed)
+    WRAP_UP_ENDED = "wrap_up.ended"  # agent, queue
+    DISPOSITION = "contact.disposition"  # agent, code
+
+
+class Outcome(StrEnum):
+    """How a contact ended; exactly one for each."""
+
+    ANSWERED = "answered"  # talked with an agent (or an external party) and ended
+    ABANDONED = "abandoned"  # the caller hung up while waiting in a queue or while an agent rang
+    SELF_SERVED = "self_served"  # the flow came to its end, or the caller hung up in it before any queue
+    VOICEMAIL = "voicemail"  # left a message
+    TRANSFERRED = "transferred"  # went out of our hands to a number or to the PBX's own dialplan
+    REJECTED = "rejected"  # turned away: closed, full, unknown DID
+    LOST = "lost"  # our fault: an error, or a call that vanished while we were away
+
+
+class LeftQueue(StrEnum):
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    TIMEOUT = "timeout"
+    KEY = "key"
+    FULL = "full"
+    EMPTY = "empty"
+    TRANSFERRED = "transferred"
+    LOST = "lost"
+
+
+class OfferResult(StrEnum):
+    """Why an offer came to nothing. Each has one defined effect on the agent (domain.agents)."""
+
+    MISSED = "missed"
+    BUSY = "busy"
+    REJECTED = "rejected"
+    UNREACHABLE = "unreachable"
+    CALLER_GONE = "caller_gone"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    contact_id: str
+    seq: int
+    at: float
+    kind: Kind
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {"contact_id": self.contact_id, "seq": self.seq, "at": self.at, "kind": self.kind, "data": dict(self.data)},
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Event":
+        """Raises ValueError (also for an unknown kind) or KeyError when the text is no event."""
+        raw = json.loads(text)
+        return cls(str(raw["contact_id"]), int(raw["seq"]), float(raw["at"]), Kind(raw["kind"]), raw["data"])

@@ -1,0 +1,141 @@
+"""The verbs of a PBX, as few as a contact centre needs. `pbx.asterisk` and `pbx.freeswitch` implement them.
+
+All verbs block the calling greenlet until the PBX has accepted or refused, at most `REQUEST_DEADLINE` seconds, and raise
+`pbx.errors`. No verb waits for what happens later (a prompt's end, an answer): that comes as an event to the channel's inbox.
+
+Ids of channels, bridges, playbacks and recordings are chosen by us, so that a request can be repeated and a restarted
+controller recognises its own.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party
+
+REQUEST_DEADLINE = 5.0
+"""Seconds that a verb waits for the PBX at most."""
+
+Inbox = Callable[[ChannelEvent], None]
+"""Takes one event; must not block (it is called by the socket's reader)."""
+
+# A medium is a text: `sound:NAME` (a prompt in the PBX's sound directories), `sound:/absolute/path` (without suffix),
+# `digits:123`, `number:42`, `tone:beep`, `silence:SECONDS`.
+Medium = str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """What the PBX says of a channel that is there now."""
+
+    id: str
+    name: str
+    up: bool
+    ours: bool  # in the hands of our application
+    caller: Party
+    dialled: str
+    endpoint: str
+    created_at: float
+    contact_id: str  # the tie we set (variable CONTACT_ID), "" if none
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeInfo:
+    id: str
+    kind: str  # "mixing" | "holding"
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    channels: Mapping[str, ChannelInfo]
+    bridges: Mapping[str, BridgeInfo]
+
+
+class Tap(Protocol):
+    """A stereo recording that runs: one file for what the channel says, one for what it hears."""
+
+    id: str
+
+    def stop(self) -> Mapping[str, str]:
+        """Ends it. Returns {"left": name, "right": name} of the two files on the PBX. A gone channel is no error."""
+
+
+class Channel(Protocol):
+    id: str
+
+    def answer(self) -> None: ...
+
+    def ring(self) -> None:
+        """Lets the caller hear ringing (before the answer)."""
+
+    def hangup(self, cause: Cause = Cause.NORMAL) -> None:
+        """A channel that is gone already is no error."""
+
+    def play(self, playback_id: str, media: Sequence[Medium], language: str = "") -> None:
+        """Starts playing one after the other; PlaybackEnded(playback_id) comes once, at the end of all."""
+
+    def stop_playing(self, playback_id: str) -> None:
+        """A playback that has ended already is no error."""
+
+    def wait_with_music(self, music: str) -> None:
+        """Puts the channel into the waiting room with this music class. It can still be played to and sends digits."""
+
+    def stop_waiting(self) -> None:
+        """Takes it out of the waiting room; no error when it was in none. `Bridge.add` does this by itself."""
+
+    def set_variable(self, name: str, value: str) -> None: ...
+
+    def record(self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool) -> None:
+        """Records what the channel says (voicemail), outside any bridge. RecordingEnded(name) comes at the end."""
+
+    def stop_recording(self, name: str) -> None: ...
+
+    def tap(self, tap_id: str) -> Tap:
+        """Starts a stereo recording of this leg: left = what it says, right = what it hears."""
+
+    def leave_to(self, context: str, extension: str) -> None:
+        """Gives the channel back to the PBX's own dialplan (fallback, transfer)."""
+
+
+class Bridge(Protocol):
+    id: str
+
+    def add(self, *channels: Channel) -> None: ...
+
+    def remove(self, channel: Channel) -> None: ...
+
+    def destroy(self) -> None:
+        """A bridge that is gone already is no error. Does not hang up its channels."""
+
+
+class Pbx(Protocol):
+    node: str
+
+    def start(self, sink: Callable[[NodeEvent], None]) -> None:
+        """Connects (and reconnects until `stop`). `sink` must not block. A channel that arrives has no inbox yet: its
+        events are kept until `adopt`, 30 seconds at most."""
+
+    def stop(self) -> None: ...
+
+    def adopt(self, channel_id: str, inbox: Inbox) -> Channel:
+        """Binds the channel's events to an inbox; events kept since its arrival are delivered first."""
+
+    def call(
+        self, endpoint: str, *, channel_id: str, inbox: Inbox, contact_id: str, caller: Party, ring_seconds: float
+    ) -> Channel:
+        """Calls an endpoint (`alice`) or a number through a trunk (`number@trunk`) with the inbox bound beforehand.
+        Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow."""
+
+    def bridge(self, bridge_id: str) -> Bridge:
+        """Makes a mixing bridge; with an id that exists already it returns that one."""
+
+    def inventory(self) -> Inventory: ...
+
+    def reachable(self) -> Mapping[str, bool]:
+        """Endpoint -> is it registered / reachable now."""
+
+    def recording(self, name: str) -> Iterator[bytes]:
+        """Reads a finished recording's file in chunks. Raises Gone."""
+
+    def delete_recording(self, name: str) -> None: ...
