@@ -1,0 +1,376 @@
+"""The lab itself: start, watch and stop one private Asterisk under one state directory."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from contactcentre.lab.config import ARI_USER, LOOPBACK, Directories, Ports, write_base
+from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout
+from contactcentre.lab.install import (
+    Asterisk,
+    clean_environment,
+    file_lock,
+    find_asterisk,
+)
+
+START_DEADLINE = 30.0
+STOP_DEADLINE = 10.0
+RTP_PORTS = 4000
+
+
+@dataclass(frozen=True)
+class LabInfo:
+    """A running lab, as `lab.json` keeps it. The file is readable by its owner only, for it holds the ARI secret."""
+
+    pid: int
+    version: str
+    started_at: float
+    """Epoch seconds."""
+    ari_url: str
+    """`http://127.0.0.1:PORT/ari`, for REST over HTTP and stored recordings."""
+    ari_ws_url: str
+    """`ws://127.0.0.1:PORT/ari/events`, to which `?app=` is added."""
+    ari_user: str
+    ari_secret: str
+    sip_host: str
+    sip_port: int
+    ws_url: str
+    """SIP over websocket, for browsers."""
+    http_port: int
+    rtp_first: int
+    rtp_last: int
+    state_dir: str
+    etc_dir: str
+    provisioned_dir: str
+    """Where provisioning puts its .conf files; the base configuration includes them."""
+    recordings_dir: str
+    sounds_dir: str
+    """Has `en`, `fr` and `es`; own prompts may be added in a directory of their own."""
+    log_file: str
+
+
+class Lab:
+    """One private Asterisk on loopback. Several objects, also in several processes, may share one state directory.
+
+    Plain blocking code; under gevent's monkey-patching it yields as every other blocking call does.
+    """
+
+    def __init__(self, state_dir: Path | str) -> None:
+        self.directories = Directories(Path(state_dir).resolve())
+        self._json = self.directories.state / "lab.json"
+        self._asterisk: Asterisk | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self, *, until_parent_dies: bool = False) -> LabInfo:
+        """Start Asterisk, or find it running, and return once ARI and SIP answer.
+
+        With `until_parent_dies` Asterisk ends with the thread that started it, however that dies (tests want this);
+        otherwise it runs until `stop`. Raises NoAsterisk, LabError with the log's last lines, or LabTimeout.
+        """
+        self.directories.state.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            running = self.status()
+            if running is not None:
+                return running
+            self._end_leftovers()
+            self._asterisk = self._asterisk or find_asterisk()
+            last_error = ""
+            for _attempt in range(
+                3
+            ):  # a port may be taken between choosing it and Asterisk binding it
+                info = self._launch(
+                    self._asterisk, until_parent_dies, fresh_ports=bool(last_error)
+                )
+                last_error = self._await_ready(info)
+                if not last_error:
+                    self._save(asdict(info))
+                    return info
+                self._end_leftovers()
+            raise LabError(
+                f"Asterisk did not start: {last_error} (its log: {info.log_file})"
+            )
+
+    def stop(self) -> bool:
+        """Stop Asterisk and wait until it is gone; False when it was not running. Files stay."""
+        if not self.directories.state.is_dir():
+            return False
+        with self._locked():
+            was_running = self._end_leftovers()
+            known = self._load()
+            if known:
+                self._save(known | {"pid": 0})
+            return was_running
+
+    def status(self) -> LabInfo | None:
+        """The running lab, or None when it does not run (any more)."""
+        known = self._load()
+        if not known or not known.get("pid") or known["pid"] not in self._pids():
+            return None
+        return LabInfo(**known)
+
+    def info(self) -> LabInfo:
+        """The running lab; raises LabNotRunning when it is not."""
+        running = self.status()
+        if running is None:
+            raise LabNotRunning(
+                f"no lab runs at {self.directories.state}: start it with `contactcentre lab start`"
+            )
+        return running
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    # -- looking inside --------------------------------------------------------------------------------------------
+
+    def rx(self, command: str, deadline: float = 10.0) -> str:
+        """What Asterisk's console answers to one command (`asterisk -rx`). Deadline in seconds."""
+        self.info()
+        return self._rx(command, deadline)
+
+    def logs(self, follow: bool = False) -> Iterator[str]:
+        """The lines of Asterisk's log without their newline; with `follow` it goes on until the caller stops asking."""
+        with self.log_file.open(errors="replace") as log:
+            while True:
+                line = log.readline()
+                if line:
+                    yield line.rstrip("\n")
+                elif follow:
+                    time.sleep(0.2)
+                else:
+                    return
+
+    @property
+    def log_file(self) -> Path:
+        return self.directories.log / "messages"
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _launch(
+        self, asterisk: Asterisk, until_parent_dies: bool, fresh_ports: bool
+    ) -> LabInfo:
+        d = self.directories
+        before = {} if fresh_ports else self._load()
+        ports = _choose_ports(before)
+        secret = self._load().get("ari_secret") or secrets.token_urlsafe(32)
+        write_base(asterisk, d, ports, secret)
+        if self.log_file.exists():
+            self.log_file.rename(self.log_file.with_suffix(".1"))
+        for leftover in d.run.iterdir():
+            leftover.unlink()
+        command = [*asterisk.command, "-f", "-C", str(d.etc / "asterisk.conf")]
+        if until_parent_dies:
+            setpriv = shutil.which("setpriv")
+            if setpriv is None:
+                raise LabError(
+                    "setpriv (package util-linux) is needed to bind the lab to its parent's life"
+                )
+            command = [setpriv, "--pdeathsig", "KILL", *command]
+        with (d.log / "console").open("wb") as console:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                cwd=d.state,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+        _children[process.pid] = process
+        http = f"{LOOPBACK}:{ports.http}"
+        return LabInfo(
+            pid=process.pid,
+            version=asterisk.version,
+            started_at=time.time(),
+            ari_url=f"http://{http}/ari",
+            ari_ws_url=f"ws://{http}/ari/events",
+            ari_user=ARI_USER,
+            ari_secret=secret,
+            sip_host=LOOPBACK,
+            sip_port=ports.sip,
+            ws_url=f"ws://{http}/ws",
+            http_port=ports.http,
+            rtp_first=ports.rtp_first,
+            rtp_last=ports.rtp_last,
+            state_dir=str(d.state),
+            etc_dir=str(d.etc),
+            provisioned_dir=str(d.provisioned),
+            recordings_dir=str(d.recordings),
+            sounds_dir=str(d.sounds),
+            log_file=str(self.log_file),
+        )
+
+    def _await_ready(self, info: LabInfo) -> str:
+        """Wait until the PBX answers; the reason when it will not."""
+        give_up = time.monotonic() + START_DEADLINE
+        while time.monotonic() < give_up:
+            if not _alive(info.pid):
+                console = (self.directories.log / "console").read_text(errors="replace")
+                return "it ended at once: " + " | ".join(
+                    console.strip().splitlines()[-3:]
+                )
+            if (self.directories.run / "asterisk.ctl").exists():
+                try:
+                    self._rx("core waitfullybooted", 5)
+                    transports = self._rx("pjsip show transports", 5)
+                    web = self._rx("http show status", 5)
+                except LabTimeout:
+                    continue
+                if (
+                    "Unable to connect" not in transports + web
+                    and "No such command" not in transports + web
+                ):
+                    # a transport whose port was taken is not listed
+                    if f"{LOOPBACK}:{info.sip_port}" not in transports:
+                        return f"SIP port {info.sip_port} could not be opened"
+                    if f"{LOOPBACK}:{info.http_port}" not in web:
+                        return f"HTTP port {info.http_port} could not be opened"
+                    return ""
+            time.sleep(0.05)
+        raise LabTimeout(
+            f"Asterisk did not answer within {START_DEADLINE:.0f} s (its log: {info.log_file})"
+        )
+
+    def _rx(self, command: str, deadline: float) -> str:
+        asterisk = self._asterisk = self._asterisk or find_asterisk()
+        try:
+            done = subprocess.run(
+                [
+                    *asterisk.command,
+                    "-C",
+                    str(self.directories.etc / "asterisk.conf"),
+                    "-rx",
+                    command,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=deadline,
+                check=False,
+                env=clean_environment(),
+            )
+        except subprocess.TimeoutExpired:
+            raise LabTimeout(
+                f"asterisk -rx {command!r} did not answer within {deadline:g} s"
+            ) from None
+        return done.stdout.decode(errors="replace")
+
+    def _end_leftovers(self) -> bool:
+        """End every Asterisk that runs with this lab's configuration, however it came to be. True if there was one."""
+        pids = self._pids()
+        if not pids:
+            return False
+        if (self.directories.run / "asterisk.ctl").exists():
+            try:
+                self._rx("core stop now", 3)
+            except LabError:
+                pass  # a hung one is ended below
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            if _all_gone(pids, STOP_DEADLINE / 2):
+                return True
+            for pid in pids & self._pids():
+                try:
+                    os.kill(pid, how)
+                except ProcessLookupError:
+                    pass
+        if not _all_gone(pids, STOP_DEADLINE):
+            raise LabTimeout(
+                f"Asterisk (pid {', '.join(map(str, pids))}) is still there after SIGKILL"
+            )
+        return True
+
+    def _pids(self) -> set[int]:
+        """The PBX processes of this very lab: known by their configuration file's path, never by a pid from a file."""
+        mine = f"\0-f\0-C\0{self.directories.etc / 'asterisk.conf'}\0".encode()
+        found = set()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if mine in (entry / "cmdline").read_bytes() and _alive(
+                        int(entry.name)
+                    ):
+                        found.add(int(entry.name))
+                except OSError:
+                    continue
+        return found
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return file_lock(self.directories.state / "lab.lock", START_DEADLINE * 3)
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._json.read_text())
+        except (OSError, ValueError):
+            return {}
+        return (
+            known
+            if isinstance(known, dict)
+            and known.keys() == LabInfo.__dataclass_fields__.keys()
+            else {}
+        )
+
+    def _save(self, known: dict[str, Any]) -> None:
+        unfinished = self._json.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(known, indent=1) + "\n")
+        unfinished.rename(self._json)
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Asterisks this process started: they stay zombies until polled."""
+
+
+def _alive(pid: int) -> bool:
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[
+            2
+        ].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _all_gone(pids: set[int], deadline: float) -> bool:
+    give_up = time.monotonic() + deadline
+    while any(_alive(pid) for pid in pids):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _choose_ports(before: dict[str, Any]) -> Ports:
+    """The ports of last time when they are free, so that clients find a restarted lab again; else free ones."""
+    http = _free_port(socket.SOCK_STREAM, before.get("http_port", 0))
+    sip = _free_port(socket.SOCK_DGRAM, before.get("sip_port", 0))
+    # below the kernel's ephemeral ports, where phones get theirs; Asterisk skips single ports that are taken
+    first = before.get("rtp_first") or 12000 + RTP_PORTS * secrets.randbelow(5)
+    return Ports(http, sip, first, first + RTP_PORTS - 1)
+
+
+def _free_port(kind: socket.SocketKind, wanted: int) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except OSError:
+            probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
