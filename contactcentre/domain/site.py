@@ -8,8 +8,39 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9*#]{1,32}$")]
+# Every text below ends up in a PBX's configuration, a page or a log line, so each has a pattern that leaves no room for
+# a line break, a comment sign or a quote. `provision.load` tells these patterns in words.
+NAME = r"^[a-z][a-z0-9_-]{0,39}$"
+ENDPOINT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$"
+NUMBER = r"^\+?[0-9*#]{1,32}$"
+TEXT = r"^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$"
+PERSON = r"^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069;\\\"<>$]*$"
+HOST = r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39})$"
+SOURCE = r"^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39})(?:/[0-9]{1,3})?$"
+USERNAME = r"^[A-Za-z0-9_.+@-]{0,80}$"
+CODEC = r"^[a-z0-9]{2,16}$"
+CALLER_ID = r"^(?:\+?[0-9]{1,32})?$"
+LANGUAGE = r"^(?:[a-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*)?$"
+EXPRESSION = r"^[a-z0-9_<>=!() -]{0,500}$"
+PROMPT = r"^(?:[A-Za-z0-9_-][A-Za-z0-9_./-]{0,119})?$"
+DIRECTORY = r"^/[A-Za-z0-9_./-]{1,200}$"
+WORD = r"^[A-Za-z0-9_/+-]{0,60}$"
+CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+CLOSING = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+DATE = r"^\d{4}-\d{2}-\d{2}$"
+DAYS = r"^(mon|tue|wed|thu|fri|sat|sun)([,-](mon|tue|wed|thu|fri|sat|sun))*$"
+COUNTRY = r"^(?:[A-Z]{2})?$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+EndpointName = Annotated[str, StringConstraints(pattern=ENDPOINT)]
+Number = Annotated[str, StringConstraints(pattern=NUMBER)]
+Text = Annotated[str, StringConstraints(pattern=TEXT, max_length=500)]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
+Expression = Annotated[str, StringConstraints(pattern=EXPRESSION)]
+Word = Annotated[str, StringConstraints(pattern=WORD)]
+Date = Annotated[str, StringConstraints(pattern=DATE)]
+Clock = Annotated[str, StringConstraints(pattern=CLOCK)]
+Closing = Annotated[str, StringConstraints(pattern=CLOSING)]
 Level = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 
@@ -21,14 +52,20 @@ class Model(BaseModel):
 class Trunk(Model):
     """A SIP trunk to a carrier or another PBX."""
 
-    host: str
+    host: Annotated[str, StringConstraints(pattern=HOST)]
     port: Annotated[int, Field(ge=1, le=65535)] = 5060
     transport: Literal["udp", "tcp", "tls"] = "udp"
-    username: str = ""  # with a secret `trunk/NAME` in the store: we authenticate with it
-    register: bool = False
-    match: tuple[str, ...] = ()  # source addresses that its calls come from; empty = host
-    codecs: tuple[str, ...] = ("alaw", "ulaw")
-    caller_id: str = ""  # what we show when we call out through it
+    username: Annotated[str, StringConstraints(pattern=USERNAME)] = (
+        ""  # with a secret `trunk/NAME` in the store: we authenticate with it
+    )
+    registration: bool = False  # we register there, so that it knows our address
+    match: tuple[
+        Annotated[str, StringConstraints(pattern=SOURCE)], ...
+    ] = ()  # source addresses that its calls come from; empty = host
+    codecs: tuple[Annotated[str, StringConstraints(pattern=CODEC)], ...] = ("alaw", "ulaw")
+    caller_id: Annotated[str, StringConstraints(pattern=CALLER_ID)] = (
+        ""  # what we show when we call out through it
+    )
 
 
 class Did(Model):
@@ -36,61 +73,67 @@ class Did(Model):
 
     flow: Name
     trunk: Name | None = None  # None = from any trunk
-    fallback_queue: Name | None = None  # answered by the PBX's own Queue() when no controller is there
-    language: str = ""
+    # Answered by the PBX's own Queue() when no controller is there; None = the first queue that the flow leads to.
+    fallback_queue: Name | None = None
+    language: Language = ""
 
 
 class RelaxStep(Model):
     after: Seconds
-    requires: str  # expression, "" = anyone of the queue
+    requires: Expression  # "" = anyone of the queue
 
 
 class Queue(Model):
     """Where contacts wait for an agent."""
 
-    description: str = ""
-    requires: str = ""  # expression over skills: "lang_fr >= 50 and billing"
+    description: Text = ""
+    requires: Expression = ""  # expression over skills: "lang_fr >= 50 and billing"
     relax: tuple[RelaxStep, ...] = ()
     agents: tuple[Name, ...] = ()  # members; empty = every agent who has the skills
-    strategy: str = "longest-idle"
+    strategy: Word = "longest-idle"
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
-    music: str = "default"
+    music: EndpointName = "default"  # one of `music`, or a class that the PBX has already
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
-    misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
+    misses_allowed: Annotated[int, Field(ge=0, le=20)] = (
+        2  # then the agent is paused with reason "missed"; 0 = never
+    )
     retry_delay: Seconds = 5  # before the same agent is offered again after a miss
     wrap_up: Seconds = 15
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit
     announce_position: Seconds = 0  # every so many seconds; 0 = never
-    announce_prompt: str = ""  # played before the position; "" = the built-in text
+    announce_prompt: Annotated[str, StringConstraints(pattern=PROMPT)] = (
+        ""  # played before the position; "" = the built-in text
+    )
     service_level: Annotated[float, Field(gt=0, le=3600)] = 20  # threshold T in seconds
     record: bool = True
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
 
 
 class Agent(Model):
-    """A person who answers. The endpoint (SIP account) has the agent's name unless `endpoint` says otherwise."""
+    """A person who answers. The endpoint (SIP account) has the agent's name unless `endpoint` says otherwise; an
+    `endpoint` that the PBX's own configuration has already is used as it is."""
 
-    full_name: str = ""
+    full_name: Annotated[str, StringConstraints(pattern=PERSON, max_length=80)] = ""
     skills: dict[Name, Level] = {}
-    endpoint: Name | None = None
+    endpoint: EndpointName | None = None
     number: Number | None = None  # internal extension
 
 
 class Period(Model):
-    days: str  # "mon-fri", "sat", "mon,wed,fri"
-    open: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    close: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+    days: Annotated[str, StringConstraints(pattern=DAYS)]  # "mon-fri", "sat", "mon,wed,fri"
+    open: Clock
+    close: Closing
 
 
 class Hours(Model):
     """Opening hours in a time zone, with public holidays of a country and special days."""
 
-    timezone: str = "UTC"
+    timezone: Word = "UTC"
     periods: tuple[Period, ...] = ()
-    holidays: str = ""  # ISO country, optionally with a subdivision: "FR", "DE-BY"; "" = none
-    closed: tuple[str, ...] = ()  # ISO dates
-    open: dict[str, tuple[str, str]] = {}  # ISO date -> (open, close), wins over everything else
+    holidays: Word = ""  # ISO country, optionally with a subdivision: "FR", "DE-BY"; "" = none
+    closed: tuple[Date, ...] = ()  # ISO dates
+    open: dict[Date, tuple[Clock, Closing]] = {}  # ISO date -> (open, close), wins over everything else
 
 
 class Features(Model):
@@ -102,11 +145,29 @@ class Features(Model):
     unpause: Number = "*48"
 
 
+class Music(Model):
+    """A class of music on hold: the sound files of one directory on the PBX."""
+
+    directory: Annotated[str, StringConstraints(pattern=DIRECTORY)]
+    sort: Literal["random", "alpha"] = "random"
+
+
 class Settings(Model):
-    timezone: str = "UTC"
-    language: str = "en"
-    pause_reasons: tuple[str, ...] = ("break", "lunch", "meeting", "training", "other")  # digit 1.. by their place
-    service_level_formula: str = "answered_in_time_over_offered"  # see domain.metrics
+    timezone: Word = "UTC"
+    language: Annotated[str, StringConstraints(pattern=LANGUAGE, min_length=2)] = "en"
+    country: Annotated[str, StringConstraints(pattern=COUNTRY)] = (
+        ""  # ISO 3166, to read national numbers; "" = unknown
+    )
+    outbound_trunk: Name | None = None  # calls out go through it; None = the only trunk, if there is just one
+    # Digit 1.. by their place, so nine at most.
+    pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (
+        "break",
+        "lunch",
+        "meeting",
+        "training",
+        "other",
+    )
+    service_level_formula: Word = "answered_in_time_over_offered"  # see domain.metrics
     short_abandon: Seconds = 5
 
 
@@ -117,8 +178,9 @@ class Site(Model):
     features: Features = Features()
     trunks: dict[Name, Trunk] = {}
     dids: dict[Number, Did] = {}
-    skills: dict[Name, str] = {}  # name -> description
+    skills: dict[Name, Text] = {}  # name -> description
     queues: dict[Name, Queue] = {}
     agents: dict[Name, Agent] = {}
     hours: dict[Name, Hours] = {}
+    music: dict[Name, Music] = {}
     flows: dict[Name, dict[str, Any]] = {}  # parsed by domain.flows; in a file also `path/to/flow.yaml`
