@@ -1,0 +1,99 @@
+"""The connection to PostgreSQL and its schema's version."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+MIGRATION_LOCK = 0x636F6E7461637401
+RECORD_LOCK = 0x636F6E7461637402
+"""Advisory locks: one process migrates at a time, and one transaction folds events at a time (two that fold the same
+contact, each blind to the other's events, would leave a wrong row)."""
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+POOL_SECONDS = 10
+
+
+class StoreUnavailable(Exception):
+    """PostgreSQL cannot be reached or went away. Nothing of the interrupted call was written."""
+
+
+class Database:
+    """Connections to one database, usable from threads and from greenlets (psycopg 3 yields to gevent where it is
+    monkey-patched). Every wait is bounded: connecting 5 s, a free connection 10 s, a statement 30 s."""
+
+    def __init__(self, url: str, pool_size: int = 5) -> None:
+        self._engine = sa.create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=POOL_SECONDS,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "application_name": "contactcentre",
+                "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000}"
+                f" -c idle_in_transaction_session_timeout={2 * STATEMENT_SECONDS * 1000}",
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        """One transaction. Raises StoreUnavailable when the server is gone."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (
+            sa.exc.OperationalError,
+            sa.exc.InterfaceError,
+            sa.exc.TimeoutError,
+        ) as error:
+            raise StoreUnavailable(
+                str(getattr(error, "orig", None) or error).strip()
+            ) from error
+
+    def ping(self) -> str:
+        """The server's version. Raises StoreUnavailable."""
+        with self._begin() as connection:
+            return str(connection.scalar(sa.text("SHOW server_version")))
+
+    def migrate(self) -> str:
+        """Brings the schema to this program's version; returns it. Processes that do so at once wait for the first."""
+        config = _alembic()
+        with self._begin() as connection:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            return str(MigrationContext.configure(connection).get_current_revision())
+
+    def schema_version(self) -> tuple[str | None, str]:
+        """(what the database has, what this program needs)."""
+        with self._begin() as connection:
+            have = MigrationContext.configure(connection).get_current_revision()
+        return have, str(ScriptDirectory.from_config(_alembic()).get_current_head())
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
