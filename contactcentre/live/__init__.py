@@ -1,1 +1,48 @@
-"""Who is where now, in Redis: agents, waiting contacts, offers, and the streams that carry facts, commands and replies."""
+"""The live state in Redis: who is where now, atomic reservations, the journal, commands and leases."""
+
+from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.routing import Waiting
+from contactcentre.live.commands import Commands
+from contactcentre.live.connection import connect
+from contactcentre.live.errors import (
+    Away,
+    CommandFailed,
+    LiveError,
+    LostRace,
+    Malformed,
+    NoReply,
+    Refused,
+    Resync,
+    SpoolInUse,
+    TooLarge,
+)
+from contactcentre.live.journal import Journal
+from contactcentre.live.leases import Lease
+from contactcentre.live.reader import JournalReader
+from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot
+from contactcentre.live.state import Live
+
+__all__ = [
+    "AgentFact",
+    "AgentStatus",
+    "Away",
+    "Change",
+    "CommandFailed",
+    "Commands",
+    "ContactNow",
+    "Journal",
+    "JournalReader",
+    "Lease",
+    "Live",
+    "LiveError",
+    "LostRace",
+    "Malformed",
+    "NoReply",
+    "Refused",
+    "Resync",
+    "Snapshot",
+    "SpoolInUse",
+    "TooLarge",
+    "Waiting",
+    "connect",
+]

@@ -1,0 +1,142 @@
+"""The records that lie in Redis. Unknown keys are ignored, so nodes of two versions can run side by side."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.routing import Waiting
+from contactcentre.live.errors import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNow:
+    """Where one live contact is. Written by its owner, read by pages and by the controller that takes it over."""
+
+    contact_id: str
+    node: str
+    state: str  # ivr, queue, ringing, talking, voicemail, ending ... (the controller's words)
+    since: float = 0.0  # when this state began
+    arrived: float = 0.0
+    flow: str = ""
+    flow_state: Mapping[str, Any] = field(default_factory=dict)  # Walker.save()
+    queue: str = ""
+    agent: str = ""
+    channels: Mapping[str, str] = field(default_factory=dict)  # role -> channel id
+    caller: str = ""
+    caller_name: str = ""
+    did: str = ""
+    seq: int = 0  # of the last event journalled
+    detail: Mapping[str, Any] = field(default_factory=dict)  # what its controller needs to take it up again
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        raw = _object(text, "contact")
+        try:
+            known = {f.name for f in fields(cls)}
+            made = cls(**{key: value for key, value in raw.items() if key in known})
+        except TypeError as error:
+            raise Malformed(f"contact record: {error}") from error
+        if not (
+            isinstance(made.contact_id, str) and isinstance(made.channels, dict) and isinstance(made.seq, int)
+        ):
+            raise Malformed("contact record: a field has a wrong type")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFact:
+    """One change of an agent, for history. `(agent, version)` is unique for ever, so writing it twice is harmless."""
+
+    agent: str
+    version: int
+    at: float
+    previous: AgentState
+    state: AgentState
+    reason: str = ""  # of a pause
+    contact_id: str = ""
+    queue: str = ""
+
+    @classmethod
+    def of(cls, before: AgentStatus, after: AgentStatus, at: float) -> Self:
+        """The contact is the one before the step where the step ends it, so the end of a talk still names it."""
+        return cls(
+            after.name,
+            after.version,
+            at,
+            before.state,
+            after.state,
+            after.reason,
+            after.contact_id or before.contact_id,
+            after.queue or before.queue,
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        raw = _object(text, "agent fact")
+        try:
+            return cls(
+                str(raw["agent"]),
+                int(raw["version"]),
+                float(raw["at"]),
+                AgentState(raw["previous"]),
+                AgentState(raw["state"]),
+                str(raw.get("reason", "")),
+                str(raw.get("contact_id", "")),
+                str(raw.get("queue", "")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"agent fact: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the live state. `value` is an AgentStatus, Waiting or ContactNow (None = gone), the number of a
+    site version for `site`, a mapping for `stats`."""
+
+    cursor: str
+    kind: str  # agent | waiting | contact | site | stats
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole live state at one instant; `changes(cursor)` continues exactly after it."""
+
+    cursor: str
+    agents: dict[str, AgentStatus]
+    waiting: dict[str, Waiting]
+    contacts: dict[str, ContactNow]
+    site: int = 0  # last published version, 0 = none
+
+
+def read_agent(text: str | bytes) -> AgentStatus:
+    try:
+        return AgentStatus.from_json(text)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed(f"agent record: {error!r}") from error
+
+
+def read_waiting(text: str | bytes) -> Waiting:
+    try:
+        return Waiting.from_json(text)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed(f"waiting record: {error!r}") from error
+
+
+def _object(text: str | bytes, what: str) -> dict[str, Any]:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise Malformed(f"{what}: {error}") from error
+    if not isinstance(raw, dict):
+        raise Malformed(f"{what}: not an object")
+    return raw

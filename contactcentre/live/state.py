@@ -1,0 +1,293 @@
+"""Agents, waiting contacts and live contacts in Redis. One script makes every change of an agent, so no agent ever has
+two offers whoever races.
+
+Keys, under a prefix (`cc:`): hashes `agents` and `agent_versions` (name -> record, version), `waiting` and `contacts`
+(contact id -> record), `site` (version); stream `changes` (what replicas and pages follow, about 10,000 entries) and
+`events` (the journal, see journal.py).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from redis import Redis
+
+from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
+from contactcentre.domain.routing import Waiting
+from contactcentre.live.connection import PREFIX, ask, longest_block, named_errors, transaction
+from contactcentre.live.errors import LostRace, Malformed, Resync
+from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot, read_agent, read_waiting
+
+KEPT_CHANGES = 10_000
+TRIES = 16
+"""How often `change` reads and tries again when others change the same agent."""
+
+# Writes one agent's record if its version is the expected one. Answers 1 = written (also when this very record lies
+# there already: a repeated attempt after a broken connection), 0 = the version is another one, -1 = the contact whose
+# waiting record goes with the offer has left.
+_SWAP = """
+local version = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if version == tonumber(ARGV[3]) and redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[4] then return 1 end
+if version ~= tonumber(ARGV[2]) then return 0 end
+if ARGV[6] ~= '' then
+  if redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then return -1 end
+  redis.call('HSET', KEYS[5], ARGV[6], ARGV[7])
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'kind', 'waiting', 'key', ARGV[6], 'value', ARGV[7])
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'kind', 'agent', 'key', ARGV[1], 'value', ARGV[4])
+if ARGV[5] ~= '' then redis.call('XADD', KEYS[4], '*', 'agent', ARGV[5]) end
+return 1
+"""
+
+# Writes (or, with an empty value, removes) one entry of a hash and says so in the stream. ARGV[5] = 'present': only
+# where the entry is there. Answers 1 = done, 0 = it was not there.
+_PUT = """
+if ARGV[5] == 'present' and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return 0 end
+if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[2]) else redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key', ARGV[2], 'value', ARGV[3])
+return 1
+"""
+
+# The stream must hold the cursor's own entry, so that a reader can tell "nothing new" from "trimmed".
+_START = """
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('XLEN', KEYS[1]) == 0 then
+  redis.call('XADD', KEYS[1], '*', 'kind', 'start', 'key', '', 'value', '')
+end
+return redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
+"""
+
+
+class Live:
+    """The live state. All methods raise Away or Refused when Redis does not answer or refuses."""
+
+    def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
+        self.redis = redis
+        self.malformed = 0
+        """Records read and left out because they could not be understood."""
+        self._agents, self._versions = f"{prefix}agents", f"{prefix}agent_versions"
+        self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
+        self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
+        self._swap_script = redis.register_script(_SWAP)
+        self._put_script = redis.register_script(_PUT)
+
+    # agents
+
+    def agents(self) -> dict[str, AgentStatus]:
+        return self._read(ask(self.redis, "HGETALL", self._agents), read_agent)
+
+    def agent(self, name: str) -> AgentStatus:
+        """An agent never seen is logged out, version 0. Raises Malformed."""
+        text = ask(self.redis, "HGET", self._agents, name)
+        return AgentStatus(name) if text is None else read_agent(text)
+
+    def change(self, agent: str, verb: Verb, at: float, **args: Any) -> AgentStatus:
+        """Takes one step of domain.agents (its arguments in `args`) and answers the status after it.
+
+        Raises NotAllowed, and LostRace when others keep changing the same agent."""
+        for _ in range(TRIES):
+            before = self.agent(agent)
+            after = step(_numbered(before, at), verb, at, **args)
+            if self._swap(before, after, at) == 1:
+                return after
+        raise LostRace(f"agent {agent}: {verb.value} lost the race {TRIES} times")
+
+    def reserve(
+        self,
+        expected: AgentStatus,
+        contact_id: str,
+        queue: str,
+        token: str,
+        deadline: float,
+        at: float,
+        *,
+        waiting: Waiting | None = None,
+    ) -> AgentStatus | None:
+        """Offers the agent, as seen in `expected`, to a contact: one compare-and-set. None = lost the race: somebody
+        else changed the agent, or the contact has left. With `waiting`, that record (its `offered` set) is written in
+        the same step, so no other controller sees the contact without its offer."""
+        try:
+            after = step(
+                _numbered(expected, at),
+                Verb.OFFER,
+                at,
+                contact_id=contact_id,
+                queue=queue,
+                token=token,
+                deadline=deadline,
+            )
+        except NotAllowed:
+            return None
+        return after if self._swap(expected, after, at, waiting) == 1 else None
+
+    def restore(self, status: AgentStatus) -> bool:
+        """Writes an agent back from a replica after Redis lost its data; False where a newer record lies there."""
+        for _ in range(TRIES):
+            text = ask(self.redis, "HGET", self._agents, status.name)
+            there = AgentStatus(status.name) if text is None else read_agent(text)
+            if there.version >= status.version:
+                return False
+            if self._swap(there, status, status.since, journal=False) == 1:
+                return True
+        raise LostRace(f"agent {status.name}: restore lost the race {TRIES} times")
+
+    def forget_agent(self, name: str) -> None:
+        """Removes the record of an agent who is no longer in the site."""
+        with transaction(self.redis) as both:
+            both.ask("HDEL", self._agents, name)
+            both.ask("HDEL", self._versions, name)
+            both.ask("XADD", self._changes, "*", "kind", "agent", "key", name, "value", "")
+
+    def _swap(
+        self,
+        before: AgentStatus,
+        after: AgentStatus,
+        at: float,
+        waiting: Waiting | None = None,
+        journal: bool = True,
+    ) -> int:
+        fact = AgentFact.of(before, after, at).to_json() if journal else ""
+        with named_errors():
+            return int(
+                self._swap_script(
+                    keys=[self._agents, self._versions, self._changes, self._events, self._waiting],
+                    args=[
+                        after.name,
+                        before.version,
+                        after.version,
+                        after.to_json(),
+                        fact,
+                        waiting.contact_id if waiting else "",
+                        waiting.to_json() if waiting else "",
+                        KEPT_CHANGES,
+                    ],
+                )
+            )
+
+    # waiting contacts
+
+    def waiting(self) -> dict[str, Waiting]:
+        return self._read(ask(self.redis, "HGETALL", self._waiting), read_waiting)
+
+    def enter(self, waiting: Waiting) -> None:
+        self._put(self._waiting, "waiting", waiting.contact_id, waiting.to_json())
+
+    def update(self, waiting: Waiting) -> bool:
+        """False when the contact has left meanwhile; a late update never brings it back."""
+        return self._put(self._waiting, "waiting", waiting.contact_id, waiting.to_json(), present=True)
+
+    def leave(self, contact_id: str) -> bool:
+        """False when it was not waiting."""
+        return self._put(self._waiting, "waiting", contact_id, "", present=True)
+
+    # live contacts
+
+    def contacts(self) -> dict[str, ContactNow]:
+        return self._read(ask(self.redis, "HGETALL", self._contacts), ContactNow.from_json)
+
+    def contact(self, contact_id: str) -> ContactNow | None:
+        """Raises Malformed."""
+        text = ask(self.redis, "HGET", self._contacts, contact_id)
+        return None if text is None else ContactNow.from_json(text)
+
+    def put_contact(self, contact: ContactNow) -> None:
+        self._put(self._contacts, "contact", contact.contact_id, contact.to_json())
+
+    def drop_contact(self, contact_id: str) -> bool:
+        """False when it was not there."""
+        return self._put(self._contacts, "contact", contact_id, "", present=True)
+
+    def _put(self, key: str, kind: str, name: str, value: str, present: bool = False) -> bool:
+        with named_errors():
+            done = self._put_script(
+                keys=[key, self._changes],
+                args=[kind, name, value, KEPT_CHANGES, "present" if present else ""],
+            )
+        return bool(done)
+
+    # following
+
+    def snapshot(self) -> Snapshot:
+        """All of it at one instant. Records that cannot be understood are left out and counted in `malformed`."""
+        with transaction(self.redis) as all_of_it:
+            all_of_it.ask("EVAL", _START, 1, self._changes)
+            all_of_it.ask("HGETALL", self._agents)
+            all_of_it.ask("HGETALL", self._waiting)
+            all_of_it.ask("HGETALL", self._contacts)
+            all_of_it.ask("GET", self._site)
+        cursor, agents, waiting, contacts, site = all_of_it.values
+        return Snapshot(
+            cursor,
+            self._read(agents, read_agent),
+            self._read(waiting, read_waiting),
+            self._read(contacts, ContactNow.from_json),
+            int(site or 0),
+        )
+
+    def changes(self, cursor: str, block_seconds: float = 1.0, count: int = 1000) -> list[Change]:
+        """What happened after `cursor`, oldest first; [] when nothing did within `block_seconds` (at most 60 % of the
+        connection's deadline). Raises Resync when entries after the cursor are lost: take a new snapshot."""
+        block = int(max(0.001, min(block_seconds, longest_block(self.redis))) * 1000)
+        with named_errors():
+            pipe = self.redis.pipeline(transaction=False)
+            ask(pipe, "XRANGE", self._changes, cursor, cursor)
+            ask(pipe, "XREAD", "COUNT", count, "BLOCK", block, "STREAMS", self._changes, cursor)
+            here, answer = pipe.execute()
+        if not here:
+            raise Resync(f"{self._changes} no longer holds {cursor}")
+        entries = answer[0][1] if answer else []
+        return [change for entry in entries if (change := self._change(*entry)) is not None]
+
+    def _change(self, cursor: str, fields: dict[str, str]) -> Change | None:
+        try:
+            kind, key, text = fields["kind"], fields["key"], fields["value"]
+            value: Any = None
+            match kind:
+                case "agent":
+                    value = read_agent(text) if text else None
+                case "waiting":
+                    value = read_waiting(text) if text else None
+                case "contact":
+                    value = ContactNow.from_json(text) if text else None
+                case "site":
+                    value = int(text)
+                case _:
+                    value = text
+        except (KeyError, ValueError, Malformed):
+            self.malformed += 1
+            return None
+        return Change(cursor, kind, key, value)
+
+    def publish_site(self, version: int) -> None:
+        """Tells controllers and pages that this version of the site is in the store."""
+        with transaction(self.redis) as both:
+            both.ask("SET", self._site, version)
+            both.ask(
+                "XADD",
+                self._changes,
+                "MAXLEN",
+                "~",
+                KEPT_CHANGES,
+                "*",
+                "kind",
+                "site",
+                "key",
+                "",
+                "value",
+                version,
+            )
+
+    def _read(self, raw: dict[str, str], read: Any) -> dict[str, Any]:
+        found = {}
+        for key, text in raw.items():
+            try:
+                found[key] = read(text)
+            except Malformed:
+                self.malformed += 1
+        return found
+
+
+def _numbered(status: AgentStatus, at: float) -> AgentStatus:
+    """The first record of an agent takes its number from the clock, so that (agent, version) is never used twice, not
+    even after Redis lost all its data: nobody changes state more than once a second for years."""
+    return replace(status, version=int(at)) if status.version == 0 and at >= 1 else status

@@ -1,0 +1,71 @@
+"""A private Redis for each test that asks for one, on a unix socket in a short temporary directory."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from contactcentre.live import Live, connect
+
+
+class RedisServer:
+    """A redis-server with an append-only file, to be killed and started again at will."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.url = f"unix://{directory}/redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        server = shutil.which("redis-server")
+        assert server, "redis-server must be on PATH"
+        log = self.directory / "log"
+        log.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [server, "--port", "0", "--unixsocket", f"{self.directory}/redis.sock", "--dir", str(self.directory)]
+            + ["--appendonly", "yes", "--save", "", "--logfile", str(log)]
+        )
+        client = connect(self.url)
+        for _ in range(500):
+            try:
+                client.ping()
+                break
+            except Exception:
+                try:
+                    self._process.wait(0.01)
+                    raise AssertionError(log.read_text()) from None
+                except subprocess.TimeoutExpired:
+                    continue
+        client.close()
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait(5)
+            self._process = None
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(prefix="cc-redis-") as directory:
+        made = RedisServer(Path(directory))
+        made.start()
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def redis(server: RedisServer) -> Iterator["Redis"]:
+    client = connect(server.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def live(redis: "Redis") -> Live:
+    return Live(redis)
