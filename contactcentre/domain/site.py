@@ -153,6 +153,7 @@ class Music(Model):
 
 
 class Settings(Model):
+    name: Text = ""  # of the contact centre, as its pages show it
     timezone: Word = "UTC"
     language: Annotated[str, StringConstraints(pattern=LANGUAGE, min_length=2)] = "en"
     country: Annotated[str, StringConstraints(pattern=COUNTRY)] = (
