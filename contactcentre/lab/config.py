@@ -283,15 +283,9 @@ _BLANK = (
 )
 
 
-def base_files(
-    asterisk: Asterisk, directories: Directories, ports: Ports, ari_secret: str
-) -> dict[str, str]:
+def base_files(asterisk: Asterisk, directories: Directories, ports: Ports, ari_secret: str) -> dict[str, str]:
     """The name and text of every base .conf file."""
-    present = [
-        name
-        for name in _MODULES.split()
-        if (asterisk.module_dir / f"{name}.so").exists()
-    ]
+    present = [name for name in _MODULES.split() if (asterisk.module_dir / f"{name}.so").exists()]
     known = {
         "d": directories,
         "p": ports,
@@ -300,8 +294,7 @@ def base_files(
     }
     return {
         "asterisk.conf": _ASTERISK.format(**known),
-        "modules.conf": _MODULES_HEAD
-        + "".join(f"load = {name}.so\n" for name in present),
+        "modules.conf": _MODULES_HEAD + "".join(f"load = {name}.so\n" for name in present),
         "logger.conf": _LOGGER,
         "http.conf": _HTTP.format(**known),
         "rtp.conf": _RTP.format(**known),
@@ -320,9 +313,7 @@ def base_files(
     }
 
 
-def write_base(
-    asterisk: Asterisk, directories: Directories, ports: Ports, ari_secret: str
-) -> None:
+def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_secret: str) -> None:
     """Write the base configuration and lay out the directories; what is provisioned or recorded already stays."""
     d = directories
     for made in (

@@ -145,13 +145,8 @@ def _why_no_fetch() -> str | None:
 
 
 def _cached_root() -> Path:
-    cache = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "contactcentre"
-    )
-    recipe = hashlib.sha256(
-        " ".join((SUITE, os.uname().machine, *PACKAGES)).encode()
-    ).hexdigest()[:8]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contactcentre"
+    recipe = hashlib.sha256(" ".join((SUITE, os.uname().machine, *PACKAGES)).encode()).hexdigest()[:8]
     return cache / f"asterisk-{SUITE}-{recipe}"
 
 
@@ -167,11 +162,7 @@ def _on_path() -> Asterisk | None:
     places = [*usr.glob("lib*/asterisk/modules"), *usr.glob("lib/*/asterisk/modules")]
     modules = next(iter(places), None)
     data = next(
-        (
-            d
-            for d in map(Path, ("/usr/share/asterisk", "/var/lib/asterisk"))
-            if (d / "sounds").is_dir()
-        ),
+        (d for d in map(Path, ("/usr/share/asterisk", "/var/lib/asterisk")) if (d / "sounds").is_dir()),
         None,
     )
     if modules is None or data is None:
@@ -189,9 +180,7 @@ def _unpacked(root: Path) -> Asterisk:
     )
     modules = next(iter((root / "usr/lib").glob("*/asterisk/modules")), None)
     if loader is None or modules is None:
-        raise NoAsterisk(
-            f"{root} is not a usable Asterisk: remove it, it will be fetched again"
-        )
+        raise NoAsterisk(f"{root} is not a usable Asterisk: remove it, it will be fetched again")
     libraries = modules.parent.parent
     command = (
         str(loader),
@@ -219,9 +208,7 @@ def _version(command: tuple[str, ...]) -> str:
         raise NoAsterisk(f"{command[-1]} does not run: {error}") from error
     found = _VERSION.search(said.stdout)
     if found is None:
-        raise NoAsterisk(
-            f"{command[-1]} does not tell its version: {(said.stdout + said.stderr).strip()}"
-        )
+        raise NoAsterisk(f"{command[-1]} does not tell its version: {(said.stdout + said.stderr).strip()}")
     return found[1]
 
 
@@ -234,9 +221,7 @@ def _interpreter(program: Path) -> str:
     (headers_at,) = struct.unpack_from(order + "Q", image, 32)
     size, count = struct.unpack_from(order + "HH", image, 54)
     for header in range(headers_at, headers_at + size * count, size):
-        kind, _flags, offset, _vaddr, _paddr, length = struct.unpack_from(
-            order + "IIQQQQ", image, header
-        )
+        kind, _flags, offset, _vaddr, _paddr, length = struct.unpack_from(order + "IIQQQQ", image, header)
         if kind == 3:
             return image[offset : offset + length].rstrip(b"\0").decode()
     raise NoAsterisk(f"{program} names no dynamic loader")
@@ -244,11 +229,9 @@ def _interpreter(program: Path) -> str:
 
 def clean_environment() -> dict[str, str]:
     """An environment for Asterisk: nothing that would mix the host's libraries or our Python's into it."""
-    return {
-        key: os.environ[key]
-        for key in ("HOME", "PATH", "TZ", "TMPDIR")
-        if key in os.environ
-    } | {"LANG": "C.UTF-8"}
+    return {key: os.environ[key] for key in ("HOME", "PATH", "TZ", "TMPDIR") if key in os.environ} | {
+        "LANG": "C.UTF-8"
+    }
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ from contactcentre.lab.install import (
     file_lock,
     find_asterisk,
 )
+from contactcentre.lab.phones import CallPlan, CallResult, Handsets, OngoingCall, Phone, place_calls
 
 START_DEADLINE = 30.0
 STOP_DEADLINE = 10.0
@@ -69,6 +71,7 @@ class Lab:
         self.directories = Directories(Path(state_dir).resolve())
         self._json = self.directories.state / "lab.json"
         self._asterisk: Asterisk | None = None
+        self._handsets: Handsets | None = None
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -86,23 +89,18 @@ class Lab:
             self._end_leftovers()
             self._asterisk = self._asterisk or find_asterisk()
             last_error = ""
-            for _attempt in range(
-                3
-            ):  # a port may be taken between choosing it and Asterisk binding it
-                info = self._launch(
-                    self._asterisk, until_parent_dies, fresh_ports=bool(last_error)
-                )
+            for _attempt in range(3):  # a port may be taken between choosing it and Asterisk binding it
+                info = self._launch(self._asterisk, until_parent_dies, fresh_ports=bool(last_error))
                 last_error = self._await_ready(info)
                 if not last_error:
                     self._save(asdict(info))
                     return info
                 self._end_leftovers()
-            raise LabError(
-                f"Asterisk did not start: {last_error} (its log: {info.log_file})"
-            )
+            raise LabError(f"Asterisk did not start: {last_error} (its log: {info.log_file})")
 
     def stop(self) -> bool:
-        """Stop Asterisk and wait until it is gone; False when it was not running. Files stay."""
+        """Stop our phones, then Asterisk, and wait until all is gone; False when it was not running. Files stay."""
+        self.close()
         if not self.directories.state.is_dir():
             return False
         with self._locked():
@@ -158,11 +156,60 @@ class Lab:
     def log_file(self) -> Path:
         return self.directories.log / "messages"
 
+    # -- phones and callers ----------------------------------------------------------------------------------------
+
+    def phone(self, name: str, secret: str | Callable[[], str], **behaviour: Any) -> Phone:
+        """A simulated phone that is registered when this returns. For `behaviour` see `Phone`."""
+        return Phone(self.handsets(), name, secret, **behaviour)
+
+    def dial(
+        self, did: str, on_result: Callable[[CallResult], None] | None = None, **plan: Any
+    ) -> OngoingCall:
+        """Begin a call from the trunk to a DID and return at once. For `plan` see `CallPlan`."""
+        return OngoingCall(self.handsets(), CallPlan(did, **plan), on_result=on_result)
+
+    def call(self, did: str, **plan: Any) -> CallResult:
+        """Place a call from the trunk to a DID and wait for its end.
+
+        digits: RFC 4733 digits, `digits_after` seconds after the answer; a comma waits `digit_pause` seconds.
+        talk: seconds to talk once another simulated phone is heard, None = until the other side hangs up.
+        patience: seconds from the INVITE after which a caller who heard no other phone gives up, None = never.
+        caller, name: number and display name, as hostile as you like; headers: further SIP headers.
+        tone: Hz, a multiple of 50; heard: a WAV file to be written with what the caller heard.
+        """
+        return self.dial(did, **plan).wait()
+
+    def calls(
+        self,
+        plans: Iterable[CallPlan],
+        rate: float,
+        on_result: Callable[[CallResult], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> list[CallResult]:
+        """Place calls at `rate` per second and wait until all have ended: one result for every call that was begun.
+
+        `on_result` is called at the end of each, `stop` ends the placing early (calls that run go on to their end).
+        """
+        return [call.wait() for call in list(place_calls(self.handsets(), plans, rate, on_result, stop))]
+
+    def handsets(self) -> Handsets:
+        """The process that plays this object's phones and callers; started when first needed."""
+        info = self.info()
+        pbx = f"{info.sip_host}:{info.sip_port}"
+        if self._handsets is None or self._handsets.pbx != pbx or not self._handsets.alive:
+            self.close()
+            self._handsets = Handsets(pbx)
+        return self._handsets
+
+    def close(self) -> None:
+        """End this object's phones and callers; the lab goes on."""
+        if self._handsets is not None:
+            self._handsets.close()
+            self._handsets = None
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _launch(
-        self, asterisk: Asterisk, until_parent_dies: bool, fresh_ports: bool
-    ) -> LabInfo:
+    def _launch(self, asterisk: Asterisk, until_parent_dies: bool, fresh_ports: bool) -> LabInfo:
         d = self.directories
         before = {} if fresh_ports else self._load()
         ports = _choose_ports(before)
@@ -176,9 +223,7 @@ class Lab:
         if until_parent_dies:
             setpriv = shutil.which("setpriv")
             if setpriv is None:
-                raise LabError(
-                    "setpriv (package util-linux) is needed to bind the lab to its parent's life"
-                )
+                raise LabError("setpriv (package util-linux) is needed to bind the lab to its parent's life")
             command = [setpriv, "--pdeathsig", "KILL", *command]
         with (d.log / "console").open("wb") as console:
             process = subprocess.Popen(
@@ -220,9 +265,7 @@ class Lab:
         while time.monotonic() < give_up:
             if not _alive(info.pid):
                 console = (self.directories.log / "console").read_text(errors="replace")
-                return "it ended at once: " + " | ".join(
-                    console.strip().splitlines()[-3:]
-                )
+                return "it ended at once: " + " | ".join(console.strip().splitlines()[-3:])
             if (self.directories.run / "asterisk.ctl").exists():
                 try:
                     self._rx("core waitfullybooted", 5)
@@ -230,10 +273,7 @@ class Lab:
                     web = self._rx("http show status", 5)
                 except LabTimeout:
                     continue
-                if (
-                    "Unable to connect" not in transports + web
-                    and "No such command" not in transports + web
-                ):
+                if "Unable to connect" not in transports + web and "No such command" not in transports + web:
                     # a transport whose port was taken is not listed
                     if f"{LOOPBACK}:{info.sip_port}" not in transports:
                         return f"SIP port {info.sip_port} could not be opened"
@@ -241,9 +281,7 @@ class Lab:
                         return f"HTTP port {info.http_port} could not be opened"
                     return ""
             time.sleep(0.05)
-        raise LabTimeout(
-            f"Asterisk did not answer within {START_DEADLINE:.0f} s (its log: {info.log_file})"
-        )
+        raise LabTimeout(f"Asterisk did not answer within {START_DEADLINE:.0f} s (its log: {info.log_file})")
 
     def _rx(self, command: str, deadline: float) -> str:
         asterisk = self._asterisk = self._asterisk or find_asterisk()
@@ -264,9 +302,7 @@ class Lab:
                 env=clean_environment(),
             )
         except subprocess.TimeoutExpired:
-            raise LabTimeout(
-                f"asterisk -rx {command!r} did not answer within {deadline:g} s"
-            ) from None
+            raise LabTimeout(f"asterisk -rx {command!r} did not answer within {deadline:g} s") from None
         return done.stdout.decode(errors="replace")
 
     def _end_leftovers(self) -> bool:
@@ -288,9 +324,7 @@ class Lab:
                 except ProcessLookupError:
                     pass
         if not _all_gone(pids, STOP_DEADLINE):
-            raise LabTimeout(
-                f"Asterisk (pid {', '.join(map(str, pids))}) is still there after SIGKILL"
-            )
+            raise LabTimeout(f"Asterisk (pid {', '.join(map(str, pids))}) is still there after SIGKILL")
         return True
 
     def _pids(self) -> set[int]:
@@ -300,9 +334,7 @@ class Lab:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    if mine in (entry / "cmdline").read_bytes() and _alive(
-                        int(entry.name)
-                    ):
+                    if mine in (entry / "cmdline").read_bytes() and _alive(int(entry.name)):
                         found.add(int(entry.name))
                 except OSError:
                     continue
@@ -317,10 +349,7 @@ class Lab:
         except (OSError, ValueError):
             return {}
         return (
-            known
-            if isinstance(known, dict)
-            and known.keys() == LabInfo.__dataclass_fields__.keys()
-            else {}
+            known if isinstance(known, dict) and known.keys() == LabInfo.__dataclass_fields__.keys() else {}
         )
 
     def _save(self, known: dict[str, Any]) -> None:
@@ -340,9 +369,7 @@ def _alive(pid: int) -> bool:
     if child is not None and child.poll() is not None:
         del _children[pid]
     try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[
-            2
-        ].split()[0] != "Z"
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
