@@ -1,0 +1,120 @@
+"""A channel and a bridge of Asterisk: each verb one request, as a rule."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from contactcentre.pbx.asterisk.protocol import Query, resource
+from contactcentre.pbx.asterisk.taps import AsteriskTap
+from contactcentre.pbx.asterisk.translate import media
+from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.events import Cause
+from contactcentre.pbx.protocol import Channel, Medium
+
+if TYPE_CHECKING:
+    from contactcentre.pbx.asterisk.driver import AsteriskPbx
+
+
+class AsteriskChannel:
+    """See pbx.protocol.Channel."""
+
+    __slots__ = ("_path", "_pbx", "id")
+
+    def __init__(self, pbx: "AsteriskPbx", channel_id: str) -> None:
+        self._pbx, self.id = pbx, channel_id
+        self._path = resource("channels", channel_id)
+
+    def __repr__(self) -> str:
+        return f"<channel {self.id}>"
+
+    def answer(self) -> None:
+        self._pbx.request("POST", f"{self._path}/answer")
+
+    def ring(self) -> None:
+        self._pbx.request("POST", f"{self._path}/ring")
+
+    def hangup(self, cause: Cause = Cause.NORMAL) -> None:
+        # reason_code came with 16.21 and 18.7; an older server ignores it and hangs up with the normal cause.
+        try:
+            self._pbx.request("DELETE", self._path, {"reason_code": int(cause)} if cause else None)
+        except Gone:
+            pass
+
+    def play(self, playback_id: str, media_: Sequence[Medium], language: str = "") -> None:
+        query: Query = {"media": ",".join([media(medium) for medium in media_]), "lang": language or None}
+        self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
+
+    def stop_playing(self, playback_id: str) -> None:
+        try:
+            self._pbx.request("DELETE", resource("playbacks", playback_id))
+        except Gone:
+            pass
+
+    def wait_with_music(self, music: str) -> None:
+        self._pbx.rooms.enter(self.id, music)
+
+    def stop_waiting(self) -> None:
+        self._pbx.rooms.leave(self.id)
+
+    def set_variable(self, name: str, value: str) -> None:
+        self._pbx.request("POST", f"{self._path}/variable", {"variable": name, "value": value})
+
+    def record(
+        self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool
+    ) -> None:
+        query: Query = {
+            "name": name,
+            "format": "wav",
+            "maxDurationSeconds": max(1, round(max_seconds)),
+            "maxSilenceSeconds": max(0, round(max_silence)),
+            "terminateOn": terminate_on or "none",
+            "beep": beep,
+            "ifExists": "fail",
+        }
+        self._pbx.request("POST", f"{self._path}/record", query)
+
+    def stop_recording(self, name: str) -> None:
+        try:
+            self._pbx.request("POST", f"{resource('recordings', 'live', name)}/stop")
+        except Gone:
+            pass
+
+    def tap(self, tap_id: str) -> AsteriskTap:
+        return self._pbx.taps.start(self.id, tap_id)
+
+    def leave_to(self, context: str, extension: str) -> None:
+        self._pbx.leaving(self.id)
+        try:
+            query: Query = {"context": context, "extension": extension, "priority": 1}
+            self._pbx.request("POST", f"{self._path}/continue", query)
+        except (Gone, Refused):
+            self._pbx.leaving(self.id, False)
+            raise
+
+
+class AsteriskBridge:
+    """See pbx.protocol.Bridge."""
+
+    __slots__ = ("_path", "_pbx", "id")
+
+    def __init__(self, pbx: "AsteriskPbx", bridge_id: str) -> None:
+        self._pbx, self.id = pbx, bridge_id
+        self._path = resource("bridges", bridge_id)
+
+    def __repr__(self) -> str:
+        return f"<bridge {self.id}>"
+
+    def add(self, *channels: Channel) -> None:
+        # A channel in a waiting room needs no removal: joining a bridge takes it out of the one it is in.
+        ids = [channel.id for channel in channels]
+        self._pbx.request("POST", f"{self._path}/addChannel", {"channel": ",".join(ids)})
+        for channel_id in ids:
+            self._pbx.rooms.left(channel_id)
+
+    def remove(self, channel: Channel) -> None:
+        self._pbx.request("POST", f"{self._path}/removeChannel", {"channel": channel.id})
+
+    def destroy(self) -> None:
+        try:
+            self._pbx.request("DELETE", self._path)
+        except Gone:
+            pass

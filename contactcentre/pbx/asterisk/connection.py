@@ -1,0 +1,258 @@
+"""The link to one Asterisk: keeps a websocket, sends requests with a deadline, hands on events, reconnects.
+
+Events are handed to `on_event` by the one greenlet that reads; it must not block. Requests go over the websocket, or over HTTP
+where the server is too old for that; callers see no difference.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from gevent.event import AsyncResult
+from gevent.event import Event as Flag
+from gevent.pool import Group
+from websockets.uri import parse_uri
+
+from contactcentre.pbx.asterisk.http import Http
+from contactcentre.pbx.asterisk.protocol import (
+    Answer,
+    Event,
+    Exchange,
+    Query,
+    Response,
+    error_of,
+    speaks_rest,
+)
+from contactcentre.pbx.asterisk.websocket import WebSocket
+from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
+from contactcentre.pbx.protocol import REQUEST_DEADLINE
+
+PING_EVERY = 10.0
+"""Seconds between two signs of life that we ask for."""
+PROBE = 2.0
+"""Seconds that a server whose version tells nothing gets to answer its first request over the websocket."""
+FIRST_DELAY, LAST_DELAY = 0.2, 10.0
+"""Seconds before the first and (doubling) the later attempts to reconnect; each is shortened at random by up to a half."""
+
+log = logging.getLogger(__name__)
+
+
+class Pending:
+    """A request under way."""
+
+    __slots__ = ("_link", "_request_id", "_result", "_what")
+
+    def __init__(self, link: "Connection", what: str) -> None:
+        self._link, self._what, self._request_id = link, what, ""
+        self._result: AsyncResult[Response] = AsyncResult()
+
+    def wait(self, timeout: float = REQUEST_DEADLINE) -> Any:
+        """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (after `timeout` seconds)."""
+        # wait() and not get(timeout): a gevent.Timeout that comes from outside is our caller's and passes through.
+        self._result.wait(timeout)
+        if not self._result.ready():
+            self._link.exchange.forget(self._request_id)
+            raise Deadline(f"{self._what}: no answer within {timeout} s")
+        response = self._result.get()
+        assert response is not None
+        if response.status >= 400:
+            error = error_of(response, self._what)
+            assert error is not None
+            raise error
+        return response.body
+
+
+class Connection:
+    """A link that is kept until `close`. Raises ValueError for a URL that is none."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        secret: str,
+        app: str,
+        *,
+        on_event: Callable[[Event], None],
+        on_up: Callable[[], None],
+        on_lost: Callable[[str, bool], None],
+    ) -> None:
+        """`url` is `http://host:port` (or https), with the prefix of http.conf if there is one; `/ari` may be left out.
+
+        `on_up()` runs when a link is there and may make requests; `on_lost(reason, replaced)` when one that was up is lost.
+        After a loss with `replaced` (another controller took over) there is no reconnecting.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError(f"ARI URL {url!r}: must be http(s)://host:port without user, password and query")
+        base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/ari')}/ari"
+        # subscribeAll=false: events of our own channels only, which is what makes a controller cheap.
+        self._uri = parse_uri(f"ws{base.removeprefix('http')}/events?app={app}&subscribeAll=false")
+        self._authorization = urllib3.make_headers(basic_auth=f"{user}:{secret}")["authorization"]
+        self._http = Http(base, user, secret)
+        self._on_event, self._on_up, self._on_lost = on_event, on_up, on_lost
+        self._greenlets = Group()
+        self._closed = Flag()
+        self._socket: WebSocket | None = None
+        self._over_http = False
+        self._replaced = False
+        self.exchange: Exchange[Pending] = Exchange()
+        self.version = ""
+        """Of the server, e.g. `22.10.1`; known after the first link."""
+        self.failures = 0
+        """Events whose handling raised; each is in the log."""
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
+        """Sends and waits; returns the decoded body. Raises Gone, Refused, TooLarge, LinkDown, Deadline."""
+        return self.send(method, path, query, body).wait()
+
+    def send(self, method: str, path: str, query: Query | None = None, body: Any = None) -> Pending:
+        """Sends and does not wait, so that several requests go out together. Raises TooLarge, LinkDown."""
+        pending = Pending(self, f"{method} {path}")
+        socket = self._socket
+        if socket is None:
+            raise LinkDown("no link to the PBX")
+        if self._over_http:
+            self._greenlets.spawn(self._send_http, pending, method, path, query, body)
+            return pending
+        pending._request_id, frame = self.exchange.begin(pending, method, path, query, body)
+        try:
+            socket.send(frame)
+        except LinkDown:
+            self.exchange.forget(pending._request_id)
+            raise
+        return pending
+
+    def _send_http(self, pending: Pending, method: str, path: str, query: Query | None, body: Any) -> None:
+        try:
+            pending._result.set(self._http.request(method, path, query, body))
+        except PbxError as error:
+            pending._result.set_exception(error)
+
+    def over_http(self, method: str, path: str, query: Query | None = None) -> Any:
+        """A request that goes over HTTP whatever the server can (its answer may be too large for a websocket)."""
+        response = self._http.request(method, path, query)
+        if (error := error_of(response, f"{method} {path}")) is not None:
+            raise error
+        return response.body
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """A binary resource in chunks. Raises Gone, Refused, LinkDown, Deadline."""
+        return self._http.stream(path)
+
+    # -- the link ------------------------------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        return self._socket is not None
+
+    def open(self) -> None:
+        """Starts to connect, and returns at once."""
+        self._greenlets.spawn(self._keep)
+
+    def close(self) -> None:
+        """Cuts the link for good. `on_lost` is not called."""
+        self._closed.set()
+        if self._socket is not None:
+            self._drop(self._socket, "we closed it")
+        self._greenlets.kill(timeout=REQUEST_DEADLINE)
+        self._http.close()
+
+    def spawn(self, function: Callable[..., None], *args: Any) -> None:
+        """Runs something in a greenlet that ends with the connection."""
+        self._greenlets.spawn(function, *args)
+
+    def _keep(self) -> None:
+        delay, complained = FIRST_DELAY, ""
+        while not self._closed.is_set() and not self._replaced:
+            try:
+                socket = self._connect()
+            except PbxError as error:
+                if str(error) != complained:
+                    log.warning("no link to the PBX, trying again: %s", error)
+                    complained = str(error)
+            else:
+                complained = ""
+                if self._live(socket):
+                    delay = FIRST_DELAY
+            if not self._replaced:
+                self._closed.wait(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, LAST_DELAY)
+
+    def _connect(self) -> WebSocket:
+        info = self.over_http("GET", "asterisk/info", {"only": "system"})
+        system = info.get("system") if isinstance(info, dict) else None
+        self.version = str(system.get("version", "")) if isinstance(system, dict) else ""
+        return WebSocket(self._uri, self._authorization)
+
+    def _live(self, socket: WebSocket) -> bool:
+        """One link's life. True if it came up."""
+        self._socket, was_up = socket, False
+        reader = self._greenlets.spawn(self._read, socket)
+        try:
+            self._over_http = not self._takes_requests()
+            self._on_up()
+            was_up = True
+            while not reader.dead:
+                reader.join(PING_EVERY)
+                if not reader.dead:
+                    self._ping(socket)
+        except PbxError as error:
+            self._drop(socket, str(error))
+        reader.join()
+        reason = socket.reason
+        if not self._closed.is_set():
+            if was_up:
+                self._on_lost(reason, self._replaced)
+            log.warning("the link to the PBX is lost: %s", reason)
+        return was_up
+
+    def _takes_requests(self) -> bool:
+        self._over_http = False
+        if (known := speaks_rest(self.version)) is not None:
+            return known
+        try:
+            self.send("GET", "asterisk/ping").wait(PROBE)
+        except Deadline:
+            return False
+        return True
+
+    def _ping(self, socket: WebSocket) -> None:
+        if self._over_http:
+            socket.ping()
+        else:
+            self.request("GET", "asterisk/ping")
+
+    def _read(self, socket: WebSocket) -> None:
+        try:
+            for message in socket.messages():
+                received = self.exchange.receive(message)
+                if isinstance(received, Answer):
+                    received.waiter._result.set(received.response)
+                elif received is not None:
+                    self._hand_on(received, socket)
+        except LinkDown as error:
+            self._drop(socket, str(error))
+
+    def _hand_on(self, event: Event, socket: WebSocket) -> None:
+        if event["type"] == "ApplicationReplaced":
+            self._replaced = True
+            socket.close("another controller took our place")
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            self.failures += 1
+            log.exception("handling of a %.40r event failed", event["type"])
+
+    def _drop(self, socket: WebSocket, reason: str) -> None:
+        """Cuts the websocket, if it is still the one in use, and tells everyone who waits for an answer."""
+        socket.close(reason)
+        if self._socket is socket:
+            self._socket = None
+            for pending in self.exchange.abandon():
+                pending._result.set_exception(LinkDown(socket.reason))

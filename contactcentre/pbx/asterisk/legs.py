@@ -1,0 +1,120 @@
+"""What the driver knows of each channel, and the rule that a channel ends once, in whatever order the PBX tells it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended, Left, Ringing
+from contactcentre.pbx.protocol import Inbox
+
+KEEP = 30.0
+"""Seconds that the events of an arrived channel are kept for its `adopt`."""
+SETTLE = 1.0
+"""Seconds after StasisEnd within which a channel that is gone is reported gone."""
+
+
+@dataclass(slots=True)
+class Leg:
+    id: str
+    called: bool = False  # by us; it is in our hands only once it is answered
+    inbox: Inbox | None = None
+    kept: list[ChannelEvent] = field(default_factory=list)
+    kept_until: float = 0.0
+    rang: bool = False
+    answered: bool = False
+    leaving: bool = False  # given back to the dialplan by us
+    released_at: float = 0.0  # when the PBX said that it left our hands, by our own clock; 0 = it did not
+    hung_up: Cause = Cause.UNKNOWN
+    deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
+
+
+class Legs:
+    """Every channel that is bound to an inbox or waits for its `adopt`. Frees itself on Ended and Left."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._legs: dict[str, Leg] = {}
+        self._report = report
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def __contains__(self, channel_id: str) -> bool:
+        return channel_id in self._legs
+
+    def ids(self) -> set[str]:
+        return set(self._legs)
+
+    def get(self, channel_id: str) -> Leg | None:
+        return self._legs.get(channel_id)
+
+    def arrive(self, channel_id: str, now: float, *, answered: bool) -> Leg:
+        """A channel that has no inbox yet."""
+        leg = self._legs[channel_id] = Leg(channel_id, kept_until=now + KEEP, answered=answered)
+        return leg
+
+    def bind(self, channel_id: str, inbox: Inbox, *, called: bool = False) -> Leg:
+        """Gives a channel its inbox and delivers what was kept."""
+        leg = self._legs.setdefault(channel_id, Leg(channel_id, called=called))
+        leg.inbox = inbox
+        kept, leg.kept = leg.kept, []
+        for event in kept:
+            self._put(leg, event)
+        return leg
+
+    def drop(self, channel_id: str) -> None:
+        self._legs.pop(channel_id, None)
+
+    def tell(self, event: ChannelEvent) -> None:
+        """An event that changes nothing here."""
+        if (leg := self._legs.get(event.channel_id)) is not None:
+            self._put(leg, event)
+
+    def ringing(self, channel_id: str, at: float) -> None:
+        leg = self._legs.get(channel_id)
+        if leg is not None and leg.called and not leg.rang and not leg.answered:
+            leg.rang = True
+            self._put(leg, Ringing(channel_id, at))
+
+    def answer(self, channel_id: str, at: float) -> None:
+        leg = self._legs.get(channel_id)
+        if leg is not None and not leg.answered:
+            leg.answered = True
+            self._put(leg, Answered(channel_id, at))
+
+    def end(self, channel_id: str, at: float, cause: Cause) -> None:
+        """The channel is gone."""
+        if (leg := self._legs.pop(channel_id, None)) is not None:
+            self._put(leg, Ended(channel_id, at, cause))
+
+    def release(self, channel_id: str, at: float, now: float) -> None:
+        """StasisEnd: out of our hands. Left if we gave it away; otherwise its end comes, or `overdue` names it."""
+        leg = self._legs.get(channel_id)
+        if leg is None:
+            return
+        if leg.leaving:
+            self.leave(channel_id, at)
+        else:
+            leg.released_at = now
+
+    def leave(self, channel_id: str, at: float) -> None:
+        if (leg := self._legs.pop(channel_id, None)) is not None:
+            self._put(leg, Left(channel_id, at))
+
+    def overdue(self, now: float) -> Iterable[Leg]:
+        """Legs that left our hands SETTLE seconds ago and whose end did not come: ask the PBX where they are."""
+        return [leg for leg in self._legs.values() if leg.released_at and now - leg.released_at > SETTLE]
+
+    def expire(self, now: float) -> list[str]:
+        """Forgets channels that nobody adopted in time; returns their ids."""
+        old = [leg.id for leg in self._legs.values() if leg.inbox is None and now > leg.kept_until]
+        for channel_id in old:
+            del self._legs[channel_id]
+        return old
+
+    def _put(self, leg: Leg, event: ChannelEvent) -> None:
+        if leg.inbox is None:
+            leg.kept.append(event)
+            return
+        try:
+            leg.inbox(event)
+        except Exception:
+            self._report(f"the inbox of channel {leg.id} failed on {type(event).__name__}")

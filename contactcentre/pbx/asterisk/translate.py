@@ -1,0 +1,139 @@
+"""Between Asterisk's words and ours: events, causes, endpoints, media. Pure functions."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from contactcentre.pbx.errors import Refused
+from contactcentre.pbx.events import Arrived, Cause, Party
+from contactcentre.pbx.protocol import ChannelInfo
+
+DIGITS = frozenset("0123456789*#ABCD")
+OWN_TECHNOLOGIES = ("Snoop/", "Announcer/", "Recorder/", "Surrogate/", "CBAnn/", "CBRec/")
+"""Channels that Asterisk or this driver makes as tools (music, announcements, recording); no party of a call."""
+TIE = "CONTACT_ID"
+"""The channel variable that ties a channel to its contact."""
+
+_endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
+_number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
+_not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
+_sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
+_said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
+_TONES = {"beep": "sound:beep"}
+_LONGEST_SILENCE = 10
+
+
+def epoch(timestamp: str) -> float:
+    """Epoch seconds of `2026-11-23T06:23:29.916+0000`. Raises ValueError."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def endpoint_of(channel_name: str) -> str:
+    """`PJSIP/alice-00000001` -> `alice`; `Local/100@out-00000002;1` -> `100@out`."""
+    return channel_name.partition("/")[2].rpartition("-")[0]
+
+
+def is_party(channel_name: str) -> bool:
+    """Is this a channel of somebody, not a tool of Asterisk's or ours?"""
+    return not channel_name.startswith(OWN_TECHNOLOGIES)
+
+
+def party(channel: Mapping[str, Any]) -> Party:
+    caller = channel["caller"]
+    return Party(number=str(caller["number"]), name=str(caller["name"]))
+
+
+def arrived(channel: Mapping[str, Any], args: tuple[str, ...], at: float) -> Arrived:
+    return Arrived(
+        channel_id=channel["id"],
+        at=at,
+        args=args,
+        caller=party(channel),
+        dialled=str(channel["dialplan"]["exten"]),
+        endpoint=endpoint_of(channel["name"]),
+        language=str(channel["language"]),
+        up=channel["state"] == "Up",
+    )
+
+
+def in_application(channel: Mapping[str, Any], app: str, subscribed: bool) -> bool:
+    """Is the channel in our Stasis application? Servers before 18.? do not say; there, that we get its events must do."""
+    place = channel["dialplan"]
+    if "app_name" not in place:
+        return subscribed
+    return place["app_name"] == "Stasis" and str(place["app_data"]).partition(",")[0] == app
+
+
+def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str) -> ChannelInfo:
+    return ChannelInfo(
+        id=channel["id"],
+        name=channel["name"],
+        up=channel["state"] == "Up",
+        ours=ours,
+        caller=party(channel),
+        dialled=str(channel["dialplan"]["exten"]),
+        endpoint=endpoint_of(channel["name"]),
+        created_at=epoch(channel["creationtime"]),
+        contact_id=contact_id,
+    )
+
+
+def dial_string(technology: str, endpoint: str) -> str:
+    """`alice` -> `PJSIP/alice`, `number@trunk` -> `PJSIP/number@trunk`. Raises Refused: whatever else is in the text
+    would be read by the PBX as part of its own syntax."""
+    number, at, name = endpoint.rpartition("@")
+    if not _endpoint(name) or (at and not _number(number)):
+        raise Refused(
+            f"endpoint {endpoint[:100]!r}: must be NAME or NUMBER@NAME of letters, digits and _ . - (number: * # + too)"
+        )
+    return f"{technology}/{endpoint}"
+
+
+def caller_id(caller: Party) -> str | None:
+    """`"name" <number>`, without what would end the quotes or the number early. None if both are empty."""
+    number = caller.number if _number(caller.number) else ""
+    name = _not_in_a_name.sub("", caller.name)[:80].strip()
+    if not number and not name:
+        return None
+    return f'"{name}" <{number}>' if name else f"<{number}>"
+
+
+def media(medium: str) -> str:
+    """One of our media in Asterisk's words, possibly several joined by commas. Raises Refused."""
+    kind, _, rest = medium.partition(":")
+    if kind == "sound" and _sound(rest) and ".." not in rest:
+        return medium
+    if kind == "digits" and _said(rest):
+        return medium
+    if (
+        kind == "number"
+        and rest.removeprefix("-").isascii()
+        and rest.removeprefix("-").isdigit()
+        and len(rest) <= 12
+    ):
+        return medium
+    if kind == "tone" and rest in _TONES:
+        return _TONES[rest]
+    if kind == "silence":
+        return _silence(medium, rest)
+    raise Refused(
+        f"medium {medium[:100]!r}: must be sound:NAME, digits:TEXT, number:N, tone:beep or silence:SECONDS"
+    )
+
+
+def _silence(medium: str, seconds: str) -> str:
+    try:
+        left = round(float(seconds))
+    except (ValueError, OverflowError):
+        left = 0
+    if not 1 <= left <= 600:
+        raise Refused(f"medium {medium[:100]!r}: seconds of silence must be a number from 1 to 600")
+    whole, rest = divmod(left, _LONGEST_SILENCE)
+    return ",".join(
+        [f"sound:silence/{_LONGEST_SILENCE}"] * whole + ([f"sound:silence/{rest}"] if rest else [])
+    )
+
+
+def cause(value: Any) -> Cause:
+    return Cause(value) if isinstance(value, int) else Cause.UNKNOWN

@@ -1,0 +1,98 @@
+"""Waiting rooms: holding bridges with music, shared by those who wait with the same music class.
+
+One player of music serves a whole room, which makes it the cheapest place to wait (a quarter less CPU than music per channel);
+but all of a room's channels are mixed by one thread, so a room takes ROOM_SIZE callers and then another is opened.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from contactcentre.pbx.asterisk.protocol import resource
+from contactcentre.pbx.errors import Gone, Refused
+
+ROOM_SIZE = 50
+"""Channels per holding bridge: with 500 in one, single hand-overs took up to 50 ms, once 600 ms."""
+PREFIX = "waiting-"
+"""Rooms are named `waiting-MUSIC-N`, so that a restarted controller finds its own again."""
+
+
+@dataclass(slots=True)
+class _Room:
+    bridge_id: str
+    members: set[str] = field(default_factory=set)
+    ready: bool = False
+
+
+class WaitingRooms:
+    """Who waits in which bridge. `request` and `make_bridge` are the driver's."""
+
+    def __init__(self, request: Callable[..., Any], make_bridge: Callable[[str, str], None]) -> None:
+        self._request, self._make_bridge = request, make_bridge
+        self._rooms: dict[str, list[_Room]] = {}
+        self._where: dict[str, _Room] = {}
+
+    def enter(self, channel_id: str, music: str) -> None:
+        """Raises Gone (the channel), Refused (it is not ours)."""
+        room = self._room(music)
+        self.left(channel_id)
+        room.members.add(
+            channel_id
+        )  # before the requests: others who enter meanwhile must see the place taken
+        self._where[channel_id] = room
+        try:
+            if not room.ready:
+                self._open(room, music)
+            try:
+                self._add(room, channel_id)
+            except Gone:  # the bridge, perhaps: a PBX that was restarted has lost it
+                self._open(room, music)
+                self._add(room, channel_id)
+        except BaseException:
+            self.left(channel_id)
+            raise
+
+    def leave(self, channel_id: str) -> None:
+        room = self._where.get(channel_id)
+        self.left(channel_id)
+        if room is None:
+            return
+        try:
+            self._request(
+                "POST", f"{resource('bridges', room.bridge_id)}/removeChannel", {"channel": channel_id}
+            )
+        except Gone:
+            pass
+        except Refused as refused:
+            # 409/422: gone from the bridge or from our hands meanwhile
+            if refused.status not in (400, 409, 422):
+                raise
+
+    def left(self, channel_id: str) -> None:
+        """The channel is in no room any more (it ended, or joined another bridge)."""
+        if (room := self._where.pop(channel_id, None)) is not None:
+            room.members.discard(channel_id)
+
+    def forget(self) -> None:
+        """The PBX may have been restarted: rooms are made sure of again before the next one enters."""
+        for rooms in self._rooms.values():
+            for room in rooms:
+                room.ready = False
+
+    def _room(self, music: str) -> _Room:
+        rooms = self._rooms.setdefault(music, [])
+        for room in rooms:
+            if len(room.members) < ROOM_SIZE:
+                return room
+        room = _Room(f"{PREFIX}{music}-{len(rooms) + 1}")
+        rooms.append(room)
+        return room
+
+    def _open(self, room: _Room, music: str) -> None:
+        # Both requests may be repeated: a bridge that is there stays as it is, music that plays is replaced.
+        self._make_bridge(room.bridge_id, "holding")
+        self._request("POST", f"{resource('bridges', room.bridge_id)}/moh", {"mohClass": music})
+        room.ready = True
+
+    def _add(self, room: _Room, channel_id: str) -> None:
+        self._request("POST", f"{resource('bridges', room.bridge_id)}/addChannel", {"channel": channel_id})
