@@ -1,6 +1,6 @@
-"""Structured logs on stderr: `configure()` once at the start of a process, `logs.get(__name__)` everywhere else.
+"""Structured logs on stderr: `configure()` once at the start of a process, then `logs.get(__name__)`.
 
-What a caller controls may land in a value, so control characters are escaped in every value; passwords are masked.
+What a caller controls may land in a value: control characters are escaped, passwords are masked.
 """
 
 import logging
@@ -23,7 +23,7 @@ def get(name: str) -> Any:
 def configure(
     level: str = "info", style: str = "console", stream: TextIO | None = None, **bound: Any
 ) -> None:
-    """Routes structlog and the standard library's logging to `stream` (stderr); `bound` goes into every line."""
+    """Routes structlog and the library's logging to `stream` (stderr); `bound` goes into every line."""
     out = stream or sys.stderr
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**bound)
@@ -79,5 +79,5 @@ def _clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def printable(text: str) -> str:
-    """The text with every control character, newlines and terminal escapes included, written as \\xNN or \\uNNNN."""
+    """The text with control characters, newlines and terminal escapes included, written as \\xNN."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

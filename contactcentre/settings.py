@@ -24,11 +24,11 @@ STATE_DIR = "CONTACTCENTRE_STATE_DIR"
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong. The message names the setting, its value (unless secret) and the rule."""
+    """A setting is missing or wrong. The message names the setting, its value unless secret, the rule."""
 
 
 def default_state_dir() -> Path:
-    """CONTACTCENTRE_STATE_DIR, else /var/lib/contactcentre if root made it, else a checkout's .state, else the home's."""
+    """The environment's, else /var/lib/contactcentre if there, else a checkout's .state, else the home's."""
     if named := os.environ.get(STATE_DIR):
         return Path(named).expanduser().absolute()
     system = Path("/var/lib/contactcentre")
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
 
     @property
     def secret_key(self) -> str:
-        """Signs sessions and links. Made on first use in `<state_dir>/secret_key` (0600), one for all processes."""
+        """Signs sessions and links. Made on first use in `<state_dir>/secret_key` (0600)."""
         path = self.state_dir / "secret_key"
         try:
             return path.read_text()

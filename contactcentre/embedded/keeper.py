@@ -1,4 +1,4 @@
-"""The keeper process, `python -m contactcentre.embedded.keeper STATE`: runs both servers while anyone uses them."""
+"""The keeper process, `python -m contactcentre.embedded.keeper STATE`: the servers' parent."""
 
 import contextlib
 import fcntl

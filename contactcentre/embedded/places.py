@@ -1,8 +1,8 @@
 """Where the embedded servers live, and as whom they run.
 
-PostgreSQL refuses to run as root. So as root both servers run as an unprivileged account, which must be able to
-reach its data and the programs: where the state directory (or the virtualenv) is closed to it, as below /root, they
-are kept below /var/lib/contactcentre-embedded instead, and `<state>/embedded/home` points there.
+PostgreSQL refuses to run as root. So as root both servers run as an unprivileged account, which must be able
+to reach its data and the programs: where the state directory (or the virtualenv) is closed to it, as below
+/root, they are kept below /var/lib/contactcentre-embedded, and `<state>/embedded/home` points there.
 """
 
 import hashlib
@@ -183,5 +183,5 @@ def _private(directory: Path, account: Account) -> None:
         found = directory.lstat()
         if directory.is_symlink() or found.st_uid != account.uid or found.st_mode & 0o077:
             raise EmbeddedError(
-                f"{directory} is not a directory of {account.name} alone; someone else may have made it: remove it"
+                f"{directory} is not of {account.name} alone; someone else may have made it: remove it"
             ) from None

@@ -1,4 +1,4 @@
-"""How each of the two servers is found, prepared, run and asked whether it is ready: the keeper's knowledge."""
+"""How each of the two servers is found, prepared, run and asked whether it is ready."""
 
 import contextlib
 import ctypes
@@ -113,8 +113,8 @@ class Postgres:
         draft.mkdir(mode=0o700)
         self.account.own(draft)
         command: list[str | Path] = [
-            self.programs / "initdb", "--pgdata", draft, "--username", ROLE, "--auth", "peer", "--encoding", "UTF8",
-            "--locale", "C.UTF-8", "--no-instructions",
+            self.programs / "initdb", "--pgdata", draft, "--username", ROLE, "--auth", "peer",
+            "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-instructions",
         ]  # fmt: skip
         done = subprocess.run(
             command,

@@ -61,7 +61,7 @@ def redis(services: Services) -> Iterator[redis_client.Redis]:
 def settings(
     tmp_path: Path, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    """Settings with a state directory of the test's own and the session's services; the environment says the same."""
+    """A state directory of the test's own and the session's services; the environment says the same."""
     state = tmp_path / "state"
     monkeypatch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
     monkeypatch.setenv("DATABASE_URL", database_url)
