@@ -1,6 +1,8 @@
-"""What a flow asks for (`Action`), and what came of it (`Result`): the seam between the walker and whoever runs it.
+"""What a flow asks for (`Action`), and what came of it (`Result`): the seam between the walker and whoever
+runs it.
 
-The controller carries actions out on a PBX, the simulator answers them from a script; neither knows a rule of a flow.
+The controller carries actions out on a PBX, the simulator answers them from a script; neither knows a rule of
+a flow.
 
     action = walker.step(Begin(), at)            # or Resume() after Walker.restore
     while True:
@@ -50,7 +52,8 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One thing the caller hears. `controller.speech.Prompts.media` turns pieces into media, `wording.words` into words."""
+    """One thing the caller hears. `controller.speech.Prompts.media` turns pieces into media, `wording.words`
+    into words."""
 
     sort: Sort
     value: str
@@ -70,8 +73,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Play to the end. When `interruptible`, a key ends it at once; either way keys pressed meanwhile are kept for the next
-    Gather (type-ahead)."""
+    """Play to the end. When `interruptible`, a key ends it at once; either way keys pressed meanwhile are
+    kept for the next Gather (type-ahead)."""
 
     speech: Speech
     language: str
@@ -80,11 +83,13 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Play and collect keys. A key pressed while it plays ends the playing when `barge_in`; otherwise the keys count
-    too, but the playing goes on. When `type_ahead` is false, keys pressed before this action began are thrown away first.
+    """Play and collect keys. A key pressed while it plays ends the playing when `barge_in`; otherwise the
+    keys count too, but the playing goes on. When `type_ahead` is false, keys pressed before this action began
+    are thrown away first.
 
-    Feed each key to `gathered`; it says when the entry is complete. `timeout` counts from the end of the playing to
-    the first key, `digit_timeout` from one key to the next; when one passes, `timed_out` is the result.
+    Feed each key to `gathered`; it says when the entry is complete. `timeout` counts from the end of the
+    playing to the first key, `digit_timeout` from one key to the next; when one passes, `timed_out` is the
+    result.
     """
 
     speech: Speech
@@ -100,8 +105,8 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One HTTP request. `timeout` bounds the whole of it; a longer answer than `max_bytes`, a redirect, a status outside
-    200-299 or a body that is not a JSON object is a LookupFailed."""
+    """One HTTP request. `timeout` bounds the whole of it; a longer answer than `max_bytes`, a redirect, a
+    status outside 200-299 or a body that is not a JSON object is a LookupFailed."""
 
     name: str  # the node's
     method: str  # GET | POST
@@ -113,14 +118,12 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """Hand the contact to the router and come back when it left the queue. Position announcements and music are the
-    controller's; a queue that holds `max_length` already is Left(FULL)."""
+    """Hand the contact to the router and come back when it left the queue. Position announcements and music
+    are the controller's; a queue that holds `max_length` already is Left(FULL)."""
 
     queue: str
     requires: str = ""  # expression that narrows the queue's own
-    skills: Mapping[str, int] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # name -> least level, from `set`
+    skills: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # name -> least level, from `set`
     priority: int = 0  # added to the queue's own
     max_wait: float | None = None  # None = the queue's own; 0 = for ever
     leave_when_empty: bool = False  # nobody is logged in who could ever answer: Left(EMPTY) at once
@@ -143,8 +146,8 @@ class Voicemail:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Connect the caller to an agent or to an outside number. (Transfers to queues and flows are the walker's own:
-    they come as an Enqueue, or as the other flow's first action.)"""
+    """Connect the caller to an agent or to an outside number. (Transfers to queues and flows are the walker's
+    own: they come as an Enqueue, or as the other flow's first action.)"""
 
     kind: str  # agent | number
     target: str
@@ -154,7 +157,8 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """End the call. `turned_away`: the caller found us closed, full or with nobody there, and nothing was done for them."""
+    """End the call. `turned_away`: the caller found us closed, full or with nobody there, and nothing was
+    done for them."""
 
     cause: int = 16  # Q.850
     turned_away: bool = False
@@ -208,8 +212,8 @@ class LookupFailed:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """`reason` is a domain.events.LeftQueue: answered (the conversation is over and the caller still there), timeout, full,
-    empty or key. After any other the contact is out of the flow's hands: do not step."""
+    """`reason` is a domain.events.LeftQueue: answered (the conversation is over and the caller still there),
+    timeout, full, empty or key. After any other the contact is out of the flow's hands: do not step."""
 
     reason: str
     key: str = ""
@@ -232,9 +236,7 @@ class TransferFailed:
     reason: str  # busy | missed | rejected | unreachable | ...
 
 
-Result = (
-    Begin | Resume | Done | Digits | Looked | LookupFailed | Left | Recorded | Transferred | TransferFailed
-)
+Result = Begin | Resume | Done | Digits | Looked | LookupFailed | Left | Recorded | Transferred | TransferFailed
 
 
 # The rule of key entry, the same for a PBX and for the simulator
@@ -243,7 +245,8 @@ Result = (
 def gathered(gather: Gather, pressed: str) -> Digits | None:
     """The result once the keys `pressed` so far complete the entry, None while more may come.
 
-    An entry of a menu is complete when no longer choice begins with it: a choice, or one that cannot become any.
+    An entry of a menu is complete when no longer choice begins with it: a choice, or one that cannot become
+    any.
     """
     if pressed and pressed[-1] in gather.terminators:
         return Digits(pressed[:-1], Reason.TERMINATOR)
@@ -257,6 +260,6 @@ def gathered(gather: Gather, pressed: str) -> Digits | None:
 
 
 def timed_out(gather: Gather, pressed: str) -> Digits:
-    """The result when `timeout` or `digit_timeout` passed with the keys `pressed`. In a menu, and where enough digits were
-    given, waiting is an ordinary end of an entry; that is the walker's to judge."""
+    """The result when `timeout` or `digit_timeout` passed with the keys `pressed`. In a menu, and where
+    enough digits were given, waiting is an ordinary end of an entry; that is the walker's to judge."""
     return Digits(pressed[: gather.max_digits], Reason.TIMEOUT)

@@ -1,0 +1,187 @@
+"""Nodes that decide or find out something without talking: hours, condition, set, lookup."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from contactcentre.domain import hours as opening_hours
+from contactcentre.domain.flows import expressions, template
+from contactcentre.domain.flows.actions import Action, Looked, Lookup, LookupFailed, Result, Scalar
+from contactcentre.domain.flows.node import (
+    Edge,
+    Go,
+    Language,
+    Node,
+    Scene,
+    Template,
+    UnknownName,
+    Variable,
+)
+from contactcentre.domain.hours import Opening
+from contactcentre.domain.site import Hours, Level, Name
+
+
+def _sound(hours: Name | Hours) -> Name | Hours:
+    if isinstance(hours, Hours):
+        for field, value, rule in opening_hours.problems(hours):
+            raise ValueError(f"{field} {value!r} {rule}")
+    return hours
+
+
+class HoursNode(Node):
+    """Branches by opening hours: the name of the site's, or hours written out here. Without `holiday` a
+    holiday is closed."""
+
+    type: Literal["hours"]
+    hours: Annotated[Name | Hours, AfterValidator(_sound)]
+    open: Name
+    closed: Name
+    holiday: Name | None = None
+
+    def edges(self) -> tuple[Edge, ...]:
+        branches = {"open": self.open, "closed": self.closed, "holiday": self.holiday or self.closed}
+        written = {"holiday": "holiday" if self.holiday else "closed"}
+        return tuple(Edge(way, to, patient=False, field=written.get(way, way)) for way, to in branches.items())
+
+    def act(self, scene: Scene) -> Go:
+        if isinstance(self.hours, Hours):
+            hours = self.hours
+        elif self.hours in scene.site.hours:
+            hours = scene.site.hours[self.hours]
+        else:
+            raise UnknownName("hours", self.hours)
+        now = opening_hours.opening(hours, scene.at)
+        scene.turned_away = now is not Opening.OPEN
+        return Go(now.value)
+
+
+def _expression(text: str) -> str:
+    expressions.parse(text)
+    return text
+
+
+class ConditionNode(Node):
+    """Branches by an expression over variables (see `expressions`)."""
+
+    type: Literal["condition"]
+    condition: Annotated[str, AfterValidator(_expression), Field(alias="if")]
+    then: Name
+    otherwise: Annotated[Name, Field(alias="else")]
+
+    def edges(self) -> tuple[Edge, ...]:
+        return (
+            Edge("then", self.then, patient=False, field="then"),
+            Edge("else", self.otherwise, patient=False, field="else"),
+        )
+
+    def act(self, scene: Scene) -> Go:
+        return Go("then" if expressions.parse(self.condition).holds(scene.read()) else "else")
+
+
+class SetNode(Node):
+    """Sets variables, the language spoken from here on, levels of skills that the agent must have, and the
+    priority."""
+
+    type: Literal["set"]
+    vars: dict[Variable, Template | bool | int | float] = {}
+    language: Language | None = None
+    skills: dict[Name, Level] = {}  # name -> least level; 0 takes the demand back
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None  # added to the queue's own
+    next: Name
+
+    def edges(self) -> tuple[Edge, ...]:
+        return (Edge("next", self.next, patient=False, field="next"),)
+
+    def act(self, scene: Scene) -> Go:
+        for name, value in self.vars.items():
+            scene.set(name, scene.fill(value) if isinstance(value, str) else value)
+        if self.language is not None:
+            scene.language = self.language
+        for skill, level in self.skills.items():
+            scene.skills[skill] = level
+        scene.skills = {skill: level for skill, level in scene.skills.items() if level}
+        if self.priority is not None:
+            scene.priority = self.priority
+        return Go("next")
+
+
+def _url(text: str) -> str:
+    template.names(text)
+    fixed = text.partition("{{")[0]
+    match = re.match(r"https?://([^/?#]+)([/?#]|$)", fixed)
+    if not match or ("{{" in text and not match[2]):
+        raise ValueError("must begin with http:// or https:// and a host that contains no variable")
+    if "@" in match[1]:
+        raise ValueError("must not contain a user or password")
+    if re.search(r"[\s\x00-\x1f\x7f]", re.sub(r"\{\{.*?\}\}", "", text)):
+        raise ValueError("must not contain spaces or control characters")
+    try:
+        host, _ = urlsplit(fixed).hostname, urlsplit(fixed).port
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from error
+    if not host:
+        raise ValueError("has no host")
+    return text
+
+
+def _strings(value: Any) -> Any:
+    return {name: str(path) for name, path in value.items()} if isinstance(value, dict) else value
+
+
+Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
+
+
+class LookupNode(Node):
+    """Asks a web service. `fields` puts parts of the JSON object that comes back into variables; a part that
+    is not there, or is no text, number or truth value, takes the variable away."""
+
+    type: Literal["lookup"]
+    url: Annotated[str, AfterValidator(_url), StringConstraints(max_length=template.MAX_TEXT)]
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, Template | bool | int | float] | None = None  # sent as JSON; POST only
+    timeout: Annotated[float, Field(ge=0.1, le=30)] = 3  # seconds for the whole request
+    max_bytes: Annotated[int, Field(ge=100, le=1_000_000)] = 65536
+    fields: Annotated[dict[Variable, Path], BeforeValidator(_strings)] = {}  # variable -> path.in.the.answer
+    next: Name
+    on_failed: Name
+
+    def edges(self) -> tuple[Edge, ...]:
+        # Both can come at once (a refused connection): no way out of a lookup counts as waiting.
+        return (
+            Edge("ok", self.next, patient=False, field="next"),
+            Edge("failed", self.on_failed, patient=False, field="on_failed"),
+        )
+
+    def act(self, scene: Scene) -> Action:
+        variables = scene.read()
+        body: dict[str, Scalar] | None = None
+        if self.method == "POST":
+            body = {
+                key: template.fill(value, variables) if isinstance(value, str) else value
+                for key, value in (self.body or {}).items()
+            }
+        url = template.fill(self.url, variables, template.url_quoted, template.MAX_URL)
+        return Lookup(scene.node, self.method, url, body, self.timeout, self.max_bytes)
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        if isinstance(result, LookupFailed):
+            return Go("failed")
+        if not isinstance(result, Looked):
+            raise TypeError(f"a lookup takes Looked or LookupFailed, not {result}")
+        for name, path in self.fields.items():
+            scene.set(name, _dig(result.values, path))
+        return Go("ok")
+
+
+def _dig(values: Any, path: str) -> Scalar | None:
+    for key in path.split("."):
+        if isinstance(values, Mapping):
+            values = values.get(key)
+        elif isinstance(values, list) and key.isdecimal() and len(key) < 6 and int(key) < len(values):
+            values = values[int(key)]
+        else:
+            return None
+    return values if isinstance(values, str | int | float | bool) else None

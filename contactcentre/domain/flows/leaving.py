@@ -1,0 +1,214 @@
+"""Nodes that give the caller out of the flow's hands: queue, voicemail, transfer, hangup."""
+
+import re
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from contactcentre.domain import requirements
+from contactcentre.domain.events import LeftQueue
+from contactcentre.domain.flows.actions import (
+    Action,
+    Enqueue,
+    Hangup,
+    Left,
+    Recorded,
+    Result,
+    Transfer,
+    TransferFailed,
+    Voicemail,
+)
+from contactcentre.domain.flows.node import Edge, Go, Jump, Keys, Node, Scene, UnknownName, Wait, ways
+from contactcentre.domain.flows.spoken import Items, speech
+from contactcentre.domain.site import Name, Seconds
+
+CAUSES = {
+    "normal": 16,
+    "busy": 17,
+    "no_answer": 19,
+    "rejected": 21,
+    "unallocated": 1,
+    "out_of_order": 27,
+    "congestion": 34,
+}
+"""Words for Q.850 causes (ITU-T Q.850, table 1)."""
+
+
+def _requirement(text: str) -> str:
+    requirements.parse(text)
+    return text
+
+
+def _keyed(value: Any) -> Any:
+    return {str(key): target for key, target in value.items()} if isinstance(value, dict) else value
+
+
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
+
+
+class QueueNode(Node):
+    """Waits for an agent. `next`: after the conversation, if the caller is still there. Without `on_empty`
+    the caller waits even when nobody is logged in."""
+
+    type: Literal["queue"]
+    queue: Name
+    requires: Annotated[str, AfterValidator(_requirement)] = ""  # narrows what the queue asks for
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0  # added to the queue's and to what `set` gave
+    max_wait: Seconds | None = None  # instead of the queue's own; 0 = for ever
+    on_timeout: Name | None = None
+    on_full: Name | None = None
+    on_empty: Name | None = None
+    on_key: Annotated[dict[Key, Name], BeforeValidator(_keyed)] = {}
+    next: Name | None = None
+
+    def edges(self) -> tuple[Edge, ...]:
+        # Full and empty are known at once: a way back from there would turn without a pause. A caller in a queue
+        # has asked for something: a circle through it is no circle of a dead line.
+        return ways(
+            Edge("answered", self.next or "", silent=False, field="next"),
+            Edge("timeout", self.on_timeout or "", silent=False, field="on_timeout"),
+            Edge("full", self.on_full or "", patient=False, silent=False, field="on_full"),
+            Edge("empty", self.on_empty or "", patient=False, silent=False, field="on_empty"),
+            *(Edge(f"key {key}", to, silent=False, field=f"on_key.{key}") for key, to in self.on_key.items()),
+        )
+
+    def act(self, scene: Scene) -> Action:
+        return Enqueue(
+            self.queue,
+            self.requires,
+            MappingProxyType(dict(scene.skills)),
+            self.priority + scene.priority,
+            self.max_wait,
+            leave_when_empty=self.on_empty is not None,
+            keys="".join(self.on_key),
+            language=scene.language,
+        )
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        return Go(_left(scene, result))
+
+
+def _left(scene: Scene, result: Result) -> str:
+    if not isinstance(result, Left):
+        raise TypeError(f"a queue takes Left, not {result}")
+    scene.turned_away = result.reason in (LeftQueue.FULL, LeftQueue.EMPTY, LeftQueue.TIMEOUT)
+    return f"key {result.key}" if result.reason == LeftQueue.KEY else str(result.reason)
+
+
+class VoicemailNode(Node):
+    """Takes a message. Without `on_failed` a recording that fails ends the call."""
+
+    type: Literal["voicemail"]
+    box: Name
+    prompt: Items = ()
+    max_seconds: Annotated[float, Field(ge=1, le=3600)] = 120
+    max_silence: Wait = 5
+    terminators: Keys = "#"
+    beep: bool = True
+    next: Name | None = None
+    on_failed: Name | None = None
+
+    def edges(self) -> tuple[Edge, ...]:
+        return ways(
+            ("recorded", self.next, "next"),
+            Edge("failed", self.on_failed or "", patient=False, field="on_failed"),
+        )
+
+    def act(self, scene: Scene) -> Action:
+        spoken = speech(self.prompt, scene)
+        return Voicemail(
+            self.box, spoken, scene.language, self.max_seconds, self.max_silence, self.terminators, self.beep
+        )
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        if not isinstance(result, Recorded):
+            raise TypeError(f"a voicemail takes Recorded, not {result}")
+        scene.turned_away = scene.turned_away and not result.ok
+        return Go("recorded" if result.ok else "failed")
+
+
+_TARGETS = {
+    "agent": r"[a-z][a-z0-9_-]{0,39}",
+    "queue": r"[a-z][a-z0-9_-]{0,39}",
+    "flow": r"[a-z][a-z0-9_-]{0,39}",
+    "did": r"\+?[0-9*#]{1,32}",
+    "number": r"\+?[0-9]{1,32}",
+}
+
+
+def _destination(text: str) -> str:
+    kind, _, target = text.partition(":")
+    if kind not in _TARGETS or not re.fullmatch(_TARGETS[kind], target):
+        raise ValueError("must be agent:NAME, queue:NAME, flow:NAME, did:NUMBER or number:NUMBER, without variables")
+    return text
+
+
+class TransferNode(Node):
+    """Connects elsewhere for good. `on_failed`: an agent or number that does not answer, a queue that turns
+    away."""
+
+    type: Literal["transfer"]
+    to: Annotated[str, AfterValidator(_destination)]
+    ring_seconds: Annotated[float, Field(ge=3, le=300)] = 30
+    next: Name | None = None  # after the conversation, if the caller is still there
+    on_failed: Name | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.to.partition(":")[0]
+
+    @property
+    def target(self) -> str:
+        return self.to.partition(":")[2]
+
+    def edges(self) -> tuple[Edge, ...]:
+        return ways(
+            Edge("done", self.next or "", silent=False, field="next"),
+            Edge("failed", self.on_failed or "", patient=False, silent=False, field="on_failed"),
+        )
+
+    def act(self, scene: Scene) -> Action | Jump:
+        match self.kind:
+            case "flow":
+                return Jump(self.target, self.to)
+            case "did":
+                if self.target not in scene.site.dids:
+                    raise UnknownName("DID", self.target)
+                return Jump(scene.site.dids[self.target].flow, self.to)
+            case "queue":
+                skills = MappingProxyType(dict(scene.skills))
+                leaves = self.on_failed is not None
+                return Enqueue(
+                    self.target, "", skills, scene.priority, leave_when_empty=leaves, language=scene.language
+                )
+            case kind:
+                return Transfer(kind, self.target, self.ring_seconds, scene.language)
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        if self.kind == "queue":
+            return Go("done" if _left(scene, result) == LeftQueue.ANSWERED else "failed")
+        failed = isinstance(result, TransferFailed)
+        scene.turned_away = failed
+        return Go("failed" if failed else "done")
+
+
+def _cause(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in CAUSES:
+            raise ValueError(f"is no cause: one of {', '.join(CAUSES)}, or a Q.850 number from 1 to 127")
+        return CAUSES[value]
+    return value
+
+
+class HangupNode(Node):
+    """Ends the call with a Q.850 cause, by word or number."""
+
+    type: Literal["hangup"]
+    cause: Annotated[int, BeforeValidator(_cause), Field(ge=1, le=127)] = 16
+
+    def edges(self) -> tuple[Edge, ...]:
+        return ()
+
+    def act(self, scene: Scene) -> Action:
+        return Hangup(self.cause, scene.turned_away)

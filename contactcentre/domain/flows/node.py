@@ -1,0 +1,162 @@
+"""What every node of a flow is, and what it sees of the call (`Scene`).
+
+A node type is one class: its fields are what can be written, `edges` where it can lead, `act` what it does on
+arrival, `judge` what it makes of the result. All of it is pure; the walker (`walk`) only goes from node to
+node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from contactcentre.domain.events import Kind
+from contactcentre.domain.flows import template
+from contactcentre.domain.flows.actions import Action, Result, Scalar
+from contactcentre.domain.site import Model, Name, Site
+
+END = ""
+"""The target of a way that ends the call."""
+
+RESERVED = frozenset({"date", "time", "weekday", "language"})
+"""Variables that the walker keeps itself: the moment by the site's clock, and the language spoken."""
+
+
+def _template(text: str) -> str:
+    template.names(text)
+    return text
+
+
+Template = Annotated[str, StringConstraints(max_length=template.MAX_TEXT), AfterValidator(_template)]
+"""A text in which `{{ name }}` stands for a variable."""
+
+
+def _free(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError("is kept by the flow itself and cannot be set")
+    return name
+
+
+Variable = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_free)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}([_-][A-Za-z]{2,4})?$")]
+Keys = Annotated[str, StringConstraints(pattern=r"^[0-9*#]*$", max_length=12)]
+Wait = Annotated[float, Field(ge=0.5, le=120)]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One way out of a node."""
+
+    label: str
+    target: str  # a node, or END
+    patient: bool = True  # time passed, or the caller did something, before this way was taken
+    silent: bool = True  # a caller who does nothing at all can be led this way
+    field: str = ""  # where it is written
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Take the way with this label."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Ask the caller once more; `failure` (timeout, invalid) says why."""
+
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Go on at the start of another flow."""
+
+    flow: str
+    to: str  # what was written: flow:NAME or did:NUMBER
+
+
+Note = tuple[Kind, dict[str, Any]]
+
+
+class WalkError(Exception):
+    """The walk cannot go on. `contactcentre flow check` with the site would have told."""
+
+
+class UnknownName(WalkError):
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"the site has no {kind} {name}")
+        self.kind, self.name = kind, name
+
+
+@dataclass(slots=True)
+class Scene:
+    """The call as a node sees it. `at` is the time of the step (epoch seconds)."""
+
+    site: Site
+    flow: str
+    node: str
+    prompts: Mapping[str, Mapping[str, str]]  # the flow's own texts: prompt -> language -> text
+    variables: dict[str, Scalar]
+    language: str
+    skills: dict[str, int] = field(default_factory=dict)
+    priority: int = 0
+    tries: int = 0  # entries that failed at this node
+    failure: str = ""  # why the last one did
+    turned_away: bool = False
+    at: float = 0.0
+    notes: list[Note] = field(default_factory=list)
+
+    def read(self) -> dict[str, Scalar]:
+        """All variables, with the moment by the site's clock."""
+        local = self.now()
+        return {
+            **self.variables,
+            "language": self.language,
+            "date": local.strftime("%Y-%m-%d"),
+            "time": local.strftime("%H:%M"),
+            "weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[local.weekday()],
+        }
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.at, ZoneInfo(self.site.settings.timezone))
+
+    def fill(self, text: str) -> str:
+        return template.fill(text, self.read())
+
+    def set(self, name: str, value: Scalar | None) -> None:
+        """None takes the variable away. Texts are cut at template.MAX_TEXT characters."""
+        if value is None:
+            self.variables.pop(name, None)
+        else:
+            self.variables[name] = value[: template.MAX_TEXT] if isinstance(value, str) else value
+        self.notes.append((Kind.SET, {"name": name, "value": "" if value is None else self.variables[name]}))
+
+
+class Node(Model):
+    """The base of all node types."""
+
+    type: str
+    note: str = ""  # for people who read the flow
+
+    def edges(self) -> tuple[Edge, ...]:
+        """Every way out; a label occurs once. A node without any ends the call."""
+        raise NotImplementedError
+
+    def act(self, scene: Scene) -> Action | Go | Jump:
+        """What to do on arrival, and again after a restart or for another try: it must depend on `scene`
+        alone."""
+        raise NotImplementedError
+
+    def judge(self, scene: Scene, result: Result) -> Go | Again:
+        """What the result of the action leads to. Only nodes whose `act` gives an action need it."""
+        raise NotImplementedError
+
+
+def ways(*edges: tuple[str, Name | None, str] | Edge) -> tuple[Edge, ...]:
+    """Edges from (label, target, field) or ready ones; those without a target are left out."""
+    made = (edge if isinstance(edge, Edge) else Edge(edge[0], edge[1] or END, field=edge[2]) for edge in edges)
+    return tuple(edge for edge in made if edge.target)
