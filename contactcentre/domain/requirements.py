@@ -33,7 +33,7 @@ _OPERATORS: dict[str, Callable[[int, int], bool]] = {
 }
 _TOKEN = re.compile(
     r"\s*(?:(?P<op>>=|<=|==|!=|[<>=])|(?P<paren>[()])|(?P<level>\d+)|(?P<word>[a-z][a-z0-9_-]*))",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

@@ -34,9 +34,7 @@ class Commands:
         self.refused = 0
         """Malformed or late commands that `serve` left out."""
 
-    def send(
-        self, node: str, verb: str, args: dict[str, Any] | None = None, timeout: float = 5.0
-    ) -> dict[str, Any]:
+    def send(self, node: str, verb: str, args: dict[str, Any] | None = None, timeout: float = 5.0) -> dict[str, Any]:
         """Asks the node's controller and waits at most `timeout` seconds.
 
         Raises CommandFailed, NoReply, TooLarge, Away, and TypeError when args cannot be written as JSON."""
@@ -109,9 +107,7 @@ class Commands:
         if not first:
             raise Refused(f"entry {entry_id}: already carried out")
         if age > command["timeout"]:
-            raise Refused(
-                f"entry {entry_id}: {command['verb']} is {age:.1f} s old, its sender no longer waits"
-            )
+            raise Refused(f"entry {entry_id}: {command['verb']} is {age:.1f} s old, its sender no longer waits")
         return command
 
     def _carry_out(self, command: dict[str, Any], handler: Handler) -> None:
@@ -124,9 +120,7 @@ class Commands:
             log.exception("command %s failed", command["verb"])
             text = json.dumps({"code": "internal", "message": f"{type(error).__name__}: {error}"})
         if len(text) > LIMIT:
-            text = json.dumps(
-                {"code": "too_large", "message": f"the reply has {len(text)} bytes, at most {LIMIT}"}
-            )
+            text = json.dumps({"code": "too_large", "message": f"the reply has {len(text)} bytes, at most {LIMIT}"})
         key = f"{self._prefix}reply:{command['id']}"
         try:
             with transaction(self._redis) as both:

@@ -58,7 +58,7 @@ def named_errors() -> Iterator[None]:
     try:
         yield
     except (ConnectionError, TimeoutError, BusyLoadingError, MaxConnectionsError, OSError) as error:
-        raise Away(f"redis is away: {error or type(error).__name__}") from error
+        raise Away(f"redis is away: {str(error) or type(error).__name__}") from error
     except ResponseError as error:
         raise Refused(f"redis refused: {error}") from error
     except RedisError as error:

@@ -66,9 +66,7 @@ class JournalReader:
             return self._parse(claimed[1])
         return self._parse(self._group_read(count, ">", min(block, longest_block(self._redis))))
 
-    def _group_read(
-        self, count: int, after: str, block: float = 0.0
-    ) -> list[tuple[str, dict[str, str] | None]]:
+    def _group_read(self, count: int, after: str, block: float = 0.0) -> list[tuple[str, dict[str, str] | None]]:
         blocking = ("BLOCK", int(block * 1000)) if block >= 0.001 else ()
         answer = ask(
             self._redis,

@@ -41,9 +41,8 @@ class ContactNow:
             made = cls(**{key: value for key, value in raw.items() if key in known})
         except TypeError as error:
             raise Malformed(f"contact record: {error}") from error
-        if not (
-            isinstance(made.contact_id, str) and isinstance(made.channels, dict) and isinstance(made.seq, int)
-        ):
+        texts = ("contact_id", "node", "state")
+        if not all(isinstance(raw[key], str) for key in texts) or not isinstance(raw.get("channels", {}), dict):
             raise Malformed("contact record: a field has a wrong type")
         return made
 
