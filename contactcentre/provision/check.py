@@ -1,0 +1,230 @@
+"""The rules of a site that span objects. Each problem names the value, the rule and what would be right."""
+
+import difflib
+import ipaddress
+import zoneinfo
+from collections.abc import Collection, Iterator
+
+import phonenumbers
+
+from contactcentre.domain import hours, requirements
+from contactcentre.domain.site import Site
+from contactcentre.provision.problems import Problem, dotted, shown
+from contactcentre.provision.uses import endpoint_of
+
+RESERVED = frozenset(
+    {"general", "global", "globals", "system", "anonymous", "default", "contactcentre", "acl", "domain_alias"}
+)
+"""Names that mean something else in a PBX's configuration."""
+RESERVED_PREFIXES = ("transport-", "contactcentre-")
+
+STRATEGIES = ("longest-idle",)
+
+
+def check(site: Site) -> list[Problem]:
+    """Everything wrong between the parts of a site whose values are well formed; empty when it can be
+    provisioned."""
+    return [
+        *_settings(site),
+        *_trunks(site),
+        *_dids(site),
+        *_skills(site),
+        *_queues(site),
+        *_agents(site),
+        *_endpoint_names(site),
+        *_dialled_numbers(site),
+        *_hours(site),
+        *_flows(site),
+    ]
+
+
+def canonical(number: str, country: str) -> str:
+    """A number as two spellings of it agree: international, with + (E.164) where the country lets us know it.
+
+    Without a country, `+` and a leading international `00` are all that is understood.
+    """
+    if country:
+        try:
+            parsed = phonenumbers.parse(number, country)
+        except phonenumbers.NumberParseException:
+            return number
+        if phonenumbers.is_possible_number(parsed):
+            return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        return number
+    if number.startswith("00") and number.isdigit() and len(number) > 6:
+        return f"+{number[2:]}"
+    return number
+
+
+def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Problem:
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    if near:
+        hint = f"; did you mean {near[0]}?"
+    else:
+        hint = f"; known: {', '.join(sorted(known)[:12])}" if known else f"; the site has no {kind}s"
+    return Problem(where, f"unknown-{kind}", f"there is no {kind} {name}{hint}")
+
+
+def _settings(site: Site) -> Iterator[Problem]:
+    yield from _timezone("settings.timezone", site.settings.timezone)
+    if site.settings.outbound_trunk and site.settings.outbound_trunk not in site.trunks:
+        yield _unknown("settings.outbound_trunk", "trunk", site.settings.outbound_trunk, site.trunks)
+    seen: set[str] = set()
+    for index, reason in enumerate(site.settings.pause_reasons):
+        if reason in seen:
+            yield Problem(f"settings.pause_reasons.{index}", "duplicate", f"{reason} appears twice")
+        seen.add(reason)
+
+
+def _trunks(site: Site) -> Iterator[Problem]:
+    sources: dict[str, str] = {}
+    for name, trunk in site.trunks.items():
+        where = f"trunks.{name}"
+        if trunk.registration and not trunk.username:
+            yield Problem(f"{where}.username", "missing", "is needed to register")
+        if not trunk.codecs:
+            yield Problem(f"{where}.codecs", "missing", "at least one codec is needed")
+        for index, source in enumerate(trunk.match):
+            if "/" in source:
+                try:
+                    ipaddress.ip_network(source, strict=False)
+                except ValueError as error:
+                    yield Problem(f"{where}.match.{index}", "form", f"is no network: {error}")
+        # Two trunks that claim one address cannot be told apart when it calls.
+        for source in trunk.match or (trunk.host,):
+            other = sources.setdefault(source.casefold(), name)
+            if other != name:
+                place = f"{where}.match" if trunk.match else f"{where}.host"
+                yield Problem(place, "duplicate", f"calls from {source} are those of trunk {other} already")
+
+
+def _dids(site: Site) -> Iterator[Problem]:
+    spelled: dict[str, str] = {}
+    for number, did in site.dids.items():
+        where = f"dids.{number}"
+        if did.flow not in site.flows:
+            yield _unknown(f"{where}.flow", "flow", did.flow, site.flows)
+        if did.trunk is not None and did.trunk not in site.trunks:
+            yield _unknown(f"{where}.trunk", "trunk", did.trunk, site.trunks)
+        if did.fallback_queue is not None and did.fallback_queue not in site.queues:
+            yield _unknown(f"{where}.fallback_queue", "queue", did.fallback_queue, site.queues)
+        # Carriers leave the + away as they please, so both spellings reach the DID.
+        for spelling in {canonical(number, site.settings.country), number}:
+            other = spelled.setdefault(spelling.removeprefix("+"), number)
+            if other != number:
+                yield Problem(where, "duplicate", f"is the same number as the DID {other}")
+                break
+
+
+def _queues(site: Site) -> Iterator[Problem]:
+    for name, queue in site.queues.items():
+        where = f"queues.{name}"
+        yield from _requirement(site, f"{where}.requires", queue.requires)
+        last = -1.0
+        for index, step in enumerate(queue.relax):
+            yield from _requirement(site, f"{where}.relax.{index}.requires", step.requires)
+            if step.after <= last:
+                message = f"{step.after:g} s is not later than the step before it"
+                yield Problem(f"{where}.relax.{index}.after", "order", message)
+            last = step.after
+        members: set[str] = set()
+        for index, agent in enumerate(queue.agents):
+            if agent not in site.agents:
+                yield _unknown(f"{where}.agents.{index}", "agent", agent, site.agents)
+            if agent in members:
+                yield Problem(f"{where}.agents.{index}", "duplicate", f"{agent} appears twice")
+            members.add(agent)
+        if queue.strategy not in STRATEGIES:
+            message = f"{shown(queue.strategy)} is not one of: {', '.join(STRATEGIES)}"
+            yield Problem(f"{where}.strategy", "choice", message)
+
+
+def _requirement(site: Site, where: str, text: str) -> Iterator[Problem]:
+    try:
+        needed = requirements.parse(text).skills
+    except ValueError as error:
+        yield Problem(where, "expression", f"{shown(text)}: {error}")
+        return
+    for skill in sorted(needed):
+        if skill not in site.skills:
+            yield _unknown(where, "skill", skill, site.skills)
+
+
+def _skills(site: Site) -> Iterator[Problem]:
+    for name in site.skills:
+        if name in requirements.RESERVED:
+            yield Problem(f"skills.{name}", "reserved", f"{name} is a word of the language of requirements")
+
+
+def _agents(site: Site) -> Iterator[Problem]:
+    for name, agent in site.agents.items():
+        for skill in agent.skills:
+            if skill not in site.skills:
+                yield _unknown(f"agents.{name}.skills.{skill}", "skill", skill, site.skills)
+
+
+def _endpoint_names(site: Site) -> Iterator[Problem]:
+    """Agents and trunks share the PBX's one space of endpoint names."""
+    taken: dict[str, str] = {}
+    holders = [(name, f"trunk {name}", f"trunks.{name}") for name in site.trunks]
+    for name, agent in site.agents.items():
+        place = f"agents.{name}.endpoint" if agent.endpoint else f"agents.{name}"
+        holders.append((endpoint_of(site, name), f"agent {name}", place))
+    for endpoint, holder, where in holders:
+        key = endpoint.casefold()
+        if key in RESERVED or key.startswith(RESERVED_PREFIXES):
+            yield Problem(where, "reserved", f"{endpoint} is a reserved name")
+        other = taken.setdefault(key, holder)
+        if other != holder:
+            yield Problem(where, "duplicate", f"the endpoint name {endpoint} is that of {other} already")
+
+
+def _dialled_numbers(site: Site) -> Iterator[Problem]:
+    """What agents can dial on their own phones must have one meaning each."""
+    taken: dict[str, str] = {}
+
+    def take(number: str, owner: str, where: str) -> Iterator[Problem]:
+        other = taken.setdefault(number, owner)
+        if other != owner:
+            yield Problem(where, "duplicate", f"{number} is {other} already")
+
+    features = site.features
+    for name in ("login", "logout", "unpause", "pause"):
+        yield from take(getattr(features, name), f"the code for {name}", f"features.{name}")
+    for digit, reason in enumerate(site.settings.pause_reasons, 1):
+        owner = f"the code for pause with reason {reason}"
+        yield from take(f"{features.pause}{digit}", owner, "features.pause")
+    for name, agent in site.agents.items():
+        if agent.number is not None:
+            yield from take(agent.number, f"the number of agent {name}", f"agents.{name}.number")
+
+
+def _hours(site: Site) -> Iterator[Problem]:
+    for name, opening in site.hours.items():
+        for field, value, rule in hours.problems(opening):
+            yield Problem(f"hours.{name}.{field}", "hours", f"{shown(value)} {rule}")
+
+
+def _timezone(where: str, name: str) -> Iterator[Problem]:
+    if name not in zoneinfo.available_timezones():
+        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), 1, 0.6)
+        yield Problem(where, "timezone", f"there is no time zone {name}{f'; did you mean {near[0]}?' if near else ''}")
+
+
+def _flows(site: Site) -> Iterator[Problem]:
+    try:
+        from contactcentre.domain.flows.check import check as check_flow
+        from contactcentre.domain.flows.model import Flow
+        from contactcentre.domain.flows.problems import FlowError
+    except ImportError:
+        return
+    for name, data in site.flows.items():
+        try:
+            found = check_flow(Flow.parse(name, data), site)
+        except FlowError as error:
+            found = error.problems
+        for problem in found:
+            if problem.error:
+                where = dotted(("flows", name, *problem.path))
+                value = "" if problem.value is None else f"{shown(problem.value)} "
+                yield Problem(where, "flow", f"{value}{problem.rule}")

@@ -1,0 +1,253 @@
+"""What an apply would do: every file before and after, the reloads, the checks. Making a plan changes
+nothing."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contactcentre.domain.site import Site
+from contactcentre.provision import secrets as secret_store
+from contactcentre.provision.existing import includes, sections
+from contactcentre.provision.problems import Problem, ProvisionError, SiteError
+from contactcentre.provision.render import ARI_USER, FILES, render
+from contactcentre.provision.target import DIRECTORY, AsteriskTarget
+from contactcentre.provision.uses import endpoint_of
+
+RELOADS = {
+    "musiconhold.conf": ("moh reload",),
+    "pjsip.conf": ("module reload res_pjsip.so", "module reload res_pjsip_outbound_registration.so"),
+    "queues.conf": ("queue reload all",),
+    "extensions.conf": ("dialplan reload",),
+    "ari.conf": ("module reload res_ari.so",),
+}
+"""File -> console commands that make Asterisk read it; in the order in which the files need each other."""
+
+
+class Unreadable(ProvisionError):
+    """A configuration file of the PBX cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file before and after; None = it is not there. `name` is its path below the configuration
+    directory."""
+
+    path: Path
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question to the PBX after the reload: the answer to `command` must contain `expected` (or must
+    not)."""
+
+    command: str
+    expected: str
+    words: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything an apply will do, and nothing else. `old_site` is the version that is provisioned now."""
+
+    site: Site
+    old_site: Site
+    files: tuple[FileChange, ...]
+    reloads: tuple[str, ...]
+    checks: tuple[Check, ...]
+    new_secrets: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to do: files and site are as they should be."""
+        return not self.files and self.site == self.old_site
+
+    def diff(self) -> str:
+        """Unified diffs of the site and of every file, secrets masked; "" when there is nothing to do."""
+        return "".join(self._diffs())
+
+    def _diffs(self) -> Iterator[str]:
+        yield from _unified(_outline(self.old_site), _outline(self.site), "site (now)", "site (planned)")
+        for change in self.files:
+            old, new = change.old or "", change.new or ""
+            before = f"{change.path}" if change.old is not None else "/dev/null"
+            after = f"{change.path}" if change.new is not None else "/dev/null"
+            yield from _unified(
+                secret_store.masked(old, new, "old"), secret_store.masked(new, old, "new"), before, after
+            )
+
+
+def plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], old_site: Site | None = None) -> Plan:
+    """What it takes to bring the target to the site. `secrets` are the stored ones, `old_site` what was
+    applied last.
+
+    Reads the target's files only; the PBX need not run. Raises SiteError when the site takes a name that the
+    PBX's own files define, and BadSecret when a carrier's password is not known.
+    """
+    before = old_site or Site()
+    own = {file: sections(target.etc_dir, file, target.ours) for file in FILES}
+    foreign, notes = _foreign_endpoints(site, own["pjsip.conf"])
+    if problems := [*_clashes(site, own, foreign)]:
+        raise SiteError(problems)
+    left_out = frozenset({"ari.conf"} if ARI_USER in own["ari.conf"] else ())
+    if left_out:
+        notes.append(f"ari.conf defines the user {ARI_USER} itself ({own['ari.conf'][ARI_USER]}): it stays as it is")
+    known, fresh = secret_store.completed(site, secrets, foreign)
+    if left_out:
+        fresh.pop(f"ari/{ARI_USER}", None)
+    notes += [f"a new secret is made for {name}" for name in sorted(fresh)]
+    files: list[FileChange] = []
+    for name, text in render(site, known, foreign).items():
+        if name in left_out:
+            continue
+        files += _change(target, f"{DIRECTORY}/{name}", text)
+        main = _read(target.etc_dir / name)
+        if not includes(main or "", f"{DIRECTORY}/{name}"):
+            files += _change(target, name, _with_include(main, name))
+    return _made(site, before, files, _checks(site, before, foreign), fresh, notes)
+
+
+def plan_removal(target: AsteriskTarget, old_site: Site) -> Plan:
+    """What it takes to leave the PBX as it was before the first apply."""
+    files: list[FileChange] = []
+    for name in FILES:
+        main = _read(target.etc_dir / name)
+        if main is not None:
+            files += _change(target, name, _without_include(main, name))
+        files += _change(target, f"{DIRECTORY}/{name}", None)
+    return _made(Site(), old_site, files, _checks(Site(), old_site, frozenset()), {}, [])
+
+
+def _made(
+    site: Site,
+    before: Site,
+    files: list[FileChange],
+    checks: list[Check],
+    fresh: Mapping[str, str],
+    notes: list[str],
+) -> Plan:
+    touched = {Path(change.name).name for change in files}
+    reloads = tuple(command for file, commands in RELOADS.items() if file in touched for command in commands)
+    return Plan(site, before, tuple(files), reloads, tuple(checks) if reloads else (), fresh, tuple(notes))
+
+
+def _foreign_endpoints(site: Site, own: Mapping[str, str]) -> tuple[frozenset[str], list[str]]:
+    """Agents' endpoints that are the PBX's own: named by `endpoint`, and defined in its files."""
+    found = {agent.endpoint for agent in site.agents.values() if agent.endpoint and agent.endpoint in own}
+    return frozenset(found), [
+        f"endpoint {name} is the PBX's own ({own[name]}): used as it is" for name in sorted(found)
+    ]
+
+
+def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozenset[str]) -> Iterator[Problem]:
+    endpoints, queues = own["pjsip.conf"], own["queues.conf"]
+    taken = "defined in the PBX's own"
+    for name in site.trunks:
+        if name in endpoints:
+            yield Problem(f"trunks.{name}", "in-use", f"{name} is {taken} {endpoints[name]}")
+    for name in site.agents:
+        endpoint = endpoint_of(site, name)
+        if endpoint in endpoints and endpoint not in foreign:
+            hint = f"; `endpoint: {endpoint}` uses it as it is"
+            yield Problem(f"agents.{name}", "in-use", f"{endpoint} is {taken} {endpoints[endpoint]}{hint}")
+    for name, queue in site.queues.items():
+        if f"contactcentre-{name}" in queues:
+            yield Problem(
+                f"queues.{name}",
+                "in-use",
+                f"contactcentre-{name} is {taken} {queues[f'contactcentre-{name}']}",
+            )
+        if queue.music != "default" and queue.music not in site.music and queue.music not in own["musiconhold.conf"]:
+            message = f"there is no music class {queue.music} in the site, nor in the PBX's musiconhold.conf"
+            yield Problem(f"queues.{name}.music", "unknown-music", message)
+    for name in site.music:
+        if name in own["musiconhold.conf"]:
+            yield Problem(f"music.{name}", "in-use", f"{name} is {taken} {own['musiconhold.conf'][name]}")
+    for context in (
+        "contactcentre-in",
+        "contactcentre-agents",
+        "contactcentre-fallback",
+        "contactcentre-out",
+    ):
+        if context in own["extensions.conf"]:
+            yield Problem("", "in-use", f"the context {context} is {taken} {own['extensions.conf'][context]}")
+
+
+def _checks(site: Site, before: Site, foreign: frozenset[str]) -> list[Check]:
+    checks: list[Check] = []
+    endpoints = {endpoint_of(site, name): f"agent {name}" for name in site.agents} | {
+        t: f"trunk {t}" for t in site.trunks
+    }
+    for endpoint, holder in sorted(endpoints.items()):
+        command = f"pjsip show endpoint {endpoint}"
+        checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint of {holder} exists"))
+    old = {endpoint_of(before, name) for name in before.agents} | set(before.trunks)
+    for endpoint in sorted(old - set(endpoints) - foreign):
+        command = f"pjsip show endpoint {endpoint}"
+        checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint {endpoint} is gone", absent=True))
+    for number in sorted(site.dids):
+        command = f"dialplan show {number}@contactcentre-in"
+        expected = f"Stasis(contactcentre,did,{number})"
+        checks.append(Check(command, expected, f"the DID {number} leads to the controller"))
+    for number in sorted(set(before.dids) - set(site.dids)):
+        command = f"dialplan show {number}@contactcentre-in"
+        checks.append(Check(command, f"Stasis(contactcentre,did,{number})", f"the DID {number} is gone", absent=True))
+    for name in sorted(site.queues):
+        fallback = f"contactcentre-{name}"
+        checks.append(Check(f"queue show {fallback}", f"{fallback} has", f"the fallback of queue {name} exists"))
+    for name in sorted(site.music):
+        checks.append(Check("moh show classes", f"Class: {name}\n", f"music {name} has sound files"))
+    if site.agents:
+        code = site.features.login
+        command = f"dialplan show {code}@contactcentre-agents"
+        checks.append(Check(command, f"Stasis(contactcentre,feature,{code}", "agents can dial the feature codes"))
+    return checks
+
+
+def _change(target: AsteriskTarget, name: str, new: str | None) -> list[FileChange]:
+    path = target.etc_dir / name
+    old = _read(path)
+    return [] if old == new else [FileChange(path, name, old, new)]
+
+
+def _read(path: Path) -> str | None:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unreadable(f"cannot read {path}: {error.strerror}") from error
+
+
+_COMMENT = "; What contactcentre provisions:\n"
+
+
+def _with_include(text: str | None, name: str) -> str:
+    gap = "" if not text or text.endswith("\n") else "\n"
+    return f"{text or ''}{gap}{_COMMENT}#tryinclude {DIRECTORY}/{name}\n"
+
+
+def _without_include(text: str, name: str) -> str | None:
+    line = f"#tryinclude {DIRECTORY}/{name}\n"
+    return text.replace(f"{_COMMENT}{line}", "") or None
+
+
+def _outline(site: Site) -> str:
+    """The site as people read it, without what is left at its default, in an order that does not depend on
+    its history."""
+    document: dict[str, Any] = site.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(document, sort_keys=True, allow_unicode=True, width=110) if document else ""
+
+
+def _unified(old: str, new: str, before: str, after: str) -> list[str]:
+    lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), before, after)
+    return [line if line.endswith("\n") else f"{line}\n" for line in lines]

@@ -1,0 +1,164 @@
+"""A site as the text of Asterisk's configuration files.
+
+Everything that is filled into a template passes `_safe`, whatever the model has checked before: a line break,
+a comment sign, a variable or an include in a value stops the rendering. What a caller controls is in none of
+these files; the dialplan hands on only `${EXTEN}` reduced to digits, `+`, `*` and `#`.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from contactcentre.domain.site import Site, Trunk
+from contactcentre.provision.problems import ProvisionError, shown
+from contactcentre.provision.uses import endpoint_of, fallback_queue, members
+
+FILES = ("pjsip.conf", "extensions.conf", "queues.conf", "musiconhold.conf", "ari.conf")
+ARI_APP = "contactcentre"
+ARI_USER = "contactcentre"
+FALLBACK_SECONDS = 900
+"""How long the PBX's own queue keeps a caller at most when the queue itself sets no limit."""
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029;\\]|\$\{|\$\[|^\s*\[|#\s*(?:try)?include|#\s*exec", re.I)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NUMBER = re.compile(r"\+?[0-9*#]+")
+_ARGUMENT = re.compile(r"[A-Za-z0-9_.+*#@:/-]*")
+_QUOTED = re.compile(r'[^"<>]*')
+
+
+class UnsafeValue(ProvisionError):
+    """A value that must not be written into a configuration file. The model refuses such values before; this
+    is the second lock on the same door."""
+
+
+def render(site: Site, secrets: Mapping[str, str], foreign: frozenset[str] = frozenset()) -> dict[str, str]:
+    """File name -> text. `secrets` holds `agent/NAME`, `trunk/NAME` and `ari/contactcentre`; agents whose
+    endpoint is in `foreign` have theirs in the PBX's own files already. Same site and secrets, same text.
+    Raises UnsafeValue."""
+    view = _view(site, secrets, foreign)
+    return {name: _environment().get_template(f"{name}.j2").render(view) for name in FILES}
+
+
+def templates_dir() -> Path:
+    """Where `dialplans/asterisk` is: beside the package in a checkout, else where setup installs shared
+    data."""
+    checkout = Path(__file__).resolve().parents[2] / "dialplans" / "asterisk"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/contactcentre/dialplans/asterisk"
+
+
+def default_trunk(site: Site) -> str | None:
+    """The trunk that calls out take."""
+    if site.settings.outbound_trunk:
+        return site.settings.outbound_trunk
+    return next(iter(site.trunks)) if len(site.trunks) == 1 else None
+
+
+def feature_codes(site: Site) -> tuple[str, ...]:
+    """What an agent can dial: the codes, and the pause code with each reason's digit."""
+    features = site.features
+    reasons = range(1, len(site.settings.pause_reasons) + 1)
+    pauses = (f"{features.pause}{digit}" for digit in reasons)
+    return (features.login, features.logout, features.unpause, features.pause, *pauses)
+
+
+def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> dict[str, Any]:
+    """What the templates may see, in an order that depends on names only (a database keeps no key order)."""
+    return {
+        "app": ARI_APP,
+        "ari_user": ARI_USER,
+        "ari_secret": secrets.get(f"ari/{ARI_USER}", ""),
+        "site": site,
+        "codes": feature_codes(site),
+        "agents": [
+            {
+                "name": name,
+                "endpoint": endpoint_of(site, name),
+                "full_name": agent.full_name or name,
+                "number": agent.number,
+                "secret": secrets.get(f"agent/{name}", ""),
+                "ours": endpoint_of(site, name) not in foreign,
+            }
+            for name, agent in sorted(site.agents.items())
+        ],
+        "trunks": [
+            {
+                "name": name,
+                "trunk": trunk,
+                "sources": trunk.match or (trunk.host,),
+                "uri_host": _uri_host(trunk),
+                "secret": secrets.get(f"trunk/{name}", "") if trunk.username else "",
+            }
+            for name, trunk in sorted(site.trunks.items())
+        ],
+        "dids": [
+            {"number": number, "did": did, "fallback": fallback_queue(site, number)}
+            for number, did in sorted(site.dids.items())
+        ],
+        "queues": [
+            {
+                "name": name,
+                "queue": queue,
+                "seconds": math.ceil(queue.max_wait) or FALLBACK_SECONDS,
+                "members": [
+                    {"name": agent, "endpoint": endpoint_of(site, agent), "penalty": penalty}
+                    for agent, penalty in sorted(members(site, queue).items())
+                ],
+            }
+            for name, queue in sorted(site.queues.items())
+        ],
+        "music": sorted(site.music.items()),
+        "default_trunk": default_trunk(site),
+    }
+
+
+def _uri_host(trunk: Trunk) -> str:
+    return f"[{trunk.host}]" if ":" in trunk.host else trunk.host
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(  # noqa: S701 -- no HTML; `finalize` guards every value
+        loader=jinja2.FileSystemLoader(templates_dir()),
+        undefined=jinja2.StrictUndefined,
+        finalize=_safe,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        name=_must(_NAME, "a plain name"),
+        number=_must(_NUMBER, "a number"),
+        arg=_must(_ARGUMENT, "a plain application argument"),
+        quoted=_must(_QUOTED, "free of quotes and angle brackets"),
+        seconds=lambda value: math.ceil(float(value)),
+    )
+    return environment
+
+
+def _safe(value: Any) -> str:
+    """Jinja's `finalize`: the last look at every value that a template writes."""
+    if isinstance(value, jinja2.Undefined):
+        return str(value)  # raises, and names what is undefined
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise UnsafeValue(f"a template writes {shown(value)}, which is neither text nor number")
+    text = str(value)
+    if _UNSAFE.search(text):
+        raise UnsafeValue(f"{shown(text)} must not be written into a configuration file")
+    return text
+
+
+def _must(pattern: re.Pattern[str], words: str) -> Any:
+    def allow(value: object) -> str:
+        text = str(value)
+        if not pattern.fullmatch(text):
+            raise UnsafeValue(f"{shown(text)} must not be written into a configuration file: it is not {words}")
+        return text
+
+    return allow

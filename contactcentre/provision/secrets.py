@@ -1,0 +1,70 @@
+"""Which secrets a site needs, how new ones are made, and how they are kept out of sight."""
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from contactcentre.domain.site import Site
+from contactcentre.provision.problems import ProvisionError
+from contactcentre.provision.render import ARI_USER
+
+LENGTH = 28
+_ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that people confuse
+_ALLOWED = re.compile(r"[A-Za-z0-9!#%&()*+,./:=?@^_{|}~-]{8,128}")
+_NAME = re.compile(r"(agent|trunk)/[a-z][a-z0-9_-]{0,39}|ari/contactcentre")
+_LINE = re.compile(r"^(\s*(?:password|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
+MASK = "********"
+
+
+class BadSecret(ProvisionError):
+    """A secret, or its name, that cannot be used."""
+
+
+def needed(site: Site, foreign: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
+    """Names of the secrets that can be generated, and of those that only a person knows (a carrier's)."""
+    own = [f"agent/{name}" for name, agent in site.agents.items() if (agent.endpoint or name) not in foreign]
+    given = [f"trunk/{name}" for name, trunk in site.trunks.items() if trunk.username]
+    return sorted([*own, f"ari/{ARI_USER}"]), sorted(given)
+
+
+def generate() -> str:
+    """About 162 bits that can be typed into a phone."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
+
+
+def check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadSecret(f"{name!r} is no secret's name: agent/NAME, trunk/NAME or ari/{ARI_USER}")
+    return name
+
+
+def check_value(value: str) -> str:
+    """The rule keeps a secret from meaning anything in a configuration file. The value is never part of an
+    error."""
+    if not _ALLOWED.fullmatch(value):
+        raise BadSecret("a secret has 8 to 128 letters, digits and ! # % & ( ) * + , . / : = ? @ ^ _ { | } ~ -")
+    return value
+
+
+def masked(text: str, other: str, word: str) -> str:
+    """Configuration text without its secrets. One that `other` does not have is marked with `word`, so a
+    change shows."""
+    known = {match[2] for line in other.splitlines() if (match := _LINE.match(line))}
+    lines = []
+    for line in text.splitlines(keepends=True):
+        if match := _LINE.match(line.rstrip("\r\n")):
+            line = f"{match[1]}{MASK}{'' if match[2] in known else f' ({word})'}\n"
+        lines.append(line)
+    return "".join(lines)
+
+
+def completed(site: Site, stored: Mapping[str, str], foreign: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """(all secrets that the site needs, those of them that are new). Raises BadSecret when only a person can
+    know one."""
+    own, given = needed(site, foreign)
+    missing = [name for name in given if name not in stored]
+    if missing:
+        commands = ", ".join(f"`contactcentre secret set {name}`" for name in missing)
+        raise BadSecret(f"the carrier's password is not known yet: {commands}")
+    fresh = {name: generate() for name in own if name not in stored}
+    return {name: (fresh.get(name) or stored[name]) for name in (*own, *given)}, fresh

@@ -1,0 +1,133 @@
+"""Who uses whom in a site: what a flow leads to, who needs a queue, which agents serve it."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contactcentre.domain import requirements
+from contactcentre.domain.site import Queue, Site
+
+_REFERENCES = {"queue": "queue", "hours": "hours", "flow": "flow"}
+"""Keys of a flow's node whose value is a name -> kind of what is named."""
+
+
+def endpoint_of(site: Site, agent: str) -> str:
+    """The SIP endpoint of an agent."""
+    return site.agents[agent].endpoint or agent
+
+
+def users_of(site: Site, kind: str, name: str) -> list[str]:
+    """Dotted paths of everything that needs the trunk, queue, skill, agent, flow, hours or music; sorted."""
+    return sorted({where for used_kind, used, where in _uses(site) if (used_kind, used) == (kind, name)})
+
+
+def skills_in(expression: str) -> frozenset[str]:
+    """The skills that an expression names; none when it is no expression."""
+    try:
+        return requirements.parse(expression).skills
+    except ValueError:
+        return frozenset()
+
+
+def fallback_queue(site: Site, number: str) -> str | None:
+    """The queue that the PBX itself puts callers of a DID into when no controller is there."""
+    did = site.dids[number]
+    if did.fallback_queue is not None:
+        return did.fallback_queue
+    return next((name for kind, name in _along(site, did.flow) if kind == "queue" and name in site.queues), None)
+
+
+def members(site: Site, queue: Queue) -> dict[str, int]:
+    """The agents who may serve a queue -> the first of its steps (0 = `requires`, 1.. = `relax`) that lets
+    them."""
+    found: dict[str, int] = {}
+    chosen = queue.agents or tuple(sorted(site.agents))
+    for index, expression in enumerate((queue.requires, *(step.requires for step in queue.relax))):
+        requirement = requirements.parse(expression)
+        for name in chosen:
+            if name in site.agents and name not in found and requirement.matches(site.agents[name].skills):
+                found[name] = index
+    return found
+
+
+def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
+    """(kind, name, where it is used)."""
+    for number, did in site.dids.items():
+        where = f"dids.{number}"
+        yield "flow", did.flow, f"{where}.flow"
+        yield "trunk", did.trunk or "", f"{where}.trunk"
+        yield "queue", did.fallback_queue or "", f"{where}.fallback_queue"
+    yield "trunk", site.settings.outbound_trunk or "", "settings.outbound_trunk"
+    for name, queue in site.queues.items():
+        where = f"queues.{name}"
+        yield "music", queue.music, f"{where}.music"
+        for skill in skills_in(queue.requires):
+            yield "skill", skill, f"{where}.requires"
+        for index, step in enumerate(queue.relax):
+            for skill in skills_in(step.requires):
+                yield "skill", skill, f"{where}.relax.{index}.requires"
+        for agent in queue.agents:
+            yield "agent", agent, f"{where}.agents"
+    for name, holder in site.agents.items():
+        for skill in holder.skills:
+            yield "skill", skill, f"agents.{name}.skills"
+    for name, flow in site.flows.items():
+        for node_name, node in _nodes(flow).items():
+            for kind, used in _node_uses(node):
+                yield kind, used, f"flows.{name}.nodes.{node_name}"
+
+
+def _nodes(flow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    nodes = flow.get("nodes")
+    if not isinstance(nodes, Mapping):
+        return {}
+    return {str(name): node for name, node in nodes.items() if isinstance(node, Mapping)}
+
+
+def _node_uses(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, kind in _REFERENCES.items():
+        if isinstance(node.get(key), str):
+            yield kind, node[key]
+    if isinstance(node.get("requires"), str):
+        for skill in skills_in(node["requires"]):
+            yield "skill", skill
+    if isinstance(node.get("skills"), Mapping):
+        for skill in node["skills"]:
+            yield "skill", str(skill)
+    if isinstance(node.get("to"), str) and ":" in node["to"]:
+        kind, _, name = node["to"].partition(":")
+        yield kind, name
+
+
+def _along(site: Site, flow_name: str) -> Iterator[tuple[str, str]]:
+    """What a caller may come to, nearest first; the order does not depend on the order of a mapping's
+    keys."""
+    waiting: deque[tuple[str, str]] = deque([(flow_name, str(site.flows.get(flow_name, {}).get("start", "")))])
+    seen: set[tuple[str, str]] = set()
+    by_flow: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    while waiting:
+        place = waiting.popleft()
+        flow, node_name = place
+        if flow not in by_flow:
+            by_flow[flow] = _nodes(site.flows.get(flow, {}))
+        node = by_flow[flow].get(node_name)
+        if node is None or place in seen:
+            continue
+        seen.add(place)
+        for kind, name in _node_uses(node):
+            yield kind, name
+            if kind == "flow":
+                waiting.append((name, str(site.flows.get(name, {}).get("start", ""))))
+        waiting.extend((flow, target) for target in _texts(node))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a node: the targets are among them, and a text that is no node's name leads nowhere."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from _texts(value[key])
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
