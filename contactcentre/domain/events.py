@@ -2,7 +2,7 @@
 
 An event is `(contact_id, seq, at, kind, data)`: `seq` counts from 1 without gaps within its contact and is given by
 the contact's owner (one greenlet of one controller), so a reader can tell a missing event from a late one, and writing
-the same event twice is harmless.
+the same event twice is harmless. Only `AFTERWARDS` stands outside that order.
 """
 
 import json
@@ -38,11 +38,17 @@ class Kind(StrEnum):
     RECORDING_ENDED = "recording.ended"  # recording, started_at, files {left, right} (names on the PBX), offsets
     RECORDING_STORED = "recording.stored"  # recording, path, seconds, sha256, bytes, channels
     RECORDING_FAILED = "recording.failed"  # recording, error
+    RECORDING_DELETED = "recording.deleted"  # recording, reason (retention, request)
     VOICEMAIL = "voicemail.left"  # recording, box, seconds
     TRANSFERRED = "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N)
     WRAP_UP_STARTED = "wrap_up.started"  # agent, queue, seconds (allowed)
     WRAP_UP_ENDED = "wrap_up.ended"  # agent, queue
     DISPOSITION = "contact.disposition"  # agent, code
+
+
+AFTERWARDS = 0
+"""`seq` of a fact that not the contact's owner but a worker adds, perhaps long after the contact's end: that a recording was
+stored, failed or was deleted. It has no place in the order and happens once for each (recording, kind)."""
 
 
 class Outcome(StrEnum):

@@ -1,24 +1,33 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
-from contactcentre.store.accounts import (
-    ROLES,
-    Accounts,
-    AuditEntry,
-    Link,
-    NameTaken,
-    NoSuchUser,
-    User,
-)
+from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
 from contactcentre.store.database import StoreUnavailable
-from contactcentre.store.sites import NoSuchVersion, SiteChanged, Sites, SiteVersion
+from contactcentre.store.history import (
+    AmbiguousContact,
+    BadCursor,
+    History,
+    NoSuchContact,
+    NoSuchRecording,
+    Page,
+)
+from contactcentre.store.journal import JournalWriter, Recorded
+from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
+from contactcentre.store.statistics import QueueStats, Statistics
 
 __all__ = [
     "ROLES",
+    "AmbiguousContact",
     "AuditEntry",
+    "BadCursor",
     "Link",
     "NameTaken",
+    "NoSuchContact",
+    "NoSuchRecording",
     "NoSuchUser",
     "NoSuchVersion",
+    "Page",
+    "QueueStats",
+    "Recorded",
     "SiteChanged",
     "SiteVersion",
     "Store",
@@ -27,5 +36,5 @@ __all__ = [
 ]
 
 
-class Store(Sites, Accounts):
+class Store(JournalWriter, History, Statistics, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -1,5 +1,5 @@
-"""Who may sign in, one-time links, and the audit log. Passwords and tokens are hashed by the caller (`web`); this module
-never sees them in clear."""
+"""Who may sign in, one-time links, and the audit log. Passwords and tokens are hashed by the caller (`web`);
+this module never sees them in clear."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class AuditEntry:
 
 
 class Accounts(Database):
-    # -- users ------------------------------------------------------------------------------------------------------
+    # -- users -----------------------------------------------------------------------------------------------
 
     def add_user(self, name: str, password_hash: str, role: str) -> User:
         """Raises NameTaken; ValueError for a role that is none of ROLES."""
@@ -82,19 +82,12 @@ class Accounts(Database):
 
     def _user(self, condition: sa.ColumnElement[bool]) -> User | None:
         with self._begin() as connection:
-            row = connection.execute(
-                sa.select(user_account).where(condition)
-            ).one_or_none()
+            row = connection.execute(sa.select(user_account).where(condition)).one_or_none()
         return None if row is None else User(*row)
 
     def users(self) -> list[User]:
         with self._begin() as connection:
-            return [
-                User(*row)
-                for row in connection.execute(
-                    sa.select(user_account).order_by(user_account.c.name)
-                )
-            ]
+            return [User(*row) for row in connection.execute(sa.select(user_account).order_by(user_account.c.name))]
 
     def change_user(
         self,
@@ -109,15 +102,9 @@ class Accounts(Database):
             _check_role(role)
         changes = {"password_hash": password_hash, "role": role, "disabled": disabled}
         given = {key: value for key, value in changes.items() if value is not None}
-        statement = (
-            sa.update(user_account)
-            .where(user_account.c.name == name)
-            .returning(user_account)
-        )
+        statement = sa.update(user_account).where(user_account.c.name == name).returning(user_account)
         with self._begin() as connection:
-            row = connection.execute(
-                statement.values(given or {"name": name})
-            ).one_or_none()
+            row = connection.execute(statement.values(given or {"name": name})).one_or_none()
         if row is None:
             raise NoSuchUser(f"there is no user named {name!r}")
         return User(*row)
@@ -125,40 +112,29 @@ class Accounts(Database):
     def remove_user(self, name: str) -> None:
         """Raises NoSuchUser. What the user did stays in the audit log."""
         with self._begin() as connection:
-            if not connection.execute(
-                sa.delete(user_account).where(user_account.c.name == name)
-            ).rowcount:
+            if not connection.execute(sa.delete(user_account).where(user_account.c.name == name)).rowcount:
                 raise NoSuchUser(f"there is no user named {name!r}")
 
-    # -- one-time links -----------------------------------------------------------------------------------------------
+    # -- one-time links --------------------------------------------------------------------------------------
 
-    def add_link(
-        self, token_hash: str, *, purpose: str, role: str, expires_at: float
-    ) -> None:
-        """`purpose` says what it is good for (`first-admin`, `password:NAME` ...); it expires at `expires_at`."""
+    def add_link(self, token_hash: str, *, purpose: str, role: str, expires_at: float) -> None:
+        """`purpose` says what it is good for (`first-admin`, `password:NAME` ...); it expires at
+        `expires_at`."""
         _check_role(role)
-        values = {
-            "token_hash": token_hash,
-            "purpose": purpose,
-            "role": role,
-            "expires_at": expires_at,
-        }
+        values = {"token_hash": token_hash, "purpose": purpose, "role": role, "expires_at": expires_at}
         with self._begin() as connection:
             connection.execute(sa.insert(one_time_link).values(values))
 
     def link(self, token_hash: str, now: float) -> Link | None:
         """The link, if it can still be used (for showing its form; `use_link` is what takes it)."""
         with self._begin() as connection:
-            row = connection.execute(
-                sa.select(one_time_link).where(_usable(token_hash, now))
-            ).one_or_none()
+            row = connection.execute(sa.select(one_time_link).where(_usable(token_hash, now))).one_or_none()
         return None if row is None else Link(*row)
 
     def use_link(self, token_hash: str, now: float) -> Link | None:
-        """Takes the link: of several who try at once exactly one gets it, the others and all who come later get None."""
-        statement = (
-            sa.update(one_time_link).where(_usable(token_hash, now)).values(used_at=now)
-        )
+        """Takes the link: of several who try at once exactly one gets it, the others and all who come later
+        get None."""
+        statement = sa.update(one_time_link).where(_usable(token_hash, now)).values(used_at=now)
         with self._begin() as connection:
             row = connection.execute(statement.returning(one_time_link)).one_or_none()
         return None if row is None else Link(*row)
@@ -166,11 +142,9 @@ class Accounts(Database):
     def drop_links(self, *, purpose: str) -> int:
         """Makes all links for a purpose useless; returns how many there were."""
         with self._begin() as connection:
-            return connection.execute(
-                sa.delete(one_time_link).where(one_time_link.c.purpose == purpose)
-            ).rowcount
+            return connection.execute(sa.delete(one_time_link).where(one_time_link.c.purpose == purpose)).rowcount
 
-    # -- audit --------------------------------------------------------------------------------------------------------
+    # -- audit -----------------------------------------------------------------------------------------------
 
     def audit(
         self,
@@ -180,8 +154,9 @@ class Accounts(Database):
         detail: Mapping[str, Any] | None = None,
         address: str = "",
     ) -> None:
-        """Adds an entry to the log, which the database lets nobody change. `action` is noun.verb: `queue.change`,
-        `recording.export`, `session.open`; `actor` a user's name, or `cli:NAME`, `worker`, `system`."""
+        """Adds an entry to the log, which the database lets nobody change. `action` is noun.verb:
+        `queue.change`, `recording.export`, `session.open`; `actor` a user's name, or `cli:NAME`, `worker`,
+        `system`."""
         with self._begin() as connection:
             connection.execute(_entry(actor, action, subject, detail, address))
 
@@ -196,11 +171,7 @@ class Accounts(Database):
     ) -> Sequence[AuditEntry]:
         """Newest first. `before` is the id of the last entry of the page before."""
         statement = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
-        for column, wanted in (
-            (audit.c.actor, actor),
-            (audit.c.subject, subject),
-            (audit.c.action, action),
-        ):
+        for column, wanted in ((audit.c.actor, actor), (audit.c.subject, subject), (audit.c.action, action)):
             if wanted:
                 statement = statement.where(column == wanted)
         if before is not None:
@@ -209,13 +180,7 @@ class Accounts(Database):
             return [AuditEntry(*row) for row in connection.execute(statement)]
 
 
-def _entry(
-    actor: str,
-    action: str,
-    subject: str,
-    detail: Mapping[str, Any] | None,
-    address: str = "",
-) -> sa.Insert:
+def _entry(actor: str, action: str, subject: str, detail: Mapping[str, Any] | None, address: str = "") -> sa.Insert:
     values = {
         "actor": actor,
         "action": action,
@@ -228,11 +193,7 @@ def _entry(
 
 def _usable(token_hash: str, now: float) -> sa.ColumnElement[bool]:
     link = one_time_link.c
-    return (
-        (link.token_hash == token_hash)
-        & link.used_at.is_(None)
-        & (link.expires_at > now)
-    )
+    return (link.token_hash == token_hash) & link.used_at.is_(None) & (link.expires_at > now)
 
 
 def _check_role(role: str) -> None:

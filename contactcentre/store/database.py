@@ -1,6 +1,6 @@
 """The connection to PostgreSQL and its schema's version."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -13,8 +13,8 @@ from alembic.script import ScriptDirectory
 
 MIGRATION_LOCK = 0x636F6E7461637401
 RECORD_LOCK = 0x636F6E7461637402
-"""Advisory locks: one process migrates at a time, and one transaction folds events at a time (two that fold the same
-contact, each blind to the other's events, would leave a wrong row)."""
+"""Advisory locks: one process migrates at a time, and one transaction folds events at a time (two that fold
+the same contact, each blind to the other's events, would leave a wrong row)."""
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
@@ -26,8 +26,8 @@ class StoreUnavailable(Exception):
 
 
 class Database:
-    """Connections to one database, usable from threads and from greenlets (psycopg 3 yields to gevent where it is
-    monkey-patched). Every wait is bounded: connecting 5 s, a free connection 10 s, a statement 30 s."""
+    """Connections to one database, usable from threads and from greenlets (psycopg 3 yields to gevent where
+    it is monkey-patched). Every wait is bounded: connecting 5 s, a free connection 10 s, a statement 30 s."""
 
     def __init__(self, url: str, pool_size: int = 5) -> None:
         self._engine = sa.create_engine(
@@ -62,14 +62,8 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (
-            sa.exc.OperationalError,
-            sa.exc.InterfaceError,
-            sa.exc.TimeoutError,
-        ) as error:
-            raise StoreUnavailable(
-                str(getattr(error, "orig", None) or error).strip()
-            ) from error
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise StoreUnavailable(str(getattr(error, "orig", None) or error).strip()) from error
 
     def ping(self) -> str:
         """The server's version. Raises StoreUnavailable."""
@@ -77,7 +71,8 @@ class Database:
             return str(connection.scalar(sa.text("SHOW server_version")))
 
     def migrate(self) -> str:
-        """Brings the schema to this program's version; returns it. Processes that do so at once wait for the first."""
+        """Brings the schema to this program's version; returns it. Processes that do so at once wait for the
+        first."""
         config = _alembic()
         with self._begin() as connection:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
@@ -97,3 +92,9 @@ def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
+
+
+def by_name(column: sa.ColumnElement[str], values: Mapping[str, float], otherwise: float) -> sa.ColumnElement[float]:
+    """The value that belongs to the column's name, in SQL."""
+    last = sa.literal(float(otherwise))
+    return sa.case(*((column == name, float(value)) for name, value in values.items()), else_=last) if values else last

@@ -30,20 +30,15 @@ class Sites(Database):
     _site_cache: tuple[int, Site | None] = (0, None)
 
     def site(self, version: int | None = None) -> tuple[int, Site | None]:
-        """(number, site) of one version, or of the newest; (0, None) when there is none yet. Raises NoSuchVersion, and
-        pydantic's ValidationError when the stored document is not one that this program understands."""
+        """(number, site) of one version, or of the newest; (0, None) when there is none yet. Raises
+        NoSuchVersion, and pydantic's ValidationError when the stored document is not one that this program
+        understands."""
         newest = sa.select(sa.func.max(site_version.c.id)).scalar_subquery()
         with self._begin() as connection:
-            number = (
-                connection.scalar(sa.select(newest)) or 0
-                if version is None
-                else version
-            )
+            number = connection.scalar(sa.select(newest)) or 0 if version is None else version
             if number == self._site_cache[0]:
                 return self._site_cache
-            document = connection.scalar(
-                sa.select(site_version.c.document).where(site_version.c.id == number)
-            )
+            document = connection.scalar(sa.select(site_version.c.document).where(site_version.c.id == number))
         if document is None:
             raise NoSuchVersion(f"there is no site version {number}")
         found = number, Site.model_validate(document)
@@ -51,73 +46,45 @@ class Sites(Database):
             self._site_cache = found
         return found
 
-    def save_site(
-        self, site: Site, by: str, comment: str = "", expected: int | None = None
-    ) -> int:
-        """Adds a version and returns its number. With `expected`, only if that is still the newest one: raises
-        SiteChanged otherwise, so two people cannot overwrite each other. A stored version never changes."""
+    def save_site(self, site: Site, by: str, comment: str = "", expected: int | None = None) -> int:
+        """Adds a version and returns its number. With `expected`, only if that is still the newest one:
+        raises SiteChanged otherwise, so two people cannot overwrite each other. A stored version never
+        changes."""
         with self._begin() as connection:
-            connection.execute(
-                sa.text("LOCK TABLE site_version IN SHARE ROW EXCLUSIVE MODE")
-            )
+            connection.execute(sa.text("LOCK TABLE site_version IN SHARE ROW EXCLUSIVE MODE"))
             newest = connection.scalar(sa.select(sa.func.max(site_version.c.id))) or 0
             if expected is not None and expected != newest:
-                raise SiteChanged(
-                    f"the site is at version {newest}, not {expected}: look at it and try again"
-                )
-            values = {
-                "by": by,
-                "document": site.model_dump(mode="json"),
-                "comment": comment,
-            }
-            statement = (
-                sa.insert(site_version).values(values).returning(site_version.c.id)
-            )
+                raise SiteChanged(f"the site is at version {newest}, not {expected}: look at it and try again")
+            values = {"by": by, "document": site.model_dump(mode="json"), "comment": comment}
+            statement = sa.insert(site_version).values(values).returning(site_version.c.id)
             return int(connection.execute(statement).scalar_one())
 
     def site_versions(self, limit: int = 100) -> list[SiteVersion]:
         """Newest first."""
-        columns = (
-            site_version.c.id,
-            site_version.c.at,
-            site_version.c.by,
-            site_version.c.comment,
-        )
+        columns = (site_version.c.id, site_version.c.at, site_version.c.by, site_version.c.comment)
         with self._begin() as connection:
-            rows = connection.execute(
-                sa.select(*columns).order_by(site_version.c.id.desc()).limit(limit)
-            )
+            rows = connection.execute(sa.select(*columns).order_by(site_version.c.id.desc()).limit(limit))
             return [SiteVersion(*row) for row in rows]
 
-    # -- secrets: `agent/NAME`, `trunk/NAME` ----------------------------------------------------------------------------
+    # -- secrets: `agent/NAME`, `trunk/NAME` -----------------------------------------------------------------
 
     def secret(self, name: str) -> str | None:
         with self._begin() as connection:
-            return connection.scalar(
-                sa.select(secret.c.value).where(secret.c.name == name)
-            )
+            return connection.scalar(sa.select(secret.c.value).where(secret.c.name == name))
 
     def set_secret(self, name: str, value: str) -> None:
         statement = insert(secret).values(name=name, value=value)
         update = {"value": statement.excluded.value, "at": sa.func.now()}
         with self._begin() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["name"], set_=update)
-            )
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=update))
 
     def secrets(self, prefix: str = "") -> dict[str, str]:
         """Name -> value of all whose name begins with `prefix`."""
-        statement = sa.select(secret.c.name, secret.c.value).where(
-            secret.c.name.startswith(prefix, autoescape=True)
-        )
+        statement = sa.select(secret.c.name, secret.c.value).where(secret.c.name.startswith(prefix, autoescape=True))
         with self._begin() as connection:
-            return {name: value for name, value in connection.execute(statement)}
+            return {row.name: row.value for row in connection.execute(statement)}
 
     def remove_secret(self, name: str) -> bool:
         """False when there was none."""
         with self._begin() as connection:
-            return bool(
-                connection.execute(
-                    sa.delete(secret).where(secret.c.name == name)
-                ).rowcount
-            )
+            return bool(connection.execute(sa.delete(secret).where(secret.c.name == name)).rowcount)

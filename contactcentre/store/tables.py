@@ -1,8 +1,9 @@
-"""The tables. `contact`, `leg`, `segment`, `queue_visit`, `recording` and `voicemail` are derived from `event` and
-`recording_event` by `domain.contacts.fold` and can be made again at any time; the others are truths of their own.
+"""The tables. `contact`, `leg`, `segment`, `queue_visit`, `recording` and `voicemail` are derived from
+`event` and `recording_event` by `domain.contacts.fold` and can be made again at any time; the others are
+truths of their own.
 
-No table has a foreign key to `contact`: a contact's id is a UUIDv7, which begins with the time of its arrival, so each of
-these tables can be partitioned by ranges of `contact_id` without changing a key.
+No table has a foreign key to `contact`: a contact's id is a UUIDv7, which begins with the time of its
+arrival, so each of these tables can be partitioned by ranges of `contact_id` without changing a key.
 """
 
 from datetime import UTC, datetime
@@ -27,9 +28,7 @@ class Epoch(sa.types.TypeDecorator[float]):
     impl = TIMESTAMP(timezone=True)
     cache_ok = True
 
-    def process_bind_param(
-        self, value: float | None, dialect: sa.Dialect
-    ) -> datetime | None:
+    def process_bind_param(self, value: float | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> float | None:
@@ -73,7 +72,7 @@ recording_event = sa.Table(
     _time("at", nullable=False),
     sa.Column("data", JSONB, nullable=False),
     _time("recorded_at", nullable=False, server_default=sa.func.now()),
-    comment="Facts that a worker adds after the contact's owner has done its part: once for each recording and kind.",
+    comment="What a worker adds after the contact's owner has done its part",
 )
 
 agent_event = sa.Table(
@@ -87,17 +86,13 @@ agent_event = sa.Table(
     sa.Column("contact_id", sa.Uuid(as_uuid=False), nullable=True),
     _text("queue"),
     _text("previous"),
-    comment="The time is in the key because versions start again when Redis is lost with everything in it.",
+    comment="at is in the key: versions start again when Redis has lost everything",
 )
 
 rejected_event = sa.Table(
     "rejected_event",
     metadata,
-    _text(
-        "digest",
-        primary_key=True,
-        comment="SHA-256 of text, so that a repeated delivery is one row",
-    ),
+    _text("digest", primary_key=True, comment="SHA-256 of text, so that a repeated delivery is one row"),
     _time("at", nullable=False, server_default=sa.func.now(), index=True),
     _text("text"),
     _text("error"),
@@ -132,20 +127,13 @@ contact = sa.Table(
     _text("transferred_to"),
     _text("disposition"),
     sa.Column("last_seq", sa.Integer, nullable=False),
-    sa.Column(
-        "missing",
-        JSONB,
-        nullable=False,
-        comment="ranges [first, last] of sequence numbers never seen",
-    ),
+    sa.Column("missing", JSONB, nullable=False, comment="ranges [first, last] of sequence numbers never seen"),
 )
 sa.Index("ix_contact_arrived_id", contact.c.arrived.desc(), contact.c.id.desc())
 sa.Index("ix_contact_caller_arrived", contact.c.caller, contact.c.arrived.desc())
 sa.Index("ix_contact_queues", contact.c.queues, postgresql_using="gin")
 sa.Index("ix_contact_agents", contact.c.agents, postgresql_using="gin")
-sa.Index(
-    "ix_contact_live", contact.c.arrived, postgresql_where=contact.c.ended.is_(None)
-)
+sa.Index("ix_contact_live", contact.c.arrived, postgresql_where=contact.c.ended.is_(None))
 
 leg = sa.Table(
     "leg",
@@ -172,12 +160,7 @@ segment = sa.Table(
     _text("queue"),
     _text("agent"),
 )
-sa.Index(
-    "ix_segment_agent_started",
-    segment.c.agent,
-    segment.c.started,
-    postgresql_where=segment.c.agent != "",
-)
+sa.Index("ix_segment_agent_started", segment.c.agent, segment.c.started, postgresql_where=segment.c.agent != "")
 
 queue_visit = sa.Table(
     "queue_visit",
@@ -225,8 +208,7 @@ recording = sa.Table(
 sa.Index(
     "ix_recording_kept",
     recording.c.stored_at,
-    postgresql_where=recording.c.stored_at.is_not(None)
-    & recording.c.deleted_at.is_(None),
+    postgresql_where=recording.c.stored_at.is_not(None) & recording.c.deleted_at.is_(None),
 )
 
 voicemail = sa.Table(

@@ -8,8 +8,9 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(value: Any) -> Any:
-    """The value with U+FFFD for NUL and lone surrogates, which neither `text` nor `jsonb` takes: a caller's strange name
-    must not keep a fact out of the history. Raises ValueError for what is no JSON (NaN, infinity, other types)."""
+    """The value with U+FFFD for NUL and lone surrogates, which neither `text` nor `jsonb` takes: a caller's
+    strange name must not keep a fact out of the history. Raises ValueError for what is no JSON (NaN,
+    infinity, other types)."""
     match value:
         case str():
             return _UNSTORABLE.sub("\ufffd", value)

@@ -30,17 +30,12 @@ def upgrade() -> None:
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("previous", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("agent", "at", "version", name="pk_agent_event"),
-        comment="The time is in the key because versions start again when Redis is lost with everything in it.",
+        comment="at is in the key: versions start again when Redis has lost everything",
     )
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column(
-            "at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -65,19 +60,12 @@ def upgrade() -> None:
         sa.Column("queued", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("connected", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("ended", sa.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column(
-            "outcome",
-            sa.Text(),
-            nullable=False,
-            comment="empty while the contact lives",
-        ),
+        sa.Column("outcome", sa.Text(), nullable=False, comment="empty while the contact lives"),
         sa.Column("ended_by", sa.Text(), nullable=False),
         sa.Column("cause", sa.Integer(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False, comment="the last one"),
         sa.Column("queues", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column(
-            "agent", sa.Text(), nullable=False, comment="the last one who talked"
-        ),
+        sa.Column("agent", sa.Text(), nullable=False, comment="the last one who talked"),
         sa.Column("agents", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("waited", sa.Double(), nullable=False),
         sa.Column("ring", sa.Double(), nullable=False),
@@ -94,31 +82,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_contact"),
     )
-    op.create_index(
-        "ix_contact_agents", "contact", ["agents"], unique=False, postgresql_using="gin"
-    )
+    op.create_index("ix_contact_agents", "contact", ["agents"], unique=False, postgresql_using="gin")
     op.create_index(
         "ix_contact_arrived_id",
         "contact",
         [sa.literal_column("arrived DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
-    op.create_index(
-        "ix_contact_caller_arrived",
-        "contact",
-        ["caller", sa.literal_column("arrived DESC")],
-        unique=False,
-    )
-    op.create_index(
-        "ix_contact_live",
-        "contact",
-        ["arrived"],
-        unique=False,
-        postgresql_where=sa.text("ended IS NULL"),
-    )
-    op.create_index(
-        "ix_contact_queues", "contact", ["queues"], unique=False, postgresql_using="gin"
-    )
+    op.create_index("ix_contact_caller_arrived", "contact", ["caller", sa.literal_column("arrived DESC")], unique=False)
+    op.create_index("ix_contact_live", "contact", ["arrived"], unique=False, postgresql_where=sa.text("ended IS NULL"))
+    op.create_index("ix_contact_queues", "contact", ["queues"], unique=False, postgresql_using="gin")
     op.create_table(
         "event",
         sa.Column("contact_id", sa.Uuid(as_uuid=False), nullable=False),
@@ -126,12 +99,7 @@ def upgrade() -> None:
         sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("data", postgresql.JSONB(), nullable=False),
-        sa.Column(
-            "recorded_at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("recorded_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("seq > 0", name="ck_event_seq_positive"),
         sa.PrimaryKeyConstraint("contact_id", "seq", name="pk_event"),
     )
@@ -153,12 +121,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("created_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("used_at", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("token_hash", name="pk_one_time_link"),
@@ -172,9 +135,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("entered", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("left", sa.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column(
-            "reason", sa.Text(), nullable=False, comment="empty while the contact waits"
-        ),
+        sa.Column("reason", sa.Text(), nullable=False, comment="empty while the contact waits"),
         sa.Column("waited", sa.Double(), nullable=True),
         sa.Column("agent", sa.Text(), nullable=False),
         sa.Column("offers", sa.Integer(), nullable=False),
@@ -183,12 +144,7 @@ def upgrade() -> None:
         sa.Column("wrap_up", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("contact_id", "n", name="pk_queue_visit"),
     )
-    op.create_index(
-        "ix_queue_visit_entered_queue",
-        "queue_visit",
-        ["entered", "queue"],
-        unique=False,
-    )
+    op.create_index("ix_queue_visit_entered_queue", "queue_visit", ["entered", "queue"], unique=False)
     op.create_table(
         "recording",
         sa.Column("id", sa.Text(), nullable=False),
@@ -202,9 +158,7 @@ def upgrade() -> None:
         sa.Column("files", postgresql.JSONB(), nullable=False),
         sa.Column("offsets", postgresql.JSONB(), nullable=False),
         sa.Column("stored_at", sa.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column(
-            "path", sa.Text(), nullable=False, comment="below the recordings directory"
-        ),
+        sa.Column("path", sa.Text(), nullable=False, comment="below the recordings directory"),
         sa.Column("seconds", sa.Double(), nullable=True),
         sa.Column("bytes", sa.BigInteger(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=False),
@@ -214,9 +168,7 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_recording"),
     )
-    op.create_index(
-        "ix_recording_contact_id", "recording", ["contact_id"], unique=False
-    )
+    op.create_index("ix_recording_contact_id", "recording", ["contact_id"], unique=False)
     op.create_index(
         "ix_recording_kept",
         "recording",
@@ -231,18 +183,11 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("data", postgresql.JSONB(), nullable=False),
-        sa.Column(
-            "recorded_at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("recorded_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("recording", "kind", name="pk_recording_event"),
-        comment="Facts that a worker adds after the contact's owner has done its part: once for each recording and kind.",
+        comment="What a worker adds after the contact's owner has done its part",
     )
-    op.create_index(
-        "ix_recording_event_contact_id", "recording_event", ["contact_id"], unique=False
-    )
+    op.create_index("ix_recording_event_contact_id", "recording_event", ["contact_id"], unique=False)
     op.create_table(
         "rejected_event",
         sa.Column(
@@ -251,12 +196,7 @@ def upgrade() -> None:
             nullable=False,
             comment="SHA-256 of text, so that a repeated delivery is one row",
         ),
-        sa.Column(
-            "at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_rejected_event"),
@@ -266,12 +206,7 @@ def upgrade() -> None:
         "secret",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.Column(
-            "at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_secret"),
     )
     op.create_table(
@@ -295,12 +230,7 @@ def upgrade() -> None:
     op.create_table(
         "site_version",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
-        sa.Column(
-            "at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
+        sa.Column("at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column(
             "document",
@@ -317,15 +247,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at",
-            sa.TIMESTAMP(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.Column(
-            "disabled", sa.Boolean(), server_default=sa.text("false"), nullable=False
-        ),
+        sa.Column("created_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("disabled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_user_account"),
         sa.UniqueConstraint("name", name="uq_user_account_name"),
     )
@@ -338,15 +261,8 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("recording", name="pk_voicemail"),
     )
-    op.create_index(
-        "ix_voicemail_box_at",
-        "voicemail",
-        ["box", sa.literal_column("at DESC")],
-        unique=False,
-    )
-    op.create_index(
-        "ix_voicemail_contact_id", "voicemail", ["contact_id"], unique=False
-    )
+    op.create_index("ix_voicemail_box_at", "voicemail", ["box", sa.literal_column("at DESC")], unique=False)
+    op.create_index("ix_voicemail_contact_id", "voicemail", ["contact_id"], unique=False)
     op.execute(REFUSE)
     for table in PROTECTED:
         op.execute(

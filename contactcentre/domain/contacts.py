@@ -1,0 +1,434 @@
+"""What became of a contact: `fold` derives its row, legs, segments, queue visits and recordings from its
+events.
+
+Two clocks never meet here: all times are those of the events (epoch seconds, UTC), and where a clock was set
+back the earlier event's time counts, so no duration is negative.
+
+Seconds of a contact, and where each definition comes from:
+
+* waited: from entering a queue until an agent talks, or until it leaves the queue; the ring time at the
+  agent's phone belongs to it, as in Asterisk's CONNECT holdtime (facts: app_queue, [A1]). Over several queues
+  the sum.
+* ring: while a reserved agent's phone was rung (Asterisk's ringtime), a part of waited.
+* talk: while an agent and the caller were connected, holding included (Asterisk's talktime; Genesys shows
+  hold apart, [G3]).
+* wrap_up: after-call work, from its start to its end; comes after the conversation and runs on after the
+  contact's end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from contactcentre.domain.events import AFTERWARDS, Event, Kind, LeftQueue, OfferResult, Outcome
+
+
+class Phase(StrEnum):
+    """What a segment is. All but WRAP_UP tile the contact's life from its arrival to its end: no gap, no
+    overlap."""
+
+    IVR = "ivr"
+    QUEUE = "queue"
+    RING = "ring"
+    TALK = "talk"
+    VOICEMAIL = "voicemail"
+    WRAP_UP = "wrap_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    leg: str
+    role: str = ""
+    endpoint: str = ""
+    agent: str = ""
+    started: float = 0.0
+    answered: float | None = None
+    ended: float | None = None
+    cause: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    kind: Phase
+    started: float
+    ended: float | None = None  # None: it goes on
+    queue: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One stay in one queue: what queue statistics count."""
+
+    queue: str
+    entered: float
+    requirement: str = ""
+    priority: int = 0
+    left: float | None = None
+    reason: str = ""  # see LeftQueue; "" while it waits
+    waited: float | None = None
+    agent: str = ""  # who talked
+    offers: int = 0
+    missed: int = 0  # offers that came to nothing through the agent's side
+    talk: float = 0.0
+    wrap_up: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    id: str
+    kind: str = "call"  # or "voicemail"
+    agent: str = ""
+    queue: str = ""
+    box: str = ""
+    started: float | None = None
+    ended: float | None = None
+    files: Mapping[str, Any] = field(default_factory=dict)  # on the PBX
+    offsets: Mapping[str, Any] = field(default_factory=dict)
+    stored_at: float | None = None
+    path: str = ""  # below the recordings directory
+    seconds: float | None = None
+    bytes: int | None = None
+    sha256: str = ""
+    channels: int | None = None
+    failed_at: float | None = None
+    error: str = ""
+    deleted_at: float | None = None
+
+    @property
+    def state(self) -> str:
+        """recording | ended | stored | failed | deleted"""
+        if self.deleted_at is not None:
+            return "deleted"
+        if self.stored_at is not None:
+            return "stored"
+        if self.failed_at is not None:
+            return "failed"
+        return "ended" if self.ended is not None else "recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Voicemail:
+    recording: str
+    box: str
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    id: str
+    node: str = ""
+    did: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    flow: str = ""
+    language: str = ""
+    arrived: float = 0.0
+    answered: float | None = None  # by us, not yet by an agent
+    queued: float | None = None  # first
+    connected: float | None = None  # first conversation
+    ended: float | None = None
+    outcome: str = ""  # see Outcome; "" while the contact lives
+    ended_by: str = ""
+    cause: int = 0
+    queue: str = ""  # the last one
+    queues: tuple[str, ...] = ()
+    agent: str = ""  # the last one who talked
+    agents: tuple[str, ...] = ()
+    waited: float = 0.0
+    ring: float = 0.0
+    talk: float = 0.0
+    wrap_up: float = 0.0
+    transferred_to: str = ""
+    disposition: str = ""
+    last_seq: int = 0
+    missing: tuple[tuple[int, int], ...] = ()  # ranges (first, last) of events never seen
+
+
+@dataclass(frozen=True, slots=True)
+class ContactHistory:
+    contact: Contact
+    legs: tuple[Leg, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    voicemails: tuple[Voicemail, ...] = ()
+
+
+def fold(events: Iterable[Event]) -> ContactHistory:
+    """The history that these events tell; their order and repetition do not matter. An event that makes no
+    sense where it stands (an end without a beginning) changes nothing. Raises ValueError when there is none,
+    or of several contacts."""
+    ordered, afterwards = _arrange(events)
+    folding = _Folding((ordered or afterwards)[0])
+    for event in ordered:
+        folding.take(event)
+    for event in afterwards:
+        folding.recording(event)
+    return folding.result(_missing([event.seq for event in ordered]))
+
+
+def _arrange(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
+    """(the owner's events by seq, each once; what was added afterwards, in a fixed order)."""
+    by_seq: dict[int, Event] = {}
+    added: dict[tuple[str, str], Event] = {}
+    contacts = set()
+    for event in events:
+        contacts.add(event.contact_id)
+        if event.seq != AFTERWARDS:
+            by_seq.setdefault(event.seq, event)
+        else:
+            added.setdefault((_text(event.data, "recording"), event.kind), event)
+    if len(contacts) != 1:
+        raise ValueError(f"events of {len(contacts)} contacts cannot be folded into one")
+    return [by_seq[seq] for seq in sorted(by_seq)], [added[key] for key in sorted(added)]
+
+
+def _missing(seqs: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    pairs = zip([0, *seqs], seqs, strict=False)
+    return tuple((before + 1, seq - 1) for before, seq in pairs if seq - before > 1)
+
+
+class _Folding:
+    """The walk over one contact's events."""
+
+    def __init__(self, first: Event) -> None:
+        self.at = self.begin = first.at
+        self.facts: dict[str, Any] = {}
+        self.legs: dict[str, Leg] = {}
+        self.tiles: list[Segment] = [Segment(Phase.IVR, first.at)]
+        self.wraps: list[Segment] = []
+        self.visits: list[Visit] = []
+        self.talking: dict[str, str] = {}  # agent -> queue, in the order they joined
+        self.agents: list[str] = []
+        self.recordings: dict[str, Recording] = {}
+        self.voicemails: dict[str, Voicemail] = {}
+        self.contact = Contact(first.contact_id)
+
+    def take(self, event: Event) -> None:
+        self.at = max(self.at, event.at)
+        data = event.data
+        self.contact = replace(self.contact, last_seq=event.seq)
+        match event.kind:
+            case Kind.ARRIVED:
+                names = ("node", "did", "caller", "caller_name", "flow", "language")
+                self.facts.update({name: _text(data, name) for name in names})
+            case Kind.ANSWERED:
+                self.facts.setdefault("answered", self.at)
+            case Kind.NODE if not self._waiting() and not self.talking:
+                self._phase(Phase.VOICEMAIL if _text(data, "type") == "voicemail" else Phase.IVR)
+            case Kind.QUEUED | Kind.UNQUEUED | Kind.OFFERED | Kind.REFUSED:
+                self._queueing(event.kind, data)
+            case Kind.TALK_STARTED | Kind.TALK_ENDED:
+                self._talking(event.kind, _text(data, "agent"), _text(data, "queue"))
+            case Kind.WRAP_UP_STARTED | Kind.WRAP_UP_ENDED:
+                self._wrapping(event.kind, _text(data, "agent"), _text(data, "queue"))
+            case Kind.LEG_STARTED | Kind.LEG_ANSWERED | Kind.LEG_ENDED:
+                self._leg(event.kind, data)
+            case Kind.TRANSFERRED:
+                self.facts["transferred_to"] = _text(data, "to")
+            case Kind.DISPOSITION:
+                self.facts["disposition"] = _text(data, "code")
+            case Kind.ENDED:
+                self._end(data)
+            case _ if "recording" in data:
+                self.recording(event)
+
+    # -- phases ----------------------------------------------------------------------------------------------
+
+    def _phase(self, kind: Phase, queue: str = "", agent: str = "") -> None:
+        """Ends the tile that runs and begins the next where it ended. Nothing begins any more after the
+        contact's end."""
+        last = self.tiles[-1]
+        if last.ended is None and (last.kind, last.queue, last.agent) != (kind, queue, agent):
+            self.tiles[-1] = replace(last, ended=self.at)
+            self.tiles.append(Segment(kind, self.at, None, queue, agent))
+
+    def _waiting(self) -> Visit | None:
+        return self.visits[-1] if self.visits and self.visits[-1].left is None else None
+
+    def _leave(self, reason: str, agent: str = "") -> None:
+        if visit := self._waiting():
+            waited = self.at - visit.entered
+            self.visits[-1] = replace(visit, left=self.at, waited=waited, reason=visit.reason or reason, agent=agent)
+
+    def _queueing(self, kind: Kind, data: Mapping[str, Any]) -> None:
+        queue, visit = _text(data, "queue"), self._waiting()
+        if kind is Kind.QUEUED:
+            self._leave(LeftQueue.TRANSFERRED)
+            self.visits.append(Visit(queue, self.at, _text(data, "requirement"), _integer(data, "priority")))
+            self.facts.setdefault("queued", self.at)
+            self._phase(Phase.QUEUE, queue)
+        elif visit is None:
+            return
+        elif kind is Kind.UNQUEUED:
+            reason = _text(data, "reason") or LeftQueue.LOST
+            if reason == LeftQueue.ANSWERED:  # the wait goes on until they talk
+                self.visits[-1] = replace(visit, reason=reason)
+            else:
+                self._leave(reason)
+                self._phase(Phase.IVR)
+        elif kind is Kind.OFFERED:
+            self.visits[-1] = replace(visit, offers=visit.offers + 1)
+            self._phase(Phase.RING, visit.queue, _text(data, "agent"))
+        else:
+            if _text(data, "result") != OfferResult.CALLER_GONE:
+                self.visits[-1] = replace(visit, missed=visit.missed + 1)
+            self._phase(Phase.QUEUE, visit.queue)
+
+    def _talking(self, kind: Kind, agent: str, queue: str) -> None:
+        if kind is Kind.TALK_STARTED:
+            self._leave(LeftQueue.ANSWERED, agent)
+            self.facts.setdefault("connected", self.at)
+            self.talking[agent] = queue
+            self.agents.append(agent)
+            self._phase(Phase.TALK, queue, agent)
+        elif self.talking.pop(agent, None) is not None:
+            if self.talking:
+                other, queue = list(self.talking.items())[-1]
+                self._phase(Phase.TALK, queue, other)
+            else:
+                self._phase(Phase.IVR)
+
+    def _wrapping(self, kind: Kind, agent: str, queue: str) -> None:
+        running = [n for n, wrap in enumerate(self.wraps) if wrap.agent == agent and wrap.ended is None]
+        if kind is Kind.WRAP_UP_STARTED and not running:
+            self.wraps.append(Segment(Phase.WRAP_UP, self.at, None, queue, agent))
+        elif kind is Kind.WRAP_UP_ENDED and running:
+            self.wraps[running[0]] = replace(self.wraps[running[0]], ended=self.at)
+
+    def _end(self, data: Mapping[str, Any]) -> None:
+        if "ended" in self.facts:
+            return
+        outcome = _text(data, "outcome")
+        self._leave(LeftQueue.ABANDONED if outcome == Outcome.ABANDONED else LeftQueue.LOST)
+        self.tiles[-1] = replace(self.tiles[-1], ended=self.at)
+        self.facts.update(
+            ended=self.at,
+            outcome=outcome or Outcome.LOST,
+            ended_by=_text(data, "by"),
+            cause=_integer(data, "cause"),
+        )
+
+    # -- legs and recordings ---------------------------------------------------------------------------------
+
+    def _leg(self, kind: Kind, data: Mapping[str, Any]) -> None:
+        name = _text(data, "leg")
+        leg = self.legs.get(name)
+        if kind is Kind.LEG_STARTED and leg is None:
+            role, endpoint, agent = (_text(data, key) for key in ("role", "endpoint", "agent"))
+            self.legs[name] = Leg(name, role, endpoint, agent, self.at)
+        elif leg is not None and kind is Kind.LEG_ANSWERED:
+            self.legs[name] = replace(leg, answered=self.at if leg.answered is None else leg.answered)
+        elif leg is not None and kind is Kind.LEG_ENDED and leg.ended is None:
+            self.legs[name] = replace(leg, ended=self.at, cause=_integer(data, "cause"))
+
+    def recording(self, event: Event) -> None:
+        """Takes a fact about a recording, from the owner or from afterwards (whose time may be any)."""
+        data, at = event.data, event.at
+        id = _text(data, "recording")
+        known = self.recordings.get(id, Recording(id))
+        match event.kind:
+            case Kind.RECORDING_STARTED:
+                known = replace(known, started=at, agent=_text(data, "agent"), queue=_text(data, "queue"))
+            case Kind.RECORDING_ENDED:
+                started = _number(data, "started_at") or known.started
+                files, offsets = _mapping(data, "files"), _mapping(data, "offsets")
+                known = replace(known, started=started, ended=at, files=files, offsets=offsets)
+            case Kind.RECORDING_STORED:
+                known = replace(
+                    known,
+                    stored_at=at,
+                    path=_text(data, "path"),
+                    seconds=_number(data, "seconds"),
+                    sha256=_text(data, "sha256"),
+                    bytes=_integer(data, "bytes", bits=53),
+                    channels=_integer(data, "channels"),
+                )
+            case Kind.RECORDING_FAILED:
+                known = replace(known, failed_at=at, error=_text(data, "error"))
+            case Kind.RECORDING_DELETED:
+                known = replace(known, deleted_at=at)
+            case Kind.VOICEMAIL:
+                box, seconds = _text(data, "box"), _number(data, "seconds")
+                known = replace(known, kind="voicemail", box=box, ended=known.ended or at)
+                self.voicemails[id] = Voicemail(id, box, at, seconds)
+            case _:
+                return
+        self.recordings[id] = known
+
+    # -- the result ------------------------------------------------------------------------------------------
+
+    def result(self, missing: tuple[tuple[int, int], ...]) -> ContactHistory:
+        tiles = [tile for tile in self.tiles if tile.ended is None or tile.ended > tile.started]
+        visits = self._handled(tiles)
+        contact = replace(
+            self.contact,
+            **self.facts,
+            arrived=self.begin,
+            queue=visits[-1].queue if visits else "",
+            queues=tuple(dict.fromkeys(visit.queue for visit in visits)),
+            agent=self.agents[-1] if self.agents else "",
+            agents=tuple(dict.fromkeys(self.agents)),
+            waited=sum((visit.waited or 0.0 for visit in visits), 0.0),
+            ring=_seconds(tiles, Phase.RING),
+            talk=_seconds(tiles, Phase.TALK),
+            wrap_up=_seconds(self.wraps, Phase.WRAP_UP),
+            missing=missing,
+        )
+        return ContactHistory(
+            contact,
+            tuple(self.legs.values()),
+            (*tiles, *self.wraps),
+            tuple(visits),
+            tuple(self.recordings.values()),
+            tuple(self.voicemails.values()),
+        )
+
+    def _handled(self, tiles: Sequence[Segment]) -> list[Visit]:
+        """The visits with the talk and wrap-up that each led to: from its end until the next visit's
+        beginning (a wrap-up is the visit's whose agent and queue it names, the latest such before it began).
+        """
+        visits = list(self.visits)
+        for segment in (*tiles, *self.wraps):
+            if segment.kind not in (Phase.TALK, Phase.WRAP_UP) or segment.ended is None:
+                continue
+            seconds = segment.ended - segment.started
+            for n in reversed(range(len(visits))):
+                visit = visits[n]
+                if visit.queue == segment.queue and visit.agent and visit.entered <= segment.started:
+                    if segment.kind is Phase.TALK:
+                        visits[n] = replace(visit, talk=visit.talk + seconds)
+                    else:
+                        visits[n] = replace(visit, wrap_up=visit.wrap_up + seconds)
+                    break
+        return visits
+
+
+def _seconds(segments: Iterable[Segment], kind: Phase) -> float:
+    return sum((s.ended - s.started for s in segments if s.kind is kind and s.ended is not None), 0.0)
+
+
+# Data of an event is what some version of a controller wrote: a value of the wrong type counts as not known.
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key, "")
+    return value if isinstance(value, str) else ""
+
+
+def _number(data: Mapping[str, Any], key: str) -> float:
+    value = data.get(key, 0.0)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def _integer(data: Mapping[str, Any], key: str, bits: int = 31) -> int:
+    number = _number(data, key)
+    return int(number) if abs(number) < 2**bits else 0
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,144 @@
+"""Numbers over many contacts. The formulas are in `domain.metrics`; here the database only counts for them."""
+
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from contactcentre.domain import metrics
+from contactcentre.domain.events import LeftQueue
+from contactcentre.domain.metrics import FLOW_OUT, FORMULAS, AgentTime, Counts
+from contactcentre.domain.site import Queue, Settings
+from contactcentre.store import tables
+from contactcentre.store.database import by_name
+from contactcentre.store.sites import Sites
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """A queue's counts since some time, and the service level by the named formula (fraction, None without
+    calls)."""
+
+    queue: str
+    counts: Counts
+    formula: str  # a key of metrics.FORMULAS
+    label: str
+    text: str  # the formula in words with its seconds, to be printed beside the number
+    threshold: float  # seconds
+    short_abandon: float  # seconds
+    service_level: float | None
+
+    @property
+    def abandon_rate(self) -> float | None:
+        return metrics.abandon_rate(self.counts)
+
+    @property
+    def asa(self) -> float | None:
+        return metrics.asa(self.counts)
+
+    @property
+    def aht(self) -> float | None:
+        return metrics.aht(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    at: float
+    state: str
+    reason: str
+
+
+class Statistics(Sites):
+    def queue_stats(self, since: float, now: float, formula: str = "") -> dict[str, QueueStats]:
+        """Each queue's numbers of the visits that began in [since, now), by its name: all queues of the site,
+        and those that only history knows. T is the queue's `service_level`; the formula is the site's unless
+        one is named. Raises metrics.UnknownFormula."""
+        _, site = self.site()
+        settings = site.settings if site else Settings()
+        name = formula or settings.service_level_formula
+        queues = dict(site.queues) if site else {}
+        limits = {queue: configured.service_level for queue, configured in queues.items()}
+        counted = self.count_visits(since, now, limits, settings.short_abandon)
+        stats = {}
+        for queue in [*queues, *sorted(counted.keys() - queues.keys())]:
+            counts = counted.get(queue, Counts())
+            threshold = limits.get(queue, _default_threshold())
+            stats[queue] = QueueStats(
+                queue=queue,
+                counts=counts,
+                formula=name,
+                service_level=metrics.service_level(name, counts),
+                label=FORMULAS[name].label,
+                text=FORMULAS[name].explained(threshold, settings.short_abandon),
+                threshold=threshold,
+                short_abandon=settings.short_abandon,
+            )
+        return stats
+
+    def count_visits(
+        self, since: float, now: float, thresholds: dict[str, float], short_abandon: float
+    ) -> dict[str, Counts]:
+        """`metrics.count` in the database: by queue, over the visits that began in [since, now)."""
+        visit = tables.queue_visit.c
+        limit = by_name(visit.queue, thresholds, _default_threshold())
+        gone = visit.waited.is_not(None) & (visit.reason != "")
+        answered = gone & (visit.reason == LeftQueue.ANSWERED)
+        flow_out = gone & visit.reason.in_(FLOW_OUT)
+        abandoned = gone & ~visit.reason.in_([LeftQueue.ANSWERED, *FLOW_OUT])
+        in_time = visit.waited <= limit
+        waits_for = now - sa.func.extract("epoch", visit.entered)
+
+        def number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+            return sa.func.count().filter(condition)
+
+        def total(column: sa.ColumnElement[float], condition: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+            return sa.func.coalesce(sa.func.sum(column).filter(condition), 0.0)
+
+        columns: dict[str, sa.ColumnElement[Any]] = {
+            "answered": number(answered),
+            "answered_in_time": number(answered & in_time),
+            "abandoned": number(abandoned),
+            "abandoned_in_time": number(abandoned & in_time),
+            "abandoned_short": number(abandoned & (visit.waited < short_abandon)),
+            "flow_out": number(flow_out),
+            "waiting": number(~gone),
+            "waiting_in_time": number(~gone & (waits_for <= limit)),
+            "wait_answered": total(visit.waited, answered),
+            "wait_longest": sa.func.coalesce(sa.func.max(visit.waited).filter(gone), 0.0),
+            "talk": total(visit.talk, gone),
+            "wrap_up": total(visit.wrap_up, gone),
+        }
+        ordered = [columns[field.name].label(field.name) for field in fields(Counts)]
+        window = (visit.entered >= since) & (visit.entered < now)
+        statement = sa.select(visit.queue, *ordered).where(window).group_by(visit.queue)
+        with self._begin() as connection:
+            return {queue: Counts(*numbers) for queue, *numbers in connection.execute(statement)}
+
+    def agent_times(self, since: float, until: float) -> dict[str, AgentTime]:
+        """Each agent's seconds by state, and calls, in [since, until): for occupancy, utilisation and day
+        totals."""
+        fact = tables.agent_event.c
+        columns = (fact.agent, fact.at, fact.version, fact.state, fact.reason)
+        before = (
+            sa.select(*columns)
+            .where(fact.at < since)
+            .ext(distinct_on(fact.agent))
+            .order_by(fact.agent, fact.at.desc(), fact.version.desc())
+            .subquery()
+        )
+        within = sa.select(*columns).where(fact.at >= since, fact.at < until)
+        both = sa.union_all(sa.select(before), within).subquery()
+        statement = sa.select(both.c.agent, both.c.at, both.c.state, both.c.reason).order_by(
+            both.c.agent, both.c.at, both.c.version
+        )
+        changes: dict[str, list[_Change]] = defaultdict(list)
+        with self._begin() as connection:
+            for agent, at, state, reason in connection.execute(statement):
+                changes[agent].append(_Change(at, state, reason))
+        return {agent: metrics.agent_time(facts, since, until) for agent, facts in changes.items()}
+
+
+def _default_threshold() -> float:
+    return float(Queue.model_fields["service_level"].default)

@@ -1,0 +1,26 @@
+"""A store with the schema of today, in a database of the test module's own."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from contactcentre.store import Store
+
+
+@pytest.fixture(scope="module")
+def migrated(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as store:
+        store.migrate()
+        yield store
+
+
+@pytest.fixture
+def store(migrated: Store) -> Store:
+    """The module's store without a trace of the test before."""
+    names = (
+        "event, recording_event, agent_event, rejected_event, contact, leg, segment, queue_visit, recording, voicemail"
+    )
+    with migrated._begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names}, secret, user_account, one_time_link"))
+    return migrated
