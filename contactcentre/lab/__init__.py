@@ -1,7 +1,7 @@
 """The lab: a private Asterisk on loopback, with simulated phones and callers, for tests, demo and bench.
 
     lab = Lab("/some/state/dir")
-    info = lab.start()          # idempotent; info.ari_url, info.ari_secret, info.sip_port, info.recordings_dir
+    info = lab.start()          # idempotent; info.ari_url, info.sip_port, info.recordings_dir
     print(lab.rx("core show channels"))
 
     anna = lab.phone("anna", secret, ring=0.5, talk=20, tone=800)     # registered when this returns
@@ -11,12 +11,13 @@
     anna.close()
     lab.stop()
 
-Everything blocks until it is done or its deadline has passed (then LabTimeout); it works in threads and, monkey-patched,
-in greenlets. Phones and callers live in one process per Lab object, which ends with that object's process.
+Everything blocks until it is done or its deadline has passed (then LabTimeout); it works in threads and,
+monkey-patched, in greenlets. Phones and callers live in one process per Lab object, which ends with that
+object's process.
 
-A caller cannot see in SIP when the PBX connects it to an agent, but it can hear it: simulated phones play steady tones
-(see `media`). `CallResult.person_at` is that moment. So the customer's own ear tells who was served and how long it took,
-independently of anything we count.
+A caller cannot see in SIP when the PBX connects it to an agent, but it can hear it: simulated phones play
+steady tones (see `media`). `CallResult.person_at` is that moment. So the customer's own ear tells who was served
+and how long it took, independently of anything we count.
 """
 
 from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout, NoAsterisk, PhoneError
@@ -28,11 +29,10 @@ from contactcentre.lab.phones import (
     DECLINE,
     IGNORE,
     UNAVAILABLE,
-    CallPlan,
-    CallResult,
     OngoingCall,
     Phone,
 )
+from contactcentre.lab.results import CallPlan, CallResult
 
 __all__ = [
     "ANSWER",

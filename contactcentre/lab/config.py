@@ -1,4 +1,4 @@
-"""The lab's base configuration of Asterisk: what a private PBX on loopback needs before anything is provisioned.
+"""The lab's base configuration of Asterisk: what a private PBX on loopback needs before provisioning.
 
 Whatever is provisioned goes to `<etc>/contactcentre/*.conf`, which the files here include at their end.
 """
@@ -34,14 +34,10 @@ class Directories:
 
     def __post_init__(self) -> None:
         if not str(self.state).isprintable() or ";" in str(self.state):
-            raise LabError(
-                f"state directory {str(self.state)!r}: ';' and control characters cannot be written to a .conf"
-            )
+            raise LabError(f"state directory {str(self.state)!r}: ';' and control characters cannot be in a .conf")
         # sun_path of unix(7) holds 107 characters, and asterisk would cut the name silently
         if len(str(self.run / "asterisk.ctl")) > 107:
-            raise LabError(
-                f"state directory {self.state}: too long for a control socket (at most 90 characters)"
-            )
+            raise LabError(f"state directory {self.state}: too long for a control socket (at most 90 characters)")
 
     @property
     def etc(self) -> Path:
@@ -155,8 +151,8 @@ strictrtp = yes
 _PJSIP = """[global]
 type = global
 user_agent = contactcentre-lab
-; A registered phone and a caller of the trunk both come from 127.0.0.1: who names an endpoint is that endpoint
-; (and must prove it), everybody else is the trunk.
+; A registered phone and a caller of the trunk both come from 127.0.0.1: who names an endpoint is that
+; endpoint (and must prove it), everybody else is the trunk.
 endpoint_identifier_order = username,auth_username,ip
 
 [system]
@@ -218,7 +214,8 @@ clearglobalvars = no
 
 [globals]
 
-; Calls from the lab's own trunk. What was dialled is the caller's to choose: only what can be a number goes on.
+; Calls from the lab's own trunk. What was dialled is the caller's to choose: only what can be a
+; number goes on.
 [from-lab]
 exten = _[0-9+*#]!,1,Set(DIALLED=${{FILTER(0-9+*#,${{EXTEN}})}})
  same = n,GotoIf($["${{DIALLED}}" != "${{EXTEN}}"]?unknown)
@@ -314,7 +311,7 @@ def base_files(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
 
 
 def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_secret: str) -> None:
-    """Write the base configuration and lay out the directories; what is provisioned or recorded already stays."""
+    """Write the base configuration and lay out the directories; what is provisioned or recorded stays."""
     d = directories
     for made in (
         d.provisioned,
@@ -333,7 +330,7 @@ def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
     for entry in asterisk.data_dir.iterdir():
         if entry.name != "sounds":
             _link(d.data / entry.name, entry)
-    # Debian names a language's directory after its speaker (`fr_CA_f_June`), Asterisk looks for the language (`fr`).
+    # Debian names a directory after its speaker (`fr_CA_f_June`), Asterisk looks for the language (`fr`).
     for voice in sorted((asterisk.data_dir / "sounds").iterdir()):
         if voice.is_dir() and not voice.is_symlink():
             _link(d.sounds / voice.name.split("_")[0], voice)

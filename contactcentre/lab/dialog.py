@@ -38,9 +38,7 @@ class Wire(Protocol):
     def send(self, message: Message) -> None: ...
     def emit(self, event: dict[str, Any]) -> None: ...
     def forget(self, call: "Call") -> None: ...
-    async def transact(
-        self, request: Message, progress: Callable[[Message], None] | None = None
-    ) -> Message | None: ...
+    async def transact(self, request: Message, progress: Callable[[Message], None] | None = None) -> Message | None: ...
     def spawn(self, work: Any) -> None: ...
 
 
@@ -108,7 +106,7 @@ class Call:
             **self.record,
         }
 
-    # -- both directions -------------------------------------------------------------------------------------------
+    # -- both directions ---------------------------------------------------------------------------
 
     def after(self, seconds: float | None, do: Callable[[], None]) -> None:
         if seconds is not None:
@@ -119,9 +117,7 @@ class Call:
         self.media.tick()
         if self.record["person_at"] is None and self.media.person_at is not None:
             self.record["person_at"] = self.media.person_at
-            self.wire.emit(
-                {"event": "person", "call": self.id, "phone": self.phone, "at": self.media.person_at}
-            )
+            self.wire.emit({"event": "person", "call": self.id, "phone": self.phone, "at": self.media.person_at})
             if self.incoming is None:
                 self.after(self.script.talk, self.hang_up)
 
@@ -182,16 +178,14 @@ class Call:
     def _answered(self) -> None:
         self.record["answered_at"] = time.time()
         self.record["status"] = 200
-        self.wire.emit(
-            {"event": "answered", "call": self.id, "phone": self.phone, "at": self.record["answered_at"]}
-        )
+        self.wire.emit({"event": "answered", "call": self.id, "phone": self.phone, "at": self.record["answered_at"]})
         if self.script.digits:
             self.after(self.script.digits_after, lambda: self.send_digits(self.script.digits))
 
     def send_digits(self, digits: str) -> None:
         self.media.play_digits(digits, self.script.digit_pause)
 
-    # -- calling ---------------------------------------------------------------------------------------------------
+    # -- calling -----------------------------------------------------------------------------------
 
     async def place(self) -> None:
         """Send the INVITE and see the call through to its answer or failure."""
@@ -238,9 +232,7 @@ class Call:
         self._provisional = True
         if reply.status >= 180 and self.record["ringing_at"] is None:
             self.record["ringing_at"] = time.time()
-            self.wire.emit(
-                {"event": "ringing", "call": self.id, "phone": self.phone, "at": self.record["ringing_at"]}
-            )
+            self.wire.emit({"event": "ringing", "call": self.id, "phone": self.phone, "at": self.record["ringing_at"]})
         if self._cancelled:
             self._send_cancel()
 
@@ -254,20 +246,20 @@ class Call:
         )
 
     def _send_cancel(self) -> None:
-        assert self._last_invite is not None
-        cancel = self._request("CANCEL", self._last_invite.branch, self._last_invite.cseq[0])
-        self.wire.spawn(self.wire.transact(cancel))
+        if self._last_invite is not None:
+            cancel = self._request("CANCEL", self._last_invite.branch, self._last_invite.cseq[0])
+            self.wire.spawn(self.wire.transact(cancel))
 
     def _out_of_patience(self) -> None:
         if self.record["person_at"] is None:
             self.hang_up("patience")
 
-    # -- being called ----------------------------------------------------------------------------------------------
+    # -- being called ------------------------------------------------------------------------------
 
     def ring(self) -> None:
-        assert self.incoming is not None
         self.record["ringing_at"] = time.time()
-        self.wire.send(response(self.incoming, 180, tag_of(self.local), self.contact))
+        if self.incoming is not None:
+            self.wire.send(response(self.incoming, 180, tag_of(self.local), self.contact))
 
     def answer(self) -> None:
         """Accept the call that rings."""
@@ -295,8 +287,8 @@ class Call:
         return response(request, 200, tag_of(self.local), self.contact, body)
 
     def _answer_finally(self, status: int) -> None:
-        assert self.incoming is not None
-        self.wire.send(response(self.incoming, status, tag_of(self.local)))
+        if self.incoming is not None:
+            self.wire.send(response(self.incoming, status, tag_of(self.local)))
 
     def _repeat_until_acknowledged(self, interval: float) -> None:
         if self._final is None or self._acked or self.over:
@@ -307,7 +299,7 @@ class Call:
         self.wire.send(self._final)
         self.after(interval, lambda: self._repeat_until_acknowledged(interval * 2))
 
-    # -- what the PBX says in this dialog --------------------------------------------------------------------------
+    # -- what the PBX says in this dialog ----------------------------------------------------------
 
     def receive(self, request: Message) -> None:
         """A request of the PBX that belongs to this call."""
@@ -328,11 +320,7 @@ class Call:
             self.wire.send(response(request, 200, tag_of(self.local)))
 
     def _renegotiate(self, request: Message) -> None:
-        if (
-            request.method == "INVITE"
-            and self.incoming is not None
-            and request.branch == self.incoming.branch
-        ):
+        if request.method == "INVITE" and self.incoming is not None and request.branch == self.incoming.branch:
             if self._final is not None:
                 self.wire.send(self._final)  # the INVITE was repeated: so is what was said to it
             return
@@ -361,7 +349,7 @@ def outgoing(
     secret: str = "",
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Call:
-    """A call about to be placed: by the phone of that name, or (no phone) from the trunk with that caller number."""
+    """A call about to be placed: by the phone of that name, or from the trunk with that caller number."""
     user = quote(phone or caller, safe="+*#")
     display = quoted(name) + " " if name else ""
     target = f"sip:{quote(number, safe='+*')}@{wire.pbx}"

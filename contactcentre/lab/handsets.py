@@ -1,8 +1,8 @@
 """The process that plays simulated phones and callers: `python -m contactcentre.lab.handsets FD HOST:PORT`.
 
-A process of its own, so that its 20 ms rhythm does not depend on what the controlling process is doing, and its clock
-times both ends of a call. It takes commands and gives events as JSON lines on the inherited socket FD, and ends, with
-every call it has, when that socket is closed. See `phones` for the side that controls it.
+A process of its own, so that its 20 ms rhythm does not depend on what the controlling process is doing, and
+one clock times both ends of a call. It takes commands and gives events as JSON lines on the inherited socket
+FD, and ends, with every call it has, when that socket is closed. See `phones` for the side that controls it.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import quote, unquote
@@ -68,7 +69,7 @@ class Switchboard(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
         self._control: asyncio.StreamWriter
 
-    # -- the process -----------------------------------------------------------------------------------------------
+    # -- the process -------------------------------------------------------------------------------
 
     async def run(self, control: socket.socket) -> None:
         """Serve until the controlling side is gone, then end every call and registration."""
@@ -99,18 +100,14 @@ class Switchboard(asyncio.DatagramProtocol):
 
     async def _sign_off(self, handset: Handset) -> None:
         handset.leaving = True
-        try:
+        with suppress(TimeoutError):  # the PBX is gone already
             await asyncio.wait_for(self._register(handset, 0), 1)
-        except TimeoutError:
-            pass  # the PBX is gone already
 
     async def _rhythm(self) -> None:
         loop = asyncio.get_running_loop()
         beat = loop.time()
         while True:
-            beat = max(
-                beat + FRAME_SECONDS, loop.time() - 0.2
-            )  # after a stall catch up, but not with a burst
+            beat = max(beat + FRAME_SECONDS, loop.time() - 0.2)  # after a stall catch up, but not with a burst
             await asyncio.sleep(beat - loop.time())
             for call in list(self._calls.values()):
                 if call.record["answered_at"] is not None:
@@ -138,7 +135,7 @@ class Switchboard(asyncio.DatagramProtocol):
     def forget(self, call: Call) -> None:
         self._calls.pop(call.id, None)
 
-    # -- commands --------------------------------------------------------------------------------------------------
+    # -- commands ----------------------------------------------------------------------------------
 
     def do_register(self, phone: str, secret: str, **behaviour: Any) -> None:
         handset = self._handsets[phone] = Handset(phone, secret)
@@ -200,7 +197,7 @@ class Switchboard(asyncio.DatagramProtocol):
         if found := self._calls.get(call):
             found.send_digits(digits)
 
-    # -- registration ----------------------------------------------------------------------------------------------
+    # -- registration ------------------------------------------------------------------------------
 
     async def _stay_registered(self, handset: Handset) -> None:
         call_id, cseq = secrets.token_hex(12), 0
@@ -221,13 +218,9 @@ class Switchboard(asyncio.DatagramProtocol):
             if handset.leaving:
                 return
             handset.wake.clear()
-            try:
-                await asyncio.wait_for(
-                    handset.wake.wait(),
-                    expires / 2 if handset.registered else RETRY_REGISTRATION,
-                )
-            except TimeoutError:
-                pass  # time to renew
+            pause = expires / 2 if handset.registered else RETRY_REGISTRATION
+            with suppress(TimeoutError):
+                await asyncio.wait_for(handset.wake.wait(), pause)
 
     async def _register(self, handset: Handset, expires: int, call_id: str = "", cseq: int = 1000000) -> int:
         """The status of the last answer; 408 when there was none."""
@@ -260,15 +253,13 @@ class Switchboard(asyncio.DatagramProtocol):
             ]
         return status
 
-    # -- the wire --------------------------------------------------------------------------------------------------
+    # -- the wire ----------------------------------------------------------------------------------
 
     def send(self, message: Message) -> None:
         self._transport.sendto(message.encode(), self._pbx_address)
 
-    async def transact(
-        self, request: Message, progress: Callable[[Message], None] | None = None
-    ) -> Message | None:
-        """Send a request, again until it is answered (RFC 3261 17.1); its final response, None when there is none."""
+    async def transact(self, request: Message, progress: Callable[[Message], None] | None = None) -> Message | None:
+        """Send a request until it is answered (RFC 3261 17.1); its final response, None without any."""
         key = (request.branch, request.method)
         replies = self._replies[key] = asyncio.Queue()
         invite = request.method == "INVITE"
@@ -314,11 +305,7 @@ class Switchboard(asyncio.DatagramProtocol):
         replies = self._replies.get((message.branch, method))
         if replies is not None:
             replies.put_nowait(message)
-        elif (
-            method == "INVITE"
-            and 200 <= message.status < 300
-            and (call := self._calls.get(message.get("call-id")))
-        ):
+        elif method == "INVITE" and 200 <= message.status < 300 and (call := self._calls.get(message.get("call-id"))):
             call.acknowledge()
 
     def _take_request(self, message: Message) -> None:
@@ -375,10 +362,7 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     control = socket.socket(fileno=int(arguments[0]))
-    try:
-        asyncio.run(Switchboard("127.0.0.1", arguments[1]).run(control))
-    except KeyboardInterrupt:
-        pass  # Ctrl-C reaches the whole terminal group; the controlling side ends us through the socket
+    asyncio.run(Switchboard("127.0.0.1", arguments[1]).run(control))
     return 0
 
 

@@ -1,10 +1,11 @@
 """Where the lab's Asterisk comes from.
 
-The system's own `asterisk` binary when it is on PATH and new enough (only the program is used: never its configuration,
-state or ports). Otherwise Debian's package, fetched with mmdebstrap and merely unpacked into a cache directory.
+The system's own `asterisk` when it is on PATH and new enough (only the program is used: never its
+configuration, state or ports). Otherwise Debian's package, fetched with mmdebstrap and merely unpacked into a
+cache directory.
 
-The unpacked tree is not a chroot: the program in it is started with its own dynamic loader and libraries, so neither
-privileges, nor mounts, nor namespaces are needed, and nothing can be left behind by a killed process.
+The unpacked tree is not a chroot: the program in it is started with its own dynamic loader and libraries, so
+neither privileges, nor mounts, nor namespaces are needed, and a killed process leaves nothing behind.
 """
 
 import fcntl
@@ -67,7 +68,7 @@ def can_have_asterisk() -> str | None:
 
 
 def fetched_root() -> Path:
-    """The unpacked Debian packages, fetched first if this machine's cache has none. Safe to call from many processes."""
+    """The unpacked Debian packages, fetched first if the cache has none. Safe to call from many processes."""
     root = _cached_root()
     if root.is_dir():
         return root
@@ -108,19 +109,15 @@ def _fetch(root: Path) -> None:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise LabTimeout(
-                f"fetching Asterisk took longer than {BUILD_DEADLINE:.0f} s, see {log}"
-            ) from None
+            raise LabTimeout(f"fetching Asterisk took longer than {BUILD_DEADLINE:.0f} s, see {log}") from None
     if done.returncode:
         last = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise NoAsterisk(
-            f"fetching Asterisk from {debian_mirror()} failed: {' | '.join(last)} (all of it: {log})"
-        )
+        raise NoAsterisk(f"fetching Asterisk from {debian_mirror()} failed: {' | '.join(last)} (all of it: {log})")
     unfinished.rename(root)
 
 
 def debian_mirror() -> str:
-    """The Debian mirror this system's apt already uses, else Debian's own; CONTACTCENTRE_DEBIAN_MIRROR overrides."""
+    """CONTACTCENTRE_DEBIAN_MIRROR, else the Debian mirror this system's apt uses, else Debian's own."""
     if chosen := os.environ.get("CONTACTCENTRE_DEBIAN_MIRROR"):
         return chosen
     apt = Path("/etc/apt")
@@ -138,9 +135,9 @@ def debian_mirror() -> str:
 
 def _why_no_fetch() -> str | None:
     if shutil.which("mmdebstrap") is None:
-        return "no Asterisk on PATH and no mmdebstrap to fetch one with: apt install asterisk, or apt install mmdebstrap"
+        return "no Asterisk on PATH and no mmdebstrap to fetch one with: apt install mmdebstrap"
     if not KEYRING.is_file():
-        return "no Asterisk on PATH and no Debian keys to verify a fetched one: apt install debian-archive-keyring"
+        return "no Asterisk on PATH and no keys to verify Debian's: apt install debian-archive-keyring"
     return None
 
 
@@ -229,26 +226,20 @@ def _interpreter(program: Path) -> str:
 
 def clean_environment() -> dict[str, str]:
     """An environment for Asterisk: nothing that would mix the host's libraries or our Python's into it."""
-    return {key: os.environ[key] for key in ("HOME", "PATH", "TZ", "TMPDIR") if key in os.environ} | {
-        "LANG": "C.UTF-8"
-    }
+    return {key: os.environ[key] for key in ("HOME", "PATH", "TZ", "TMPDIR") if key in os.environ} | {"LANG": "C.UTF-8"}
 
 
 @contextmanager
 def file_lock(path: Path, deadline: float) -> Iterator[None]:
-    """Hold an exclusive lock on a file; freed by the kernel when its holder dies. Waits at most `deadline` seconds."""
+    """Hold an exclusive lock on a file, freed when its holder dies. Waits at most `deadline` seconds."""
     give_up = time.monotonic() + deadline
     with path.open("a") as lock:
         while True:
             try:
-                fcntl.flock(
-                    lock, fcntl.LOCK_EX | fcntl.LOCK_NB
-                )  # polled: a blocking flock would stop gevent's hub
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # polled: a blocking flock would stop gevent's hub
                 break
             except BlockingIOError:
                 if time.monotonic() > give_up:
-                    raise LabTimeout(
-                        f"{path} has been locked by another process for {deadline:.0f} s"
-                    ) from None
+                    raise LabTimeout(f"{path} has been locked by another process for {deadline:.0f} s") from None
                 time.sleep(0.05)
         yield

@@ -2,20 +2,18 @@
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from contactcentre.lab.config import ARI_USER, LOOPBACK, Directories, Ports, write_base
+from contactcentre.lab.config import ARI_USER, LOOPBACK, Directories, write_base
 from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout
 from contactcentre.lab.install import (
     Asterisk,
@@ -23,16 +21,18 @@ from contactcentre.lab.install import (
     file_lock,
     find_asterisk,
 )
-from contactcentre.lab.phones import CallPlan, CallResult, Handsets, OngoingCall, Phone, place_calls
+from contactcentre.lab.phones import OngoingCall, Phone, place_calls
+from contactcentre.lab.process import alive, choose_ports, end, launch, with_arguments
+from contactcentre.lab.remote import Handsets
+from contactcentre.lab.results import CallPlan, CallResult
 
 START_DEADLINE = 30.0
 STOP_DEADLINE = 10.0
-RTP_PORTS = 4000
 
 
 @dataclass(frozen=True)
 class LabInfo:
-    """A running lab, as `lab.json` keeps it. The file is readable by its owner only, for it holds the ARI secret."""
+    """A running lab, as `lab.json` keeps it: readable by its owner only, for it holds the ARI secret."""
 
     pid: int
     version: str
@@ -62,7 +62,7 @@ class LabInfo:
 
 
 class Lab:
-    """One private Asterisk on loopback. Several objects, also in several processes, may share one state directory.
+    """One private Asterisk on loopback. Many objects, also in several processes, may share one.
 
     Plain blocking code; under gevent's monkey-patching it yields as every other blocking call does.
     """
@@ -73,13 +73,13 @@ class Lab:
         self._asterisk: Asterisk | None = None
         self._handsets: Handsets | None = None
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------
 
     def start(self, *, until_parent_dies: bool = False) -> LabInfo:
         """Start Asterisk, or find it running, and return once ARI and SIP answer.
 
-        With `until_parent_dies` Asterisk ends with the thread that started it, however that dies (tests want this);
-        otherwise it runs until `stop`. Raises NoAsterisk, LabError with the log's last lines, or LabTimeout.
+        With `until_parent_dies` Asterisk ends with the thread that started it, however that dies (for
+        tests); otherwise it runs until `stop`. Raises NoAsterisk, LabError with the log's last lines, or LabTimeout.
         """
         self.directories.state.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -99,7 +99,7 @@ class Lab:
             raise LabError(f"Asterisk did not start: {last_error} (its log: {info.log_file})")
 
     def stop(self) -> bool:
-        """Stop our phones, then Asterisk, and wait until all is gone; False when it was not running. Files stay."""
+        """Stop our phones, then Asterisk, until all is gone; False when it was not running. Files stay."""
         self.close()
         if not self.directories.state.is_dir():
             return False
@@ -121,9 +121,7 @@ class Lab:
         """The running lab; raises LabNotRunning when it is not."""
         running = self.status()
         if running is None:
-            raise LabNotRunning(
-                f"no lab runs at {self.directories.state}: start it with `contactcentre lab start`"
-            )
+            raise LabNotRunning(f"no lab runs at {self.directories.state}: start it with `contactcentre lab start`")
         return running
 
     def __enter__(self) -> Self:
@@ -133,38 +131,38 @@ class Lab:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    # -- looking inside --------------------------------------------------------------------------------------------
+    # -- looking inside ----------------------------------------------------------------------------
 
     def rx(self, command: str, deadline: float = 10.0) -> str:
         """What Asterisk's console answers to one command (`asterisk -rx`). Deadline in seconds."""
         self.info()
         return self._rx(command, deadline)
 
-    def logs(self, follow: bool = False) -> Iterator[str]:
-        """The lines of Asterisk's log without their newline; with `follow` it goes on until the caller stops asking."""
+    def logs(self, follow: bool = False, last: int | None = None) -> Iterator[str]:
+        """The lines of Asterisk's log (only the `last` ones) without newlines; with `follow` also what comes.
+
+        What callers chose (names, numbers) is in it as it came: escape it before showing it on a terminal.
+        """
         with self.log_file.open(errors="replace") as log:
-            while True:
-                line = log.readline()
-                if line:
+            for line in deque(log, maxlen=last):
+                yield line.rstrip("\n")
+            while follow:
+                if line := log.readline():
                     yield line.rstrip("\n")
-                elif follow:
-                    time.sleep(0.2)
                 else:
-                    return
+                    time.sleep(0.2)
 
     @property
     def log_file(self) -> Path:
         return self.directories.log / "messages"
 
-    # -- phones and callers ----------------------------------------------------------------------------------------
+    # -- phones and callers ------------------------------------------------------------------------
 
     def phone(self, name: str, secret: str | Callable[[], str], **behaviour: Any) -> Phone:
         """A simulated phone that is registered when this returns. For `behaviour` see `Phone`."""
         return Phone(self.handsets(), name, secret, **behaviour)
 
-    def dial(
-        self, did: str, on_result: Callable[[CallResult], None] | None = None, **plan: Any
-    ) -> OngoingCall:
+    def dial(self, did: str, on_result: Callable[[CallResult], None] | None = None, **plan: Any) -> OngoingCall:
         """Begin a call from the trunk to a DID and return at once. For `plan` see `CallPlan`."""
         return OngoingCall(self.handsets(), CallPlan(did, **plan), on_result=on_result)
 
@@ -173,7 +171,7 @@ class Lab:
 
         digits: RFC 4733 digits, `digits_after` seconds after the answer; a comma waits `digit_pause` seconds.
         talk: seconds to talk once another simulated phone is heard, None = until the other side hangs up.
-        patience: seconds from the INVITE after which a caller who heard no other phone gives up, None = never.
+        patience: seconds from the INVITE after which a caller who heard no phone gives up, None = never.
         caller, name: number and display name, as hostile as you like; headers: further SIP headers.
         tone: Hz, a multiple of 50; heard: a WAV file to be written with what the caller heard.
         """
@@ -186,9 +184,9 @@ class Lab:
         on_result: Callable[[CallResult], None] | None = None,
         stop: threading.Event | None = None,
     ) -> list[CallResult]:
-        """Place calls at `rate` per second and wait until all have ended: one result for every call that was begun.
+        """Place calls at `rate` per second and wait until all have ended: one result for each call begun.
 
-        `on_result` is called at the end of each, `stop` ends the placing early (calls that run go on to their end).
+        `on_result` is called at the end of each, `stop` ends the placing early (running calls go on).
         """
         return [call.wait() for call in list(place_calls(self.handsets(), plans, rate, on_result, stop))]
 
@@ -207,12 +205,12 @@ class Lab:
             self._handsets.close()
             self._handsets = None
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------------------------------
 
     def _launch(self, asterisk: Asterisk, until_parent_dies: bool, fresh_ports: bool) -> LabInfo:
         d = self.directories
         before = {} if fresh_ports else self._load()
-        ports = _choose_ports(before)
+        ports = choose_ports(before.get("http_port", 0), before.get("sip_port", 0), before.get("rtp_first", 0))
         secret = self._load().get("ari_secret") or secrets.token_urlsafe(32)
         write_base(asterisk, d, ports, secret)
         if self.log_file.exists():
@@ -225,20 +223,10 @@ class Lab:
             if setpriv is None:
                 raise LabError("setpriv (package util-linux) is needed to bind the lab to its parent's life")
             command = [setpriv, "--pdeathsig", "KILL", *command]
-        with (d.log / "console").open("wb") as console:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                cwd=d.state,
-                env=clean_environment(),
-                start_new_session=True,
-            )
-        _children[process.pid] = process
+        pid = launch(command, d.state, d.log / "console")
         http = f"{LOOPBACK}:{ports.http}"
         return LabInfo(
-            pid=process.pid,
+            pid=pid,
             version=asterisk.version,
             started_at=time.time(),
             ari_url=f"http://{http}/ari",
@@ -263,7 +251,7 @@ class Lab:
         """Wait until the PBX answers; the reason when it will not."""
         give_up = time.monotonic() + START_DEADLINE
         while time.monotonic() < give_up:
-            if not _alive(info.pid):
+            if not alive(info.pid):
                 console = (self.directories.log / "console").read_text(errors="replace")
                 return "it ended at once: " + " | ".join(console.strip().splitlines()[-3:])
             if (self.directories.run / "asterisk.ctl").exists():
@@ -306,39 +294,19 @@ class Lab:
         return done.stdout.decode(errors="replace")
 
     def _end_leftovers(self) -> bool:
-        """End every Asterisk that runs with this lab's configuration, however it came to be. True if there was one."""
+        """End every Asterisk that runs with this lab's configuration, however it came to be."""
         pids = self._pids()
         if not pids:
             return False
         if (self.directories.run / "asterisk.ctl").exists():
-            try:
+            with contextlib.suppress(LabError):  # a hung one is ended below
                 self._rx("core stop now", 3)
-            except LabError:
-                pass  # a hung one is ended below
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            if _all_gone(pids, STOP_DEADLINE / 2):
-                return True
-            for pid in pids & self._pids():
-                try:
-                    os.kill(pid, how)
-                except ProcessLookupError:
-                    pass
-        if not _all_gone(pids, STOP_DEADLINE):
-            raise LabTimeout(f"Asterisk (pid {', '.join(map(str, pids))}) is still there after SIGKILL")
+        end(pids, STOP_DEADLINE)
         return True
 
     def _pids(self) -> set[int]:
-        """The PBX processes of this very lab: known by their configuration file's path, never by a pid from a file."""
-        mine = f"\0-f\0-C\0{self.directories.etc / 'asterisk.conf'}\0".encode()
-        found = set()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    if mine in (entry / "cmdline").read_bytes() and _alive(int(entry.name)):
-                        found.add(int(entry.name))
-                except OSError:
-                    continue
-        return found
+        """The PBX processes of this very lab, known by their configuration's path, not by a pid file."""
+        return with_arguments("-f", "-C", str(self.directories.etc / "asterisk.conf"))
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return file_lock(self.directories.state / "lab.lock", START_DEADLINE * 3)
@@ -348,9 +316,7 @@ class Lab:
             known = json.loads(self._json.read_text())
         except (OSError, ValueError):
             return {}
-        return (
-            known if isinstance(known, dict) and known.keys() == LabInfo.__dataclass_fields__.keys() else {}
-        )
+        return known if isinstance(known, dict) and known.keys() == LabInfo.__dataclass_fields__.keys() else {}
 
     def _save(self, known: dict[str, Any]) -> None:
         unfinished = self._json.with_suffix(".unfinished")
@@ -358,46 +324,3 @@ class Lab:
         unfinished.touch(mode=0o600)
         unfinished.write_text(json.dumps(known, indent=1) + "\n")
         unfinished.rename(self._json)
-
-
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Asterisks this process started: they stay zombies until polled."""
-
-
-def _alive(pid: int) -> bool:
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _all_gone(pids: set[int], deadline: float) -> bool:
-    give_up = time.monotonic() + deadline
-    while any(_alive(pid) for pid in pids):
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _choose_ports(before: dict[str, Any]) -> Ports:
-    """The ports of last time when they are free, so that clients find a restarted lab again; else free ones."""
-    http = _free_port(socket.SOCK_STREAM, before.get("http_port", 0))
-    sip = _free_port(socket.SOCK_DGRAM, before.get("sip_port", 0))
-    # below the kernel's ephemeral ports, where phones get theirs; Asterisk skips single ports that are taken
-    first = before.get("rtp_first") or 12000 + RTP_PORTS * secrets.randbelow(5)
-    return Ports(http, sip, first, first + RTP_PORTS - 1)
-
-
-def _free_port(kind: socket.SocketKind, wanted: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind is socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, wanted))
-        except OSError:
-            probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

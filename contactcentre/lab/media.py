@@ -1,12 +1,12 @@
-"""The audio of a simulated phone: a steady tone out, RFC 4733 digits out and in, and an ear for what comes back.
+"""The audio of a simulated phone: a steady tone and RFC 4733 digits out, and an ear for what comes back.
 
-Audio is G.711 in frames of 20 ms (160 samples at 8000 Hz). A tone whose frequency is a multiple of 50 Hz makes every
-frame the same, and stays so through any PBX that passes or mixes G.711. No prompt, no music and no PBX tone does
-that. So the ear knows without any signal processing when it is connected to another simulated phone.
+Audio is G.711 in frames of 20 ms (160 samples at 8000 Hz). A tone of a multiple of 50 Hz makes
+every frame the same, and stays so through any PBX that passes or mixes G.711. No prompt, no music and no PBX
+tone does that. So the ear knows without any signal processing when it hears another simulated phone.
 """
 
 import math
-import random
+import secrets
 import socket
 import struct
 import time
@@ -61,7 +61,7 @@ def from_alaw(code: int) -> int:
 
 @cache
 def tone_frames(hertz: int, codec: int) -> tuple[bytes, ...]:
-    """One second of a tone at -12 dBFS, as 50 frames that follow each other without a seam. 0 Hz is silence."""
+    """One second of a tone at -12 dBFS, as 50 frames that follow without a seam. 0 Hz is silence."""
     law = ulaw if codec == PCMU else alaw
     turns = (hertz * n % SAMPLE_RATE / SAMPLE_RATE for n in range(SAMPLE_RATE))
     codes = bytes(law(round(8192 * math.sin(2 * math.pi * turn))) for turn in turns)
@@ -77,7 +77,7 @@ def _linear_tables(codec: int) -> tuple[bytes, bytes]:
 
 
 class Media:
-    """One RTP stream in each direction on one loopback port. `tick` is called every 20 ms by whoever owns it."""
+    """One RTP stream each way on one loopback port. `tick` is called every 20 ms by whoever owns it."""
 
     def __init__(self, host: str, tone: int, heard: Path | None) -> None:
         self._socket = _even_port(host)
@@ -92,13 +92,11 @@ class Media:
         self._heard = bytearray()
         self._heard_codec = PCMU
         self._remote: Sdp | None = None
-        self._sequence = random.randrange(1 << 15)
-        self._timestamp = random.randrange(1 << 31)
-        self._ssrc = random.randrange(1 << 32)
+        self._sequence = secrets.randbelow(1 << 15)
+        self._timestamp = secrets.randbelow(1 << 31)
+        self._ssrc = secrets.randbelow(1 << 32)
         self._frame = 0
-        self._plan: deque[tuple[str, int]] = (
-            deque()
-        )  # ("5", 8) = digit 5 for 8 frames; ("", 5) = nothing for 5 frames
+        self._plan: deque[tuple[str, int]] = deque()  # ("5", 8) = digit 5 for 8 frames; ("", 5) = nothing for 5 frames
         self._digit_frame = 0
         self._last_frame = b""
         self._steady = 0
@@ -110,7 +108,7 @@ class Media:
         self._socket.connect((remote.host, remote.port))
 
     def play_digits(self, digits: str, pause: float) -> None:
-        """Send digits one after the other; each comma waits `pause` seconds. Audio stops while a digit sounds."""
+        """Send digits one by one; each comma waits `pause` seconds. Audio stops while a digit sounds."""
         for symbol in digits.upper():
             if symbol == ",":
                 self._plan.append(("", round(pause / FRAME_SECONDS)))
@@ -127,7 +125,7 @@ class Media:
             symbol, frames = self._plan[0]
             self._digit_frame += 1
             if symbol and self._remote.events is not None:
-                self._send_event(symbol, frames)
+                self._send_event(self._remote.events, symbol, frames)
             if self._digit_frame >= frames:
                 self._plan.popleft()
                 self._digit_frame = 0
@@ -151,9 +149,8 @@ class Media:
                 out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
                 out.writeframes(bytes(linear))
 
-    def _send_event(self, symbol: str, frames: int) -> None:
+    def _send_event(self, kind: int, symbol: str, frames: int) -> None:
         """RFC 4733: one event keeps its timestamp while its duration grows; its end is sent three times."""
-        assert self._remote is not None and self._remote.events is not None
         first = self._digit_frame == 1
         last = self._digit_frame >= frames
         began = self._timestamp - FRAME_SAMPLES * (self._digit_frame - 1) & 0xFFFFFFFF
@@ -164,7 +161,7 @@ class Media:
             FRAME_SAMPLES * self._digit_frame,
         )
         for _ in range(3 if last else 1):
-            self._send(self._remote.events, event, began, marker=first)
+            self._send(kind, event, began, marker=first)
 
     def _send(self, kind: int, payload: bytes, timestamp: int, marker: bool = False) -> None:
         self._sequence = self._sequence + 1 & 0xFFFF

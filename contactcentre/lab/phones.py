@@ -3,200 +3,20 @@
 Blocking calls, each with a deadline in seconds; usable from threads and, monkey-patched, from greenlets.
 """
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from contactcentre.lab.errors import LabError, LabTimeout, PhoneError
+from contactcentre.lab.errors import LabTimeout, PhoneError
+from contactcentre.lab.remote import Handsets
+from contactcentre.lab.results import CallPlan, CallResult, check_digits, check_tone, result_of
 
 ANSWER, BUSY, UNAVAILABLE, DECLINE, IGNORE = 200, 486, 480, 603, 0
 CALL_SETUP_DEADLINE = 70.0
 """Longer than SIP's own limit (64 * T1 = 32 s) for an INVITE and its authenticated repetition."""
-
-
-@dataclass(frozen=True)
-class CallPlan:
-    """One call to be placed. Times in seconds; see `Lab.call`."""
-
-    did: str
-    caller: str = "+33123456789"
-    name: str = ""
-    digits: str = ""
-    digits_after: float = 1.0
-    digit_pause: float = 2.0
-    talk: float | None = 5.0
-    patience: float | None = 60.0
-    tone: int = 400
-    headers: Mapping[str, str] = field(default_factory=dict)
-    heard: Path | str | None = None
-
-    def __post_init__(self) -> None:
-        _check_tone(self.tone)
-        _check_digits(self.digits)
-        if not self.did or not self.did.isprintable():
-            raise LabError(f"did {self.did!r}: a number to call is needed")
-        for key, value in self.headers.items():
-            if not (key + value).isprintable():
-                raise LabError(f"header {key!r}: control characters are not allowed in a SIP header")
-
-
-@dataclass(frozen=True)
-class CallResult:
-    """What became of a call, as its own end saw it. Times are epoch seconds, UTC."""
-
-    call_id: str
-    """SIP Call-ID of this end."""
-    number: str
-    """What was dialled."""
-    caller: str
-    started_at: float
-    ringing_at: float | None
-    answered_at: float | None
-    person_at: float | None
-    """When another simulated phone's tone was first heard."""
-    ended_at: float
-    ended_by: str
-    """`us` (hung up as planned), `patience` (gave up), `pbx` (the other side), `nobody` (no answer on the wire)."""
-    status: int
-    """Final SIP status: 200, 404, 486, 487 (given up before an answer), 408 (no answer on the wire), ..."""
-    cause: int | None
-    """Q.850 cause of the other side's hangup, when it gave one (RFC 3326)."""
-    sent: int
-    """RTP packets."""
-    received: int
-    digits_heard: str
-    phone: str = ""
-    caller_name: str = ""
-    incoming: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Of the INVITE that came in; empty for a call we placed."""
-
-    @property
-    def answered(self) -> bool:
-        return self.answered_at is not None
-
-    @property
-    def served(self) -> bool:
-        """Whether the caller got to speak to another simulated phone."""
-        return self.person_at is not None
-
-    @property
-    def setup(self) -> float | None:
-        """INVITE to 200, seconds."""
-        return None if self.answered_at is None else self.answered_at - self.started_at
-
-    @property
-    def wait(self) -> float | None:
-        """INVITE to the first sound of another phone, seconds."""
-        return None if self.person_at is None else self.person_at - self.started_at
-
-    @property
-    def duration(self) -> float:
-        """INVITE to the end, seconds."""
-        return self.ended_at - self.started_at
-
-    @property
-    def outcome(self) -> str:
-        """`served`, `abandoned` (gave up), `dropped` (the PBX hung up first), `refused` or `failed` (nobody answered)."""
-        if self.served:
-            return "served"
-        if self.ended_by in ("us", "patience"):
-            return "abandoned"
-        if self.answered:
-            return "dropped"
-        return "failed" if self.ended_by == "nobody" else "refused"
-
-
-class Handsets:
-    """The process that plays phones and callers for one PBX address; ends with this object's `close` or this process."""
-
-    def __init__(self, pbx: str) -> None:
-        self.pbx = pbx
-        ours, theirs = socket.socketpair()
-        self._socket = ours
-        package = str(Path(__file__).resolve().parents[2])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "contactcentre.lab.handsets", str(theirs.fileno()), pbx],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # a terminal's Ctrl-C is for the controlling side
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            )
-        self._sending = threading.Lock()
-        self._listeners: dict[str, Callable[[dict[str, Any]], None]] = {}
-        self._reader = threading.Thread(target=self._read, name="lab-handsets", daemon=True)
-        self._reader.start()
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None and self._reader.is_alive()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def send(self, do: str, **command: Any) -> None:
-        """Give a command; raises PhoneError when the process is gone."""
-        try:
-            with self._sending:
-                self._socket.sendall(json.dumps({"do": do, **command}).encode() + b"\n")
-        except OSError as error:
-            raise PhoneError(f"the process of the simulated phones is gone: {error}") from error
-
-    def listen(self, key: str, listener: Callable[[dict[str, Any]], None] | None) -> None:
-        """Have every event of the phone or Call-ID `key` given to a function, which must not block; None ends that."""
-        if listener is None:
-            self._listeners.pop(key, None)
-        else:
-            self._listeners[key] = listener
-
-    def close(self) -> None:
-        """Hang up, sign off and end; returns when the process is gone."""
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)
-        self._reader.join(5)
-        self._socket.close()
-
-    def _read(self) -> None:
-        buffer = b""
-        while True:
-            try:
-                chunk = self._socket.recv(1 << 16)
-            except OSError:
-                chunk = b""
-            if not chunk:
-                break
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
-                self._give(json.loads(line))
-        for listener in list(self._listeners.values()):
-            listener({"event": "gone"})
-
-    def _give(self, event: dict[str, Any]) -> None:
-        if event["event"] == "refused":
-            event = {"phone": event["command"].get("phone"), "call": event["command"].get("call"), **event}
-        phone = self._listeners.get(event.get("phone") or "")
-        call = self._listeners.get(event.get("call") or "")
-        for listener in {id(x): x for x in (phone, call) if x is not None}.values():
-            listener(event)
 
 
 class OngoingCall:
@@ -238,7 +58,7 @@ class OngoingCall:
         )
 
     def until(self, moment: str, deadline: float = 10.0) -> float:
-        """Wait until the call is `ringing`, `answered`, hears a `person` or has `ended`; the epoch second it happened.
+        """Wait until the call is `ringing`, `answered`, hears a `person` or has `ended`: when (epoch).
 
         Raises LabTimeout at the deadline, and PhoneError when the call ended without that.
         """
@@ -249,9 +69,7 @@ class OngoingCall:
             if self._trouble:
                 raise PhoneError(self._trouble)
             if self._result is not None:
-                raise PhoneError(
-                    f"the call to {self.plan.did} ended ({self._result.status}) without: {moment}"
-                )
+                raise PhoneError(f"the call to {self.plan.did} ended ({self._result.status}) without: {moment}")
         raise LabTimeout(f"the call to {self.plan.did}: no {moment} within {deadline:g} s")
 
     def wait(self, deadline: float | None = None) -> CallResult:
@@ -259,7 +77,8 @@ class OngoingCall:
         if deadline is None:
             deadline = CALL_SETUP_DEADLINE + (self.plan.patience or 3600) + (self.plan.talk or 3600)
         self.until("ended", deadline)
-        assert self._result is not None
+        if self._result is None:
+            raise PhoneError(f"the call to {self.plan.did} ended without a result")
         return self._result
 
     @property
@@ -272,7 +91,7 @@ class OngoingCall:
 
     def send_digits(self, digits: str) -> None:
         """RFC 4733 digits now; a comma waits."""
-        _check_digits(digits)
+        check_digits(digits)
         self._handsets.send("digits", call=self.call_id, digits=digits)
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -281,7 +100,7 @@ class OngoingCall:
             if kind in ("gone", "refused"):
                 self._trouble = event.get("why", "the process of the simulated phones is gone")
             elif kind == "ended":
-                self._result = _result(event)
+                self._result = result_of(event)
                 self._seen["ended"] = self._result.ended_at
                 self._handsets.listen(self.call_id, None)
             else:
@@ -294,9 +113,10 @@ class OngoingCall:
 class Phone:
     """A simulated agent's phone: registers at once, stays registered, and takes calls as told.
 
-    ring: seconds it rings. answer: ANSWER, BUSY, UNAVAILABLE, DECLINE (or any SIP status), IGNORE = ring for ever.
+    ring: seconds it rings. answer: ANSWER, BUSY, UNAVAILABLE, DECLINE (or any SIP status), IGNORE = ring on.
     talk: seconds after which it hangs up, (least, most) for a random time, None = until the other side does.
-    tone: the Hz it plays, a multiple of 50. heard_dir: a directory for WAV files of what it heard, one per call.
+    tone: the Hz it plays, a multiple of 50. lines: calls it takes at once; further ones get 486.
+    heard: a WAV file for what it hears, overwritten by each call. on_event: is given every event, must not block.
     """
 
     def __init__(
@@ -316,7 +136,7 @@ class Phone:
         on_event: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Raises LabTimeout when it is not registered within `deadline` seconds (0: do not wait)."""
-        _check_tone(tone)
+        check_tone(tone)
         self.name = name
         self._handsets = handsets
         self._changed = threading.Condition()
@@ -352,12 +172,10 @@ class Phone:
     def wait_registered(self, deadline: float = 10.0) -> None:
         """Raises LabTimeout with the registrar's last answer."""
         if not self._wait(lambda: self._registered, deadline):
-            raise LabTimeout(
-                f"phone {self.name} is not registered within {deadline:g} s (last answer {self._status})"
-            )
+            raise LabTimeout(f"phone {self.name} is not registered within {deadline:g} s (last answer {self._status})")
 
     def wait_ringing(self, deadline: float = 10.0) -> dict[str, Any]:
-        """Wait until a call is here; its record: call (Call-ID), caller, caller_name, ringing_at, headers, ..."""
+        """Wait until a call is here; its record: call (Call-ID), caller, caller_name, ringing_at, headers."""
         if not self._wait(lambda: bool(self.ringing), deadline):
             raise LabTimeout(f"phone {self.name}: no call came within {deadline:g} s")
         return next(iter(self.ringing.values()))
@@ -365,9 +183,7 @@ class Phone:
     def wait_calls(self, count: int = 1, deadline: float = 60.0) -> list[CallResult]:
         """Wait until that many calls have come and ended."""
         if not self._wait(lambda: len(self.calls) >= count, deadline):
-            raise LabTimeout(
-                f"phone {self.name}: {len(self.calls)} of {count} calls ended within {deadline:g} s"
-            )
+            raise LabTimeout(f"phone {self.name}: {len(self.calls)} of {count} calls ended within {deadline:g} s")
         return self.calls[:count]
 
     def behave(self, **behaviour: Any) -> None:
@@ -375,7 +191,7 @@ class Phone:
         unknown = behaviour.keys() - {"ring", "answer", "talk", "tone", "lines", "heard"}
         if unknown:
             raise PhoneError(f"phone {self.name}: no such behaviour: {', '.join(sorted(unknown))}")
-        _check_tone(behaviour.get("tone", 400))
+        check_tone(behaviour.get("tone", 400))
         self._handsets.send("behave", phone=self.name, **behaviour)
 
     def answer(self) -> None:
@@ -390,7 +206,7 @@ class Phone:
 
     def send_digits(self, digits: str) -> None:
         """Digits into every call that is here."""
-        _check_digits(digits)
+        check_digits(digits)
         for call in list(self.ringing):
             self._handsets.send("digits", call=call, digits=digits)
 
@@ -439,7 +255,7 @@ class Phone:
                 self.ringing[event["call"]] = event
             elif kind == "ended" and event["incoming"]:
                 self.ringing.pop(event["call"], None)
-                self.calls.append(_result(event))
+                self.calls.append(result_of(event))
             self._changed.notify_all()
         if self._on_event is not None:
             self._on_event(event)
@@ -452,29 +268,12 @@ def place_calls(
     on_result: Callable[[CallResult], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[OngoingCall]:
-    """Place calls at `rate` per second, evenly spaced, giving each as it is begun; ends early when `stop` is set."""
-    begin, count = time.monotonic(), 0
-    for plan in plans:
+    """Place calls at `rate` per second, evenly spaced, giving each as it begins; `stop` ends it early."""
+    begin = time.monotonic()
+    for count, plan in enumerate(plans):
         wait = begin + count / rate - time.monotonic()
         if stop is not None and stop.wait(max(wait, 0)):
             return
         if stop is None and wait > 0:
             time.sleep(wait)
-        count += 1
         yield OngoingCall(handsets, plan, on_result=on_result)
-
-
-def _result(event: dict[str, Any]) -> CallResult:
-    known = {key: event[key] for key in CallResult.__dataclass_fields__ if key in event}
-    return CallResult(call_id=event["call"], **known)
-
-
-def _check_tone(tone: int) -> None:
-    if tone % 50 or not 0 <= tone <= 3800:
-        raise LabError(f"tone {tone}: must be a multiple of 50 Hz, at most 3800 (0 is silence)")
-
-
-def _check_digits(digits: str) -> None:
-    wrong = set(digits.upper()) - set("0123456789*#ABCD,")
-    if wrong:
-        raise LabError(f"digits {digits!r}: only 0-9 * # A-D, and a comma for a pause")

@@ -1,6 +1,7 @@
-"""SIP messages as far as a simulated phone needs them: reading, writing, digest answers, session descriptions.
+"""SIP messages as far as a simulated phone needs them: reading, writing, digest answers, SDP.
 
-Sources: RFC 3261 (SIP), RFC 7616 and RFC 2617 (digest), RFC 4566 and RFC 3264 (SDP), RFC 4733 (telephone-event).
+Sources: RFC 3261 (SIP), RFC 7616 and RFC 2617 (digest), RFC 4566 and RFC 3264 (SDP),
+RFC 4733 (telephone-event).
 """
 
 import hashlib
