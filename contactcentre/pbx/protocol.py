@@ -96,7 +96,8 @@ class Channel(Protocol):
     def stop_recording(self, name: str) -> None: ...
 
     def tap(self, tap_id: str) -> Tap:
-        """Starts a stereo recording of this leg: left = what it says, right = what it hears."""
+        """Starts a stereo recording of this leg: left = what it says, right = what it hears. With the id of one that runs
+        already (an earlier controller's) it takes that over."""
 
     def leave_to(self, context: str, extension: str) -> None:
         """Gives the channel back to the PBX's own dialplan (fallback, transfer)."""

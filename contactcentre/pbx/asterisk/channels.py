@@ -33,6 +33,7 @@ class AsteriskChannel:
         self._pbx.request("POST", f"{self._path}/ring")
 
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
+        self._pbx.legs.note_cause(self.id, cause)
         # reason_code came with 16.21 and 18.7; an older server ignores it and hangs up with the normal cause.
         try:
             self._pbx.request("DELETE", self._path, {"reason_code": int(cause)} if cause else None)
@@ -48,6 +49,11 @@ class AsteriskChannel:
             self._pbx.request("DELETE", resource("playbacks", playback_id))
         except Gone:
             pass
+        except Refused as refused:
+            # 500: it speaks a number, which Asterisk cannot interrupt; it is stopped before it goes on to what follows.
+            if refused.status != 500:
+                raise
+            self._pbx.stopping.add(playback_id)
 
     def wait_with_music(self, music: str) -> None:
         self._pbx.rooms.enter(self.id, music)
@@ -82,12 +88,12 @@ class AsteriskChannel:
         return self._pbx.taps.start(self.id, tap_id)
 
     def leave_to(self, context: str, extension: str) -> None:
-        self._pbx.leaving(self.id)
+        self._pbx.legs.set_leaving(self.id, True)
         try:
             query: Query = {"context": context, "extension": extension, "priority": 1}
             self._pbx.request("POST", f"{self._path}/continue", query)
         except (Gone, Refused):
-            self._pbx.leaving(self.id, False)
+            self._pbx.legs.set_leaving(self.id, False)
             raise
 
 

@@ -12,6 +12,7 @@ from gevent.event import Event as Flag
 from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.connection import Connection, Pending
+from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event, Query, resource
 from contactcentre.pbx.asterisk.taps import Taps
@@ -21,7 +22,6 @@ from contactcentre.pbx.events import (
     Arrived,
     Cause,
     Digit,
-    EndpointChanged,
     LinkLost,
     LinkUp,
     NodeEvent,
@@ -60,14 +60,16 @@ class AsteriskPbx:
         self._sink: Callable[[NodeEvent], None] = _nobody
         self._stopped = Flag()
         self._held: list[NodeEvent] | None = []
-        self._endpoints: dict[str, bool] = {}
-        self._legs = Legs(self._report)
+        self.stopping: set[str] = set()
+        """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
+        self.legs = Legs(self._report)
         self._link = Connection(
             url, user, secret, app, on_event=self._handle, on_up=self._set_up, on_lost=self._lost
         )
         self.request = self._link.request
         self.rooms = WaitingRooms(self._link.request, self.make_bridge)
         self.taps = Taps(app, self._link.send)
+        self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
         self._handlers: dict[str, Callable[[Event, float], None]] = {
             "StasisStart": self._on_stasis_start,
             "StasisEnd": self._on_stasis_end,
@@ -75,12 +77,11 @@ class AsteriskPbx:
             "ChannelHangupRequest": self._on_hangup_request,
             "ChannelDestroyed": self._on_destroyed,
             "ChannelDtmfReceived": self._on_digit,
+            "PlaybackContinuing": self._on_playback_continuing,
             "PlaybackFinished": self._on_playback_finished,
             "RecordingStarted": self._on_recording_started,
             "RecordingFinished": self._on_recording_ended,
             "RecordingFailed": self._on_recording_ended,
-            "EndpointStateChange": self._on_endpoint,
-            "PeerStatusChange": self._on_peer,
         }
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
@@ -90,6 +91,7 @@ class AsteriskPbx:
         self._sink = sink
         self._link.open()
         self._link.spawn(self._sweep)
+        self._link.spawn(self._watch_endpoints)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -97,14 +99,14 @@ class AsteriskPbx:
 
     def adopt(self, channel_id: str, inbox: Inbox) -> AsteriskChannel:
         """Raises Gone for a channel that is not there (any more)."""
-        known = channel_id in self._legs
+        known = channel_id in self.legs
         channel = AsteriskChannel(self, channel_id)
-        leg = self._legs.bind(channel_id, inbox)
+        leg = self.legs.bind(channel_id, inbox)
         if not known:
             try:
                 leg.answered = self.request("GET", resource("channels", channel_id))["state"] == "Up"
             except BaseException:
-                self._legs.drop(channel_id)
+                self.legs.drop(channel_id)
                 raise
         return channel
 
@@ -128,24 +130,24 @@ class AsteriskPbx:
             "timeout": max(1, math.ceil(ring_seconds)),
         }
         body = {"variables": {translate.TIE: contact_id}}
-        leg = self._legs.bind(channel_id, inbox, called=True)
+        leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
         try:
             self.request("POST", resource("channels", channel_id), query, body)
         except Refused as refused:
             if refused.status in (401, 403):
-                self._legs.drop(channel_id)
+                self.legs.drop(channel_id)
                 raise
             # 409: it is there already, the request was repeated. Else: no such endpoint, or nowhere to reach it.
             if refused.status != 409:
-                self._legs.end(channel_id, time(), Cause.UNREACHABLE)
+                self.legs.end(channel_id, time(), Cause.UNREACHABLE)
         except (LinkDown, Deadline):
             # It may ring or it may not. Should it be answered, it arrives as ("leg", contact_id).
-            self._legs.drop(channel_id)
+            self.legs.drop(channel_id)
             self._try("DELETE", resource("channels", channel_id))
             raise
         except BaseException:
-            self._legs.drop(channel_id)
+            self.legs.drop(channel_id)
             self._try("DELETE", resource("channels", channel_id))
             raise
         return channel
@@ -187,8 +189,7 @@ class AsteriskPbx:
 
     def reachable(self) -> Mapping[str, bool]:
         """Endpoint -> is it registered, or (with a fixed address) not known to be away."""
-        endpoints = self._link.over_http("GET", resource("endpoints", self._technology))
-        return {e["resource"]: e.get("state") == "online" for e in endpoints}
+        return self._endpoints.reachable()
 
     def recording(self, name: str) -> Iterator[bytes]:
         return self._link.stream(f"{resource('recordings', 'stored', name)}/file")
@@ -199,11 +200,6 @@ class AsteriskPbx:
             self.request("DELETE", resource("recordings", "stored", name))
         except Gone:
             pass
-
-    def leaving(self, channel_id: str, leaves: bool = True) -> None:
-        """For `Channel.leave_to`: the StasisEnd that comes means Left."""
-        if (leg := self._legs.get(channel_id)) is not None:
-            leg.leaving = leaves
 
     def _send_tie(self, channel_id: str) -> Pending:
         return self._link.send(
@@ -227,7 +223,7 @@ class AsteriskPbx:
 
     def _set_up(self) -> None:
         """A link is there: say which events we want, find out what we missed, then tell LinkUp."""
-        bound = self._legs.ids()
+        bound = self.legs.ids()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self._handlers, "ApplicationReplaced", "RESTResponse")
         self.request(
@@ -250,6 +246,7 @@ class AsteriskPbx:
 
     def _lost(self, reason: str, replaced: bool) -> None:
         self._held = []
+        self.stopping.clear()
         self.taps.lost(LinkDown(reason))
         self._sink_safely(LinkLost(time(), reason, replaced))
 
@@ -273,11 +270,20 @@ class AsteriskPbx:
     def _sweep(self) -> None:
         while not self._stopped.wait(SWEEP):
             now = time()
-            for leg in self._legs.overdue(now):
+            for leg in self.legs.overdue(now):
                 leg.released_at = now
-                self._settle(leg.id, leg.hung_up)
-            for channel_id in self._legs.expire(now):
+                self._settle(leg.id, leg.cause)
+            for channel_id in self.legs.expire(now):
                 log.warning("channel %s: nobody took it within 30 s", channel_id)
+
+    def _watch_endpoints(self) -> None:
+        while not self._stopped.wait(POLL):
+            if self._held is not None:  # no link
+                continue
+            try:
+                self._endpoints.look()
+            except PbxError as error:
+                log.info("endpoints: %s", error)
 
     def _settle(self, channel_id: str, cause: Cause) -> None:
         try:
@@ -287,12 +293,11 @@ class AsteriskPbx:
         except PbxError:
             pass  # asked again at the next sweep
         else:
-            self.rooms.left(channel_id)
-            self._legs.leave(channel_id, time())
+            self.legs.leave(channel_id, time())
 
     def _gone(self, channel_id: str, at: float, cause: Cause) -> None:
         self.rooms.left(channel_id)
-        self._legs.end(channel_id, at, cause)
+        self.legs.end(channel_id, at, cause)
 
     # -- events, called by the reader ------------------------------------------------------------------------------------
 
@@ -311,42 +316,42 @@ class AsteriskPbx:
         if not translate.is_party(channel["name"]):
             self.taps.snoop_started(channel_id)
             return
-        leg = self._legs.get(channel_id)
+        leg = self.legs.get(channel_id)
         if leg is not None and leg.called:
-            self._legs.answer(channel_id, at)
+            self.legs.answer(channel_id, at)
             return
         arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
         if leg is None:
-            self._legs.arrive(channel_id, time(), answered=arrived.up)
+            self.legs.arrive(channel_id, time(), answered=arrived.up)
             self._tell(arrived)
 
     def _on_stasis_end(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
-        if (leg := self._legs.get(channel_id)) is None:
+        self.rooms.left(channel_id)
+        if channel_id in self.legs:
+            self.legs.release(channel_id, at, time())
+        else:
             self.taps.snoop_ended(channel_id)
-            return
-        if leg.leaving:
-            self.rooms.left(channel_id)
-        self._legs.release(channel_id, at, time())
 
     def _on_state(self, event: Event, at: float) -> None:
         channel = event["channel"]
         state = channel["state"]
         if state == "Ringing":
-            self._legs.ringing(channel["id"], at)
+            self.legs.ringing(channel["id"], at)
         elif state == "Up":
-            leg = self._legs.get(channel["id"])
+            leg = self.legs.get(channel["id"])
             # A leg that we called counts as answered when it is in our hands (StasisStart), not a moment before.
             if leg is not None and not leg.called:
-                self._legs.answer(channel["id"], at)
+                self.legs.answer(channel["id"], at)
 
     def _on_hangup_request(self, event: Event, at: float) -> None:
-        if (leg := self._legs.get(event["channel"]["id"])) is not None:
-            leg.hung_up = translate.cause(event.get("cause"))
+        # With `soft` (asked for on this side of the PBX) the event's cause is a flag, not a cause.
+        cause = Cause.UNKNOWN if event.get("soft") else translate.cause(event.get("cause"))
+        self.legs.hang_up(event["channel"]["id"], cause)
 
     def _on_destroyed(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
-        leg = self._legs.get(channel_id)
+        leg = self.legs.get(channel_id)
         if leg is None:
             self.taps.snoop_ended(channel_id)
             return
@@ -357,14 +362,19 @@ class AsteriskPbx:
 
     def _on_digit(self, event: Event, at: float) -> None:
         if (digit := event["digit"]) in translate.DIGITS:
-            self._legs.tell(Digit(event["channel"]["id"], at, digit))
+            self.legs.tell(Digit(event["channel"]["id"], at, digit))
+
+    def _on_playback_continuing(self, event: Event, at: float) -> None:
+        if event["playback"]["id"] in self.stopping:
+            self._try("DELETE", resource("playbacks", event["playback"]["id"]))
 
     def _on_playback_finished(self, event: Event, at: float) -> None:
         playback = event["playback"]
+        self.stopping.discard(playback["id"])
         target: str = playback["target_uri"]
         if target.startswith(_CHANNEL):
             ok = playback["state"] == "done"
-            self._legs.tell(PlaybackEnded(target.removeprefix(_CHANNEL), at, playback["id"], ok))
+            self.legs.tell(PlaybackEnded(target.removeprefix(_CHANNEL), at, playback["id"], ok))
 
     def _on_recording_started(self, event: Event, at: float) -> None:
         self.taps.recording_started(event["recording"]["name"], at)
@@ -377,20 +387,7 @@ class AsteriskPbx:
         target: str = recording["target_uri"]
         seconds = float(recording.get("duration", 0))
         ok = event["type"] == "RecordingFinished"
-        self._legs.tell(RecordingEnded(target.removeprefix(_CHANNEL), at, name, seconds, ok))
-
-    def _on_endpoint(self, event: Event, at: float) -> None:
-        endpoint = event["endpoint"]
-        self._endpoint(endpoint["resource"], at, endpoint.get("state") == "online")
-
-    def _on_peer(self, event: Event, at: float) -> None:
-        status = event["peer"]["peer_status"]
-        self._endpoint(event["endpoint"]["resource"], at, status in ("Reachable", "Registered"))
-
-    def _endpoint(self, name: str, at: float, reachable: bool) -> None:
-        if self._endpoints.get(name) is not reachable:
-            self._endpoints[name] = reachable
-            self._tell(EndpointChanged(at, name, reachable))
+        self.legs.tell(RecordingEnded(target.removeprefix(_CHANNEL), at, name, seconds, ok))
 
 
 def _nobody(event: NodeEvent) -> None:

@@ -23,7 +23,8 @@ class Leg:
     answered: bool = False
     leaving: bool = False  # given back to the dialplan by us
     released_at: float = 0.0  # when the PBX said that it left our hands, by our own clock; 0 = it did not
-    hung_up: Cause = Cause.UNKNOWN
+    hanging_up: bool = False
+    cause: Cause = Cause.UNKNOWN  # of the hangup that is under way
     deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
 
 
@@ -85,15 +86,34 @@ class Legs:
         if (leg := self._legs.pop(channel_id, None)) is not None:
             self._put(leg, Ended(channel_id, at, cause))
 
+    def note_cause(self, channel_id: str, cause: Cause) -> None:
+        """We ask for a hangup with this cause."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.cause = leg.cause or cause
+
+    def set_leaving(self, channel_id: str, leaves: bool) -> None:
+        """We give it back to the dialplan: the StasisEnd that comes means Left."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.leaving = leaves
+
+    def hang_up(self, channel_id: str, cause: Cause) -> None:
+        """A hangup is under way; the first cause that is known is the one that counts."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.hanging_up = True
+            leg.cause = leg.cause or cause
+
     def release(self, channel_id: str, at: float, now: float) -> None:
-        """StasisEnd: out of our hands. Left if we gave it away; otherwise its end comes, or `overdue` names it."""
+        """StasisEnd: out of our hands. Either we gave it away, or it was hung up (of a channel that we did not call,
+        no other end is ever told), or somebody else took it: then `overdue` names it."""
         leg = self._legs.get(channel_id)
         if leg is None:
             return
         if leg.leaving:
             self.leave(channel_id, at)
-        else:
+        elif not leg.hanging_up:
             leg.released_at = now
+        elif not leg.called:
+            self.end(channel_id, at, leg.cause)
 
     def leave(self, channel_id: str, at: float) -> None:
         if (leg := self._legs.pop(channel_id, None)) is not None:

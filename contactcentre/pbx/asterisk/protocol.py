@@ -27,6 +27,10 @@ _version = re.compile(r"(\d+)\.(\d+)").match
 _REST_SINCE = {20: 14, 21: 9, 22: 4}
 
 
+class ChannelGone(Gone):
+    """Of the two that a request names, a bridge and a channel, it is the channel that is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """The PBX's answer to one request; `body` is its JSON decoded, None if there was none."""
@@ -82,7 +86,10 @@ def error_of(response: Response, what: str) -> PbxError | None:
     """The error that a response means, None if it is none. 404 = Gone, 413 = TooLarge, everything else = Refused."""
     if response.status < 400:
         return None
-    text = f"{what}: {response.status} {message_of(response)}"
+    said = message_of(response)
+    text = f"{what}: {response.status} {said}"
+    if response.status == 400 and said == "Channel not found":  # bridges' addChannel and removeChannel
+        return ChannelGone(text)
     if response.status == 404:
         return Gone(text)
     if response.status == 413:

@@ -20,6 +20,12 @@ _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
+_SPOKEN = {
+    **{d: f"digits/{d}" for d in "0123456789"},
+    "*": "digits/star",
+    "#": "digits/pound",
+    "-": "letters/dash",
+}
 _TONES = {"beep": "sound:beep"}
 _LONGEST_SILENCE = 10
 
@@ -105,7 +111,8 @@ def media(medium: str) -> str:
     if kind == "sound" and _sound(rest) and ".." not in rest:
         return medium
     if kind == "digits" and _said(rest):
-        return medium
+        # As files, one per digit: Asterisk's own `digits:` cannot be stopped before its end.
+        return ",".join([f"sound:{_SPOKEN.get(sign) or f'letters/{sign.lower()}'}" for sign in rest])
     if (
         kind == "number"
         and rest.removeprefix("-").isascii()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from contactcentre.pbx.asterisk.protocol import resource
+from contactcentre.pbx.asterisk.protocol import ChannelGone, resource
 from contactcentre.pbx.errors import Gone, Refused
 
 ROOM_SIZE = 50
@@ -45,7 +45,9 @@ class WaitingRooms:
                 self._open(room, music)
             try:
                 self._add(room, channel_id)
-            except Gone:  # the bridge, perhaps: a PBX that was restarted has lost it
+            except ChannelGone:
+                raise
+            except Gone:  # the bridge: somebody destroyed it
                 self._open(room, music)
                 self._add(room, channel_id)
         except BaseException:
