@@ -33,12 +33,10 @@ def open_store(settings: Settings | None = None) -> Iterator["Store"]:
 @contextlib.contextmanager
 def open_live(settings: Settings | None = None) -> Iterator["Live"]:
     """The live state in Redis."""
-    import redis
-
-    from contactcentre.live import Live
+    from contactcentre.live import Live, connect
 
     with (
         open_services(settings) as found,
-        contextlib.closing(redis.Redis.from_url(found.redis_url)) as client,
+        contextlib.closing(connect(found.redis_url)) as client,
     ):
         yield Live(client)

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from types import FrameType
 
 from contactcentre.embedded.places import Account, EmbeddedError, Places
 from contactcentre.embedded.servers import Postgres, Redis, Server, start
+from contactcentre.processes import Post
 
 READY_DEADLINE = 60.0
 STOP_DEADLINE = 20.0
@@ -39,12 +39,12 @@ class Keeper:
         self._places = places
         self._children: list[_Child] = []
         self._told_to_stop = False
-        self._file: int = -1
 
     def run(self) -> None:
         """Returns when everything is stopped. Raises EmbeddedError when a server cannot start."""
         self._places.make()
-        if not self._only_one():
+        post = Post(self._places.keeper)
+        if not post.take():
             return
         # both would end us without stopping the servers
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,29 +52,13 @@ class Keeper:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         users = os.open(self._places.users_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._write({})
+            post.say({})
             self._start_all()
-            self._write(
-                {"database_url": self._children[0].server.url, "redis_url": self._children[1].server.url}
-            )
+            post.say({"database_url": self._children[0].server.url, "redis_url": self._children[1].server.url})
             _say("ready")
-            self._watch(users)
+            self._watch(users, post)
         finally:
             self._stop_all()
-
-    def _only_one(self) -> bool:
-        # a POSIX lock, so that anyone can ask the kernel for the holder (F_GETLK) without taking it himself
-        self._file = os.open(self._places.keeper, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _write(self, known: dict[str, object]) -> None:
-        text = json.dumps({"pid": os.getpid(), **known}).encode()
-        os.pwrite(self._file, text, 0)
-        os.ftruncate(self._file, len(text))
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._told_to_stop = True
@@ -113,7 +97,7 @@ class Keeper:
         child.process = start(child.server, sys.stderr.fileno())
         child.started = time.monotonic()
 
-    def _watch(self, users: int) -> None:
+    def _watch(self, users: int, post: Post) -> None:
         alone_since: float | None = None
         while not self._told_to_stop:
             time.sleep(BEAT)
@@ -126,7 +110,7 @@ class Keeper:
                 alone_since = alone_since or now
                 if now - alone_since >= LINGER:
                     # kept until we exit: a new user waits here, then finds no keeper and starts the next
-                    self._write({"stopping": True})
+                    post.say({"stopping": True})
                     _say("no users left")
                     return
                 fcntl.flock(users, fcntl.LOCK_UN)

@@ -53,9 +53,7 @@ class Account:
                 continue
             if entry.pw_uid:
                 return cls(name, entry.pw_uid, entry.pw_gid)
-        raise EmbeddedError(
-            f"root may not run PostgreSQL, and there is none of the accounts {', '.join(_ACCOUNTS)}"
-        )
+        raise EmbeddedError(f"root may not run PostgreSQL, and there is none of the accounts {', '.join(_ACCOUNTS)}")
 
     def can(self, path: Path, mode: int) -> bool:
         """Whether this account has access (os.R_OK | os.X_OK ...) to a path, asked of the kernel."""
@@ -142,9 +140,7 @@ class Places:
                 if _fits(short) and account.can(Path(parent), os.X_OK):
                     _private(short, account)
                     return short
-        raise EmbeddedError(
-            f"no directory short enough for a socket: {inside} is too long, and /tmp cannot be written"
-        )
+        raise EmbeddedError(f"no directory short enough for a socket: {inside} is too long, and /tmp cannot be written")
 
 
 def runnable(program: Path, tree: Path, account: Account) -> Path:

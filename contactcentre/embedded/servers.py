@@ -1,13 +1,11 @@
 """How each of the two servers is found, prepared, run and asked whether it is ready."""
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -18,27 +16,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from contactcentre.embedded.places import Account, EmbeddedError, runnable
+from contactcentre.processes import bind_to_parent
 
 ROLE = DATABASE = "contactcentre"
 INITDB_DEADLINE = 60.0
-_PR_SET_PDEATHSIG = 1
 
 _IDENT = "# who may connect as whom: the owner of the state directory, and the server's own account\n"
-
-
-def bind_to_parent(death_signal: int) -> Callable[[], None]:
-    """A preexec_fn: the kernel sends the signal to the child when this process dies, however it dies.
-
-    Only for processes with one thread, as the signal follows the thread that forked (prctl(2)).
-    """
-    parent, prctl = os.getpid(), ctypes.CDLL(None, use_errno=True).prctl
-
-    def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-
-    return bind
 
 
 def _package_dir(name: str) -> Path | None:
@@ -154,9 +137,7 @@ class Postgres:
             with psycopg.connect(
                 host=str(self.sockets), user=ROLE, dbname="postgres", connect_timeout=3, autocommit=True
             ) as connection:
-                known = connection.execute(
-                    "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
-                ).fetchone()
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
                 if known is None:
                     connection.execute(f"CREATE DATABASE {DATABASE}")
             return True

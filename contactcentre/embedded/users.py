@@ -2,9 +2,7 @@
 
 import contextlib
 import fcntl
-import json
 import os
-import struct
 import subprocess
 import sys
 import threading
@@ -13,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contactcentre.embedded.places import EmbeddedError, Places
+from contactcentre.processes import holder, word_of
 from contactcentre.settings import Settings
 
 START_DEADLINE = 90.0
 STOP_DEADLINE = 30.0
 _WATCH_INTERVAL = 1.0
-# struct flock of fcntl(2) on 64-bit Linux: type, whence, start, length, pid
-_FLOCK = struct.Struct("hhqqi4x")
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class _Use:
 
     def _await_services(self, deadline: float) -> Services:
         while True:
-            known = read_keeper(self._places)
+            known = word_of(self._places.keeper)
             if known is None:
                 # one that lost the race against another ends with 0, a killed one with a negative number
                 if any(process.poll() == 1 for process in self._spawned):
@@ -127,7 +124,7 @@ class _Use:
     def _watch(self) -> None:
         while not self._over.wait(_WATCH_INTERVAL):
             self._reap()
-            if keeper_pid(self._places) is None and not self._spawned:
+            if holder(self._places.keeper) is None and not self._spawned:
                 self._spawn()
 
     def _reap(self) -> None:
@@ -135,12 +132,12 @@ class _Use:
 
     def _await_end(self) -> None:
         deadline = time.monotonic() + STOP_DEADLINE
-        while (known := read_keeper(self._places)) is not None and time.monotonic() < deadline:
+        while (known := word_of(self._places.keeper)) is not None and time.monotonic() < deadline:
             if "stopping" not in known:
                 try:
                     fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    if "stopping" not in (read_keeper(self._places) or {"stopping": True}):
+                    if "stopping" not in (word_of(self._places.keeper) or {"stopping": True}):
                         return  # others use them still
                 else:
                     fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -153,29 +150,3 @@ class _Use:
             lines = []
         errors = [line.partition("Error: ")[2] for line in lines[-50:] if "Error: " in line]
         return f"{errors[-1] if errors else 'it says nothing'} (log: {self._places.log})"
-
-
-def keeper_pid(places: Places) -> int | None:
-    """The process id of the living keeper, from the kernel; None when there is none."""
-    try:
-        file = os.open(places.keeper, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        answer = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, asked))
-    finally:
-        os.close(file)
-    return None if answer[0] == fcntl.F_UNLCK else int(answer[4])
-
-
-def read_keeper(places: Places) -> dict[str, object] | None:
-    """What the living keeper says of itself; {} while it starts, None when there is none."""
-    pid = keeper_pid(places)
-    if pid is None:
-        return None
-    try:
-        known = json.loads(places.keeper.read_text())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and known.get("pid") == pid else {}

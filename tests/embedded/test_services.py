@@ -17,7 +17,7 @@ import redis
 from contactcentre import embedded
 from contactcentre.embedded import EmbeddedError, Services
 from contactcentre.embedded.places import SOCKET_PATH_LIMIT, Account, Places
-from contactcentre.embedded.users import keeper_pid
+from contactcentre.processes import holder
 from contactcentre.settings import Settings
 
 USER = """
@@ -35,7 +35,7 @@ def state() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="contactcentre-embedded-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
-        eventually(lambda: keeper_pid(Places(Path(directory))) is None, "the keeper ends after its last user")
+        eventually(lambda: holder(Places(Path(directory)).keeper) is None, "the keeper ends after its last user")
 
 
 class User:
@@ -81,11 +81,9 @@ def children(pid: int) -> list[int]:
 
 
 def postgres_of(state: Path) -> int:
-    keeper = keeper_pid(Places(state))
+    keeper = holder(Places(state).keeper)
     assert keeper
-    return next(
-        pid for pid in children(keeper) if Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
-    )
+    return next(pid for pid in children(keeper) if Path(f"/proc/{pid}/comm").read_text().strip() == "postgres")
 
 
 def alive(pid: int) -> bool:
@@ -96,7 +94,7 @@ def alive(pid: int) -> bool:
 
 def test_the_last_user_to_leave_stops_everything_and_the_data_stay(state: Path) -> None:
     with embedded.services(Settings(state_dir=state)) as found:
-        keeper = keeper_pid(Places(state))
+        keeper = holder(Places(state).keeper)
         assert keeper
         servers = children(keeper)
         assert len(servers) == 2
@@ -117,21 +115,21 @@ def test_the_last_user_to_leave_stops_everything_and_the_data_stay(state: Path) 
 def test_many_that_start_at_once_share_one_keeper(state: Path) -> None:
     users = [User(state) for _ in range(4)]
     assert len({user.services() for user in users}) == 1
-    keeper = keeper_pid(Places(state))
+    keeper = holder(Places(state).keeper)
     for user in users[:3]:
         user.leave()
-        assert keeper_pid(Places(state)) == keeper
+        assert holder(Places(state).keeper) == keeper
     users[3].leave()
-    assert keeper_pid(Places(state)) is None
+    assert holder(Places(state).keeper) is None
 
 
 def test_a_killed_user_counts_as_gone(state: Path) -> None:
     user = User(state)
     user.services()
-    keeper = keeper_pid(Places(state))
+    keeper = holder(Places(state).keeper)
     assert keeper
     user.kill()
-    eventually(lambda: keeper_pid(Places(state)) is None, "the keeper sees that nobody is left")
+    eventually(lambda: holder(Places(state).keeper) is None, "the keeper sees that nobody is left")
     eventually(lambda: not alive(keeper), "the keeper is gone")
 
 
@@ -142,19 +140,19 @@ def test_a_killed_keeper_takes_its_servers_along_and_is_replaced_for_those_who_s
         with redis.Redis.from_url(found.redis_url) as client:
             client.set("before", "1")
             client.waitaof(1, 0, 5000) if client.info()["redis_version"] >= "7.2" else client.bgrewriteaof()
-        keeper = keeper_pid(Places(state))
+        keeper = holder(Places(state).keeper)
         assert keeper
         servers = children(keeper)
         os.kill(keeper, signal.SIGKILL)
         eventually(lambda: not any(alive(pid) for pid in servers), "no server outlives its keeper")
-        eventually(lambda: keeper_pid(Places(state)) not in (None, keeper), "a user starts the next keeper")
+        eventually(lambda: holder(Places(state).keeper) not in (None, keeper), "a user starts the next keeper")
         eventually(lambda: works(found), "the same addresses work again")
 
 
 def test_a_killed_keeper_without_users_leaves_nothing_that_hinders_the_next_start(state: Path) -> None:
     user = User(state)
     found = user.services()
-    keeper = keeper_pid(Places(state))
+    keeper = holder(Places(state).keeper)
     assert keeper
     user.process.kill()
     os.kill(keeper, signal.SIGKILL)

@@ -1,0 +1,152 @@
+"""Runs the whole contact centre on one box: controller, recorder, worker and web."""
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import gevent
+import structlog
+from gevent.event import Event
+
+from contactcentre import embedded, logs
+from contactcentre.cli.supervise import Program, Supervisor, only_one
+from contactcentre.settings import Settings, SettingsError
+
+log = logs.get(__name__)
+
+# started in this order, stopped in the reverse one: the recorder goes last, so that it writes what the others said
+PROGRAMS = (
+    Program("recorder", stop_deadline=20.0),
+    Program("worker", stop_deadline=20.0),
+    Program("controller", stop_deadline=20.0),
+    Program("web", stop_deadline=10.0),
+)
+_COLOURS = {"controller": "cyan", "recorder": "magenta", "worker": "yellow", "web": "green", "up": "blue"}
+
+
+@click.command()
+@click.option("--lab", "with_lab", is_flag=True, help="Drive the lab's private Asterisk; start it if it does not run.")
+def command(with_lab: bool) -> None:
+    """Run the whole contact centre on this box until Ctrl-C or SIGTERM.
+
+    Starts PostgreSQL and Redis (unless DATABASE_URL and REDIS_URL name others), brings the schema up to date,
+    and keeps controller, recorder, worker and web running. Calls on the PBX go on when this ends.
+    """
+    settings = Settings().prepare()
+    logs.configure(settings.log_level, settings.log_format, process="up")
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(only_one(settings.state_dir))
+        if with_lab:
+            stack.enter_context(lab_of(settings))
+            settings = Settings()
+        if settings.ari_url is None:
+            raise SettingsError(
+                "no PBX: set CONTACTCENTRE_ARI_URL, CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE "
+                f"(in the environment or in {settings.state_dir / 'contactcentre.env'}), or use --lab"
+            )
+        services = stack.enter_context(embedded.services(settings))
+        migrate(services.database_url)
+        over = Event()
+        supervisor = supervise(settings, printer(settings), write)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, lambda: supervisor.hurry() if over.is_set() else over.set())
+        try:
+            supervisor.start()
+            log.info("up", dashboard=f"http://{settings.web_bind}:{settings.web_port}/")
+            greet(settings, services.database_url)
+            over.wait()
+            log.info("stopping; once more Ctrl-C kills what has not stopped")
+        finally:
+            over.set()
+            killed = supervisor.stop()
+    log.info("stopped", killed=killed)
+
+
+def supervise(
+    settings: Settings, emit: Callable[[str, str], None], write: Callable[[dict[str, Any]], None]
+) -> Supervisor:
+    """Our four programs, not yet started; `write` gets their state whenever it changes."""
+    environment = {
+        "CONTACTCENTRE_STATE_DIR": str(settings.state_dir),
+        "CONTACTCENTRE_WEB_PORT": str(settings.web_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Supervisor(PROGRAMS, emit, environment, lambda supervisor: write({"children": supervisor.status()}))
+
+
+def migrate(database_url: str) -> None:
+    """Brings the schema up to date, before anything that uses it starts."""
+    from contactcentre.store import Store
+
+    with contextlib.closing(Store(database_url)) as store:
+        log.info("schema up to date", version=store.migrate())
+
+
+@contextlib.contextmanager
+def lab_of(settings: Settings) -> Any:
+    """The lab of this state directory, running; stopped at the end if it was started here."""
+    from contactcentre.lab import Lab
+
+    lab = Lab(settings.state_dir / "lab")
+    was_running = lab.status() is not None
+    info = lab.start()
+    log.info("lab", asterisk=info.version, sip=f"{info.sip_host}:{info.sip_port}", was_running=was_running)
+    try:
+        yield lab
+    finally:
+        if not was_running:
+            lab.stop()
+
+
+def greet(settings: Settings, database_url: str) -> None:
+    """Prints where the dashboard is, and on the first run the one-time link that makes the first admin."""
+    link = first_link(settings, database_url)
+    click.echo(f"Dashboard: http://{settings.web_bind}:{settings.web_port}/")
+    if link:
+        click.echo(f"First run: this link makes the first admin, once:\n  {link}")
+    sys.stdout.flush()
+
+
+def first_link(settings: Settings, database_url: str) -> str | None:
+    """The one-time link for the first admin; None when there is an admin already."""
+    from contactcentre.store import Store
+    from contactcentre.web import first_run_link
+
+    with contextlib.closing(Store(database_url)) as store:
+        return first_run_link(store, settings)
+
+
+def printer(settings: Settings) -> Callable[[str, str], None]:
+    """Writes the children's lines to stderr, each with its process in front; JSON stays one object a line."""
+    colours = sys.stderr.isatty()
+
+    def plain(name: str, line: str) -> None:
+        front = click.style(f"{name:10} |", fg=_COLOURS.get(name)) if colours else f"{name:10} |"
+        sys.stderr.write(f"{front} {logs.printable(line)}\n")
+
+    def as_json(name: str, line: str) -> None:
+        if not line.startswith("{"):
+            stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", {})["timestamp"]
+            line = json.dumps({"event": line, "process": name, "level": "info", "timestamp": stamp})
+        sys.stderr.write(line + "\n")
+
+    return as_json if settings.log_format == "json" else plain
+
+
+def await_web(settings: Settings, seconds: float) -> bool:
+    """Waits until the dashboard answers; False when it does not within so many seconds."""
+    import socket
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection((settings.web_bind, settings.web_port), timeout=1):
+                return True
+        except OSError:
+            gevent.sleep(0.1)
+    return False
