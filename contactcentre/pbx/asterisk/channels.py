@@ -1,17 +1,21 @@
 """A channel and a bridge of Asterisk: each verb one request, as a rule."""
 
 from collections.abc import Sequence
+from time import time
 from typing import TYPE_CHECKING
 
 from contactcentre.pbx.asterisk.protocol import Query, resource
 from contactcentre.pbx.asterisk.taps import AsteriskTap
 from contactcentre.pbx.asterisk.translate import media
-from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import Channel, Medium
 
 if TYPE_CHECKING:
     from contactcentre.pbx.asterisk.driver import AsteriskPbx
+
+OVERTIME = 2.0
+"""Seconds that a recording may run beyond its limit before it is stopped."""
 
 
 class AsteriskChannel:
@@ -53,7 +57,7 @@ class AsteriskChannel:
             # 500: it speaks a number, which Asterisk cannot interrupt; it is stopped before it goes on to what follows.
             if refused.status != 500:
                 raise
-            self._pbx.stopping.add(playback_id)
+            self._pbx.intake.stopping.add(playback_id)
 
     def wait_with_music(self, music: str) -> None:
         self._pbx.rooms.enter(self.id, music)
@@ -76,7 +80,13 @@ class AsteriskChannel:
             "beep": beep,
             "ifExists": "fail",
         }
-        self._pbx.request("POST", f"{self._path}/record", query)
+        # A caller that sends no audio stops Asterisk's clock for the recording: the driver's own ends it then.
+        self._pbx.intake.recordings[name] = time() + max_seconds + OVERTIME
+        try:
+            self._pbx.request("POST", f"{self._path}/record", query)
+        except PbxError:
+            self._pbx.intake.recordings.pop(name, None)
+            raise
 
     def stop_recording(self, name: str) -> None:
         try:

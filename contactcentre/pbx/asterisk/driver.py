@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from time import time
-from typing import Any
 
 from gevent.event import Event as Flag
 
@@ -13,27 +12,23 @@ from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.connection import Connection, Pending
 from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
+from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event, Query, resource
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
-    Arrived,
     Cause,
-    Digit,
     LinkLost,
     LinkUp,
     NodeEvent,
     Party,
-    PlaybackEnded,
-    RecordingEnded,
 )
-from contactcentre.pbx.protocol import BridgeInfo, Inbox, Inventory
+from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory
 
 SWEEP = 0.5
 """Seconds between two looks for channels that left our hands without a word."""
-_CHANNEL = "channel:"
 _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 
 log = logging.getLogger(__name__)
@@ -55,34 +50,18 @@ class AsteriskPbx:
         if not _app_name(app):
             raise ValueError(f"ARI application {app!r}: must be letters, digits, _ and -")
         self.node, self.app, self._technology = node, app, technology
-        self.malformed = 0
-        """Events that lacked what they must have."""
         self._sink: Callable[[NodeEvent], None] = _nobody
         self._stopped = Flag()
         self._held: list[NodeEvent] | None = []
-        self.stopping: set[str] = set()
-        """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
-        self.legs = Legs(self._report)
         self._link = Connection(
-            url, user, secret, app, on_event=self._handle, on_up=self._set_up, on_lost=self._lost
+            url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost
         )
         self.request = self._link.request
+        self.legs = Legs(self._report)
         self.rooms = WaitingRooms(self._link.request, self.make_bridge)
         self.taps = Taps(app, self._link.send)
+        self.intake = Intake(self.legs, self.rooms, self.taps, self._tell, self._stop_playback)
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
-        self._handlers: dict[str, Callable[[Event, float], None]] = {
-            "StasisStart": self._on_stasis_start,
-            "StasisEnd": self._on_stasis_end,
-            "ChannelStateChange": self._on_state,
-            "ChannelHangupRequest": self._on_hangup_request,
-            "ChannelDestroyed": self._on_destroyed,
-            "ChannelDtmfReceived": self._on_digit,
-            "PlaybackContinuing": self._on_playback_continuing,
-            "PlaybackFinished": self._on_playback_finished,
-            "RecordingStarted": self._on_recording_started,
-            "RecordingFinished": self._on_recording_ended,
-            "RecordingFailed": self._on_recording_ended,
-        }
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -213,6 +192,12 @@ class AsteriskPbx:
         except (Gone, Refused):  # 404: it has no such variable, or ended meanwhile
             return ""
 
+    def _on_event(self, event: Event) -> None:
+        self.intake.take(event)
+
+    def _stop_playback(self, playback_id: str) -> None:
+        self._try("DELETE", resource("playbacks", playback_id))
+
     def _try(self, method: str, path: str) -> None:
         try:
             self._link.send(method, path)
@@ -225,7 +210,7 @@ class AsteriskPbx:
         """A link is there: say which events we want, find out what we missed, then tell LinkUp."""
         bound = self.legs.ids()
         # The filter drops answers to requests like any event, were they not on the list.
-        wanted = (*self._handlers, "ApplicationReplaced", "RESTResponse")
+        wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")
         self.request(
             "PUT",
             f"{resource('applications', self.app)}/eventFilter",
@@ -242,11 +227,11 @@ class AsteriskPbx:
     def _end_missing(self, bound: set[str]) -> None:
         there = {channel["id"] for channel in self._link.over_http("GET", "channels")}
         for channel_id in bound - there:
-            self._gone(channel_id, time(), Cause.UNKNOWN)
+            self.intake.gone(channel_id, time(), Cause.UNKNOWN)
 
     def _lost(self, reason: str, replaced: bool) -> None:
         self._held = []
-        self.stopping.clear()
+        self.intake.lost()
         self.taps.lost(LinkDown(reason))
         self._sink_safely(LinkLost(time(), reason, replaced))
 
@@ -273,6 +258,10 @@ class AsteriskPbx:
             for leg in self.legs.overdue(now):
                 leg.released_at = now
                 self._settle(leg.id, leg.cause)
+            for name, latest in list(self.intake.recordings.items()):
+                if now > latest:
+                    self.intake.recordings[name] = now + REQUEST_DEADLINE
+                    self._try("POST", f"{resource('recordings', 'live', name)}/stop")
             for channel_id in self.legs.expire(now):
                 log.warning("channel %s: nobody took it within 30 s", channel_id)
 
@@ -289,105 +278,11 @@ class AsteriskPbx:
         try:
             self.request("GET", resource("channels", channel_id))
         except Gone:
-            self._gone(channel_id, time(), cause)
+            self.intake.gone(channel_id, time(), cause)
         except PbxError:
             pass  # asked again at the next sweep
         else:
             self.legs.leave(channel_id, time())
-
-    def _gone(self, channel_id: str, at: float, cause: Cause) -> None:
-        self.rooms.left(channel_id)
-        self.legs.end(channel_id, at, cause)
-
-    # -- events, called by the reader ------------------------------------------------------------------------------------
-
-    def _handle(self, event: Event) -> None:
-        if (handler := self._handlers.get(event["type"])) is None:
-            return
-        try:
-            handler(event, translate.epoch(event["timestamp"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self.malformed += 1
-            log.warning("malformed %s event: %r", event["type"], error)
-
-    def _on_stasis_start(self, event: Event, at: float) -> None:
-        channel = event["channel"]
-        channel_id = channel["id"]
-        if not translate.is_party(channel["name"]):
-            self.taps.snoop_started(channel_id)
-            return
-        leg = self.legs.get(channel_id)
-        if leg is not None and leg.called:
-            self.legs.answer(channel_id, at)
-            return
-        arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
-        if leg is None:
-            self.legs.arrive(channel_id, time(), answered=arrived.up)
-            self._tell(arrived)
-
-    def _on_stasis_end(self, event: Event, at: float) -> None:
-        channel_id = event["channel"]["id"]
-        self.rooms.left(channel_id)
-        if channel_id in self.legs:
-            self.legs.release(channel_id, at, time())
-        else:
-            self.taps.snoop_ended(channel_id)
-
-    def _on_state(self, event: Event, at: float) -> None:
-        channel = event["channel"]
-        state = channel["state"]
-        if state == "Ringing":
-            self.legs.ringing(channel["id"], at)
-        elif state == "Up":
-            leg = self.legs.get(channel["id"])
-            # A leg that we called counts as answered when it is in our hands (StasisStart), not a moment before.
-            if leg is not None and not leg.called:
-                self.legs.answer(channel["id"], at)
-
-    def _on_hangup_request(self, event: Event, at: float) -> None:
-        # With `soft` (asked for on this side of the PBX) the event's cause is a flag, not a cause.
-        cause = Cause.UNKNOWN if event.get("soft") else translate.cause(event.get("cause"))
-        self.legs.hang_up(event["channel"]["id"], cause)
-
-    def _on_destroyed(self, event: Event, at: float) -> None:
-        channel_id = event["channel"]["id"]
-        leg = self.legs.get(channel_id)
-        if leg is None:
-            self.taps.snoop_ended(channel_id)
-            return
-        cause = translate.cause(event["cause"])
-        if leg.called and not leg.answered and cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= leg.deadline:
-            cause = Cause.NO_ANSWER
-        self._gone(channel_id, at, cause)
-
-    def _on_digit(self, event: Event, at: float) -> None:
-        if (digit := event["digit"]) in translate.DIGITS:
-            self.legs.tell(Digit(event["channel"]["id"], at, digit))
-
-    def _on_playback_continuing(self, event: Event, at: float) -> None:
-        if event["playback"]["id"] in self.stopping:
-            self._try("DELETE", resource("playbacks", event["playback"]["id"]))
-
-    def _on_playback_finished(self, event: Event, at: float) -> None:
-        playback = event["playback"]
-        self.stopping.discard(playback["id"])
-        target: str = playback["target_uri"]
-        if target.startswith(_CHANNEL):
-            ok = playback["state"] == "done"
-            self.legs.tell(PlaybackEnded(target.removeprefix(_CHANNEL), at, playback["id"], ok))
-
-    def _on_recording_started(self, event: Event, at: float) -> None:
-        self.taps.recording_started(event["recording"]["name"], at)
-
-    def _on_recording_ended(self, event: Event, at: float) -> None:
-        recording = event["recording"]
-        name = recording["name"]
-        if self.taps.recording_ended(name):
-            return
-        target: str = recording["target_uri"]
-        seconds = float(recording.get("duration", 0))
-        ok = event["type"] == "RecordingFinished"
-        self.legs.tell(RecordingEnded(target.removeprefix(_CHANNEL), at, name, seconds, ok))
 
 
 def _nobody(event: NodeEvent) -> None:
