@@ -6,7 +6,7 @@ passed any controller may end it (`Verb.EXPIRE`).
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 
@@ -92,12 +92,22 @@ class AgentStatus:
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({name: getattr(self, name) for name in _FIELDS}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "AgentStatus":
+        """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
         raw = json.loads(text)
-        return cls(**{**raw, "state": AgentState(raw["state"])})
+        known = {name: raw[name] for name in _FIELDS if name in raw}
+        made = cls(**{**known, "state": AgentState(raw["state"])})
+        wrong = [name for name in _FIELDS if not isinstance(getattr(made, name), _TYPES[name])]
+        if wrong:
+            raise ValueError(f"{wrong[0]} has a wrong type")
+        return made
+
+
+_FIELDS = tuple(f.name for f in fields(AgentStatus))
+_TYPES = {f.name: (int, float) if f.type in (int, float) else str for f in fields(AgentStatus)}
 
 
 def step(
@@ -116,9 +126,9 @@ def step(
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
-    OFFER takes contact_id, queue, token, deadline. ACCEPT, MISS, RELEASE, FINISH take the offer's token and are refused
-    when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS takes misses_allowed (0 = never pause) and
-    delay (seconds until the next offer). PAUSE takes reason. Raises NotAllowed.
+    OFFER takes contact_id, queue, token, deadline (after `at`, else ValueError). ACCEPT, MISS, RELEASE, FINISH take the
+    offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
+    misses_allowed (0 = never pause) and delay (seconds until the next offer). PAUSE takes reason. Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -129,6 +139,8 @@ def step(
         raise NotAllowed(status.name, status.state, verb, "the deadline has not passed")
     if verb is Verb.OFFER and status.not_before > at:
         raise NotAllowed(status.name, status.state, verb, "a delay after the last offer is still running")
+    if verb is Verb.OFFER and not (contact_id and token and deadline > at):
+        raise ValueError("an offer has a contact, a token and a deadline that is still to come")
     moved = replace(status, version=status.version + 1)
     if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
         wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
@@ -156,10 +168,8 @@ def step(
         case Verb.RELEASE:
             return _settle(replace(free, state=target), at)
         case Verb.PAUSE:
-            return replace(free, state=target, reason=reason)
-        case Verb.LOGOUT:
-            return replace(free, state=target, then="")
-        case Verb.UNPAUSE:
+            return replace(free, state=target, reason=reason, then="")
+        case Verb.LOGOUT | Verb.UNPAUSE:
             return replace(free, state=target, then="")
         case _:  # WRAPPED, EXPIRE of wrap-up
             return _settle(replace(free, state=target), at)

@@ -217,7 +217,7 @@ def order(waiting: Waiting) -> tuple[int, float, str]:
     return (-waiting.priority, waiting.arrived, waiting.contact_id)
 
 
-class _Pool:
+class Pool:
     """The free agents who fit one kind of terms, in the strategy's order."""
 
     def __init__(self, terms: Terms, free: Iterable[AgentStatus], taken: Container[str]) -> None:
@@ -259,15 +259,18 @@ class Round:
             and reachable.get(agent.name, True)
         ]
         self.taken: dict[str, Waiting] = {}  # agent -> the contact it serves
-        self._pools: dict[int, _Pool] = {}  # by id(terms)
+        self._pools: dict[int, Pool] = {}  # by id(terms)
 
-    def decide(self) -> list[Decision]:
+    def decide(self, before: str = "") -> list[Decision]:
+        """Decides for all, or only for those who have right of way before the contact `before`."""
         decisions: list[Decision] = []
         if not self.free:
             return decisions
         for contact in sorted((contact for contact in self.waiting if not contact.offered), key=order):
+            if contact.contact_id == before:
+                break
             terms = self.config.terms(contact, self.now)
-            pool = self._pool(terms) if terms else None
+            pool = self.pool(terms) if terms else None
             agent = next(pool.rest(self.taken, contact.excluded), None) if pool and pool.left else None
             if agent is not None:
                 decisions.append(self.reason(contact))
@@ -281,10 +284,10 @@ class Round:
         for pool in self._pools.values():
             pool.left -= agent.name in pool.terms.fits
 
-    def _pool(self, terms: Terms) -> _Pool:
+    def pool(self, terms: Terms) -> Pool:
         pool = self._pools.get(id(terms))
         if pool is None:
-            pool = self._pools[id(terms)] = _Pool(terms, self.free, self.taken)
+            pool = self._pools[id(terms)] = Pool(terms, self.free, self.taken)
         return pool
 
     def reason(self, contact: Waiting) -> Decision:
@@ -293,7 +296,7 @@ class Round:
         if terms is None:
             rule = Nobody.BAD_REQUIREMENT if contact.queue in self.config.rules else Nobody.NO_QUEUE
             return Decision(contact.contact_id, contact.queue, "", str(rule), (), (), contact.requires)
-        pool, strategy = self._pool(terms), terms.strategy
+        pool, strategy = self.pool(terms), terms.strategy
         first = list(islice(pool.rest(self.taken, contact.excluded), KEPT_CANDIDATES))
         candidates = tuple((a.name, strategy.score(a, terms.fits[a.name], self.now)) for a in first)
         excluded = (self.why_cut(contact, terms, name) for name in set(contact.excluded) & terms.fits.keys())
@@ -318,7 +321,7 @@ class Round:
             return Nobody.NONE_FREE
         return Nobody.NONE_THERE
 
-    def _cut(self, contact: Waiting, terms: Terms, pool: _Pool) -> tuple[tuple[str, str], ...]:
+    def _cut(self, contact: Waiting, terms: Terms, pool: Pool) -> tuple[tuple[str, str], ...]:
         """The nearest misses. Of a large queue not all members are looked at: first the free ones, then those who fit,
         then the others."""
         found: dict[str, tuple[Cut, str]] = {}
@@ -327,7 +330,7 @@ class Round:
             if name not in found and (why := self.why_cut(contact, terms, name)) is not None:
                 found[name] = why
         nearest = sorted(found, key=lambda name: (_CUT_ORDER[found[name][0]], name))[:KEPT_CUT]
-        return tuple((name, _words(*found[name])) for name in nearest)
+        return tuple((name, words(*found[name])) for name in nearest)
 
     def why_cut(self, contact: Waiting, terms: Terms, name: str) -> tuple[Cut, str] | None:
         """The first rule that keeps this agent from this contact, and its detail; None = it is a candidate."""
@@ -349,7 +352,7 @@ class Round:
         return (Cut.EXCLUDED, "") if name in contact.excluded else None
 
 
-def _words(cut: Cut, detail: str) -> str:
+def words(cut: Cut, detail: str) -> str:
     return f"{cut}: {detail}" if detail else str(cut)
 
 

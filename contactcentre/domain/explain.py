@@ -1,0 +1,184 @@
+"""Routing in words that an admin understands: why a contact waits, and why an agent gets no calls.
+
+Both take what `routing.decide` takes and look into the very same round, so they cannot tell another story than it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, order, words
+
+NAMED = 5
+"""Contacts that `why_agent` names per queue."""
+
+
+def explain(
+    contact_id: str,
+    waiting: Iterable[Waiting],
+    agents: Mapping[str, AgentStatus],
+    config: RoutingConfig,
+    now: float,
+    reachable: Mapping[str, bool],
+) -> list[str]:
+    """Why this contact waits, or who gets it: one line per fact."""
+    everybody = list(waiting)
+    contact = next((one for one in everybody if one.contact_id == contact_id), None)
+    if contact is None:
+        return [f"Contact {contact_id} does not wait in any queue."]
+    round_ = Round(everybody, agents, config, now, reachable)
+    round_.decide(before=contact_id)
+    decision = round_.reason(contact)
+    lines = [
+        f"Contact {contact_id} waits in queue {contact.queue}: {_seconds(now - contact.entered)} there, "
+        f"{_seconds(now - contact.arrived)} since it arrived; priority {contact.priority}."
+    ]
+    lines += _place(contact, everybody)
+    lines += _needs(contact, decision, config, now)
+    if decision.agent:
+        lines.append(f"Agent {decision.agent} gets it now ({decision.rule}).")
+    else:
+        lines.append(f"Nobody gets it now: {decision.rule}.")
+    if decision.candidates:
+        unit = config.rules[contact.queue].strategy.unit
+        named = ", ".join(f"{name} ({score:g} {unit})" for name, score in decision.candidates)
+        more = decision.fitting - len(decision.candidates)
+        lines.append(f"Candidates in order: {named}{f' and {more} more' if more > 0 else ''}.")
+    lines += [f"Not {name}: {_right_of_way(text, round_)}." for name, text in decision.cut]
+    if decision.left_out:
+        lines.append(f"{decision.left_out} more agents are no candidates either.")
+    return lines
+
+
+def why_agent(
+    name: str,
+    waiting: Iterable[Waiting],
+    agents: Mapping[str, AgentStatus],
+    config: RoutingConfig,
+    now: float,
+    reachable: Mapping[str, bool],
+) -> list[str]:
+    """Why this agent gets calls or none: state, skills, and each queue with the contacts that wait there."""
+    if name not in config.levels:
+        return [f"Agent {name} is not in the site."]
+    everybody = sorted(waiting, key=order)
+    status = agents.get(name, AgentStatus(name))
+    lines = [_state(status, now)]
+    if status.then:
+        lines.append(f"After that: {status.then.replace(':', ' (') + ')' if ':' in status.then else status.then}.")
+    if status.state is AgentState.AVAILABLE and not reachable.get(name, True):
+        lines.append("The endpoint is not reachable (its phone is not registered): no calls until it is.")
+    if status.state is AgentState.AVAILABLE and status.not_before > now:
+        lines.append(f"A delay after a missed offer runs for {_seconds(status.not_before - now)} more.")
+    levels = config.levels[name]
+    lines.append(
+        "Skills: " + (", ".join(f"{skill} {level}" for skill, level in sorted(levels.items())) or "none") + "."
+    )
+    round_ = Round(everybody, agents, config, now, reachable)
+    decisions = {decision.contact_id: decision for decision in round_.decide()}
+    strangers = [queue for queue, rules in config.rules.items() if name not in rules.members]
+    for queue in config.rules:
+        if queue not in strangers:
+            lines += _queue(queue, name, [one for one in everybody if one.queue == queue], round_, decisions)
+    if strangers:
+        lines.append(f"Not a member of: {', '.join(sorted(strangers))}.")
+    mine = next((decision for decision in decisions.values() if decision.agent == name), None)
+    if mine is not None:
+        lines.append(f"Gets contact {mine.contact_id} of queue {mine.queue} now ({mine.rule}).")
+    return lines
+
+
+def _place(contact: Waiting, everybody: list[Waiting]) -> list[str]:
+    if contact.offered:
+        return []
+    before = [one for one in everybody if not one.offered and order(one) < order(contact)]
+    own = sum(1 for one in before if one.queue == contact.queue)
+    return [f"It is number {own + 1} in its queue and number {len(before) + 1} over all queues."]
+
+
+def _needs(contact: Waiting, decision: Decision, config: RoutingConfig, now: float) -> list[str]:
+    rules = config.rules.get(contact.queue)
+    if rules is None:
+        return []
+    lines = [
+        f"It needs {decision.requirement or 'any'}" + (f" (its own: {contact.requires})" if contact.requires else "")
+    ]
+    step = config.step(contact, now)
+    if step:
+        after = rules.steps[step][0]
+        lines[0] += f"; the queue's part was relaxed after {_seconds(after)} (step {step} of {len(rules.steps) - 1})"
+    lines[0] += "."
+    if step + 1 < len(rules.steps):
+        after, requirement = rules.steps[step + 1]
+        lines.append(f"In {_seconds(contact.entered + after - now)} the queue's part is relaxed to {requirement}.")
+    if contact.excluded:
+        lines.append(f"It must not get: {', '.join(contact.excluded)}.")
+    return lines
+
+
+def _right_of_way(text: str, round_: Round) -> str:
+    rule, _, contact_id = text.partition(": ")
+    if rule != Cut.TAKEN:
+        return text
+    first = next((one for one in round_.taken.values() if one.contact_id == contact_id), None)
+    if first is None:
+        return text
+    waited = _seconds(round_.now - first.arrived)
+    return f"{text} (queue {first.queue}, priority {first.priority}, arrived {waited} ago)"
+
+
+def _state(status: AgentStatus, now: float) -> str:
+    lasting = f"for {_seconds(now - status.since)}"
+    match status.state:
+        case AgentState.AVAILABLE:
+            idle = _seconds(now - status.idle_since)
+            return f"Agent {status.name} is available {lasting}; idle time counts from {idle} ago."
+        case AgentState.LOGGED_OUT:
+            return f"Agent {status.name} is logged out: no calls until login."
+        case AgentState.PAUSED:
+            return f"Agent {status.name} is paused ({status.reason or 'no reason'}) {lasting}: no calls until unpaused."
+        case AgentState.WRAP_UP:
+            left = _seconds(max(0.0, status.deadline - now))
+            return (
+                f"Agent {status.name} is in wrap-up of contact {status.contact_id} {lasting}, {left} at most are left."
+            )
+        case _:
+            doing = "is talking with" if status.state is AgentState.TALKING else "rings for"
+            return f"Agent {status.name} {doing} contact {status.contact_id} of queue {status.queue} {lasting}."
+
+
+def _queue(
+    queue: str, name: str, contacts: list[Waiting], round_: Round, decisions: Mapping[str, Decision]
+) -> list[str]:
+    plain = Waiting("", queue, entered=round_.now)
+    terms = round_.config.terms(plain, round_.now)
+    if terms is None:
+        return []
+    why_not = terms.requirement.why_not(round_.config.levels[name])
+    fits = f"does not fit: {why_not}" if why_not else f"fits ({terms.requirement})"
+    lines = [f"Queue {queue}: {fits}; {len(contacts) or 'nobody'} waiting."]
+    for contact in contacts[:NAMED]:
+        decision = decisions.get(contact.contact_id)
+        if contact.offered:
+            lines.append(f"  Contact {contact.contact_id}: {contact.offered} rings for it.")
+        elif decision is not None and decision.agent != name:
+            lines.append(f"  Contact {contact.contact_id}: {decision.agent} gets it ({decision.rule}).")
+        elif decision is None:
+            lines.append(f"  Contact {contact.contact_id}: {_why_not_this(contact, name, round_)}.")
+    if len(contacts) > NAMED:
+        lines.append(f"  and {len(contacts) - NAMED} more contacts.")
+    return lines
+
+
+def _why_not_this(contact: Waiting, name: str, round_: Round) -> str:
+    terms = round_.config.terms(contact, round_.now)
+    if terms is None:
+        return "its requirement cannot be read"
+    cut = round_.why_cut(contact, terms, name)
+    return words(*cut) if cut is not None else "goes to nobody yet"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
