@@ -90,7 +90,7 @@ class _Reading:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)  # noqa: S101 -- YAML has no fourth kind
+        assert isinstance(node, yaml.ScalarNode)
         return self._scalar(node.value, node.style is None, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Plan:
             )
 
 
-def plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], old_site: Site | None = None) -> Plan:
+def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], old_site: Site | None = None) -> Plan:
     """What it takes to bring the target to the site. `secrets` are the stored ones, `old_site` what was
     applied last.
 

@@ -1,0 +1,54 @@
+"""Bring the PBX to a site, wholly or not at all; or roll back."""
+
+from pathlib import Path
+
+import click
+
+from contactcentre.cli.provisioning import Desk, comment_option, desk, dry_run_option, yes_option
+from contactcentre.provision import Plan, load, plan_removal
+
+PREVIOUS = -1
+
+
+@click.command()
+@click.argument("site_file", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--rollback",
+    type=click.IntRange(min=PREVIOUS),
+    is_flag=False,
+    flag_value=PREVIOUS,
+    metavar="[VERSION]",
+    help="Back to a version of the site, by default the one before the newest; 0 = as before the first apply.",
+)
+@yes_option
+@dry_run_option
+@comment_option
+def command(site_file: Path | None, rollback: int | None, yes: bool, dry_run: bool, comment: str) -> None:
+    """Bring the PBX to SITE_FILE, or to the stored site when none is given.
+
+    Shows the plan, asks, writes the files, reloads what changed and asks the PBX whether all is there. If
+    anything fails, every file is put back and reloaded. A version of the site is kept for each apply.
+    """
+    if site_file and rollback is not None:
+        raise click.UsageError("a site file and --rollback exclude each other")
+    wanted = load(site_file) if site_file else None
+    with desk(settle=not dry_run) as here:
+        if rollback is not None:
+            plan, action, subject = _back(here, rollback)
+        else:
+            plan = here.plan(wanted or here.site)
+            action, subject = "site.apply", str(site_file or "")
+        here.carry_out(plan, yes=yes, dry_run=dry_run, comment=comment, action=action, subject=subject)
+
+
+def _back(here: Desk, version: int) -> tuple[Plan, str, str]:
+    number = here.version - 1 if version == PREVIOUS else version
+    if here.version == 0 or number >= here.version:
+        raise click.UsageError(
+            f"there is no version {max(number, 0)} to go back to: the site is at version {here.version}"
+        )
+    subject = f"version {number}"
+    if number == 0:
+        return plan_removal(here.target, here.site), "site.rollback", subject
+    _, site = here.store.site(number)
+    return here.plan(site or here.site), "site.rollback", subject

@@ -1,0 +1,179 @@
+"""What the commands that change the site share: the store, the PBX, and the one way from a wish to an applied
+change."""
+
+import contextlib
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from contactcentre.cli.context import open_live, open_store
+from contactcentre.domain.site import Site
+from contactcentre.lab import Lab
+from contactcentre.provision import (
+    AsteriskTarget,
+    Plan,
+    ProvisionError,
+    apply,
+    asterisk_console,
+    make_plan,
+    recover,
+    unsettled,
+)
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Apply without asking.")
+dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and stop.")
+comment_option = click.option("-m", "--comment", default="", help="Why; kept with the site's version.")
+
+
+class NoPbx(ProvisionError):
+    """No PBX is configured."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything at hand to change a site: the newest version, its number, the store and the PBX."""
+
+    store: Store
+    target: AsteriskTarget
+    version: int
+    site: Site
+
+    def plan(self, site: Site) -> Plan:
+        return make_plan(site, self.target, self.store.secrets(), self.site)
+
+    def carry_out(self, plan: Plan, *, yes: bool, dry_run: bool, comment: str, action: str, subject: str) -> None:
+        """Shows the plan, asks, applies, records and tells everybody."""
+        click.echo(outline(plan))
+        if plan.empty or dry_run:
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("nobody can be asked here: add --yes to apply this plan")
+            click.confirm("Apply this plan?", abort=True)
+
+        def record(site: Site, by: str, why: str) -> int:
+            return self.store.save_site(site, by, why, expected=self.version)
+
+        def keep(secrets: dict[str, str]) -> None:
+            for name, value in secrets.items():
+                self.store.set_secret(name, value)
+
+        def say(text: str) -> None:
+            click.secho(f"  {text}", dim=True)
+
+        done = apply(plan, self.target, record, keep, by=actor(), comment=comment or action, say=say)
+        self.store.audit(actor(), action, subject, {"version": done.version, "backup": done.backup})
+        click.secho(f"Applied: the site is at version {done.version}. {done.checked} checks passed.", fg="green")
+        publish(done.version)
+
+
+@contextlib.contextmanager
+def desk(*, settle: bool) -> Iterator[Desk]:
+    """Opens store and PBX. With `settle`, an apply that was cut short is settled first; otherwise it is only
+    told of."""
+    settings = Settings()
+    target = pbx_target(settings)
+    with open_store(settings) as store:
+        version, site = store.site()
+        if settle:
+            done = recover(
+                target,
+                site or Site(),
+                lambda cut_short, by, why: store.save_site(cut_short, by, why, expected=version),
+            )
+            if done:
+                click.secho(f"First, {done}.", fg="yellow", err=True)
+                store.audit(actor(), "site.recover", "", {"done": done})
+                version, site = store.site()
+        elif unsettled(target):
+            text = "An apply is running, or was cut short; the next `contactcentre apply` settles it first."
+            click.secho(text, fg="yellow", err=True)
+        yield Desk(store, target, version, site or Site())
+
+
+def pbx_target(settings: Settings) -> AsteriskTarget:
+    """The lab of this state directory where that is the PBX, else this machine's own Asterisk."""
+    etc = settings.pbx_etc_dir
+    if etc is None:
+        raise NoPbx(
+            "no PBX is configured: set CONTACTCENTRE_PBX_ETC_DIR (say /etc/asterisk), or `contactcentre lab start`"
+        )
+    if not etc.is_dir():
+        raise NoPbx(f"the PBX's configuration directory {etc} does not exist")
+    lab_dir = settings.state_dir / "lab"
+    if etc.resolve().is_relative_to(lab_dir.resolve()):
+        return AsteriskTarget(etc, Lab(lab_dir).rx)
+    return AsteriskTarget(etc, asterisk_console)
+
+
+def outline(plan: Plan) -> str:
+    """The plan as a person reads it: the diffs in colour, then what else happens."""
+    if plan.empty:
+        return "Nothing to change: the PBX is as the site says."
+    lines = [_coloured(line) for line in plan.diff().splitlines()]
+    lines += ["", *(f"note: {note}" for note in plan.notes)]
+    lines += [f"reload: {command}" for command in plan.reloads]
+    if plan.checks:
+        lines.append(f"then {len(plan.checks)} checks, and back to what was if one fails")
+    if not plan.files:
+        lines.append("No file of the PBX changes.")
+    return "\n".join(lines).rstrip()
+
+
+def plan_as_json(plan: Plan) -> str:
+    return json.dumps(
+        {
+            "empty": plan.empty,
+            "diff": plan.diff(),
+            "files": [str(change.path) for change in plan.files],
+            "reloads": plan.reloads,
+            "checks": [{"command": check.command, "says": check.words} for check in plan.checks],
+            "notes": plan.notes,
+        },
+        indent=2,
+    )
+
+
+def publish(version: int) -> None:
+    """Tells controllers and pages; where Redis is away they find the version when they look next."""
+    try:
+        with open_live() as live:
+            live.publish_site(version)
+    except Exception as error:
+        click.secho(f"The controllers could not be told ({error}); they read the site when they start.", fg="yellow")
+
+
+def actor() -> str:
+    """Who does this, for the audit log."""
+    name = os.environ.get("SUDO_USER") or ""
+    if not name:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"uid {os.getuid()}"
+    return f"cli:{name}"
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def site_path(value: str) -> Path:
+    return Path(value)
+
+
+def _coloured(line: str) -> str:
+    if line.startswith(("---", "+++")):
+        return click.style(line, bold=True)
+    colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+    return click.style(line, fg=colour) if colour else line

@@ -1,0 +1,72 @@
+"""Passwords of phones, trunks and the ARI user."""
+
+import sys
+
+import click
+
+from contactcentre.cli.context import open_store
+from contactcentre.cli.provisioning import actor, print_json
+from contactcentre.domain.site import Site
+from contactcentre.provision.change import NotThere
+from contactcentre.provision.secrets import check_name, check_value, generate, needed
+
+
+@click.group()
+def command() -> None:
+    """Secrets are named agent/NAME, trunk/NAME and ari/contactcentre. They are never shown, but with
+    `contactcentre agent secret NAME --reveal`. What is changed here reaches the PBX with the next `apply`."""
+
+
+@command.command("set")
+@click.argument("name")
+def set_(name: str) -> None:
+    """Set a secret: asked for at a terminal, else read from standard input. Never given as an argument."""
+    check_name(name)
+    if sys.stdin.isatty():
+        value = str(click.prompt("Secret", hide_input=True, confirmation_prompt=True))
+    else:
+        value = sys.stdin.read(4096).rstrip("\r\n")
+    _store(name, check_value(value), "secret.set")
+
+
+@command.command()
+@click.argument("name")
+def rotate(name: str) -> None:
+    """Replace a secret by a new random one."""
+    _store(check_name(name), generate(), "secret.rotate")
+
+
+@command.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a secret."""
+    with open_store() as store:
+        if not store.remove_secret(check_name(name)):
+            raise NotThere(f"there is no secret {name}")
+        store.audit(actor(), "secret.remove", name)
+    click.echo(f"{name} is removed")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """Which secrets there are, which are missing, and which nothing needs any more. No values."""
+    with open_store() as store:
+        known = store.secrets()
+        _, site = store.site()
+    own, given = needed(site or Site())
+    states = {name: "set" if name in known else "made by the next apply" for name in own}
+    states |= {name: "set" if name in known else "missing" for name in given}
+    states |= {name: "not needed" for name in known if name not in states}
+    if as_json:
+        print_json([{"name": name, "state": state} for name, state in sorted(states.items())])
+        return
+    for name, state in sorted(states.items()):
+        click.echo(f"{name:40} {state}")
+
+
+def _store(name: str, value: str, action: str) -> None:
+    with open_store() as store:
+        store.set_secret(name, value)
+        store.audit(actor(), action, name)
+    click.echo(f"{name} is set; `contactcentre apply` brings it to the PBX")
