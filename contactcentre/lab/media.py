@@ -137,7 +137,9 @@ class Media:
             self._send(self._remote.codec, frames_of_tone[self._frame], self._timestamp)
 
     def close(self) -> None:
-        """Free the port; write what was heard, if that was asked for."""
+        """Free the port; write what was heard, if that was asked for. Closing twice is closing once."""
+        if self._socket.fileno() < 0:
+            return
         self._listen()
         self._socket.close()
         if self._heard_path is not None:
@@ -185,7 +187,7 @@ class Media:
                 packet = self._socket.recv(2048)
             except BlockingIOError:
                 return
-            except OSError:
+            except ConnectionRefusedError:
                 continue  # an ICMP error of an earlier send
             if len(packet) < 12 or packet[0] >> 6 != 2:
                 continue
@@ -204,7 +206,7 @@ class Media:
             self._heard_codec = codec
             self._heard += payload
         if self.person_at is None:
-            if payload == self._last_frame and len(set(payload)) > 4:  # fewer values: silence
+            if payload == self._last_frame and len(set(payload)) > 2:  # fewer values: silence
                 self._steady += 1
                 if self._steady >= _STEADY_FRAMES:
                     self.person_at = time.time()

@@ -131,10 +131,14 @@ def tag_of(address: str) -> str:
     return found[1] if found else ""
 
 
+_DISPLAY = re.compile(r'\s*"((?:[^"\\]|\\.)*)"')
+
+
 def uri_of(address: str) -> str:
     """The URI in a From, To or Contact header."""
-    found = re.search(r"<([^>]*)>", address)
-    return found[1] if found else address.split(";")[0].strip()
+    after_name = _DISPLAY.sub("", address, count=1) if address.lstrip().startswith('"') else address
+    found = re.search(r"<([^>]*)>", after_name)
+    return found[1] if found else after_name.split(";")[0].strip()
 
 
 def user_of(address: str) -> str:
@@ -145,7 +149,7 @@ def user_of(address: str) -> str:
 
 def display_of(address: str) -> str:
     """The display name of a From or To header, unquoted."""
-    found = re.match(r'\s*"((?:[^"\\]|\\.)*)"', address)
+    found = _DISPLAY.match(address)
     return re.sub(r"\\(.)", r"\1", found[1]) if found else address.partition("<")[0].strip()
 
 
