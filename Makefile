@@ -1,0 +1,109 @@
+# `make help` lists what there is. Everything works twice in a row; what is made stays below .state and .venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# PYTHON is a Python 3.11 or newer; without one named, the first found
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+endif
+STATE := .state
+STAMPS := $(STATE)/stamps
+BIN := .venv/bin
+ASSETS := $(shell find contactcentre/web/assets -type f 2>/dev/null)
+NAME ?=
+T ?=
+
+# seconds until `make demo` ends by itself (0: at Ctrl-C), and calls that arrive each second
+DEMO_SECONDS ?= 0
+DEMO_RATE ?= 2
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+)[a-z -]*:.*## /\1\t/' | expand -t 12
+
+.PHONY: demo
+demo: run ## Set everything up and watch calls being served: DEMO_RATE=2 calls/s, DEMO_SECONDS=60 ends by itself
+	@$(BIN)/contactcentre demo --rate $(DEMO_RATE) --seconds $(DEMO_SECONDS)
+
+.PHONY: up
+up: run ## Run the contact centre on the lab's Asterisk until Ctrl-C
+	@$(BIN)/contactcentre up --lab
+
+.PHONY: test
+test: develop assets ## Run all tests, or T=path
+	@$(BIN)/python -m pytest $(T)
+
+.PHONY: lint
+lint: develop ## Check style with ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: develop ## Check types with mypy --strict
+	@$(BIN)/mypy
+
+.PHONY: bench
+bench: develop ## Run a benchmark: NAME=name (without: list them)
+	@if [ -n "$(NAME)" ]; then $(BIN)/python -m bench.$(NAME); \
+	else echo "make bench NAME=one of:"; find bench -name '[a-z]*.py' -printf '  %f\n' 2>/dev/null | sed 's/\.py$$//' | sort; fi
+
+.PHONY: lab-start lab-stop lab-status lab-logs
+lab-start: ## Start the lab, a private Asterisk; also lab-status, lab-logs, lab-stop
+lab-start lab-stop lab-status lab-logs: lab-%: run
+	@$(BIN)/contactcentre lab $*
+
+.PHONY: run develop assets packages
+run: $(STAMPS)/venv assets ## Prepare what running needs: packages, virtualenv, pages
+develop: $(STAMPS)/venv-develop ## Prepare what developing needs: the same, and the tools
+assets: $(STAMPS)/assets ## Build the pages' scripts and styles
+packages: $(STAMPS)/packages ## Install the system packages that are missing
+
+.PHONY: clean
+clean: ## Remove what was made here: .state (with its databases), .venv, node_modules, built pages
+	@if [ -x $(BIN)/contactcentre ]; then $(BIN)/contactcentre lab stop >/dev/null 2>&1 || true; fi
+	@# root's embedded databases may live outside, see docs/decisions/embedded-keeper.rst
+	@home=$$(readlink $(STATE)/embedded/home 2>/dev/null || true); \
+	case "$$home" in /var/lib/contactcentre-embedded/?*) rm -rf "$$home" ;; esac
+	@rm -rf $(STATE) .venv node_modules contactcentre/web/static/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMPS)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed, and there is none on PATH (python3 here: $$(python3 --version 2>&1 || true))." >&2; \
+		echo "Debian 12, Ubuntu 24.04 and later have it: apt install python3. Or name one: make PYTHON=/path/to/python3.12" >&2; \
+		exit 1; fi
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/packages: .ci/packages | $(STAMPS)/python
+	@PYTHON=$(PYTHON) .ci/packages
+	@touch $@
+
+$(STAMPS)/packages-test: .ci/packages | $(STAMPS)/packages
+	@PYTHON=$(PYTHON) .ci/packages test
+	@touch $@
+
+$(BIN)/python: | $(STAMPS)/packages
+	@echo "Making the virtualenv .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+$(STAMPS)/venv: setup.cfg pyproject.toml | $(BIN)/python $(STAMPS)/packages
+	@echo "Installing contactcentre and its libraries into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(STAMPS)/venv-develop: $(STAMPS)/venv | $(STAMPS)/packages-test
+	@echo "Installing the tools for tests and checks into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@touch $@
+
+$(STAMPS)/node: package.json $(wildcard package-lock.json .npmrc) | $(STAMPS)/packages
+	@echo "Installing the pages' libraries into node_modules"
+	@if [ -f package-lock.json ]; then npm ci --silent; else npm install --silent --no-package-lock; fi
+	@touch $@
+
+$(STAMPS)/assets: $(STAMPS)/node $(ASSETS)
+	@echo "Building the pages' scripts and styles"
+	@npm run --silent build
+	@touch $@
