@@ -120,10 +120,7 @@ class Intake:
         if leg is None:
             self.taps.snoop_ended(channel_id)
             return
-        cause = translate.cause(event["cause"])
-        if leg.called and not leg.answered and cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= leg.deadline:
-            cause = Cause.NO_ANSWER
-        self.gone(channel_id, at, cause)
+        self.gone(channel_id, at, leg.reason(translate.cause(event["cause"]), at))
 
     def _on_digit(self, event: Event, at: float) -> None:
         if (digit := event["digit"]) in translate.DIGITS:

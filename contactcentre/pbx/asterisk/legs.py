@@ -21,11 +21,19 @@ class Leg:
     kept_until: float = 0.0
     rang: bool = False
     answered: bool = False
+    over: bool = False  # ended or left before anybody adopted it
     leaving: bool = False  # given back to the dialplan by us
     released_at: float = 0.0  # when the PBX said that it left our hands, by our own clock; 0 = it did not
     hanging_up: bool = False
     cause: Cause = Cause.UNKNOWN  # of the hangup that is under way
     deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
+
+    def reason(self, cause: Cause, at: float) -> Cause:
+        """Why it ended, when the PBX said `cause`. A plain BYE names none: then whoever was there hung up as one does."""
+        cause = cause or self.cause
+        if self.called and not self.answered:
+            return Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
+        return cause or Cause.NORMAL
 
 
 class Legs:
@@ -57,6 +65,8 @@ class Legs:
         leg = self._legs.setdefault(channel_id, Leg(channel_id, called=called))
         leg.inbox = inbox
         kept, leg.kept = leg.kept, []
+        if leg.over:
+            del self._legs[channel_id]
         for event in kept:
             self._put(leg, event)
         return leg
@@ -83,8 +93,7 @@ class Legs:
 
     def end(self, channel_id: str, at: float, cause: Cause) -> None:
         """The channel is gone."""
-        if (leg := self._legs.pop(channel_id, None)) is not None:
-            self._put(leg, Ended(channel_id, at, cause))
+        self._finish(Ended(channel_id, at, cause))
 
     def note_cause(self, channel_id: str, cause: Cause) -> None:
         """We ask for a hangup with this cause."""
@@ -113,15 +122,24 @@ class Legs:
         elif not leg.hanging_up:
             leg.released_at = now
         elif not leg.called:
-            self.end(channel_id, at, leg.cause)
+            self.end(channel_id, at, leg.reason(leg.cause, at))
 
     def leave(self, channel_id: str, at: float) -> None:
-        if (leg := self._legs.pop(channel_id, None)) is not None:
-            self._put(leg, Left(channel_id, at))
+        self._finish(Left(channel_id, at))
+
+    def _finish(self, event: Ended | Left) -> None:
+        leg = self._legs.get(event.channel_id)
+        if leg is None or leg.over:
+            return
+        if leg.inbox is None:
+            leg.over = True  # stays for its adopt
+        else:
+            del self._legs[leg.id]
+        self._put(leg, event)
 
     def overdue(self, now: float) -> Iterable[Leg]:
         """Legs that left our hands SETTLE seconds ago and whose end did not come: ask the PBX where they are."""
-        return [leg for leg in self._legs.values() if leg.released_at and now - leg.released_at > SETTLE]
+        return [leg for leg in self._legs.values() if leg.released_at and not leg.over and now - leg.released_at > SETTLE]
 
     def expire(self, now: float) -> list[str]:
         """Forgets channels that nobody adopted in time; returns their ids."""

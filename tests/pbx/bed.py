@@ -1,0 +1,228 @@
+"""A PBX under test with people around it: what the conformance suite needs of any switch, and how Asterisk gives it."""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent
+from gevent.queue import Empty, Queue
+
+from contactcentre.lab import Lab, OngoingCall, Phone
+from contactcentre.pbx.asterisk import AsteriskPbx
+from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, Party
+from contactcentre.pbx.protocol import Channel, Pbx
+
+PATIENCE = 10.0
+"""Seconds that a test waits for what must happen soon."""
+AGENTS = ("anna", "ben", "carla")
+SECRET = "only-for-tests-of-the-driver"
+E = TypeVar("E")
+_numbers = itertools.count(1)
+
+
+class Heard:
+    """An inbox or sink that a test reads from."""
+
+    def __init__(self) -> None:
+        self._queue: Queue[Any] = Queue()
+        self.all: list[Any] = []
+
+    def __call__(self, event: Any) -> None:
+        self.all.append(event)
+        self._queue.put(event)
+
+    def next(self, kind: type[E], within: float = PATIENCE) -> E:
+        """The next event, which must be of this kind."""
+        try:
+            event = self._queue.get(timeout=within)
+        except Empty:
+            raise AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}") from None
+        assert isinstance(event, kind), f"{event} instead of {kind.__name__}; so far {self.all}"
+        return event
+
+    def until(self, kind: type[E], within: float = PATIENCE) -> E:
+        """The next event of this kind; others before it are passed over."""
+        with gevent.Timeout(within, AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}")):
+            while True:
+                if isinstance(event := self._queue.get(), kind):
+                    return event
+
+    def nothing_for(self, seconds: float) -> None:
+        try:
+            event = self._queue.get(timeout=seconds)
+        except Empty:
+            return
+        raise AssertionError(f"{event}, though nothing was to come")
+
+
+@dataclass
+class Arrival:
+    """A real call that came in: both ends of it."""
+
+    arrived: Arrived
+    channel: Channel
+    inbox: Heard
+    call: OngoingCall
+
+
+class Bed(ABC):
+    """One switch, one driver connected to it, phones and callers."""
+
+    pbx: Pbx
+    nodes: Heard
+
+    @abstractmethod
+    def new_pbx(self) -> Pbx:
+        """Another driver for the same switch and application, not started."""
+
+    @abstractmethod
+    def phone(self, name: str, **behaviour: Any) -> Any:
+        """A context manager: one of AGENTS registers, leaves at the end."""
+
+    @abstractmethod
+    def dial(self, did: str, **plan: Any) -> OngoingCall: ...
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Cuts the link, without the driver's knowledge."""
+
+    @abstractmethod
+    def channels(self) -> int:
+        """How many channels the switch itself says it has."""
+
+    @abstractmethod
+    def hang_up_all(self) -> None:
+        """By the switch's own administrator."""
+
+    def start(self) -> None:
+        self.nodes = Heard()
+        self.pbx.start(self.nodes)
+        self.nodes.next(LinkUp)
+
+    def arrive(self, did: str = "800", *, adopt: bool = True, **plan: Any) -> Arrival:
+        """A call from outside, adopted."""
+        call = self.dial(did, **{"talk": None, "patience": None, **plan})
+        arrived = self.nodes.until(Arrived)
+        inbox = Heard()
+        return Arrival(arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call)
+
+    def call(self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0) -> tuple[Channel, Heard]:
+        inbox = Heard()
+        channel = self.pbx.call(
+            endpoint,
+            channel_id=self.name("leg"),
+            inbox=inbox,
+            contact_id=contact_id,
+            caller=Party("0140", "A caller"),
+            ring_seconds=ring_seconds,
+        )
+        return channel, inbox
+
+    @staticmethod
+    def name(kind: str) -> str:
+        """A name that no other test uses."""
+        return f"{kind}-test-{next(_numbers)}"
+
+    def quiet(self) -> None:
+        """No channel is left."""
+        self.hang_up_all()
+        with gevent.Timeout(PATIENCE, AssertionError(f"{self.channels()} channels are left")):
+            while self.channels():
+                gevent.sleep(0.02)
+
+
+class _Nobody:
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError("this call was not adopted")
+
+
+class AsteriskBed(Bed):
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        provided = Path(lab.info().provisioned_dir)
+        provided.mkdir(exist_ok=True)
+        (provided / "pjsip.conf").write_text("".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS))
+        (provided / "extensions.conf").write_text(_DIALPLAN)
+        lab.rx("core reload")
+        self.pbx = self._made = self.new_pbx()
+
+    def new_pbx(self) -> AsteriskPbx:
+        info = self.lab.info()
+        return AsteriskPbx("node1", info.ari_url, info.ari_user, info.ari_secret)
+
+    @contextmanager
+    def phone(self, name: str, **behaviour: Any) -> Iterator[Phone]:
+        phone = self.lab.phone(name, SECRET, **behaviour)
+        try:
+            phone.wait_registered()
+            yield phone
+        finally:
+            phone.close()
+
+    def dial(self, did: str, **plan: Any) -> OngoingCall:
+        return self.lab.dial(did, **plan)
+
+    def cut(self) -> None:
+        self.lab.rx("ari shutdown websocket sessions")
+
+    def channels(self) -> int:
+        said = self.lab.rx("core show channels count")
+        return int(said.split()[0])
+
+    def hang_up_all(self) -> None:
+        self.lab.rx("channel request hangup all")
+
+
+_ENDPOINT = """
+[{name}]
+type = endpoint
+transport = transport-udp
+context = contactcentre-agents
+disallow = all
+allow = ulaw
+direct_media = no
+auth = {name}
+aors = {name}
+
+[{name}]
+type = auth
+auth_type = userpass
+username = {name}
+password = {secret}
+
+[{name}]
+type = aor
+max_contacts = 1
+remove_existing = yes
+"""
+
+_DIALPLAN = """
+[contactcentre-in]
+exten => _X.,1,Stasis(contactcentre,did,${EXTEN})
+ same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)
+ same => n,Answer()
+ same => n,Playback(vm-goodbye)
+ same => n(done),Hangup()
+
+[contactcentre-agents]
+exten => _*X.,1,Stasis(contactcentre,feature,${EXTEN},${CHANNEL(endpoint)})
+ same => n,Hangup()
+
+[elsewhere]
+exten => 1,1,Answer()
+ same => n,Wait(60)
+"""
+
+
+def told(nodes: Heard, kind: type[NodeEvent]) -> list[Any]:
+    return [event for event in nodes.all if isinstance(event, kind)]
+
+
+def endings(inbox: Heard) -> list[ChannelEvent]:
+    from contactcentre.pbx.events import Ended, Left
+
+    return [event for event in inbox.all if isinstance(event, Ended | Left)]

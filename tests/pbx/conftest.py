@@ -1,0 +1,28 @@
+"""The PBXs that the conformance suite runs against. FreeSWITCH joins by one more parameter."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from contactcentre.lab import Lab, can_have_asterisk
+from tests.pbx.bed import AsteriskBed, Bed
+
+
+@pytest.fixture(scope="package")
+def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """An Asterisk of this package's own: its dialplan is not that of a contact centre."""
+    if reason := can_have_asterisk():
+        pytest.skip(reason)
+    with Lab(str(tmp_path_factory.mktemp("pbx"))) as lab:
+        lab.start(until_parent_dies=True)
+        yield lab
+
+
+@pytest.fixture(params=["asterisk"])
+def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """A PBX whose driver is linked, without a single channel before and after the test."""
+    bed = AsteriskBed(request.getfixturevalue("asterisk"))
+    bed.start()
+    yield bed
+    bed.pbx.stop()
+    bed.quiet()
