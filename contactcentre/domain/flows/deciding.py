@@ -86,9 +86,9 @@ class SetNode(Node):
     priority."""
 
     type: Literal["set"]
-    vars: dict[Variable, Template | bool | int | float] = {}
+    vars: dict[Variable, Template | bool | int | float] = Field(default_factory=dict)
     language: Language | None = None
-    skills: dict[Name, Level] = {}  # name -> least level; 0 takes the demand back
+    skills: dict[Name, Level] = Field(default_factory=dict)  # name -> least level; 0 takes the demand back
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None  # added to the queue's own
     next: Name
 
@@ -144,7 +144,9 @@ class LookupNode(Node):
     body: dict[str, Template | bool | int | float] | None = None  # sent as JSON; POST only
     timeout: Annotated[float, Field(ge=0.1, le=30)] = 3  # seconds for the whole request
     max_bytes: Annotated[int, Field(ge=100, le=1_000_000)] = 65536
-    fields: Annotated[dict[Variable, Path], BeforeValidator(_strings)] = {}  # variable -> path.in.the.answer
+    fields: Annotated[dict[Variable, Path], BeforeValidator(_strings)] = Field(
+        default_factory=dict
+    )  # variable -> path.in.the.answer
     next: Name
     on_failed: Name
 

@@ -59,8 +59,12 @@ class QueueNode(Node):
     on_timeout: Name | None = None
     on_full: Name | None = None
     on_empty: Name | None = None
-    on_key: Annotated[dict[Key, Name], BeforeValidator(_keyed)] = {}
+    on_key: Annotated[dict[Key, Name], BeforeValidator(_keyed)] = Field(default_factory=dict)
     next: Name | None = None
+
+    @property
+    def ends(self) -> bool:
+        return True
 
     def edges(self) -> tuple[Edge, ...]:
         # Full and empty are known at once: a way back from there would turn without a pause. A caller in a queue
@@ -108,6 +112,10 @@ class VoicemailNode(Node):
     beep: bool = True
     next: Name | None = None
     on_failed: Name | None = None
+
+    @property
+    def ends(self) -> bool:
+        return self.next is None
 
     def edges(self) -> tuple[Edge, ...]:
         return ways(
@@ -161,6 +169,10 @@ class TransferNode(Node):
     @property
     def target(self) -> str:
         return self.to.partition(":")[2]
+
+    @property
+    def ends(self) -> bool:
+        return True
 
     def edges(self) -> tuple[Edge, ...]:
         return ways(

@@ -54,7 +54,7 @@ class _Outline(Model):
     start: Name
     language: Language | None = None
     description: str = ""
-    prompts: dict[PromptName, dict[Language, Template]] = {}
+    prompts: dict[PromptName, dict[Language, Template]] = Field(default_factory=dict)
     nodes: Annotated[dict[Name, dict[str, Any]], Field(min_length=1, max_length=MAX_NODES)]
 
 
@@ -63,7 +63,7 @@ class Flow(Model):
     start: str
     language: str = ""
     description: str = ""
-    prompts: Mapping[str, Mapping[str, str]] = {}
+    prompts: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     nodes: Mapping[str, Node]
 
     @classmethod

@@ -146,6 +146,11 @@ class Node(Model):
         """Every way out; a label occurs once. A node without any ends the call."""
         raise NotImplementedError
 
+    @property
+    def ends(self) -> bool:
+        """The call can come to its end here."""
+        return not self.edges()
+
     def act(self, scene: Scene) -> Action | Go | Jump:
         """What to do on arrival, and again after a restart or for another try: it must depend on `scene`
         alone."""
