@@ -115,7 +115,7 @@ def greet(settings: Settings, database_url: str) -> None:
 def first_link(settings: Settings, database_url: str) -> str | None:
     """The one-time link for the first admin; None when there is an admin already."""
     from contactcentre.store import Store
-    from contactcentre.web import first_run_link
+    from contactcentre.web.accounts import first_run_link
 
     with contextlib.closing(Store(database_url)) as store:
         return first_run_link(store, settings)

@@ -51,6 +51,7 @@ class _Use:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._lock = -1
+        self._owner = os.getpid()
         self._spawned: list[subprocess.Popen[bytes]] = []
         self._over = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -70,6 +71,8 @@ class _Use:
         return found
 
     def __exit__(self, *_: object) -> None:
+        if os.getpid() != self._owner:
+            return  # a forked worker that unwinds: the lock is its parent's, too
         self._over.set()
         if self._watcher:
             self._watcher.join(5)

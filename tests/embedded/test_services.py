@@ -1,6 +1,7 @@
 """The embedded services under every kind of death. Users are real processes, really killed."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -258,3 +259,18 @@ def test_root_with_a_closed_state_directory_keeps_the_data_where_the_account_can
     with embedded.services(Settings(state_dir=state)) as again:
         assert again == found
     subprocess.run(["/bin/rm", "-r", str(home)], check=True)
+
+
+def test_a_forked_child_that_ends_does_not_end_its_parents_use(state: Path) -> None:
+    settings = Settings(state_dir=state)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(embedded.services(settings))
+        child = os.fork()
+        if child == 0:
+            stack.close()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        lock = os.open(Places(state).users_lock, os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(lock)

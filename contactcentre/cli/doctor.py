@@ -1,0 +1,62 @@
+"""Checks everything the contact centre stands on, and says what to do about each finding."""
+
+import json
+from dataclasses import asdict
+from functools import partial
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from contactcentre.cli import examine
+from contactcentre.cli.context import open_services
+from contactcentre.cli.examine import Finding, Level, all_of, fail
+from contactcentre.embedded import EmbeddedError
+from contactcentre.logs import printable
+from contactcentre.settings import Settings, without_password
+
+_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> int:
+    """Check the PBX, Redis, PostgreSQL, files, clocks, disk and ports.
+
+    Changes nothing. Exit code 1 when anything has failed.
+    """
+    found = findings(Settings().prepare())
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        show(found)
+    return int(any(one.level is Level.FAIL for one in found))
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """All findings, in the order they are shown."""
+    found = all_of("pbx", partial(examine.pbx, settings))
+    try:
+        with open_services(settings) as services:
+            found += all_of("redis", partial(examine.redis_server, services))
+            found += all_of("postgresql", partial(examine.postgres, services))
+    except EmbeddedError as error:
+        found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
+    found += all_of("files", partial(examine.files, settings))
+    found += all_of("dashboard", partial(examine.ports, settings))
+    return [Finding(one.subject, one.level, printable(without_password(one.text)), one.advice) for one in found]
+
+
+def show(found: list[Finding]) -> None:
+    """A table for people: what is wrong comes with what to do."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for one in found:
+        text = Text(one.text)
+        if one.advice:
+            text.append(f"\n→ {one.advice}", style="bold")
+        table.add_row(Text(one.level.value, style=_STYLES[one.level]), one.subject, text)
+    console = Console()
+    console.print(table)
+    counts = {level: sum(one.level is level for one in found) for level in Level}
+    console.print(f"\n{counts[Level.OK]} fine, {counts[Level.WARN]} to look at, {counts[Level.FAIL]} to repair")

@@ -1,0 +1,342 @@
+"""What `doctor` looks at. Every check ends within its deadlines and says what to do about what it found."""
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+import urllib3
+
+from contactcentre.cli.supervise import read_up
+from contactcentre.embedded import Services
+from contactcentre.settings import Settings
+
+DEADLINE = 5.0
+"""Seconds one question to another machine may take."""
+APP = "contactcentre"
+OLDEST_ASTERISK = 18
+UNMAINTAINED_ASTERISK = (18, 19, 21)
+OLDEST_REDIS = (6, 2)
+OLDEST_POSTGRES = 14
+CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
+DISK_WARN, DISK_FAIL = 5e9, 1e9
+RECORDING_BYTES_PER_HOUR = 8000 * 2 * 2 * 3600
+"""Stereo, 16 bits, 8000 samples a second."""
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: how it is, and what to do about it (empty when it is fine)."""
+
+    subject: str
+    level: Level
+    text: str
+    advice: str = ""
+
+
+def ok(subject: str, text: str) -> Finding:
+    return Finding(subject, Level.OK, text)
+
+
+def warn(subject: str, text: str, advice: str) -> Finding:
+    return Finding(subject, Level.WARN, text, advice)
+
+
+def fail(subject: str, text: str, advice: str) -> Finding:
+    return Finding(subject, Level.FAIL, text, advice)
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def all_of(subject: str, check: Check) -> list[Finding]:
+    """The check's findings; what it did not expect is a finding, too."""
+    found: list[Finding] = []
+    try:
+        found.extend(check())
+    except Exception as error:
+        found.append(fail(subject, f"could not be checked: {type(error).__name__}: {error}", "see the error"))
+    return found
+
+
+def judged(subject: str, seconds: float, whose: str) -> Finding:
+    """A clock's distance from ours."""
+    text = f"{whose} clock is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} ours"
+    advice = "run an NTP client (systemd-timesyncd, chrony) on both machines: waiting times are differences of clocks"
+    if abs(seconds) > CLOCK_FAIL:
+        return fail(subject, text, advice)
+    if abs(seconds) > CLOCK_WARN:
+        return warn(subject, text, advice)
+    return ok(subject, f"{whose} clock agrees with ours")
+
+
+class Ari:
+    """Plain questions to the PBX. `url` as in the settings, with or without `/ari`."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.ari_url
+        self.base = settings.ari_url.removesuffix("/ari") + "/ari"
+        secret = settings.ari_secret.get_secret_value() if settings.ari_secret else ""
+        self._pool = urllib3.PoolManager(
+            headers=urllib3.make_headers(basic_auth=f"{settings.ari_user or ''}:{secret}"),
+            timeout=urllib3.Timeout(total=DEADLINE),
+            retries=False,
+        )
+
+    def ask(self, method: str, path: str) -> urllib3.BaseHTTPResponse:
+        """Raises urllib3's HTTPError when there is no answer."""
+        return self._pool.request(method, f"{self.base}/{path}")
+
+
+def pbx(settings: Settings) -> Iterator[Finding]:
+    """Reachable, new enough, our rights, our application, sounds, clock."""
+    if settings.ari_url is None:
+        yield fail(
+            "pbx",
+            "no PBX is named",
+            "set CONTACTCENTRE_ARI_URL, CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE, "
+            "or try the lab: contactcentre lab start",
+        )
+        return
+    ari = Ari(settings)
+    try:
+        before = time.time()
+        answer = ari.ask("GET", "asterisk/info")
+    except urllib3.exceptions.HTTPError as error:
+        yield fail(
+            "pbx",
+            f"{settings.ari_url} cannot be reached: {error}",
+            "is Asterisk running, http.conf enabled with this bindaddr and bindport, and no firewall between?",
+        )
+        return
+    if answer.status != 200:
+        advice = {
+            401: "the user or secret is wrong: compare with ari.conf, then `asterisk -rx 'module reload res_ari'`",
+            404: "ARI is not there: enabled = yes in ari.conf and http.conf; a prefix of http.conf belongs in the URL",
+        }
+        yield fail("pbx", f"{ari.base} answers {answer.status}", advice.get(answer.status, "see the PBX's own log"))
+        return
+    version = str(answer.json()["system"]["version"])
+    yield from _asterisk(version)
+    if date := answer.headers.get("Date"):
+        # the header has whole seconds
+        ours = (before + time.time()) / 2
+        yield judged("clock of the PBX", parsedate_to_datetime(date).timestamp() + 0.5 - ours, "the PBX's")
+    yield from _rights(ari)
+    yield from _sounds(ari)
+
+
+def _asterisk(version: str) -> Iterator[Finding]:
+    digits = version.removeprefix("certified/").split(".")[0].split("-")[0]
+    major = int(digits) if digits.isdigit() else 0
+    if not major:
+        yield warn("pbx version", f"Asterisk {version}", "an unknown version; 18 to 22 are tried")
+    elif major < OLDEST_ASTERISK:
+        yield fail("pbx version", f"Asterisk {version}", f"Asterisk {OLDEST_ASTERISK} or newer is needed; 22 is best")
+    elif major in UNMAINTAINED_ASTERISK:
+        yield warn(
+            "pbx version", f"Asterisk {version}", "works, but gets no security fixes any more: plan for 20 or 22"
+        )
+    else:
+        yield ok("pbx version", f"Asterisk {version}")
+
+
+def _rights(ari: Ari) -> Iterator[Finding]:
+    # a channel that cannot exist: whoever may write is told 404, whoever may not 403; nothing changes
+    status = ari.ask("DELETE", "channels/contactcentre-doctor-nobody").status
+    if status == 403:
+        yield fail(
+            "ari rights", "this ARI user may only read", "read_only = no for it in ari.conf, then reload res_ari"
+        )
+    elif status == 404:
+        yield ok("ari rights", "may read and write")
+    else:
+        yield warn("ari rights", f"an unexpected answer to a harmless request: {status}", "see the PBX's own log")
+    if ari.ask("GET", f"applications/{APP}").status == 200:
+        yield ok("controller", f"is connected: the application {APP} is registered at the PBX")
+    else:
+        yield warn(
+            "controller",
+            f"is not connected: the PBX knows no application {APP}, so its own fallback queue answers",
+            "start it: contactcentre up (or contactcentre controller)",
+        )
+
+
+def _sounds(ari: Ari) -> Iterator[Finding]:
+    answer = ari.ask("GET", f"sounds/{quote('digits/1', safe='')}")
+    if answer.status == 200:
+        languages = sorted({str(form["language"]) for form in answer.json()["formats"]})
+        yield ok("sounds", f"numbers can be spoken in {', '.join(languages)}")
+    else:
+        yield warn(
+            "sounds",
+            "the PBX has no sounds for numbers (digits/1)",
+            "install its core sounds, e.g. apt install asterisk-core-sounds-en; else espeak-ng speaks them",
+        )
+
+
+def redis_server(services: Services) -> Iterator[Finding]:
+    """Reachable, new enough, keeps what it is told."""
+    import redis
+
+    with redis.Redis.from_url(
+        services.redis_url, socket_timeout=DEADLINE, socket_connect_timeout=DEADLINE, decode_responses=True
+    ) as client:
+        try:
+            info = client.info()
+            seconds, micros = client.time()
+        except redis.RedisError as error:
+            yield fail("redis", f"does not answer: {error}", "start it, or correct REDIS_URL")
+            return
+        now = time.time()
+        version = tuple(int(part) for part in info["redis_version"].split(".")[:2])
+        if version < OLDEST_REDIS:
+            yield fail("redis", f"version {info['redis_version']}", "6.2 or newer is needed")
+        else:
+            yield ok("redis", f"version {info['redis_version']}")
+        if info.get("aof_enabled"):
+            yield ok("redis persistence", "append-only file: a crash loses at most a second")
+        else:
+            yield warn(
+                "redis persistence",
+                "no append-only file: a crash loses what is waiting to be recorded",
+                "appendonly yes in redis.conf",
+            )
+        policy = info.get("maxmemory_policy", "noeviction")
+        if info.get("maxmemory") and policy != "noeviction":
+            yield fail(
+                "redis memory", f"may throw our data away ({policy})", "maxmemory-policy noeviction in redis.conf"
+            )
+        yield judged("clock of Redis", seconds + micros / 1e6 - now, "Redis's")
+
+
+def postgres(services: Services) -> Iterator[Finding]:
+    """Reachable, new enough, schema current, clock, and whether there is a site."""
+    import psycopg
+
+    from contactcentre.store import Store, StoreUnavailable
+
+    with Store(services.database_url) as store:
+        try:
+            version = store.ping()
+            have, need = store.schema_version()
+        except StoreUnavailable as error:
+            yield fail("postgresql", f"does not answer: {error}", "start it, or correct DATABASE_URL")
+            return
+        if int(version.split(".")[0].split()[0]) < OLDEST_POSTGRES:
+            yield fail("postgresql", f"version {version}", f"{OLDEST_POSTGRES} or newer is needed")
+        else:
+            yield ok("postgresql", f"version {version}")
+        if have is None:
+            yield warn(
+                "schema", "there is none yet", "the first of our processes that starts makes it: contactcentre up"
+            )
+            return
+        if have == need:
+            yield ok("schema", f"is current ({have})")
+        else:
+            yield fail(
+                "schema",
+                f"the database has {have}, this program needs {need}",
+                "contactcentre up (or any of our processes) brings it up to date when it starts",
+            )
+            return
+        number, site = store.site()
+        if site is None:
+            yield warn("site", "nothing is provisioned yet", "contactcentre plan site.yaml, then contactcentre apply")
+        else:
+            yield ok("site", f"version {number}: {len(site.queues)} queues, {len(site.agents)} agents")
+    address = services.database_url.replace("+psycopg", "")
+    with psycopg.connect(address, connect_timeout=int(DEADLINE)) as connection:
+        row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+        assert row
+        yield judged("clock of PostgreSQL", float(row[0]) - time.time(), "PostgreSQL's")
+
+
+def files(settings: Settings) -> Iterator[Finding]:
+    """Directories, their rights, space, and the program that speaks."""
+    mode = settings.recordings_dir.stat().st_mode
+    if mode & 0o077:
+        yield fail(
+            "recordings",
+            f"{settings.recordings_dir} is open to other users ({mode & 0o777:04o})",
+            f"chmod 700 {settings.recordings_dir}",
+        )
+    elif not os.access(settings.recordings_dir, os.W_OK | os.X_OK):
+        yield fail("recordings", f"{settings.recordings_dir} cannot be written", "give it to the user we run as")
+    else:
+        yield ok("recordings", f"{settings.recordings_dir} is ours alone")
+    made_by_pbx = settings.pbx_recordings_dir
+    if made_by_pbx and not os.access(made_by_pbx, os.R_OK | os.X_OK):
+        yield fail(
+            "recordings of the PBX",
+            f"{made_by_pbx} cannot be read",
+            "give the user we run as the right to read it, or we cannot fetch the recordings",
+        )
+    closed = next(
+        (path for path in (settings.prompts_dir, *settings.prompts_dir.parents) if not _passes_others(path)), None
+    )
+    if closed is None:
+        yield ok("prompts", f"{settings.prompts_dir} can be read by the PBX")
+    else:
+        yield warn(
+            "prompts",
+            f"{closed} is closed to other users: a PBX that runs as another user cannot play our prompts",
+            f"chmod o+x {closed}, or choose another CONTACTCENTRE_PROMPTS_DIR",
+        )
+    if shutil.which("espeak-ng"):
+        yield ok("speech", "espeak-ng speaks texts without a recorded prompt")
+    else:
+        yield warn(
+            "speech", "there is no espeak-ng: texts without a recorded prompt stay silent", "apt install espeak-ng"
+        )
+    free = shutil.disk_usage(settings.recordings_dir).free
+    text = f"{free / 1e9:.1f} GB free, about {free / RECORDING_BYTES_PER_HOUR:.0f} hours of recordings"
+    if free < DISK_FAIL:
+        yield fail("disk", text, f"make room on the disk of {settings.recordings_dir}")
+    elif free < DISK_WARN:
+        yield warn("disk", text, f"make room on the disk of {settings.recordings_dir}, or shorten the retention")
+    else:
+        yield ok("disk", text)
+
+
+def _passes_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o001)
+
+
+def ports(settings: Settings) -> Iterator[Finding]:
+    """The dashboard's port: ours when we run, free when we do not."""
+    running = read_up(settings.state_dir) is not None
+    where = f"{settings.web_bind}:{settings.web_port}"
+    family = socket.AF_INET6 if ":" in settings.web_bind else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_bind, settings.web_port))
+            free = True
+        except OSError:
+            free = False
+    if running and free:
+        yield warn("dashboard", f"contactcentre up runs, but nothing answers at {where}", "see the log of web")
+    elif running:
+        yield ok("dashboard", f"answers at http://{where}/")
+    elif free:
+        yield ok("dashboard", f"{where} is free for it")
+    else:
+        yield warn(
+            "dashboard",
+            f"{where} is taken, and not by `contactcentre up` of this state directory",
+            "if `contactcentre web` runs alone this is fine; else stop the other program or set CONTACTCENTRE_WEB_PORT",
+        )

@@ -1,0 +1,193 @@
+"""The supervisor, with real child processes that crash, refuse to stop and leave children behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from contactcentre.cli import supervise
+from contactcentre.cli.supervise import AlreadyUp, Program, Supervisor, only_one, read_up
+
+
+@pytest.fixture
+def lines() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture
+def supervisor(
+    tmp_path: Path, lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Supervisor]]:
+    """Makes supervisors of small programs; `contactcentre` is a package of the test's own in their directory."""
+    monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.05)
+    package = tmp_path / "fake" / "contactcentre"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import runpy, sys; runpy.run_path(sys.argv[1] + '.py')\n")
+    made: list[Supervisor] = []
+
+    def make(deadline: float = 5.0, **programs: str) -> Supervisor:
+        paths = []
+        for name, code in programs.items():
+            path = tmp_path / name
+            path.with_suffix(".py").write_text(textwrap.dedent(code))
+            paths.append(Program(str(path), stop_deadline=deadline))
+        environment = {"PYTHONPATH": str(package.parent), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+        made.append(Supervisor(paths, lambda name, line: lines.append((Path(name).name, line)), environment))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.hurry()
+        one.stop()
+
+
+def eventually(check: Callable[[], object], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        gevent.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+WAIT = """
+import signal, sys, time
+def end(*_):
+    print("ending")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready")
+while True: time.sleep(60)
+"""
+
+
+def test_children_start_in_order_and_stop_in_the_reverse_one(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(first=WAIT, second=WAIT)
+    one.start()
+    eventually(lambda: lines.count(("first", "ready")) == lines.count(("second", "ready")) == 1, "both run")
+    assert one.stop() == []
+    assert lines[-2:] == [("second", "ending"), ("first", "ending")]
+    assert all(child["pid"] is None for child in one.status().values())
+
+
+def test_a_crashed_child_is_started_again(supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]) -> None:
+    one = supervisor(only=WAIT)
+    one.start()
+    eventually(lambda: ("only", "ready") in lines, "it runs")
+    (status,) = one.status().values()
+    os.kill(status["pid"], signal.SIGKILL)
+    eventually(lambda: lines.count(("only", "ready")) == 2, "it runs again")
+    (status,) = one.status().values()
+    assert status["restarts"] == 1
+
+
+def test_a_child_that_fails_at_once_is_tried_ever_less_often(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(bad="import time; print(time.monotonic()); raise SystemExit(2)")
+    one.start()
+    eventually(lambda: len(lines) >= 4, "four tries")
+    at = [float(line) for _, line in lines[:4]]
+    assert at[3] - at[2] > at[2] - at[1] > 0.05
+
+
+def test_one_that_ignores_the_signal_is_killed_after_its_deadline(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(
+        deadline=0.3,
+        deaf="import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)",
+    )
+    one.start()
+    eventually(lambda: ("deaf", "ready") in lines, "it runs")
+    (status,) = one.status().values()
+    assert len(one.stop()) == 1
+    assert gone(status["pid"])
+
+
+def test_what_a_killed_child_leaves_in_its_group_is_ended(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(
+        parent="""
+        import subprocess, time
+        print(subprocess.Popen(["/bin/sleep", "600"]).pid)
+        time.sleep(600)
+        """
+    )
+    one.start()
+    eventually(lambda: len(lines) == 1, "it has a child")
+    grandchild = int(lines[0][1])
+    (status,) = one.status().values()
+    os.kill(status["pid"], signal.SIGKILL)
+    eventually(lambda: gone(grandchild), "the orphan is gone")
+
+
+def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from gevent import monkey; monkey.patch_all()
+        import gevent
+        from contactcentre.cli.supervise import Program, Supervisor
+        one = Supervisor([Program("lab", ("logs", "--help"))], print)
+        one._launch(one.children["lab"])
+        import signal, subprocess
+        from contactcentre.processes import bind_to_parent
+        child = subprocess.Popen(["/bin/sleep", "600"], preexec_fn=bind_to_parent(signal.SIGTERM))
+        sys.stdout.write(f"{child.pid}\\n"); sys.stdout.flush()
+        gevent.sleep(600)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CONTACTCENTRE_STATE_DIR": str(tmp_path)},
+    )
+    assert process.stdout
+    child = int(process.stdout.readline())
+    process.kill()
+    process.communicate(timeout=10)
+    eventually(lambda: gone(child), "the child dies with it")
+
+
+def test_only_one_up_runs_on_a_state_directory_and_others_can_read_of_it(tmp_path: Path) -> None:
+    assert read_up(tmp_path) is None
+    code = """
+        import sys, pathlib
+        from contactcentre.cli.supervise import only_one
+        with only_one(pathlib.Path(sys.argv[1])) as write:
+            write({"children": {}})
+            print("held", flush=True)
+            sys.stdin.read()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    assert read_up(tmp_path) == {"pid": process.pid, "children": {}}
+    with pytest.raises(AlreadyUp, match=str(process.pid)), only_one(tmp_path):
+        pass
+    process.kill()
+    process.communicate(timeout=10)
+    assert read_up(tmp_path) is None
+    with only_one(tmp_path):
+        pass
