@@ -1,0 +1,30 @@
+"""Serve the dashboard and the API."""
+
+import click
+
+from contactcentre import logs
+from contactcentre.cli.context import open_services
+from contactcentre.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--bind", help="Address to listen on (CONTACTCENTRE_WEB_BIND; the loopback address unless told otherwise)."
+)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (CONTACTCENTRE_WEB_PORT, 8800).")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+def command(bind: str | None, port: int | None, workers: int) -> None:
+    """Serve the dashboard and the API until Ctrl-C or SIGTERM.
+
+    Behind a reverse proxy that speaks https, let the proxy send X-Forwarded-Proto from the loopback address:
+    cookies are then marked Secure.
+    """
+    from contactcentre.web import build
+    from contactcentre.web.server import Server
+
+    given = {name: value for name, value in {"web_bind": bind, "web_port": port}.items() if value is not None}
+    settings = Settings(**given)
+    logs.configure(settings.log_level, settings.log_format, process="web")
+    build.names()
+    with open_services(settings) as services:
+        Server(settings, services.database_url, services.redis_url, workers).run()

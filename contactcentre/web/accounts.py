@@ -1,0 +1,180 @@
+"""Passwords and one-time links: the rules, without any page.
+
+There is no default password. A new user gets a link that is good once, for 24 hours, and sets the password there; the
+store keeps only SHA-256 of the link's 256-bit token and argon2id of the password.
+"""
+
+import hashlib
+import re
+import secrets
+import socket
+import time
+from functools import cache
+from typing import Protocol
+
+import gevent
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from contactcentre.store import Store, User
+
+SHORTEST, LONGEST = 12, 200
+"""Characters of a password."""
+
+WEAKEST_SCORE = 3
+"""zxcvbn's score from 0 to 4; 3 means more than 10^8 guesses: safe where login is throttled and hashes are slow."""
+
+LINK_SECONDS = 24 * 60 * 60
+FIRST_ADMIN = "admin"
+NAME = re.compile(r"[a-z][a-z0-9._-]{0,39}")
+
+_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106, second choice: 64 MiB, 3 passes, 4 lanes
+
+
+class BadName(ValueError):
+    """The user name is not acceptable."""
+
+
+class PasswordRefused(ValueError):
+    """The password breaks a rule; the text says which, for the person who chose it."""
+
+
+class LinkUnusable(Exception):
+    """The one-time link is unknown, used, replaced by a newer one, or older than 24 hours."""
+
+
+class Address(Protocol):
+    """The part of the settings that says where the pages are."""
+
+    @property
+    def web_bind(self) -> str: ...
+    @property
+    def web_port(self) -> int: ...
+
+
+def check_password(password: str, name: str) -> None:
+    """Raises PasswordRefused. Length counts most (NIST SP 800-63B section 3.1.1.2); what is common is refused."""
+    if len(password) < SHORTEST:
+        raise PasswordRefused(f"The password has {len(password)} characters; it needs at least {SHORTEST}.")
+    if len(password) > LONGEST:
+        raise PasswordRefused(f"The password has {len(password)} characters; at most {LONGEST} are possible.")
+    found = zxcvbn(password[:72], user_inputs=[name, "contactcentre", "asterisk"])
+    if found["score"] < WEAKEST_SCORE:
+        why = found["feedback"]["warning"] or "It is easy to guess."
+        raise PasswordRefused(
+            f"{why.rstrip('.')}. Choose another one: a few words that do not belong together are good."
+        )
+
+
+def hash_password(password: str) -> str:
+    """argon2id, computed outside the event loop (it takes some 50 ms of processor time)."""
+    return str(gevent.get_hub().threadpool.apply(_hasher.hash, (password,)))
+
+
+def is_password(hashed: str, password: str) -> bool:
+    """Takes equally long whether there is a hash or not, so nobody learns from the clock which users exist."""
+    try:
+        right = gevent.get_hub().threadpool.apply(_hasher.verify, (hashed or _nobody(), password))
+    except (VerificationError, InvalidHashError):
+        return False
+    return bool(right) and hashed != ""
+
+
+@cache
+def _nobody() -> str:
+    return _hasher.hash(secrets.token_urlsafe(32))
+
+
+def authenticate(store: Store, name: str, password: str) -> User | None:
+    """The user whose name and password these are, None otherwise. Raises StoreUnavailable."""
+    user = store.user_named(name) if NAME.fullmatch(name) else None
+    if not is_password(user.password_hash if user else "", password[:LONGEST]):
+        return None
+    if user is None or user.disabled:
+        return None
+    if _hasher.check_needs_rehash(user.password_hash):
+        store.change_user(name, password_hash=hash_password(password))
+    return user
+
+
+def invite(store: Store, name: str, role: str, by: str, now: float) -> str:
+    """Makes a user without a password; returns the token of the link that sets it.
+
+    Raises BadName, store.NameTaken, ValueError for an unknown role."""
+    if not NAME.fullmatch(name):
+        raise BadName(
+            f"name {name!r}: a lower-case letter, then at most 39 lower-case letters, digits, '.', '_' or '-'"
+        )
+    store.add_user(name, "", role)
+    store.audit(by, "user.invite", name, {"role": role})
+    return new_link(store, name, role, now)
+
+
+def new_link(store: Store, name: str, role: str, now: float) -> str:
+    """A fresh link's token for a user who is there; earlier ones of that user end."""
+    token = secrets.token_urlsafe(32)
+    store.drop_links(purpose=_purpose(name))
+    store.add_link(_hashed(token), purpose=_purpose(name), role=role, expires_at=now + LINK_SECONDS)
+    return token
+
+
+def holder(store: Store, token: str, now: float) -> User | None:
+    """Who may set a password with this link; None when it cannot be used (any more)."""
+    link = store.link(_hashed(token), now)
+    if link is None or not link.purpose.startswith(_purpose("")):
+        return None
+    user = store.user_named(link.purpose.removeprefix(_purpose("")))
+    return None if user is None or user.disabled else user
+
+
+def set_password(store: Store, token: str, password: str, now: float) -> User:
+    """Uses the link up. Raises PasswordRefused (the link stays good) or LinkUnusable."""
+    user = holder(store, token, now)
+    if user is None:
+        raise LinkUnusable
+    check_password(password, user.name)
+    hashed = hash_password(password)
+    if store.use_link(_hashed(token), now) is None:  # somebody else was faster
+        raise LinkUnusable
+    return store.change_user(user.name, password_hash=hashed)
+
+
+def change_password(store: Store, name: str, password: str) -> User:
+    """Raises PasswordRefused, store.NoSuchUser."""
+    check_password(password, name)
+    return store.change_user(name, password_hash=hash_password(password))
+
+
+def link_url(address: Address, token: str) -> str:
+    """Where the link leads. The token stands behind `#`: browsers never send that part, so no log has it."""
+    host = address.web_bind
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 (nothing is bound here)
+        host = socket.getfqdn()
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{address.web_port}/welcome#{token}"
+
+
+def first_run_link(store: Store, settings: Address) -> str | None:
+    """A link that makes the first administrator, while none can sign in; None as soon as one can.
+
+    Earlier first-run links end. Raises StoreUnavailable."""
+    users = store.users()
+    if any(user.role == "admin" and user.password_hash and not user.disabled for user in users):
+        return None
+    now = time.time()
+    there = next((user for user in users if user.name == FIRST_ADMIN), None)
+    if there is None:
+        return link_url(settings, invite(store, FIRST_ADMIN, "admin", "system", now))
+    if there.role != "admin" or there.disabled:
+        store.change_user(FIRST_ADMIN, role="admin", disabled=False)
+        store.audit("system", "user.change", FIRST_ADMIN, {"role": "admin", "disabled": False})
+    return link_url(settings, new_link(store, FIRST_ADMIN, "admin", now))
+
+
+def _purpose(name: str) -> str:
+    return f"password:{name}"
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

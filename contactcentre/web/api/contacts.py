@@ -1,0 +1,107 @@
+"""Contacts with their history, and recordings' sound."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from apiflask import APIBlueprint
+from flask import Response, request, send_file, url_for
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactcentre.domain.contacts import Recording
+from contactcentre.domain.events import Outcome
+from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSuchRecording
+from contactcentre.web.errors import BadValue, Gone, NotFound
+from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
+from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.session import address_of, current_account
+from contactcentre.web.wiring import services
+
+SOUND = {".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg", ".mp3": "audio/mpeg", ".flac": "audio/flac"}
+
+blueprint = APIBlueprint("history", __name__, url_prefix="/api/v1", tag="Contacts")
+
+
+class Filter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    since: float | None = Field(None, description="arrived at or after")
+    until: float | None = Field(None, description="arrived before")
+    queue: str = Field("", description="passed through it")
+    agent: str = Field("", description="talked with")
+    caller: str = Field("", description="the whole number")
+    outcome: Outcome | None = None
+    live: bool | None = Field(None, description="true: only those that go on; false: only those that ended")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str = ""
+
+
+@blueprint.get("/contacts")
+@blueprint.input(Filter, location="query", arg_name="wanted")
+@blueprint.output(ContactPage)
+@blueprint.doc(summary="Contacts, latest arrival first")
+@requires(Permission.CONTACTS)
+def listing(wanted: Filter) -> ContactPage:
+    try:
+        page = services().store.contacts(**{**wanted.model_dump(), "outcome": wanted.outcome or ""})
+    except BadCursor as error:
+        raise BadValue(str(error)) from None
+    return ContactPage(contacts=[ContactSummary.of(one) for one in page.contacts], next=page.cursor)
+
+
+@blueprint.get("/contacts/<id>")
+@blueprint.output(ContactDetail)
+@blueprint.doc(summary="One contact with everything known about it")
+@requires(Permission.CONTACTS)
+def one(id: str) -> ContactDetail:
+    return detail(id)
+
+
+@blueprint.get("/recordings/<id>/audio")
+@blueprint.doc(
+    summary="A recording's sound",
+    description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",
+    responses={200: "Sound", 206: "A part of it", 410: "It is not stored any more, or not yet"},
+)
+@requires(Permission.LISTEN)
+def audio(id: str) -> Response:
+    store = services().store
+    try:
+        contact_id, recording = store.recording(id)
+    except NoSuchRecording:
+        raise NotFound(f"There is no recording {id!r}.") from None
+    path = _file(recording)
+    account = current_account()
+    name = account.name if account else ""
+    said: dict[str, Any] = {"contact": contact_id, "range": request.headers.get("Range", "")[:100]}
+    store.audit(name, "recording.listen", recording.id, said, address_of(request))
+    response = send_file(path, mimetype=SOUND[path.suffix], conditional=True, etag=False, max_age=0)
+    response.headers["Accept-Ranges"] = "bytes"
+    return response
+
+
+def detail(id: str) -> ContactDetail:
+    """Everything about a contact, for the API and the page. Raises NotFound."""
+    store = services().store
+    try:
+        history = store.history(id)
+    except (NoSuchContact, AmbiguousContact) as error:
+        raise NotFound(str(error)) from None
+    rows = [RecordingRow.of(one, _address(one)) for one in history.recordings]
+    return ContactDetail.of(history, store.events(history.contact.id), rows)
+
+
+def _address(recording: Recording) -> str | None:
+    account = current_account()
+    may = account is not None and granted(account.role, Permission.LISTEN)
+    return url_for("history.audio", id=recording.id) if may and recording.state == "stored" else None
+
+
+def _file(recording: Recording) -> Path:
+    """The file. Its path is the store's, never the asker's, and must lie below the recordings directory."""
+    if recording.state != "stored":
+        raise Gone(f"The recording is {recording.state}.")
+    root = services().settings.recordings_dir.resolve()
+    path = (root / recording.path).resolve()
+    if not path.is_relative_to(root) or path.suffix not in SOUND or not path.is_file():
+        raise Gone("The recording's file is not there.")
+    return path

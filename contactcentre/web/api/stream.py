@@ -1,0 +1,69 @@
+"""The live stream: server-sent events `snapshot`, `change`, `pulse` and `bye`."""
+
+import time
+from collections.abc import Iterator
+
+from apiflask import APIBlueprint
+from flask import Response, request
+
+from contactcentre.live.errors import LiveError
+from contactcentre.web.errors import SignInNeeded, Unavailable
+from contactcentre.web.fanout import TooMany
+from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.session import current_account
+from contactcentre.web.wiring import services
+
+PULSE_SECONDS = 15.0
+"""A client that hears nothing for longer than this and some seconds knows that the connection is dead."""
+
+SEND_SECONDS = 10.0
+"""A client that takes nothing from its socket for so long is cut."""
+
+blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
+
+
+@blueprint.get("/live")
+@blueprint.doc(
+    summary="Everything live, as it happens",
+    description="Server-sent events. `snapshot` holds everything (as `/snapshot`); `change` what differs, null for "
+    "what is gone; `pulse` comes every 15 seconds; `bye` says that the session ended. Send the last event's id as "
+    "`Last-Event-ID` to get what you missed; when that is too long ago you get a `snapshot`.",
+    responses={200: "A stream of events (text/event-stream)"},
+)
+@requires(Permission.LIVE)
+def live() -> Response:
+    web, account = services(), current_account()
+    if account is None:
+        raise SignInNeeded
+    try:
+        client = web.fanout.join(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
+    except TooMany as error:
+        raise Unavailable(str(error)) from None
+    if (socket := request.environ.get("gunicorn.socket")) is not None:
+        socket.settimeout(SEND_SECONDS)
+    token, fanout, sessions = account.token, web.fanout, web.sessions
+
+    def events() -> Iterator[bytes]:
+        yield b"retry: 2000\n\n"
+        due = time.monotonic() + PULSE_SECONDS
+        while True:
+            text = client.next(max(0.0, due - time.monotonic()))
+            if text is None:
+                return
+            if time.monotonic() >= due:
+                due = time.monotonic() + PULSE_SECONDS
+                try:
+                    if sessions.user_of(token, time.time()) is None:
+                        yield b"event: bye\ndata: {}\n\n"
+                        return
+                except LiveError:
+                    pass  # Redis is away; the pulse says so, and the session is looked at next time
+                text += fanout.pulse()
+            if text:
+                yield text
+
+    response = Response(events(), content_type="text/event-stream; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+    response.call_on_close(lambda: fanout.leave(client))
+    return response

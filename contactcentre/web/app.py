@@ -1,0 +1,127 @@
+"""The web application. `create_app(WebServices(...))` builds it; `server` runs it under gunicorn."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response, request
+from flask_limiter import Limiter
+from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from redis import Redis
+
+from contactcentre.live import Live
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from contactcentre.web import build, errors, permissions, session
+from contactcentre.web.fanout import Fanout
+from contactcentre.web.session import Sessions
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "media-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+LARGEST_BODY = 64 * 1024
+
+
+@dataclass(frozen=True)
+class WebServices:
+    """What the pages stand on."""
+
+    settings: Settings
+    store: Store
+    redis: "Redis"
+    redis_url: str
+    live: Live
+    sessions: Sessions
+    fanout: Fanout
+
+    @classmethod
+    def connect(cls, settings: Settings, database_url: str, redis_url: str) -> "WebServices":
+        """Connections of one process; none is opened before it is needed."""
+        from contactcentre.live import connect
+
+        redis = connect(redis_url)
+        live, store = Live(redis), Store(database_url)
+        return cls(settings, store, redis, redis_url, live, Sessions(redis), Fanout(live, store))
+
+    def close(self) -> None:
+        self.fanout.stop()
+        self.store.close()
+        self.redis.close()
+
+
+def create_app(services: WebServices, **config: Any) -> APIFlask:
+    """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
+    from contactcentre.web.api import contacts as api_contacts
+    from contactcentre.web.api import health, now, stream
+    from contactcentre.web.pages import account, contacts, live
+
+    app = APIFlask(
+        __name__,
+        title="contactcentre",
+        version="1",
+        docs_path=None,
+        spec_path="/api/v1/openapi.json",
+        json_errors=False,
+        static_folder=str(Path(__file__).parent / "static"),
+    )
+    app.config.update(
+        SECRET_KEY=services.settings.secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        SEND_FILE_MAX_AGE_DEFAULT=None,
+        WTF_CSRF_TIME_LIMIT=session.LONGEST_SECONDS,
+        AUTO_SERVERS=False,
+        **config,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["contactcentre"] = services
+    app.extensions["contactcentre.limiter"] = Limiter(
+        session_address, app=app, storage_uri=limiter_url(services.redis_url), key_prefix="cc:web", headers_enabled=True
+    )
+    CSRFProtect(app)
+    session.install(app, services.store, services.sessions)
+    errors.install(app)
+    build.install(app)
+    for blueprint in (now.blueprint, stream.blueprint, api_contacts.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint):
+        app.register_blueprint(blueprint)
+    permissions.protect(app)
+    app.after_request(_harden)
+    return app
+
+
+def session_address() -> str:
+    return session.address_of(request)
+
+
+def limiter_url(redis_url: str) -> str:
+    """The URL as the `limits` library wants it: `redis+unix://` where redis-py says `unix://`."""
+    return redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix://") else redis_url
+
+
+def _harden(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response if request.endpoint == "static" else session.forbid_storing(response)

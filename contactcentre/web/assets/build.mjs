@@ -1,0 +1,51 @@
+// Bundles the pages' modules and styles into contactcentre/web/static/build, under names that carry a hash of their
+// content (so browsers may keep them for ever), and writes manifest.json: plain name -> hashed name.
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import * as esbuild from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const out = path.join(here, "..", "static", "build");
+
+const manifest = {
+  name: "manifest",
+  setup(build) {
+    build.onEnd(async (result) => {
+      if (result.errors.length > 0) return;
+      const names = {};
+      for (const [file, { entryPoint }] of Object.entries(result.metafile.outputs)) {
+        if (entryPoint) names[path.basename(entryPoint)] = path.basename(file);
+      }
+      await writeFile(path.join(out, "manifest.json"), JSON.stringify(names, null, 2) + "\n");
+      for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {
+        if (!file.endsWith(".map")) console.log(`${path.basename(file)}  ${(bytes / 1024).toFixed(1)} kB`);
+      }
+    });
+  },
+};
+
+const options = {
+  entryPoints: ["js/app.js", "js/live.js", "js/welcome.js", "css/site.css", "icon.svg"].map((name) => path.join(here, name)),
+  entryNames: "[name]-[hash]",
+  outdir: out,
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  metafile: true,
+  format: "esm",
+  target: ["es2022", "chrome110", "firefox115", "safari16.4"],
+  loader: { ".svg": "copy" },
+  logLevel: "warning",
+  plugins: [manifest],
+};
+
+await rm(out, { recursive: true, force: true });
+await mkdir(out, { recursive: true });
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context(options);
+  await context.watch();
+} else {
+  await esbuild.build(options);
+}

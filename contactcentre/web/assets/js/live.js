@@ -1,0 +1,99 @@
+// The live page.
+
+import { Board } from "./board.js";
+import { ServerClock } from "./clock.js";
+import { show, tick, zone } from "./show.js";
+import { LiveStream, STALE } from "./stream.js";
+import { duration } from "./words.js";
+
+const LINKS = {
+  connecting: "Connecting",
+  live: "Live",
+  lost: "Connection lost",
+  away: "Live state away",
+  out: "Signed out",
+  forbidden: "No permission",
+};
+
+const $ = (id) => document.getElementById(id);
+const board = new Board();
+const clock = new ServerClock();
+let link = "connecting";
+let known = false; // the board shows something
+let behind = true; // the server itself knows the live state
+let asked = 0;
+
+const stream = new LiveStream("/api/v1/live", {
+  event(name, body) {
+    clock.hear(body.now);
+    if (name === "snapshot") board.load(body);
+    else if (name === "change") board.change(body);
+    else behind = !body.live;
+    if (name !== "pulse") {
+      behind = false;
+      known = true;
+    }
+    if (known) draw();
+    status();
+  },
+  link(state) {
+    if (state === "connecting" && (link === "lost" || known)) clock.forget();
+    link = state === "open" ? "live" : state === "connecting" && known ? link : state;
+    status();
+  },
+});
+
+// Draws once for all that arrives in one turn.
+function draw() {
+  if (asked) return;
+  asked = requestAnimationFrame(redraw);
+  if (document.hidden) setTimeout(redraw, 250); // hidden pages have no frames
+}
+
+function redraw() {
+  cancelAnimationFrame(asked);
+  asked = 0;
+  show(board, clock);
+}
+
+function status() {
+  const shown = link === "live" && behind ? "away" : link;
+  const pill = $("link");
+  pill.dataset.link = shown;
+  pill.textContent = LINKS[shown];
+  const banner = $("banner");
+  const text = trouble(shown);
+  if (banner.textContent !== text) banner.textContent = text;
+  if (shown === "out") banner.append(" ", signIn());
+  banner.hidden = text === "";
+  $("board").dataset.stale = String(text !== "" || !known);
+}
+
+function trouble(shown) {
+  if (shown === "out") return "You are signed out.";
+  if (shown === "forbidden") return "Your role does not show the live page.";
+  if (shown === "away") return "The server cannot read the live state at the moment. Calls go on. This is how it was.";
+  if (stream.silence < STALE) return "";
+  return `Nothing heard from the server for ${duration(stream.silence)}. This is how it was then.`;
+}
+
+function signIn() {
+  const link = document.createElement("a");
+  link.href = "/login?next=/";
+  link.textContent = "Sign in";
+  return link;
+}
+
+function everySecond() {
+  if (clock.check()) stream.check();
+  const now = clock.now();
+  if (known) tick(now);
+  const timeZone = zone(board.site.timezone || $("clock").dataset.timezone);
+  $("clock").firstElementChild.textContent = new Date(now * 1000).toLocaleTimeString([], { timeZone, hour12: false });
+  status();
+}
+
+stream.start();
+everySecond();
+setInterval(everySecond, 500);
+document.addEventListener("visibilitychange", () => document.hidden || everySecond());

@@ -1,0 +1,178 @@
+// Draws the board.
+
+import { attribute, element, keyed, text } from "./dom.js";
+import { contactState, duration, percent, stateName, wish } from "./words.js";
+
+const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
+const $ = (id) => document.getElementById(id);
+
+// A place in the page that shows the time since (or until) a moment; `tick` keeps all of them right.
+function timer(node, since) {
+  attribute(node, "data-since", since ?? "");
+}
+
+export function tick(now) {
+  for (const node of document.querySelectorAll("[data-since]")) {
+    const since = node.getAttribute("data-since");
+    text(node, since === "" ? "–" : duration(now - Number(since)));
+  }
+  for (const node of document.querySelectorAll("[data-limit]")) {
+    const [since, limit] = node.getAttribute("data-limit").split(" ").map(Number);
+    attribute(node, "data-late", limit > 0 && since > 0 && now - since > limit);
+  }
+}
+
+export function show(board, clock) {
+  tiles(board);
+  keyed($("queue-rows"), board.queueRows, (row) => row.name, makeQueue, updateQueue);
+  const agents = board.agentRows;
+  keyed($("agents"), agents.filter((row) => row.state !== "logged_out"), (row) => row.name, makeAgent, updateAgent);
+  const away = agents.filter((row) => row.state === "logged_out");
+  keyed($("away"), away, (row) => row.name, (row) => element("li", {}, person(row)), () => {});
+  $("away-box").hidden = away.length === 0;
+  const contacts = board.contactRows;
+  keyed($("contacts"), contacts, (row) => row.id, makeContact, (node, row) => updateContact(node, row, board));
+  $("no-queues").hidden = board.queues.size > 0;
+  $("no-agents").hidden = agents.length > away.length;
+  $("no-contacts").hidden = contacts.length > 0;
+  text($("contact-count"), contacts.length || "");
+  text($("agent-count"), agents.length ? `${agents.length - away.length} of ${agents.length} signed in` : "");
+  if (board.todayAt) {
+    const at = new Date(board.todayAt * 1000).toLocaleTimeString([], { timeZone: zone(board.site.timezone), timeStyle: "medium" });
+    text($("today-at"), `Today’s numbers as of ${at}`);
+  }
+  tick(clock.now());
+}
+
+export function zone(name) {
+  try {
+    new Intl.DateTimeFormat([], { timeZone: name });
+    return name;
+  } catch {
+    return "UTC";
+  }
+}
+
+function tiles({ totals, site, queues }) {
+  const { agents, today } = totals;
+  const late = Math.min(...[...queues.values()].map((row) => row.threshold).filter((limit) => limit > 0));
+  text($("tile-waiting"), totals.waiting);
+  timer($("tile-oldest"), totals.oldest);
+  attribute($("tile-oldest-box"), "data-limit", `${totals.oldest ?? 0} ${Number.isFinite(late) ? late : 0}`);
+  $("tile-oldest-box").hidden = totals.oldest === null;
+  text($("tile-free"), agents.available);
+  const signedIn = AGENT_STATES.reduce((sum, state) => sum + agents[state], 0);
+  text($("tile-signed-in"), `of ${signedIn}`);
+  text($("tile-resting"), `${agents.wrap_up} in wrap-up, ${agents.paused} paused`);
+  text($("tile-talking"), agents.talking);
+  text($("tile-ringing"), `${agents.offered} ringing`);
+  text($("tile-answered"), today.answered);
+  text($("tile-offered"), `of ${today.offered}`);
+  text($("tile-abandoned"), `${today.abandoned} abandoned`);
+  text($("tile-level"), percent(today.service_level));
+  text($("tile-formula"), site.service_level);
+}
+
+function person(row) {
+  return row.full_name || row.name;
+}
+
+// queues
+
+function makeQueue(row) {
+  const cells = ["waiting", "oldest", ...AGENT_STATES, "offered-today", "answered-today", "abandoned-today", "level"];
+  const made = element("tr", { "data-queue": row.name }, element("th", { scope: "row" }, element("span"), element("small")));
+  for (const name of cells) {
+    const begins = ["waiting", "available", "offered-today"].includes(name) ? " begins" : "";
+    made.append(element("td", { class: `number ${name}${begins}` }));
+  }
+  made.querySelector(".oldest").append(element("span"), element("small"));
+  made.querySelector(".level").append(element("span"), element("small"));
+  return made;
+}
+
+function updateQueue(node, row) {
+  const cell = (name) => node.querySelector(`.${name}`);
+  const number = (name, value) => {
+    text(cell(name), value);
+    attribute(cell(name), "data-zero", value === 0);
+  };
+  const head = node.firstElementChild;
+  text(head.firstElementChild, row.name);
+  text(head.lastElementChild, row.description);
+  attribute(node, "data-limit", `${row.oldest ?? 0} ${row.threshold}`);
+  number("waiting", row.waiting);
+  timer(cell("oldest").firstElementChild, row.oldest);
+  attribute(cell("oldest"), "data-zero", row.oldest === null);
+  text(cell("oldest").lastElementChild, row.threshold ? `limit ${row.threshold} s` : "");
+  for (const state of AGENT_STATES) number(state, row.agents[state]);
+  number("offered-today", row.today.offered);
+  number("answered-today", row.today.answered);
+  number("abandoned-today", row.today.abandoned);
+  text(cell("level").firstElementChild, percent(row.today.service_level));
+  text(cell("level").lastElementChild, row.formula);
+}
+
+// agents
+
+function makeAgent(row) {
+  return element(
+    "li",
+    { class: "agent", "data-agent": row.name },
+    element("span", { class: "person" }),
+    element("span", { class: "timer" }),
+    element("span", { class: "state" }),
+    element("span", { class: "calls" }),
+    element("span", { class: "doing" }),
+  );
+}
+
+function updateAgent(node, row) {
+  const [name, time, state, calls, doing] = node.children;
+  attribute(node, "data-state", row.state);
+  attribute(state, "data-state", row.state);
+  text(name, person(row));
+  timer(time, row.since);
+  text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
+  text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
+  const parts = row.contact_id ? [row.queue, row.caller] : [row.queues.join(", ")];
+  text(doing, [...parts, wish(row.then)].filter(Boolean).join(" · "));
+}
+
+// contacts
+
+function makeContact(row) {
+  return element(
+    "li",
+    { class: "contact", "data-contact": row.id },
+    element("span", { class: "place" }),
+    element("span", { class: "caller" }, element("a", { href: `/contacts/${encodeURIComponent(row.id)}` }), element("span", { class: "called" })),
+    element("span", { class: "timer" }),
+    element("span", { class: "where" }, element("span", { class: "state" }), element("span")),
+    element("span", { class: "total" }, "arrived ", element("span"), " ago"),
+  );
+}
+
+function updateContact(node, row, board) {
+  const [place, caller, time, where, total] = node.children;
+  const state = row.offered ? "ringing" : row.entered !== null ? "queue" : row.state;
+  attribute(node, "data-state", state);
+  attribute(where.firstElementChild, "data-state", state);
+  text(place, row.place ? row.place : "");
+  attribute(place, "title", row.place ? `Place ${row.place} in ${row.queue}` : "");
+  text(caller.firstElementChild, row.caller || "number withheld");
+  text(caller.lastElementChild, row.caller_name && row.caller_name !== row.caller ? row.caller_name : "");
+  timer(time, row.entered ?? row.since);
+  attribute(node, "data-limit", row.entered === null ? "0 0" : `${row.entered} ${board.queues.get(row.queue)?.threshold ?? 0}`);
+  text(where.firstElementChild, contactState(state));
+  const agent = board.agents.get(row.offered || row.agent);
+  text(where.lastElementChild, whereabouts(row, agent));
+  timer(total.children[0], row.arrived || row.since);
+}
+
+function whereabouts(row, agent) {
+  const who = agent ? person(agent) : row.offered || row.agent;
+  if (row.entered !== null) return row.offered ? `${row.queue}, at ${who}` : row.queue;
+  if (who) return row.queue ? `with ${who}, ${row.queue}` : `with ${who}`;
+  return row.flow ? `flow ${row.flow}` : row.did;
+}

@@ -1,0 +1,49 @@
+// Words and numbers as people read them.
+
+export const STATES = {
+  available: "Free",
+  offered: "Ringing",
+  talking: "Talking",
+  wrap_up: "Wrap-up",
+  paused: "Paused",
+  logged_out: "Signed out",
+};
+
+export const CONTACT_STATES = {
+  ivr: "In the menu",
+  flow: "In the menu",
+  queue: "Waiting",
+  ringing: "Ringing",
+  talking: "Talking",
+  voicemail: "Voicemail",
+  transferring: "Transfer",
+  ending: "Ending",
+};
+
+// 0:07, 12:34, 1:02:03. Never negative: a clock that is a little off must not show -0:01.
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+export function percent(share) {
+  if (share === null) return "–";
+  const value = share * 100;
+  return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
+}
+
+export function stateName(state) {
+  return STATES[state] ?? state;
+}
+
+export function contactState(state) {
+  return CONTACT_STATES[state] ?? state;
+}
+
+// What an agent wished for during a call, "logout" or "pause:REASON".
+export function wish(then) {
+  if (then === "logout") return "signs out after this";
+  return then.startsWith("pause:") ? `pauses after this (${then.slice(6)})` : "";
+}

@@ -1,0 +1,255 @@
+"""The live page's numbers: a replica of the live state, joined with the site and today's history. No I/O, no clock.
+
+Counting is done here and nowhere else: the pages and the API show these rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
+from contactcentre.domain.requirements import RequirementError, parse
+from contactcentre.domain.routing import Waiting
+from contactcentre.domain.site import Settings, Site
+from contactcentre.live.records import Change, ContactNow, Snapshot
+from contactcentre.web import rows
+
+R = TypeVar("R", bound=rows.Row)
+
+
+class Board:
+    def __init__(self) -> None:
+        self._site = Site()
+        self._version = 0
+        self._agents: dict[str, AgentStatus] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._contacts: dict[str, ContactNow] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        self._today: Mapping[str, Counts] = {}
+        self._today_at: float | None = None
+        self.queues: dict[str, rows.QueueRow] = {}
+        self.agents: dict[str, rows.AgentRow] = {}
+        self.contacts: dict[str, rows.ContactRow] = {}
+        self.totals = rows.Totals()
+
+    def load(self, state: Snapshot) -> None:
+        """Forgets what was and takes a snapshot of the live state."""
+        self._agents, self._waiting, self._contacts = dict(state.agents), dict(state.waiting), dict(state.contacts)
+        self._count_everything()
+
+    def load_site(self, version: int, site: Site) -> None:
+        self._site, self._version = site, version
+        self._members = {name: members_of(site, name) for name in site.queues}
+        self._count_everything()
+
+    def load_today(self, queues: Mapping[str, Counts], at: float) -> rows.Change:
+        """Takes today's counts of each queue, read at `at`; returns what changed by them."""
+        touched = set(self._today) | set(queues)
+        self._today, self._today_at = queues, at
+        return self._recount(at, (), (), touched, today_at=at)
+
+    def apply(self, changes: Iterable[Change], now: float) -> rows.Change:
+        """Takes changes of the live state in their order; returns what they change on the board."""
+        agents: set[str] = set()
+        contacts: set[str] = set()
+        queues: set[str] = set()
+        for change in changes:
+            match change.kind:
+                case "agent":
+                    agents.add(change.key)
+                    _put(self._agents, change.key, change.value)
+                case "waiting":
+                    contacts.add(change.key)
+                    queues |= {w.queue for w in (self._waiting.get(change.key), change.value) if w is not None}
+                    _put(self._waiting, change.key, change.value)
+                case "contact":
+                    contacts.add(change.key)
+                    _put(self._contacts, change.key, change.value)
+        agents |= {name for name, status in self._agents.items() if status.contact_id in contacts}
+        queues |= {queue for queue, members in self._members.items() if not members.isdisjoint(agents)}
+        return self._recount(now, agents, contacts, queues)
+
+    def snapshot(self, now: float) -> rows.Snapshot:
+        return rows.Snapshot(
+            now=now,
+            site=rows.SiteFacts(
+                name=self.name,
+                timezone=self._site.settings.timezone,
+                version=self._version,
+                service_level=self._formula.text.replace("{T}", "the queue's limit").replace(
+                    "{S}", f"{self._site.settings.short_abandon:g} s"
+                ),
+            ),
+            queues=dict(self.queues),
+            agents=dict(self.agents),
+            contacts=dict(self.contacts),
+            totals=self.totals,
+            today_at=self._today_at,
+        )
+
+    def numbers(self, now: float) -> rows.Change:
+        """All queues and totals: what a client needs besides missed changes, for today's numbers have no place in the
+        stream of changes."""
+        return rows.Change(now=now, queues=dict(self.queues), totals=self.totals, today_at=self._today_at)
+
+    @property
+    def name(self) -> str:
+        return self._site.settings.name or "Contact centre"
+
+    @property
+    def site(self) -> Site:
+        return self._site
+
+    # counting
+
+    def _count_everything(self) -> None:
+        self.queues, self.agents, self.contacts = {}, {}, {}
+        agents = set(self._agents) | set(self._site.agents)
+        contacts = set(self._contacts) | set(self._waiting)
+        queues = set(self._site.queues) | {w.queue for w in self._waiting.values()} | set(self._today)
+        self._recount(0.0, agents, contacts, queues)
+
+    def _recount(
+        self,
+        now: float,
+        agents: Iterable[str],
+        contacts: Iterable[str],
+        queues: Iterable[str],
+        today_at: float | None = None,
+    ) -> rows.Change:
+        totals = self._totals()
+        changed = rows.Change(
+            now=now,
+            contacts=_renewed(self.contacts, {id: self._contact_row(id) for id in contacts}),
+            agents=_renewed(self.agents, {name: self._agent_row(name) for name in agents}),
+            queues=_renewed(self.queues, {name: self._queue_row(name) for name in queues}),
+            totals=totals if totals != self.totals else None,
+            today_at=today_at,
+        )
+        self.totals = totals
+        return changed
+
+    def _contact_row(self, id: str) -> rows.ContactRow | None:
+        contact, waiting = self._contacts.get(id), self._waiting.get(id)
+        if contact is None and waiting is None:
+            return None
+        row = rows.ContactRow(id=id, state="queue")
+        if contact is not None:
+            row = rows.ContactRow(
+                id=id,
+                state=contact.state,
+                since=contact.since,
+                arrived=contact.arrived,
+                queue=contact.queue,
+                agent=contact.agent,
+                caller=contact.caller,
+                caller_name=contact.caller_name,
+                did=contact.did,
+                flow=contact.flow,
+                node=contact.node,
+            )
+        if waiting is not None:
+            row = row.model_copy(
+                update={
+                    "queue": waiting.queue,
+                    "entered": waiting.entered,
+                    "priority": waiting.priority,
+                    "offered": waiting.offered,
+                    "arrived": row.arrived or waiting.arrived,
+                    "since": row.since or waiting.entered,
+                    "caller": row.caller or waiting.caller,
+                    "node": row.node or waiting.node,
+                }
+            )
+        return row
+
+    def _agent_row(self, name: str) -> rows.AgentRow | None:
+        status, known = self._agents.get(name), self._site.agents.get(name)
+        if status is None and known is None:
+            return None
+        status = status or AgentStatus(name)
+        contact = self._contacts.get(status.contact_id)
+        return rows.AgentRow(
+            name=name,
+            full_name=known.full_name if known else "",
+            state=status.state,
+            since=status.since,
+            reason=status.reason,
+            contact_id=status.contact_id,
+            queue=status.queue,
+            caller=contact.caller if contact else "",
+            deadline=status.deadline,
+            then=status.then,
+            calls=status.calls,
+            queues=tuple(queue for queue, members in self._members.items() if name in members),
+        )
+
+    def _queue_row(self, name: str) -> rows.QueueRow | None:
+        known = self._site.queues.get(name)
+        waiting = [w.entered for w in self._waiting.values() if w.queue == name]
+        if known is None and not waiting and name not in self._today:
+            return None
+        return rows.QueueRow(
+            name=name,
+            description=known.description if known else "",
+            threshold=known.service_level if known else 0.0,
+            waiting=len(waiting),
+            oldest=min(waiting, default=None),
+            agents=self._counts(self._members.get(name, frozenset())),
+            today=self._today_row(self._today.get(name, Counts())),
+            formula=self._formula.explained(known.service_level, self._site.settings.short_abandon) if known else "",
+        )
+
+    def _totals(self) -> rows.Totals:
+        return rows.Totals(
+            waiting=len(self._waiting),
+            oldest=min((w.entered for w in self._waiting.values()), default=None),
+            contacts=len(self._contacts),
+            agents=self._counts(set(self._agents) | set(self._site.agents)),
+            today=self._today_row(sum(self._today.values(), Counts())),
+        )
+
+    def _today_row(self, counts: Counts) -> rows.Today:
+        return rows.Today(
+            offered=counts.offered,
+            answered=counts.answered,
+            abandoned=counts.abandoned,
+            service_level=service_level(self._formula.name, counts),
+        )
+
+    @property
+    def _formula(self) -> Formula:
+        return FORMULAS.get(self._site.settings.service_level_formula) or FORMULAS[Settings().service_level_formula]
+
+    def _counts(self, names: Iterable[str]) -> rows.Counts:
+        logged_out = AgentStatus("")
+        counted = Counter(self._agents.get(name, logged_out).state for name in names)
+        return rows.Counts(**{state.value: counted[state] for state in AgentState})
+
+
+def _put(replica: dict[str, Any], key: str, value: Any) -> None:
+    if value is None:
+        replica.pop(key, None)
+    else:
+        replica[key] = value
+
+
+def _renewed(shown: dict[str, R], fresh: Mapping[str, R | None]) -> dict[str, R | None]:
+    """Puts fresh rows in the place of those shown; returns the ones that differ."""
+    changed = {key: row for key, row in fresh.items() if shown.get(key) != row}
+    for key, row in changed.items():
+        _put(shown, key, row)
+    return changed
+
+
+def members_of(site: Site, queue: str) -> frozenset[str]:
+    """The agents a queue can be answered by: its members (everybody, if it names none) who have what it requires at
+    first. Steps that relax the requirement do not add anybody here."""
+    wanted = site.queues[queue]
+    names = wanted.agents or tuple(site.agents)
+    try:
+        requirement = parse(wanted.requires)
+    except RequirementError:  # a stored site was checked; an old one may not fit today's grammar
+        return frozenset(names)
+    return frozenset(name for name in names if name in site.agents and requirement.matches(site.agents[name].skills))

@@ -1,0 +1,142 @@
+"""What the web says when something is wrong: problem JSON (RFC 9457) below `/api`, a plain page elsewhere.
+
+Every answer has a stable `code`; programs test that, people read `title` and `detail`. Of an unexpected error nothing
+is shown but a number under which the log has the rest.
+"""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from apiflask import APIFlask
+from apiflask.exceptions import HTTPError
+from flask import Response, json, render_template, request
+from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
+from redis.exceptions import RedisError
+from werkzeug.exceptions import HTTPException
+
+from contactcentre import logs
+from contactcentre.live.errors import LiveError
+from contactcentre.store import StoreUnavailable
+
+log = logs.get(__name__)
+
+
+class WebError(Exception):
+    """An error with a status, a stable code and a title; `detail` says what is the matter this time."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "internal"
+    title = "Something went wrong here"
+
+    def __init__(self, detail: str = "", **more: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail, self.more = detail, more
+
+
+class SignInNeeded(WebError):
+    status, code, title = HTTPStatus.UNAUTHORIZED, "sign_in_needed", "Sign in first"
+
+
+class Forbidden(WebError):
+    status, code, title = HTTPStatus.FORBIDDEN, "forbidden", "Your role does not allow this"
+
+
+class NotFound(WebError):
+    status, code, title = HTTPStatus.NOT_FOUND, "not_found", "There is no such thing"
+
+
+class Gone(WebError):
+    status, code, title = HTTPStatus.GONE, "gone", "It is no longer there"
+
+
+class BadValue(WebError):
+    """`errors` lists what is wrong: field, value, rule."""
+
+    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "bad_value", "A value is not acceptable"
+
+
+class TooManyTries(WebError):
+    status, code, title = HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", "Too many tries; wait a little"
+
+
+class Unavailable(WebError):
+    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "A part of the system does not answer"
+
+
+CODES = {
+    400: ("bad_request", "The request is not understood"),
+    404: ("not_found", "There is no such page"),
+    405: ("method_not_allowed", "This address does not take that method"),
+    413: ("too_large", "The request is too large"),
+    415: ("media_type", "That media type is not accepted here"),
+    416: ("range", "That part of the file does not exist"),
+    422: ("bad_value", "A value is not acceptable"),
+    429: ("rate_limited", "Too many tries; wait a little"),
+}
+
+
+def install(app: APIFlask) -> None:
+    """Registers the handlers on the application."""
+    app.register_error_handler(WebError, _web_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(LiveError, _live_unavailable)
+    app.register_error_handler(RedisError, _live_unavailable)  # of the rate limits, which speak to Redis themselves
+    app.register_error_handler(Exception, _unexpected)
+    app.error_processor(_api_error)
+
+
+def answer(status: int, code: str, title: str, detail: str = "", **more: Any) -> Response:
+    """The error in the form that the asker reads: JSON below `/api`, else a page."""
+    status = int(status)
+    if request.path.startswith("/api/"):
+        body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+        return Response(json.dumps(body), status, content_type="application/problem+json")
+    page = render_template("error.html", status=status, code=code, title=title, detail=detail, **more)
+    return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def _web_error(error: WebError) -> Response:
+    return answer(error.status, error.code, error.title, error.detail, **error.more)
+
+
+def _csrf_error(error: CSRFError) -> Response:
+    return answer(400, "form_expired", "This form is too old", "Load the page again and send the form once more.")
+
+
+def _http_exception(error: HTTPException) -> Any:
+    if error.code is None or error.code < 400:  # a redirect
+        return error.get_response()
+    code, title = CODES.get(error.code, (f"http_{error.code}", str(error.name)))
+    response = answer(error.code, code, title)
+    if error.code in (405, 416, 429):  # what these carry is part of their meaning: Allow, Content-Range, Retry-After
+        for name, value in error.get_headers():
+            if name in ("Allow", "Content-Range", "Retry-After"):
+                response.headers[name] = value
+    return response
+
+
+def _api_error(error: HTTPError) -> Any:
+    """APIFlask's own errors: a query or body that does not fit its schema."""
+    code, title = CODES.get(error.status_code, (f"http_{error.status_code}", str(error.message)))
+    return answer(error.status_code, code, title, errors=error.detail)
+
+
+def _store_unavailable(error: StoreUnavailable) -> Response:
+    log.error("web.store_unavailable", error=str(error))
+    return answer(503, "store_unavailable", "The database does not answer", "Calls go on. Try again in a moment.")
+
+
+def _live_unavailable(error: LiveError | RedisError) -> Response:
+    log.error("web.live_unavailable", error=str(error))
+    return answer(503, "live_unavailable", "The live state does not answer", "Calls go on. Try again in a moment.")
+
+
+def _unexpected(error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    log.exception("web.unexpected", reference=reference, path=request.path)
+    return answer(
+        500, "internal", "Something went wrong here", f"The log has the rest under {reference}.", reference=reference
+    )

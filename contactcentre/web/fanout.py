@@ -1,0 +1,288 @@
+"""One reader of the live state for each process, any number of browsers behind it.
+
+The reader keeps a `Board`, turns what changes into one frame of text, and puts the frame into every client's bounded
+queue. It never waits for a client: one whose queue is full is cut, and its browser comes back with the id of the last
+frame it saw (Last-Event-ID) and gets what it missed, or everything anew when that is too long ago. A frame's id is the
+id of the last Redis entry in it, so it means the same in every process.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ValidationError
+
+from contactcentre import logs
+from contactcentre.domain.site import Site
+from contactcentre.live import Live
+from contactcentre.live.errors import LiveError, Resync
+from contactcentre.live.records import Change
+from contactcentre.store import Store, StoreUnavailable
+from contactcentre.web import rows
+from contactcentre.web.board import Board
+
+log = logs.get(__name__)
+
+QUEUED_FRAMES = 200
+"""Frames a client may be behind before it is cut."""
+
+KEPT_FRAMES = 2000
+"""Frames kept for those who come back."""
+
+FRAME_SECONDS = 0.05
+"""At most so often a frame is made; what happens meanwhile goes into one."""
+
+BLOCK_SECONDS = 1.0
+BACK_OFF = (0.5, 1.0, 2.0, 5.0)
+RESTING_SECONDS = 30.0
+"""Today's numbers are read again after so long when nothing happens."""
+
+FRESH_SECONDS = 1.0
+"""... and so long after something happened (the recorder needs a moment), and once more after three times as long."""
+
+LISTENERS = 2000
+
+
+class TooMany(Exception):
+    """So many clients listen that another one would harm them all."""
+
+
+def frame(event: str, body: BaseModel, id: str = "") -> bytes:
+    """One server-sent event (WHATWG HTML, section 9.2). JSON holds no raw newline, so one data line is enough."""
+    head = f"id: {id}\n" if id else ""
+    return f"{head}event: {event}\ndata: {body.model_dump_json()}\n\n".encode()
+
+
+class Pulse(BaseModel):
+    """Says that the connection lives. `live` is false while the live state itself cannot be read."""
+
+    now: float
+    live: bool
+
+
+@dataclass(eq=False)
+class Client:
+    """One browser's place at the table."""
+
+    frames: "queue.Queue[bytes | None]" = field(default_factory=lambda: queue.Queue(QUEUED_FRAMES + 1))
+    ended: bool = False
+
+    def next(self, seconds: float) -> bytes | None:
+        """What is there to send, at least one frame; b"" when none came in time; None when the stream ends."""
+        try:
+            text = self.frames.get(timeout=seconds)
+            while text is not None and not self.frames.empty():
+                more = self.frames.get_nowait()
+                text = None if more is None else text + more
+        except queue.Empty:
+            text = b""
+        return None if self.ended else text
+
+
+class Fanout:
+    """Runs two threads (greenlets where gevent is patched in): the reader, and one for today's numbers."""
+
+    def __init__(self, live: Live, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._live, self._store, self._clock = live, store, clock
+        self._board = Board()
+        self._lock = threading.Lock()
+        self._clients: set[Client] = set()
+        self._kept: deque[tuple[str, bytes]] = deque(maxlen=KEPT_FRAMES)
+        self._cursor = ""  # "" = the live state cannot be read at the moment
+        self._floor = ""  # frames after this id are kept
+        self._dirty = threading.Event()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.cut = 0
+        """Clients cut because they were too slow."""
+
+    # for requests
+
+    @property
+    def ready(self) -> bool:
+        """The board shows the live state as it is."""
+        return self._cursor != ""
+
+    def join(self, last_id: str = "") -> Client:
+        """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
+
+        Raises TooMany."""
+        client = Client()
+        with self._lock:
+            if len(self._clients) >= LISTENERS:
+                raise TooMany(f"{LISTENERS} clients listen already")
+            for first in self._first(last_id):
+                client.frames.put_nowait(first)
+            self._clients.add(client)
+        return client
+
+    def leave(self, client: Client) -> None:
+        with self._lock:
+            self._clients.discard(client)
+
+    def snapshot(self) -> rows.Snapshot | None:
+        """The board as it is now; None while it cannot be read."""
+        with self._lock:
+            return self._board.snapshot(self._clock()) if self.ready else None
+
+    def pulse(self) -> bytes:
+        return frame("pulse", Pulse(now=self._clock(), live=self.ready))
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    @property
+    def site_name(self) -> str:
+        return self._board.name
+
+    @property
+    def timezone(self) -> str:
+        return self._board.site.settings.timezone
+
+    # running
+
+    def start(self) -> None:
+        for work in (self._follow, self._count):
+            thread = threading.Thread(target=work, name=f"fanout{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Ends all streams; the browsers come back to whoever serves next. Takes at most about a second."""
+        self._stopping.set()
+        self._dirty.set()
+        with self._lock:
+            for client in self._clients:
+                self._end(client)
+            self._clients.clear()
+        for thread in self._threads:
+            thread.join(timeout=2 * BLOCK_SECONDS + 1)
+
+    def _first(self, last_id: str) -> list[bytes]:
+        if not self.ready:
+            return [self.pulse()]
+        now = self._clock()
+        if _order(self._floor) <= _order(last_id) <= _order(self._cursor):
+            missed = [text for id, text in self._kept if _order(id) > _order(last_id)]
+            if len(missed) < QUEUED_FRAMES // 2:
+                return [*missed, frame("change", self._board.numbers(now))]
+        return [frame("snapshot", self._board.snapshot(now), self._cursor)]
+
+    def _send(self, text: bytes) -> None:
+        for client in list(self._clients):
+            if client.frames.qsize() >= QUEUED_FRAMES:
+                self._clients.discard(client)
+                self._end(client)
+                self.cut += 1
+            else:
+                client.frames.put_nowait(text)
+
+    @staticmethod
+    def _end(client: Client) -> None:
+        client.ended = True
+        client.frames.put_nowait(None)
+
+    def _follow(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                if not self._cursor:
+                    self._begin()
+                    failures = 0
+                began = self._clock()
+                changes = self._live.changes(self._cursor, BLOCK_SECONDS)
+                if changes:
+                    self._take(changes)
+                    self._stopping.wait(max(0.0, FRAME_SECONDS - (self._clock() - began)))
+            except Resync:
+                self._cursor = ""
+            except (LiveError, StoreUnavailable, ValidationError) as error:
+                self._lose(error, failures)
+                self._stopping.wait(BACK_OFF[min(failures, len(BACK_OFF) - 1)])
+                failures += 1
+            except Exception:  # a fault of ours must not leave everybody with a page that stands still
+                log.exception("web.reader_failed")
+                self._lose(RuntimeError("the reader failed"), failures)
+                self._stopping.wait(BACK_OFF[-1])
+
+    def _begin(self) -> None:
+        """Reads everything anew and shows it to everybody."""
+        state = self._live.snapshot()
+        version, site = self._store.site()
+        with self._lock:
+            self._board.load_site(version, site or Site())
+            self._board.load(state)
+            self._cursor = self._floor = state.cursor
+            self._kept.clear()
+            self._send(frame("snapshot", self._board.snapshot(self._clock()), self._cursor))
+        self._dirty.set()
+
+    def _take(self, changes: list[Change]) -> None:
+        if any(change.kind == "site" for change in changes):
+            self._begin()
+            return
+        with self._lock:
+            changed = self._board.apply(changes, self._clock())
+            self._cursor = changes[-1].cursor
+            text = frame("change", changed, self._cursor)
+            if len(self._kept) == KEPT_FRAMES:
+                self._floor = self._kept[0][0]
+            self._kept.append((self._cursor, text))
+            self._send(text)
+        if any(change.kind != "agent" for change in changes):
+            self._dirty.set()
+
+    def _lose(self, error: Exception, failures: int) -> None:
+        if failures == 0:
+            log.error("web.live_lost", error=str(error))
+        with self._lock:
+            self._cursor = ""
+            self._send(self.pulse())
+
+    def _count(self) -> None:
+        again = 0
+        while not self._stopping.is_set():
+            happened = self._dirty.wait(RESTING_SECONDS if not again else 3 * FRESH_SECONDS)
+            self._dirty.clear()
+            if self._stopping.is_set():
+                return
+            if happened:
+                self._stopping.wait(FRESH_SECONDS)
+            again = 1 if happened else 0
+            if self.ready:
+                self._update_today()
+
+    def _update_today(self) -> None:
+        site, now = self._board.site, self._clock()
+        try:
+            stats = self._store.queue_stats(midnight(site.settings.timezone, now), now)
+        except StoreUnavailable as error:
+            log.warning("web.today_not_read", error=str(error))
+            return
+        with self._lock:
+            changed = self._board.load_today({name: one.counts for name, one in stats.items()}, now)
+            if self.ready:
+                self._send(frame("change", changed))
+
+
+def midnight(timezone: str, now: float) -> float:
+    """When the day that `now` is in began, in a time zone (UTC for an unknown one)."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _order(id: str) -> tuple[int, int]:
+    """The place of a Redis stream id, (-1, 0) for what is none."""
+    milliseconds, _, number = id.partition("-")
+    if not (milliseconds.isdecimal() and number.isdecimal() and len(id) < 50):
+        return (-1, 0)
+    return int(milliseconds), int(number)

@@ -1,0 +1,172 @@
+"""Signing in and out, one-time links, one's own page."""
+
+import time
+from urllib.parse import urlsplit
+
+import limits
+from apiflask import APIBlueprint
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from contactcentre.live.errors import LiveError
+from contactcentre.store import StoreUnavailable
+from contactcentre.web import accounts
+from contactcentre.web.errors import SignInNeeded, TooManyTries
+from contactcentre.web.permissions import GRANTS, Permission, granted, public, requires
+from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out
+from contactcentre.web.wiring import limiter, services
+
+PER_ADDRESS = limits.parse("300 per 5 minutes")
+"""A whole office may sign in at the same minute behind one address."""
+
+PER_NAME = limits.parse("8 per 5 minutes")
+"""Tries of one name from one address; a right password starts the count anew."""
+
+blueprint = APIBlueprint("account", __name__, enable_openapi=False)
+
+
+@blueprint.get("/login")
+@public
+def login() -> ResponseReturnValue:
+    account = current_account()
+    if account is not None:
+        return redirect(_home(account.role))
+    return render_template("login.html", next=_local(request.args.get("next", "")))
+
+
+@blueprint.post("/login")
+@public
+def log_in() -> ResponseReturnValue:
+    name = request.form.get("name", "").strip().lower()[:64]
+    next = _local(request.form.get("next", ""))
+    _try(name)
+    user = accounts.authenticate(services().store, name, request.form.get("password", ""))
+    if user is None:
+        services().store.audit(name, "session.refuse", "", {}, address_of(request))
+        text = "Name and password do not belong together."
+        return render_template("login.html", next=next, name=name, problem=text), 403
+    _succeeded(name)
+    sign_in(services().sessions, user, time.time())
+    services().store.audit(user.name, "session.open", "", {}, address_of(request))
+    return redirect(next or _home(user.role), 303)
+
+
+@blueprint.post("/logout")
+@requires(Permission.SELF)
+def log_out() -> ResponseReturnValue:
+    account = current_account()
+    sign_out(services().sessions)
+    if account is not None:
+        services().store.audit(account.name, "session.close", "", {}, address_of(request))
+    return redirect(url_for("account.login"), 303)
+
+
+@blueprint.get("/welcome")
+@public
+def welcome() -> ResponseReturnValue:
+    """Where a one-time link leads. The token is behind the `#`, so a script of the page puts it into the form."""
+    return render_template("welcome.html")
+
+
+@blueprint.post("/welcome")
+@public
+def accept() -> ResponseReturnValue:
+    """With a token alone: shows the form for the password. With a password too: sets it, uses the link up, signs in."""
+    store, now = services().store, time.time()
+    token = request.form.get("token", "").strip()[:200]
+    _try("by one-time link")
+    user = accounts.holder(store, token, now)
+    if user is None:
+        return render_template("welcome.html", problem=UNUSABLE), 410
+    password = request.form.get("password")
+    if password is None:
+        return render_template("password.html", user=user, token=token)
+    try:
+        if password != request.form.get("again", ""):
+            raise accounts.PasswordRefused("The two passwords differ.")
+        user = accounts.set_password(store, token, password, now)
+    except accounts.PasswordRefused as refused:
+        return render_template("password.html", user=user, token=token, problem=str(refused)), 422
+    except accounts.LinkUnusable:
+        return render_template("welcome.html", problem=UNUSABLE), 410
+    _succeeded("by one-time link")
+    store.audit(user.name, "user.password", user.name, {"by": "one-time link"}, address_of(request))
+    services().sessions.close_all(user.name)
+    sign_in(services().sessions, user, now)
+    return redirect(_home(user.role), 303)
+
+
+UNUSABLE = "This link cannot be used: it was used already, a newer one was made, or it is older than 24 hours."
+
+
+@blueprint.get("/me")
+@requires(Permission.SELF)
+def me() -> ResponseReturnValue:
+    return render_template("me.html", permissions=sorted(GRANTS[_me().role]))
+
+
+@blueprint.post("/me/password")
+@requires(Permission.SELF)
+def change_password() -> ResponseReturnValue:
+    account, store = _me(), services().store
+    _try(account.name)
+    problem = ""
+    if accounts.authenticate(store, account.name, request.form.get("current", "")) is None:
+        problem = "That is not your password of now."
+    elif request.form.get("password", "") != request.form.get("again", ""):
+        problem = "The two new passwords differ."
+    else:
+        try:
+            accounts.change_password(store, account.name, request.form.get("password", ""))
+        except accounts.PasswordRefused as refused:
+            problem = str(refused)
+    permissions = sorted(GRANTS[account.role])
+    if problem:
+        return render_template("me.html", permissions=permissions, problem=problem), 422
+    _succeeded(account.name)
+    store.audit(account.name, "user.password", account.name, {"by": "own page"}, address_of(request))
+    services().sessions.close_all(account.name)
+    sign_in(services().sessions, account.user, time.time())
+    return redirect(url_for("account.me", changed=1), 303)
+
+
+@blueprint.app_context_processor
+def signed_in() -> dict[str, object]:
+    try:
+        account = current_account()
+    except (StoreUnavailable, LiveError):  # this may be the page that says so
+        account = None
+    allowed = {p.name for p in Permission if account is not None and granted(account.role, p)}
+    return {"account": account, "allowed": allowed, "site_name": services().fanout.site_name}
+
+
+def _me() -> SignedIn:
+    account = current_account()
+    if account is None:  # the guard lets nobody through who is not signed in
+        raise SignInNeeded
+    return account
+
+
+def _home(role: str) -> str:
+    if granted(role, Permission.LIVE):
+        return url_for("live.page")
+    return url_for("contacts.page" if granted(role, Permission.CONTACTS) else "account.me")
+
+
+def _local(target: str) -> str:
+    """The target if it is a path on this server, else nothing: a login must not send people to another site."""
+    parts = urlsplit(target)
+    good = target.startswith("/") and not target.startswith("//") and "\\" not in target and not parts.netloc
+    return target if good and target.isprintable() else ""
+
+
+def _try(name: str) -> None:
+    """Counts a try before it is made, so that many at once do not slip through. Raises TooManyTries."""
+    keeper, address = limiter().limiter, address_of(request)
+    for limit, key in ((PER_ADDRESS, ("sign-in", address)), (PER_NAME, ("sign-in", name, address))):
+        if not keeper.hit(limit, *key):
+            raise TooManyTries(f"At most {limit}. Wait until then.")
+
+
+def _succeeded(name: str) -> None:
+    limiter().limiter.clear(PER_NAME, "sign-in", name, address_of(request))

@@ -1,0 +1,109 @@
+"""The list of contacts, and one contact with its timeline and recordings."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apiflask import APIBlueprint
+from flask import make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from contactcentre.domain.events import Outcome
+from contactcentre.store import BadCursor
+from contactcentre.web.api.contacts import detail
+from contactcentre.web.errors import BadValue
+from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.timeline import NOISE, line
+from contactcentre.web.wiring import services
+
+PAGE = 50
+
+blueprint = APIBlueprint("contacts", __name__, enable_openapi=False)
+
+
+@blueprint.get("/contacts")
+@requires(Permission.CONTACTS)
+def page() -> ResponseReturnValue:
+    asked = {name: request.args.get(name, "").strip()[:80] for name in ("day", "queue", "agent", "caller", "outcome")}
+    since, until = _day(asked["day"])
+    if asked["outcome"] and asked["outcome"] not in list(Outcome):
+        raise BadValue(f"outcome {asked['outcome']!r} is none of {', '.join(Outcome)}")
+    try:
+        found = services().store.contacts(
+            since=since,
+            until=until,
+            queue=asked["queue"],
+            agent=asked["agent"],
+            caller=asked["caller"],
+            outcome=asked["outcome"],
+            limit=PAGE,
+            cursor=request.args.get("cursor", ""),
+        )
+    except BadCursor as error:
+        raise BadValue(str(error)) from None
+    _, site = services().store.site()
+    whole = "HX-Request" not in request.headers
+    response = make_response(
+        render_template(
+            "contacts.html" if whole else "contact_rows.html",
+            page=found,
+            asked=asked,
+            outcomes=list(Outcome),
+            queues=sorted(site.queues) if site else [],
+            agents=sorted(site.agents) if site else [],
+        )
+    )
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+@blueprint.get("/contacts/<id>")
+@requires(Permission.CONTACTS)
+def one(id: str) -> ResponseReturnValue:
+    found = detail(id)
+    technical = "technical" in request.args
+    lines = [line(event.at, event.kind, event.data) for event in found.events if technical or event.kind not in NOISE]
+    ends = [segment.ended or segment.started for segment in found.segments]
+    return render_template(
+        "contact.html",
+        contact=found.contact,
+        detail=found,
+        lines=lines,
+        technical=technical,
+        begin=found.contact.arrived,
+        end=max([found.contact.ended or found.contact.arrived, *ends]),
+    )
+
+
+def zone() -> ZoneInfo:
+    """The site's time zone, UTC if it names none that exists."""
+    try:
+        return ZoneInfo(services().fanout.timezone)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+@blueprint.app_template_filter()
+def moment(at: float | None, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A time in the site's time zone."""
+    return "" if at is None else datetime.fromtimestamp(at, zone()).strftime(pattern)
+
+
+@blueprint.app_template_filter()
+def span(seconds: float | None) -> str:
+    """0:07, 12:34, 1:02:03."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _day(text: str) -> tuple[float | None, float | None]:
+    """The beginning and end of an ISO date in the site's time zone; (None, None) for no date."""
+    if not text:
+        return None, None
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone())
+        return day.timestamp(), (day + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError):
+        raise BadValue(f"day {text!r} is no date like 2026-11-23") from None

@@ -1,0 +1,95 @@
+"""Who may do what: roles are sets of permissions, and every route names the one it needs.
+
+A route without `@requires` or `@public` is refused to everybody (`guard`), so a forgotten decorator fails closed.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from contactcentre.web.errors import Forbidden, SignInNeeded
+from contactcentre.web.session import current_account
+
+
+class Permission(StrEnum):
+    SELF = "self"  # one's own page and password; everyone who is signed in
+    LIVE = "live.see"  # queues, agents and contacts now
+    CONTACTS = "contacts.see"  # history with callers' numbers
+    LISTEN = "recordings.listen"
+    AUDIT = "audit.see"
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    SUPERVISOR = "supervisor"
+    AGENT = "agent"
+    AUDITOR = "auditor"
+
+
+GRANTS: Mapping[str, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.SUPERVISOR: frozenset({Permission.SELF, Permission.LIVE, Permission.CONTACTS, Permission.LISTEN}),
+    Role.AGENT: frozenset({Permission.SELF}),
+    Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
+}
+
+View = TypeVar("View", bound=Callable[..., Any])
+_MARK = "_contactcentre_permission"
+
+
+def granted(role: str, permission: Permission) -> bool:
+    """Unknown roles have no permission."""
+    return permission in GRANTS.get(role, frozenset())
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """The view may be used by signed-in accounts whose role has this permission."""
+
+    def mark(view: View) -> View:
+        setattr(view, _MARK, permission)
+        return view
+
+    return mark
+
+
+def public(view: View) -> View:
+    """The view may be used by anybody who reaches the server."""
+    setattr(view, _MARK, None)
+    return view
+
+
+def permission_of(view: Callable[..., Any]) -> Permission | None:
+    """None = public. Raises LookupError for a view that nobody marked."""
+    try:
+        return getattr(view, _MARK)  # type: ignore[no-any-return]
+    except AttributeError:
+        raise LookupError(f"{view!r} has neither @requires nor @public") from None
+
+
+def guard() -> ResponseReturnValue | None:
+    """Runs before every request. Raises SignInNeeded (401) or Forbidden (403); a page sends strangers to `/login`."""
+    if request.endpoint is None:  # no such page: the 404 tells nobody anything
+        return None
+    try:
+        permission = permission_of(current_app.view_functions[request.endpoint])
+    except LookupError:
+        raise Forbidden(f"The route {request.endpoint} has no permission.") from None
+    if permission is None:
+        return None
+    account = current_account()
+    if account is None:
+        if request.path.startswith("/api/"):
+            raise SignInNeeded
+        return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
+    if not granted(account.role, permission):
+        raise Forbidden(f"Your role ({account.role}) has no permission “{permission}”.")
+    return None
+
+
+def protect(app: Flask) -> None:
+    """Puts the guard before every request, and marks Flask's own route for static files as public."""
+    public(app.view_functions["static"])
+    app.before_request(guard)

@@ -1,0 +1,111 @@
+"""What the live page and the API say of queues, agents and contacts, in one shape.
+
+All times are epoch seconds UTC on the server's clock; durations are seconds.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Counts(Row):
+    """Agents by what they do now."""
+
+    available: int = 0
+    offered: int = Field(default=0, description="their phone rings")
+    talking: int = 0
+    wrap_up: int = 0
+    paused: int = 0
+    logged_out: int = 0
+
+
+class Today(Row):
+    """Numbers since midnight in the site's time zone, from stored events."""
+
+    offered: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    service_level: float | None = Field(default=None, description="from 0 to 1; null: nothing to divide by yet")
+
+
+class QueueRow(Row):
+    name: str
+    description: str = ""
+    threshold: float = Field(default=0, description="seconds within which a contact should be answered")
+    waiting: int = 0
+    oldest: float | None = Field(default=None, description="when the contact that waits longest entered this queue")
+    agents: Counts = Field(default=Counts(), description="of this queue's agents, wherever they work at the moment")
+    today: Today = Today()
+    formula: str = Field(default="", description="of the service level, in words")
+
+
+class AgentRow(Row):
+    name: str
+    full_name: str = ""
+    state: str
+    since: float
+    reason: str = Field(default="", description="of a pause")
+    contact_id: str = ""
+    queue: str = Field(default="", description="of the contact")
+    caller: str = Field(default="", description="of the contact")
+    deadline: float = Field(default=0, description="when ringing or wrap-up ends by itself; 0 = never")
+    then: str = Field(default="", description="what follows when the call is over: logout, pause:REASON or nothing")
+    calls: int = Field(default=0, description="answered since login")
+    queues: tuple[str, ...] = ()
+
+
+class ContactRow(Row):
+    id: str
+    state: str
+    since: float = 0
+    arrived: float = 0
+    queue: str = ""
+    agent: str = ""
+    caller: str = ""
+    caller_name: str = Field(default="", description="what the caller's side sent; anything may stand in it")
+    did: str = ""
+    flow: str = ""
+    entered: float | None = Field(default=None, description="when it entered its queue; null: it does not wait")
+    priority: int = 0
+    offered: str = Field(default="", description="the agent whose phone rings for it")
+    node: str = ""
+
+
+class Totals(Row):
+    """Over all queues; an agent of several queues counts once."""
+
+    waiting: int = 0
+    oldest: float | None = None
+    contacts: int = 0
+    agents: Counts = Counts()
+    today: Today = Today()
+
+
+class SiteFacts(Row):
+    name: str
+    timezone: str = "UTC"
+    version: int = 0
+    service_level: str = Field(default="", description="the formula of the service level over all queues, in words")
+
+
+class Change(Row):
+    """What changed. A value of null: it is no longer there."""
+
+    now: float
+    queues: dict[str, QueueRow | None] = {}
+    agents: dict[str, AgentRow | None] = {}
+    contacts: dict[str, ContactRow | None] = {}
+    totals: Totals | None = None
+    today_at: float | None = Field(default=None, description="when today's numbers were read")
+
+
+class Snapshot(Row):
+    now: float
+    site: SiteFacts
+    queues: dict[str, QueueRow]
+    agents: dict[str, AgentRow]
+    contacts: dict[str, ContactRow]
+    totals: Totals
+    today_at: float | None = None

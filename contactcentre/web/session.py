@@ -1,0 +1,143 @@
+"""Who is signed in. The cookie holds a random token (in Flask's signed session); Redis holds, under the token's hash,
+whose it is. So signing out, a new password or a disabled account end a session at once, wherever its cookie lies.
+"""
+
+import hashlib
+import json
+import secrets
+import time
+
+from apiflask import APIFlask
+from flask import Request, Response, request
+from flask import session as cookie
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user  # type: ignore[import-untyped]
+from redis import Redis
+
+from contactcentre.live.connection import PREFIX, ask
+from contactcentre.store import Store, User
+
+IDLE_SECONDS = 60 * 60
+"""A session ends after so long without a request; an open live page counts as use."""
+
+LONGEST_SECONDS = 12 * 60 * 60
+"""A session ends so long after signing in, whatever happens: one shift."""
+
+
+class Sessions:
+    """Open sessions in Redis. All methods raise live.errors.Away when it does not answer."""
+
+    def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
+        self._redis, self._prefix = redis, f"{prefix}web:"
+
+    def open(self, user: str, now: float) -> str:
+        """A new session's token, 256 random bits."""
+        token = secrets.token_urlsafe(32)
+        key = self._key(token)
+        ask(self._redis, "SET", key, json.dumps({"user": user, "opened": now}), "EX", IDLE_SECONDS)
+        ask(self._redis, "SADD", self._all(user), key)
+        ask(self._redis, "EXPIRE", self._all(user), LONGEST_SECONDS)
+        return token
+
+    def user_of(self, token: str, now: float) -> str | None:
+        """Whose session it is, None when it has ended. Asking counts as use."""
+        key = self._key(token)
+        text = ask(self._redis, "GETEX", key, "EX", IDLE_SECONDS)
+        if text is None:
+            return None
+        record = json.loads(text)
+        if now >= record["opened"] + LONGEST_SECONDS:
+            ask(self._redis, "DEL", key)
+            return None
+        return str(record["user"])
+
+    def close(self, token: str) -> None:
+        ask(self._redis, "DEL", self._key(token))
+
+    def close_all(self, user: str) -> int:
+        """Ends all sessions of a user; returns how many were open."""
+        keys = list(ask(self._redis, "SMEMBERS", self._all(user)))
+        ask(self._redis, "DEL", self._all(user))
+        return int(ask(self._redis, "DEL", *keys)) if keys else 0
+
+    def _key(self, token: str) -> str:
+        return f"{self._prefix}session:{hashlib.sha256(token.encode()).hexdigest()}"
+
+    def _all(self, user: str) -> str:
+        return f"{self._prefix}sessions:{user}"
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """The account behind a request, and the token of its session."""
+
+    def __init__(self, user: User, token: str) -> None:
+        self.user, self.token = user, token
+
+    @property
+    def name(self) -> str:
+        return self.user.name
+
+    @property
+    def role(self) -> str:
+        return self.user.role
+
+    def get_id(self) -> str:
+        return self.token
+
+
+def current_account() -> SignedIn | None:
+    """The account that makes this request; None = nobody is signed in."""
+    return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+def sign_in(sessions: Sessions, user: User, now: float) -> None:
+    """Begins a new session. What the cookie held before is dropped, so nobody can plant a session on a browser."""
+    cookie.clear()
+    cookie.permanent = True
+    login_user(SignedIn(user, sessions.open(user.name, now)))
+
+
+def sign_out(sessions: Sessions) -> None:
+    account = current_account()
+    if account is not None:
+        sessions.close(account.token)
+    logout_user()
+    cookie.clear()
+
+
+class _CookieInterface(SecureCookieSessionInterface):
+    """The cookie is `Secure` whenever the page came over https. Over plain http (which only the loopback address should
+    serve) a browser would not send a Secure cookie back, and nobody could sign in."""
+
+    def get_cookie_secure(self, app: object) -> bool:
+        return request.is_secure
+
+
+def install(app: APIFlask, store: Store, sessions: Sessions) -> None:
+    app.config.update(
+        SESSION_COOKIE_NAME="contactcentre",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=LONGEST_SECONDS,
+    )
+    app.session_interface = _CookieInterface()
+    manager = LoginManager(app)
+    manager.session_protection = None  # it would sign people out who change between Wi-Fi and cable
+
+    @manager.user_loader  # type: ignore[untyped-decorator]
+    def load(token: str) -> SignedIn | None:
+        name = sessions.user_of(token, time.time())
+        user = store.user_named(name) if name else None
+        return SignedIn(user, token) if user and not user.disabled else None
+
+
+def address_of(asked: Request) -> str:
+    """Where a request came from, for the audit log and rate limits."""
+    return asked.remote_addr or ""
+
+
+def forbid_storing(response: Response) -> Response:
+    """Pages with people's data must not lie in a browser's or proxy's cache."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,112 @@
+"""A contact's events as sentences. What callers sent is quoted as text; the templates escape it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contactcentre.domain.events import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    at: float
+    text: str
+    more: tuple[str, ...] = ()
+    state: str = ""  # colours the mark
+
+
+def line(at: float, kind: str, data: Mapping[str, Any]) -> Line:
+    """One event in words; an unknown kind shows its own name and data."""
+    try:
+        text, more, state = _say(kind, data)
+    except (KeyError, TypeError, ValueError):
+        text, more, state = kind, (), ""
+    return Line(at, text, tuple(part for part in more if part), state)
+
+
+def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    match kind:
+        case Kind.ARRIVED:
+            name = f" ({data['caller_name']})" if data["caller_name"] else ""
+            return f"{data['caller'] or 'A withheld number'}{name} called {data['did']}", (_flow(data),), "ivr"
+        case Kind.ANSWERED:
+            return "We answered", (), ""
+        case Kind.ENDED:
+            by = {"caller": "the caller", "agent": "the agent", "system": "the system"}.get(data["by"], data["by"])
+            return f"The contact ended: {_words(data['outcome'])}", (f"Hung up by {by}.",), str(data["outcome"])
+        case Kind.NODE:
+            return f"Flow {data['flow']}: {data['node']} ({data['type']})", (), "ivr"
+        case Kind.CHOSE:
+            return f"{data['node']}: {data['choice']}", (), "ivr"
+        case Kind.SET:
+            return f"{data['name']} = {data['value']}", (), ""
+        case Kind.QUEUED:
+            needs = f"It needs {data['requirement']}." if data["requirement"] else ""
+            rank = f"Priority {data['priority']}." if data["priority"] else ""
+            return f"Waits in queue {data['queue']}", (needs, rank), "waiting"
+        case Kind.ANNOUNCED:
+            return f"Was told: place {data['position']} in {data['queue']}", (), ""
+        case Kind.UNQUEUED:
+            return f"Left queue {data['queue']} after {data['waited']:.0f} s: {_words(data['reason'])}", (), ""
+        case Kind.DECISION:
+            return _decision(data)
+        case Kind.OFFERED:
+            return f"Offered to {data['agent']}", (), "offered"
+        case Kind.RINGING:
+            return f"The phone of {data['agent']} rings", (), "offered"
+        case Kind.ACCEPTED:
+            return f"{data['agent']} answered", (), "talking"
+        case Kind.REFUSED:
+            return f"{data['agent']} did not take it: {_words(data['result'])}", (), "paused"
+        case Kind.TALK_STARTED:
+            return f"Talks with {data['agent']}", (), "talking"
+        case Kind.TALK_ENDED:
+            return f"The talk with {data['agent']} ended", (), ""
+        case Kind.RECORDING_STARTED:
+            return "Recording began", (), ""
+        case Kind.RECORDING_ENDED:
+            return "Recording ended", (), ""
+        case Kind.RECORDING_STORED:
+            return f"Recording stored ({data['seconds']:.0f} s)", (), ""
+        case Kind.RECORDING_FAILED:
+            return "The recording could not be stored", (str(data["error"]),), "lost"
+        case Kind.VOICEMAIL:
+            return f"Left a message of {data['seconds']:.0f} s in {data['box']}", (), "voicemail"
+        case Kind.TRANSFERRED:
+            return f"Transferred to {data['to']}", (), ""
+        case Kind.WRAP_UP_STARTED:
+            return f"{data['agent']} is in wrap-up, {data['seconds']:.0f} s at most", (), "wrap_up"
+        case Kind.WRAP_UP_ENDED:
+            return f"{data['agent']} ended wrap-up", (), ""
+        case Kind.DISPOSITION:
+            return f"{data['agent']} noted: {data['code']}", (), ""
+    return kind, tuple(f"{name}: {value}" for name, value in data.items()), ""
+
+
+def _decision(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    rule = _words(data["rule"])
+    candidates = ", ".join(_candidate(one) for one in data["candidates"])
+    lines = [f"Candidates in order: {candidates}."] if candidates else []
+    lines += [f"Not {agent}: {_words(why)}." for agent, why in data["cut"]]
+    if data["agent"]:
+        return f"Routing chose {data['agent']}: {rule}", tuple(lines), "available"
+    return f"Routing found nobody: {rule}", tuple(lines), "waiting"
+
+
+def _candidate(one: Any) -> str:
+    if isinstance(one, str):
+        return one
+    agent, score = one
+    return f"{agent} ({score:g})"
+
+
+def _flow(data: Mapping[str, Any]) -> str:
+    return f"Flow {data['flow']} on {data['node']}." if data["flow"] else ""
+
+
+def _words(name: Any) -> str:
+    return str(name).replace("_", " ")
+
+
+NOISE = frozenset({Kind.LEG_STARTED, Kind.LEG_ANSWERED, Kind.LEG_ENDED, Kind.SET})
+"""Left out of the page's timeline at first; they are technical."""

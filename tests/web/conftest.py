@@ -1,0 +1,109 @@
+"""The web application on a real PostgreSQL and a real Redis, and somebody signed in."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+from redis import Redis
+
+from contactcentre.embedded import Services
+from contactcentre.live import Live
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from contactcentre.web import accounts, build
+from contactcentre.web.app import WebServices, create_app
+from tests.web.sample import site
+
+PASSWORD = "violet tractor pondering"
+ROOT = Path(__file__).parents[2]
+
+SignIn = Callable[[str], FlaskClient]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _assets() -> None:
+    """The pages' scripts and styles, built once if nobody did."""
+    try:
+        build.names()
+    except build.NotBuilt:
+        if not (ROOT / "node_modules").is_dir():
+            pytest.skip("the pages' assets are not built and npm's packages are not installed: npm ci")
+        subprocess.run(["npm", "run", "build"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def _migrated(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as store:
+        store.migrate()
+        yield store
+
+
+@pytest.fixture
+def store(_migrated: Store) -> Store:
+    """The module's store without a trace of the test before (the audit log and the site's versions stay)."""
+    names = "event, recording_event, agent_event, contact, leg, segment, queue_visit, recording, voicemail"
+    with _migrated._begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names}, user_account, one_time_link"))
+    return _migrated
+
+
+@pytest.fixture
+def web(
+    settings: Settings, services: Services, store: Store, redis: "Redis", database_url: str
+) -> Iterator[WebServices]:
+    store.save_site(site(), "test")
+    found = WebServices.connect(settings, database_url, services.redis_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def live(web: WebServices) -> Live:
+    return web.live
+
+
+@pytest.fixture
+def app(web: WebServices) -> APIFlask:
+    return create_app(web, TESTING=True)
+
+
+@pytest.fixture
+def sign_in(app: APIFlask, store: Store) -> SignIn:
+    """`sign_in("supervisor")` is a browser in which somebody of that role has signed in."""
+    hashed = accounts.hash_password(PASSWORD)
+
+    def make(role: str) -> FlaskClient:
+        client = app.test_client()
+        if store.user_named(f"a-{role}") is None:
+            store.add_user(f"a-{role}", hashed, role)
+        answer = post(client, "/login", "/login", name=f"a-{role}", password=PASSWORD)
+        assert answer.status_code == 303, answer.text
+        return client
+
+    return make
+
+
+def csrf(client: FlaskClient, page: str) -> str:
+    """The token in a page's form."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(page).text)
+    assert found, f"no form on {page}"
+    return found[1]
+
+
+def post(client: FlaskClient, page: str, action: str, **fields: str):  # type: ignore[no-untyped-def]
+    """Sends a form of a page, as a browser would."""
+    return client.post(action, data={"csrf_token": csrf(client, page), **fields})
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Waits until something that no event announces to a test has come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
