@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     ari_secret: SecretStr | None = None
     ari_secret_file: Path | None = None
     pbx_etc_dir: Path | None = None
+    pbx_recordings_dir: Path | None = None
 
     recordings_dir: Path = Path("recordings")
     prompts_dir: Path = Path("prompts")
@@ -103,9 +104,7 @@ class Settings(BaseSettings):
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/@\s]+(/\S*)?$", value):
-            raise ValueError(
-                "must look like http://HOST:PORT or https://HOST:PORT, without user and password"
-            )
+            raise ValueError("must look like http://HOST:PORT or https://HOST:PORT, without user and password")
         return value.rstrip("/") if value else None
 
     @model_validator(mode="before")
@@ -122,6 +121,7 @@ class Settings(BaseSettings):
                 "ari_user": known["ari_user"],
                 "ari_secret": known["ari_secret"],
                 "pbx_etc_dir": known["etc_dir"],
+                "pbx_recordings_dir": known["recordings_dir"],
             }
         except (OSError, ValueError, KeyError, TypeError):
             return values

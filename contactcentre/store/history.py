@@ -183,6 +183,29 @@ class History(Database):
             raise NoSuchRecording(f"there is no recording {id!r} (`contactcentre recording list` shows them)")
         return str(row["contact_id"]), _recording(row)
 
+    def recording_of_file(self, name: str) -> Recording | None:
+        """The recording that a file on the PBX (name without suffix) is a side of; None when it is none of
+        ours."""
+        files = tables.recording.c.files
+        begun = name.rpartition("-")[0] or name  # a side is called ID, ID-left or ID-right
+        candidates = sa.select(tables.recording).where(tables.recording.c.id.in_([name, begun]))
+        statement = candidates.where(sa.or_(files["left"].astext == name, files["right"].astext == name))
+        with self._begin() as connection:
+            row = connection.execute(statement).mappings().first()
+        return None if row is None else _recording(row)
+
+    def unfinished_recordings(self, before: float, limit: int = 100) -> list[str]:
+        """Ids of recordings that ended before a time and were neither stored nor given up."""
+        columns = tables.recording.c
+        statement = (
+            sa.select(columns.id)
+            .where(columns.ended < before, columns.stored_at.is_(None), columns.failed_at.is_(None))
+            .order_by(columns.ended)
+            .limit(limit)
+        )
+        with self._begin() as connection:
+            return [str(id) for id in connection.scalars(statement)]
+
     def expired_recordings(
         self, days: Mapping[str, float], default_days: float, now: float, limit: int = MAX_PAGE
     ) -> list[tuple[str, Recording]]:

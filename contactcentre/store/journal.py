@@ -79,6 +79,13 @@ class JournalWriter(Database):
             batch.fold(contact_ids)
             batch.write()
 
+    def reject(self, text: str, error: Exception) -> None:
+        """Puts a fact aside that could not even be tried."""
+        with self._begin() as connection:
+            batch = _Batch(connection)
+            batch.reject(text, error)
+            batch.write()
+
     def rejected(self, limit: int = 100) -> list[tuple[float, str, str]]:
         """(at, text, error) of facts that could not be stored, newest first."""
         table = tables.rejected_event.c

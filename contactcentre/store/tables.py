@@ -210,6 +210,11 @@ sa.Index(
     recording.c.stored_at,
     postgresql_where=recording.c.stored_at.is_not(None) & recording.c.deleted_at.is_(None),
 )
+sa.Index(
+    "ix_recording_unfinished",
+    recording.c.ended,
+    postgresql_where=recording.c.stored_at.is_(None) & recording.c.failed_at.is_(None),
+)
 
 voicemail = sa.Table(
     "voicemail",

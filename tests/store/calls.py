@@ -61,3 +61,12 @@ def answered(at: float = DAY, **facts: Any) -> Call:
     call = Call(at, **facts).add(0, Kind.ANSWERED).add(0, Kind.NODE, flow="main", node="welcome", type="answer")
     call.queued(10).offered(12).missed(17).offered(20, "bob").talked(30, 60, "bob")
     return call.ended(90).wrapped(90, 12, "bob")
+
+
+def recorded_call(recording: str, at: float = DAY, queue: str = "support", **facts: Any) -> Call:
+    """Talks at once for 3 s; the recording's right side began 0.5 s after the left one."""
+    call = Call(at, **facts).queued(0, queue).offered(0, queue=queue)
+    call.add(1, Kind.RECORDING_STARTED, recording=recording, agent="alice", queue=queue).talked(1, 3, queue=queue)
+    files = {"left": f"{recording}-left", "right": f"{recording}-right"}
+    data = {"recording": recording, "agent": "alice", "queue": queue, "files": files}
+    return call.add(4, Kind.RECORDING_ENDED, offsets={"left": 0.0, "right": 0.5}, **data).ended(4)

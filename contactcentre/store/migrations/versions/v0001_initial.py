@@ -176,6 +176,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("stored_at IS NOT NULL AND deleted_at IS NULL"),
     )
+    op.create_index(
+        "ix_recording_unfinished",
+        "recording",
+        ["ended"],
+        unique=False,
+        postgresql_where=sa.text("stored_at IS NULL AND failed_at IS NULL"),
+    )
     op.create_table(
         "recording_event",
         sa.Column("recording", sa.Text(), nullable=False),

@@ -1,0 +1,32 @@
+"""Write what happens into the history: from the Redis stream to PostgreSQL."""
+
+import signal
+from types import FrameType
+
+import click
+
+from contactcentre import logs
+from contactcentre.cli.context import open_services
+from contactcentre.settings import Settings
+
+
+@click.command()
+def command() -> None:
+    """Run the recorder until SIGTERM. It may be stopped or killed at any moment: facts wait in the stream."""
+    from contactcentre.live import connect
+    from contactcentre.store import Store
+    from contactcentre.tasks.app import assemble_soon, connect_broker
+    from contactcentre.tasks.recorder import Recorder
+
+    settings = Settings().prepare()
+    logs.configure(settings.log_level, settings.log_format, process="recorder", node=settings.node)
+    with open_services(settings) as services, Store(services.database_url) as store:
+        connect_broker(services.celery_url)
+        recorder = Recorder(store, connect(services.redis_url), f"recorder@{settings.node}", assemble_soon)
+
+        def end(number: int, frame: FrameType | None) -> None:
+            recorder.stop()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        recorder.run()

@@ -1,0 +1,45 @@
+"""Do what may take long: assemble recordings, delete them when their time is over."""
+
+import click
+
+from contactcentre import logs
+from contactcentre.cli.context import open_services
+from contactcentre.settings import Settings
+
+
+@click.command()
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Jobs at the same time.")
+@click.option(
+    "--beat/--no-beat", default=True, show_default=True, help="Also start the nightly jobs: in one worker only."
+)
+def command(processes: int, beat: bool) -> None:
+    """Run the worker until SIGTERM; jobs that run are finished first."""
+    from celery.signals import setup_logging
+
+    from contactcentre.store import Store
+    from contactcentre.tasks.app import app, connect_broker
+    from contactcentre.tasks.jobs import workshop
+
+    settings = Settings().prepare()
+    logs.configure(settings.log_level, settings.log_format, process="worker", node=settings.node)
+    setup_logging.connect(lambda **_: None, weak=False)  # ours are configured
+    with open_services(settings) as services:
+        with Store(services.database_url) as store:
+            store.migrate()
+        connect_broker(services.celery_url)
+        workshop.open(settings, services)
+        state = settings.state_dir / "worker"
+        state.mkdir(exist_ok=True)
+        worker = app.Worker(
+            hostname=f"worker@{settings.node}",
+            concurrency=processes,
+            pool="prefork",
+            beat=beat,
+            schedule_filename=str(state / "schedule"),
+            loglevel=settings.log_level.upper(),
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
+        )
+        worker.start()
+    raise SystemExit(worker.exitcode or 0)

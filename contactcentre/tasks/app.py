@@ -1,0 +1,59 @@
+"""The Celery application: JSON only, acknowledged after the work, Redis as broker (`redis://`,
+`redis+socket://`).
+
+A task carries ids, never data: it reads what it needs from the store, so that doing it twice, late or after a
+restart is always right. Results are not kept; what a task achieved is a fact in the journal.
+"""
+
+from celery import Celery
+from celery.schedules import crontab
+
+ASSEMBLE = "contactcentre.assemble"
+REASSEMBLE = "contactcentre.assemble_left_over"
+RETENTION = "contactcentre.retention"
+SWEEP = "contactcentre.sweep_pbx"
+
+VISIBILITY_SECONDS = 600
+"""A task whose worker died is given to another one after so long. No task and no retry delay takes longer."""
+
+app = Celery("contactcentre", include=["contactcentre.tasks.jobs"])
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_default_queue="contactcentre",
+    task_soft_time_limit=VISIBILITY_SECONDS - 60,
+    task_time_limit=VISIBILITY_SECONDS - 30,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_max_tasks_per_child=500,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+    },
+    timezone="UTC",
+    beat_schedule={
+        # what the recorder could not hand over, or a worker lost
+        "left over": {"task": REASSEMBLE, "schedule": 60.0, "options": {"expires": 60}},
+        "retention": {"task": RETENTION, "schedule": crontab(hour="2", minute="15")},
+        "sweep": {"task": SWEEP, "schedule": crontab(hour="2", minute="45")},
+    },
+)
+
+
+def connect_broker(celery_url: str) -> None:
+    """Tells where the broker is; call it once at the start of a process."""
+    app.conf.broker_url = celery_url
+
+
+def assemble_soon(recording: str) -> None:
+    """Asks a worker to assemble a recording that has ended. Asking twice is harmless. Raises kombu's
+    OperationalError when the broker does not take it within some seconds; `assemble_left_over` finds the
+    recording then."""
+    app.send_task(ASSEMBLE, [recording], retry=False, ignore_result=True)

@@ -1,0 +1,142 @@
+"""What a worker does. Each job finds the state of things by itself, so it may run twice, late, or after
+another one died."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import worker_process_init
+
+from contactcentre import logs
+from contactcentre.embedded import Services
+from contactcentre.live import Journal, LiveError, connect
+from contactcentre.settings import Settings
+from contactcentre.store import NoSuchRecording, Store, StoreUnavailable
+from contactcentre.tasks.app import ASSEMBLE, REASSEMBLE, RETENTION, SWEEP, assemble_soon
+from contactcentre.tasks.audio import BadAudio, NotReady
+from contactcentre.tasks.keeping import BadName, Keeper
+
+RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
+"""Pauses between the tries to assemble a recording; the PBX closes its files some moments after the call's
+end."""
+LEFT_OVER_SECONDS = 180.0
+"""A recording that ended so long ago and is neither stored nor failed has lost its task."""
+
+log = logs.get(__name__)
+
+
+class Workshop:
+    """What the jobs of this process need. Connections are made after the fork, by whoever needs them first."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._services: Services | None = None
+        self._store: Store | None = None
+        self._owner = 0
+
+    def open(self, settings: Settings, services: Services) -> None:
+        self._settings, self._services = settings, services
+
+    @property
+    def settings(self) -> Settings:
+        assert self._settings is not None, "Workshop.open comes first"
+        return self._settings
+
+    @property
+    def store(self) -> Store:
+        assert self._services is not None, "Workshop.open comes first"
+        if self._store is None or self._owner != os.getpid():
+            self._store, self._owner = Store(self._services.database_url, pool_size=1), os.getpid()
+        return self._store
+
+    @contextmanager
+    def keeper(self) -> Iterator[Keeper]:
+        """A keeper whose facts are in Redis when the block ends. Raises LiveError when Redis does not take
+        them."""
+        assert self._services is not None, "Workshop.open comes first"
+        spool = self.settings.state_dir / "spool" / f"worker-{os.getpid()}.jsonl"
+        redis = connect(self._services.redis_url, connections=2)
+        journal = Journal(redis, spool)
+        try:
+            yield Keeper(self.store, journal, self.settings.recordings_dir, self.settings.pbx_recordings_dir)
+            journal.flush()
+        finally:
+            # what Redis did not take is not kept here: the job runs again and says it again
+            journal.release()
+            spool.unlink(missing_ok=True)
+            redis.close()
+
+
+workshop = Workshop()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _prepare(**_: Any) -> None:
+    for spool in Path(workshop.settings.state_dir / "spool").glob("worker-*.jsonl"):
+        if not Path(f"/proc/{spool.stem.removeprefix('worker-')}").exists():
+            spool.unlink(missing_ok=True)
+
+
+@shared_task(bind=True, name=ASSEMBLE, max_retries=len(RETRY_SECONDS))  # type: ignore[untyped-decorator]
+def assemble(task: "Task[..., None]", recording: str) -> None:
+    """Makes one stereo file of a recording that has ended, stores it and notes the fact, whatever comes of
+    it."""
+    tries = task.request.retries
+    last = tries >= len(RETRY_SECONDS)
+    pause = RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+    try:
+        contact_id, found = workshop.store.recording(recording)
+        with workshop.keeper() as keeper:
+            try:
+                made = keeper.store_recording(contact_id, found, last_try=last)
+            except (NotReady, OSError) as error:
+                if not last:
+                    raise
+                keeper.failed(contact_id, recording, str(error))
+                return
+            except (BadAudio, BadName) as error:
+                keeper.failed(contact_id, recording, str(error))
+                return
+        if made is not None:
+            log.info(
+                "recording stored", contact_id=contact_id, recording=recording, seconds=made.seconds, bytes=made.bytes
+            )
+    except (NotReady, OSError, StoreUnavailable, LiveError, NoSuchRecording) as error:
+        if last:
+            log.error("recording left for later", recording=recording, error=str(error))
+            return
+        log.info("recording not ready", recording=recording, reason=str(error), again_in=pause)
+        raise task.retry(exc=error, countdown=pause) from error
+
+
+@shared_task(name=REASSEMBLE)  # type: ignore[untyped-decorator]
+def assemble_left_over() -> int:
+    """Gives recordings whose task was lost a new one."""
+    left = workshop.store.unfinished_recordings(time.time() - LEFT_OVER_SECONDS)
+    for recording in left:
+        assemble_soon(recording)
+    if left:
+        log.warning("recordings had no task", number=len(left))
+    return len(left)
+
+
+@shared_task(name=RETENTION)  # type: ignore[untyped-decorator]
+def retention() -> int:
+    """Deletes recordings that are older than their queue's `retention_days`."""
+    with workshop.keeper() as keeper:
+        retired = keeper.retire(workshop.store.site()[1], time.time())
+    log.info("retention", deleted=retired)
+    return retired
+
+
+@shared_task(name=SWEEP)  # type: ignore[untyped-decorator]
+def sweep_pbx() -> int:
+    """Deletes our files on the PBX that nobody needs any more."""
+    with workshop.keeper() as keeper:
+        swept = keeper.sweep(time.time())
+    log.info("sweep", deleted=swept)
+    return swept

@@ -1,0 +1,183 @@
+"""Takes facts from the Redis stream, writes them to PostgreSQL, and acknowledges after the commit.
+
+Killed at any moment it loses nothing (what was not acknowledged is delivered again) and doubles nothing (a
+fact's key is in the database already). Either side may go away for as long as it likes: facts wait in the
+stream.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from redis import Redis
+
+from contactcentre import logs
+from contactcentre.domain.events import Event, Kind
+from contactcentre.live import AgentFact, JournalReader, LiveError
+from contactcentre.live.connection import PREFIX, ask
+from contactcentre.store import Recorded, Store, StoreUnavailable
+
+BATCH = 500
+BLOCK_SECONDS = 1.0
+BEAT_SECONDS = 1.0
+"""How often the recorder says how far it is."""
+LATE_SECONDS = 10.0
+"""A lag that is worth a warning in the log."""
+DRAIN_SECONDS = 10.0
+"""On SIGTERM: how long it goes on writing what is in the stream already."""
+GROUP = "recorder"
+
+log = logs.get(__name__)
+
+Entry = tuple[str, Event | AgentFact]
+
+
+class Recorder:
+    """`run` until `stop`. `recorded` is called after the commit with the ids of recordings that have ended,
+    perhaps more than once for each."""
+
+    def __init__(
+        self,
+        store: Store,
+        redis: "Redis",
+        consumer: str,
+        recorded: Callable[[str], None] = lambda recording: None,
+        prefix: str = PREFIX,
+    ) -> None:
+        self._store, self._redis, self._recorded = store, redis, recorded
+        self._reader = JournalReader(redis, GROUP, consumer, prefix)
+        self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
+        self._stop = threading.Event()
+        self._drain_until = 0.0
+        self._batch: list[Entry] = []  # read, and not yet acknowledged
+        self._committed = False  # is `_batch` in the database
+        self._backoff = Backoff()
+        self._beat_at = 0.0
+        self._late = False
+        self.written = self.rejected = 0
+        self.last_id = ""
+
+    def stop(self) -> None:
+        """Ends `run` when the stream is empty, or soon. May be called from a signal handler."""
+        self._drain_until = time.monotonic() + DRAIN_SECONDS
+        self._stop.set()
+
+    def run(self) -> None:
+        log.info("recording", consumer=GROUP, batch=BATCH)
+        while not (self._stop.is_set() and (self._backoff.failing or time.monotonic() > self._drain_until)):
+            try:
+                found = self.step(0.0 if self._stop.is_set() else BLOCK_SECONDS)
+            except (LiveError, StoreUnavailable) as error:
+                pause = self._backoff.failed()
+                log.warning("cannot record now", error=str(error), again_in=round(pause, 1), held=len(self._batch))
+                self._stop.wait(pause)
+                continue
+            if self._backoff.worked():
+                log.info("recording again")
+            if self._stop.is_set() and not found:
+                break
+        log.info("stopped", written=self.written, rejected=self.rejected, last_id=self.last_id)
+
+    def step(self, block: float = BLOCK_SECONDS) -> int:
+        """Reads, writes and acknowledges one batch; returns its size. Raises LiveError, StoreUnavailable;
+        then the batch is kept and the next step goes on with it."""
+        self._beat()
+        if not self._batch:
+            self._batch, self._committed = list(self._reader.read(BATCH, block)), False
+        size = len(self._batch)
+        if not size:
+            return 0
+        if not self._committed:
+            self._write(self._batch)
+            self._committed = True
+            self._hand_over()
+        self._reader.ack([entry_id for entry_id, _ in self._batch])
+        self.last_id = self._batch[-1][0]
+        self._batch = []
+        return size
+
+    def _write(self, batch: Sequence[Entry]) -> None:
+        """A fact that makes the store fail in a way nobody thought of is put aside, and the others are
+        written."""
+        facts = [fact for _, fact in batch]
+        try:
+            done = self._store.record(
+                [fact for fact in facts if isinstance(fact, Event)],
+                [fact for fact in facts if isinstance(fact, AgentFact)],
+            )
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("a batch makes the store fail", size=len(batch))
+            if len(batch) == 1:
+                self._store.reject(facts[0].to_json(), error)
+                done = Recorded(rejected=1)
+            else:
+                half = len(batch) // 2
+                self._write(batch[:half])
+                self._write(batch[half:])
+                return
+        self.written += done.written
+        self.rejected += done.rejected
+        if done.rejected:
+            log.error("facts could not be stored; see `contactcentre db rejected`", number=done.rejected)
+
+    def _hand_over(self) -> None:
+        for _, fact in self._batch:
+            if isinstance(fact, Event) and fact.kind is Kind.RECORDING_ENDED:
+                try:
+                    self._recorded(str(fact.data.get("recording", "")))
+                except Exception as error:  # the worker's own look around finds it later
+                    log.warning(
+                        "a recording was not handed to the worker yet", contact_id=fact.contact_id, error=str(error)
+                    )
+
+    def _beat(self) -> None:
+        now = time.time()
+        if now - self._beat_at < BEAT_SECONDS:
+            return
+        self._beat_at = now
+        backlog, oldest = self._reader.backlog(), ask(self._redis, "XRANGE", self._stream, "-", "+", "COUNT", 1)
+        lag = max(0.0, now - int(oldest[0][0].split("-")[0]) / 1000) if oldest else 0.0
+        state: dict[str, str | float] = {
+            "at": now,
+            "lag": round(lag, 3),
+            "backlog": backlog,
+            "last_id": self.last_id,
+            "pid": os.getpid(),
+            "written": self.written,
+            "rejected": self.rejected,
+            "refused": self._reader.refused,
+        }
+        ask(self._redis, "HSET", self._key, *(item for pair in state.items() for item in pair))
+        if (lag > LATE_SECONDS) is not self._late:
+            self._late = not self._late
+            say = log.warning if self._late else log.info
+            say(
+                "the history is behind" if self._late else "the history has caught up",
+                seconds=round(lag, 1),
+                backlog=backlog,
+            )
+
+
+class Backoff:
+    """Seconds to wait after failures in a row: 0.1, 0.2, 0.4 ... 5."""
+
+    def __init__(self, first: float = 0.1, most: float = 5.0) -> None:
+        self._first, self._most = first, most
+        self._next = first
+
+    @property
+    def failing(self) -> bool:
+        return self._next > self._first
+
+    def failed(self) -> float:
+        pause = self._next
+        self._next = min(self._most, self._next * 2)
+        return pause
+
+    def worked(self) -> bool:
+        """True when it had failed before."""
+        failing, self._next = self.failing, self._first
+        return failing
