@@ -77,11 +77,14 @@ def check_command(file: Path, site_file: Path | None, as_json: bool) -> None:
 @click.option("--caller", default="+33155501234", show_default=True, help="The caller's number.")
 @click.option("--did", default="", help="The number dialled.")
 @click.option("--language", default="", help="What the DID says; the flow's own wins.")
-@click.option("--lookup", "lookups", multiple=True, metavar="NODE=JSON|fail", help="What a lookup gets; else it fails.")
+@click.option("--lookup", "lookups", multiple=True, metavar="NODE=JSON|fail", help="What a lookup gets.")
 @click.option(
-    "--queue", "queues", default="answered", show_default=True, help="How waiting ends, in turn: answered, timeout, full, "
-    "empty, key:1, hangup."
-)  # fmt: skip
+    "--queue",
+    "queues",
+    default="answered",
+    show_default=True,
+    help="How waiting ends, in turn: answered, timeout, full, empty, key:1, hangup.",
+)
 @click.option("--transfers-fail", is_flag=True, help="Nobody answers a transfer.")
 def simulate_command(
     file: Path,

@@ -1,5 +1,6 @@
 """Nodes that decide or find out something without talking: hours, condition, set, lookup."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -22,6 +23,9 @@ from contactcentre.domain.flows.node import (
 )
 from contactcentre.domain.hours import Opening
 from contactcentre.domain.site import Hours, Level, Name
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def _sound(hours: Name | Hours) -> Name | Hours:
@@ -86,7 +90,7 @@ class SetNode(Node):
     priority."""
 
     type: Literal["set"]
-    vars: dict[Variable, Template | bool | int | float] = Field(default_factory=dict)
+    vars: dict[Variable, Template | bool | int | Finite] = Field(default_factory=dict)
     language: Language | None = None
     skills: dict[Name, Level] = Field(default_factory=dict)  # name -> least level; 0 takes the demand back
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None  # added to the queue's own
@@ -141,7 +145,7 @@ class LookupNode(Node):
     type: Literal["lookup"]
     url: Annotated[str, AfterValidator(_url), StringConstraints(max_length=template.MAX_TEXT)]
     method: Literal["GET", "POST"] = "GET"
-    body: dict[str, Template | bool | int | float] | None = None  # sent as JSON; POST only
+    body: dict[str, Template | bool | int | Finite] | None = None  # sent as JSON; POST only
     timeout: Annotated[float, Field(ge=0.1, le=30)] = 3  # seconds for the whole request
     max_bytes: Annotated[int, Field(ge=100, le=1_000_000)] = 65536
     fields: Annotated[dict[Variable, Path], BeforeValidator(_strings)] = Field(
@@ -178,6 +182,10 @@ class LookupNode(Node):
         return Go("ok")
 
 
+LARGEST = 2**53
+"""Greater whole numbers are kept as text: JSON's readers do not agree on them."""
+
+
 def _dig(values: Any, path: str) -> Scalar | None:
     for key in path.split("."):
         if isinstance(values, Mapping):
@@ -186,4 +194,8 @@ def _dig(values: Any, path: str) -> Scalar | None:
             values = values[int(key)]
         else:
             return None
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    if isinstance(values, int) and abs(values) > LARGEST:
+        return str(values)
     return values if isinstance(values, str | int | float | bool) else None

@@ -5,6 +5,7 @@ Boxes stand in even layers. Each way crosses the odd layers in between as a poin
 them is as wide as the way's label: so labels have room and never lie on one another.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +13,7 @@ from itertools import pairwise
 GAP = 26.0  # between neighbours in a layer
 BOX_HEIGHT, LABEL_HEIGHT, LAYER_GAP = 46.0, 16.0, 15.0
 SWEEPS = 12
+SETTLING = 60  # sweeps more, after which positions hardly move
 
 
 @dataclass(eq=False, slots=True)
@@ -79,6 +81,8 @@ def layout(start: str, sizes: Mapping[str, float], ways: Mapping[tuple[str, str]
         lines.append(Line(source, target, label, chain[::-1] if turned else chain, turned))
     _order(layers)
     _place(layers)
+    for line in lines:
+        _straighten(line.spots[1:-1], layers)
     left = min(spot.x - spot.width / 2 for layer in layers for spot in layer)
     for layer in layers:
         for spot in layer:
@@ -166,7 +170,7 @@ def _place(layers: list[list[Spot]]) -> None:
         for spot in layer:
             spot.x = x + spot.width / 2
             x += spot.width + GAP
-    for sweep in range(2 * SWEEPS):
+    for sweep in range(SWEEPS + SETTLING):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wished = []
             for spot in layer:
@@ -176,6 +180,33 @@ def _place(layers: list[list[Spot]]) -> None:
             weights = [1.0 if spot.name else 4.0 for spot in layer]
             for spot, x in zip(layer, _spread(wished, weights, apart), strict=True):
                 spot.x = x
+
+
+def _straighten(spots: list[Spot], layers: list[list[Spot]]) -> None:
+    """Puts the points of one way below one another, all of them or as many as there is room for."""
+    if len(spots) < 2:
+        return
+    least, most = zip(*(_room(spot, layers[spot.rank]) for spot in spots), strict=True)
+    x = min(max(spots[0].x, *least), *most)
+    if max(least) <= x:
+        for spot in spots:
+            spot.x = x
+    else:
+        _straighten(spots[: len(spots) // 2], layers)
+        _straighten(spots[len(spots) // 2 :], layers)
+
+
+def _room(spot: Spot, layer: list[Spot]) -> tuple[float, float]:
+    """The positions between which `spot` can move without touching its neighbours."""
+    place = layer.index(spot)
+    least, most = -math.inf, math.inf
+    if place:
+        before = layer[place - 1]
+        least = before.x + (before.width + spot.width) / 2 + GAP / 2
+    if place + 1 < len(layer):
+        after = layer[place + 1]
+        most = after.x - (after.width + spot.width) / 2 - GAP / 2
+    return min(least, spot.x), max(most, spot.x)
 
 
 def _spread(wished: Sequence[float], weights: Sequence[float], apart: Sequence[float]) -> list[float]:

@@ -128,11 +128,11 @@ class Scene:
         return template.fill(text, self.read())
 
     def set(self, name: str, value: Scalar | None) -> None:
-        """None takes the variable away. Texts are cut at template.MAX_TEXT characters."""
+        """None takes the variable away."""
         if value is None:
             self.variables.pop(name, None)
         else:
-            self.variables[name] = value[: template.MAX_TEXT] if isinstance(value, str) else value
+            self.variables[name] = template.clean(value) if isinstance(value, str) else value
         self.notes.append((Kind.SET, {"name": name, "value": "" if value is None else self.variables[name]}))
 
 

@@ -2,6 +2,7 @@
 text."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
@@ -34,6 +35,12 @@ def url_quoted(value: str) -> str:
     """For any place in a URL's path or query. `..` and `.` alone would climb in a path, so they are left
     out."""
     return quote(value, safe="") if value.strip(".") else ""
+
+
+def clean(value: str) -> str:
+    """A text as a variable keeps it: no control characters or halves of characters (databases refuse some of
+    them), cut at MAX_TEXT."""
+    return "".join(sign for sign in value[:MAX_TEXT] if unicodedata.category(sign) not in ("Cc", "Cs"))
 
 
 def text(value: Scalar) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contactcentre.domain.events import Kind, LeftQueue
+from contactcentre.domain.flows import template
 from contactcentre.domain.flows.actions import (
     Action,
     Begin,
@@ -57,7 +58,11 @@ class Walker:
         self.flow = flow
         self._flows = {flow.name: flow, **(flows or {})}
         spoken = flow.language or language or site.settings.language
-        self._scene = Scene(site, flow.name, flow.start, flow.prompts, dict(variables or {}), spoken)
+        known = {
+            name: template.clean(value) if isinstance(value, str) else value
+            for name, value in (variables or {}).items()
+        }
+        self._scene = Scene(site, flow.name, flow.start, flow.prompts, known, spoken)
         self._action: Action | None = None
         self._idle = 0
         self._recent: list[str] = []
