@@ -5,6 +5,7 @@ version is undone: files back, reload again. An apply that was killed is found b
 next one: restored, or, where the PBX had passed every check, recorded in the store.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,10 +14,17 @@ from contactcentre.domain.site import Site
 from contactcentre.provision import backup
 from contactcentre.provision.plan import Check, Plan
 from contactcentre.provision.problems import ProvisionError
-from contactcentre.provision.target import AsteriskTarget
+from contactcentre.provision.target import AsteriskTarget, PbxUnreachable
 
-VERIFY_SECONDS = 8.0
+VERIFY_SECONDS = 5.0
 """A check is asked again for so long: some reloads go on after the console's answer."""
+
+BUSY_SECONDS = 15.0
+"""A PBX that reloads already is asked again for so long."""
+_BUSY = re.compile("already in progress|request queued")
+_REFUSED = re.compile(
+    "No such (command|module)|reload failure|not support|not properly initialized|already in progress"
+)
 
 Record = Callable[[Site, str, str], int]
 """Saves (site, by, comment) in the store; returns the version's number."""
@@ -34,6 +42,10 @@ class ApplyFailed(ProvisionError):
     def __init__(self, message: str, restored: bool) -> None:
         super().__init__(message)
         self.restored = restored
+
+
+class ReloadRefused(ProvisionError):
+    """The PBX did not reload what it was told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,10 @@ def recover(target: AsteriskTarget, current: Site, record: Record, say: Say = la
             backup.settle(target)
             return f"{about} after the PBX had passed every check: recorded it"
         backup.restore(target, running.backup)
-        _reload(target, running.reloads, say)
+        try:
+            _reload(target, running.reloads, say)
+        except ReloadRefused as refusal:
+            about += f" ({refusal})"
         backup.settle(target)
         return f"{about}: every file is as it was before, and was reloaded"
 
@@ -148,11 +163,19 @@ def _still_true(plan: Plan) -> None:
 
 
 def _reload(target: AsteriskTarget, commands: tuple[str, ...], say: Say) -> None:
+    """Raises ReloadRefused, with all that was refused, after every command was given; PbxUnreachable at once."""
+    refused = []
     for command in commands:
         say(command)
+        give_up = time.monotonic() + BUSY_SECONDS
         answer = target.console(command)
-        if "No such command" in answer or "failed" in answer.lower():
-            raise ProvisionError(f"`{command}`: {' '.join(answer.split())}")
+        while _BUSY.search(answer) and time.monotonic() < give_up:
+            time.sleep(0.2)
+            answer = target.console(command)
+        if _REFUSED.search(answer):
+            refused.append(f"`{command}`: {' '.join(answer.split())}")
+    if refused:
+        raise ReloadRefused("; ".join(refused))
 
 
 def _undo(target: AsteriskTarget, running: backup.Running, error: BaseException, say: Say) -> None:
@@ -161,11 +184,12 @@ def _undo(target: AsteriskTarget, running: backup.Running, error: BaseException,
     say("undoing: files restored")
     try:
         _reload(target, running.reloads, say)
-    except ProvisionError as again:
+    except PbxUnreachable as again:
         message = f"{error}. The files are as they were, but the PBX did not reload them: {again}"
         raise ApplyFailed(message, restored=False) from error
+    except ReloadRefused as again:
+        say(f"the PBX refused again: {again}")
     backup.settle(target)
     if isinstance(error, Exception):
-        raise ApplyFailed(
-            f"{error}. Undone: every file is as it was, and the PBX reloaded it", restored=True
-        ) from error
+        message = f"{error}. Undone: every file is as it was, and the PBX reloaded it"
+        raise ApplyFailed(message, restored=True) from error

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 import phonenumbers
 
 from contactcentre.domain import hours, requirements
+from contactcentre.domain.flows.model import read as read_flow
 from contactcentre.domain.site import Site
 from contactcentre.provision.problems import Problem, dotted, shown
-from contactcentre.provision.uses import endpoint_of
+from contactcentre.provision.uses import endpoint_of, flow_uses
 
 RESERVED = frozenset(
     {"general", "global", "globals", "system", "anonymous", "default", "contactcentre", "acl", "domain_alias"}
@@ -212,19 +213,25 @@ def _timezone(where: str, name: str) -> Iterator[Problem]:
 
 
 def _flows(site: Site) -> Iterator[Problem]:
-    try:
-        from contactcentre.domain.flows.check import check as check_flow
-        from contactcentre.domain.flows.model import Flow
-        from contactcentre.domain.flows.problems import FlowError
-    except ImportError:
-        return
     for name, data in site.flows.items():
-        try:
-            found = check_flow(Flow.parse(name, data), site)
-        except FlowError as error:
-            found = error.problems
+        _, found = read_flow(name, data)
         for problem in found:
-            if problem.error:
-                where = dotted(("flows", name, *problem.path))
-                value = "" if problem.value is None else f"{shown(problem.value)} "
-                yield Problem(where, "flow", f"{value}{problem.rule}")
+            where = dotted(("flows", name, *problem.path))
+            value = "" if problem.value is None else f"{shown(problem.value)} "
+            yield Problem(where, "flow", f"{value}{problem.rule}")
+        yield from _references(site, name)
+
+
+def _references(site: Site, flow: str) -> Iterator[Problem]:
+    """What a flow's nodes name must be in the site."""
+    known: dict[str, Collection[str]] = {
+        "queue": site.queues,
+        "hours": site.hours,
+        "flow": site.flows,
+        "agent": site.agents,
+        "did": site.dids,
+        "skill": site.skills,
+    }
+    for where, kind, name in flow_uses(site, flow):
+        if kind in known and name not in known[kind]:
+            yield _unknown(where, kind, name, known[kind])

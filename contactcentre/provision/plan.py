@@ -2,7 +2,7 @@
 nothing."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from contactcentre.provision.uses import endpoint_of
 
 RELOADS = {
     "musiconhold.conf": ("moh reload",),
-    "pjsip.conf": ("module reload res_pjsip.so", "module reload res_pjsip_outbound_registration.so"),
+    "pjsip.conf": ("module reload res_pjsip.so",),
     "queues.conf": ("queue reload all",),
     "extensions.conf": ("dialplan reload",),
     "ari.conf": ("module reload res_ari.so",),
@@ -112,18 +112,19 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
         main = _read(target.etc_dir / name)
         if not includes(main or "", f"{DIRECTORY}/{name}"):
             files += _change(target, name, _with_include(main, name))
-    return _made(site, before, files, _checks(site, before, foreign), fresh, notes)
+    return _made(site, before, files, _checks(site, before, own["pjsip.conf"]), fresh, notes)
 
 
 def plan_removal(target: AsteriskTarget, old_site: Site) -> Plan:
     """What it takes to leave the PBX as it was before the first apply."""
+    own = sections(target.etc_dir, "pjsip.conf", target.ours)
     files: list[FileChange] = []
     for name in FILES:
         main = _read(target.etc_dir / name)
         if main is not None:
             files += _change(target, name, _without_include(main, name))
         files += _change(target, f"{DIRECTORY}/{name}", None)
-    return _made(Site(), old_site, files, _checks(Site(), old_site, frozenset()), {}, [])
+    return _made(Site(), old_site, files, _checks(Site(), old_site, own), {}, [])
 
 
 def _made(
@@ -135,8 +136,10 @@ def _made(
     notes: list[str],
 ) -> Plan:
     touched = {Path(change.name).name for change in files}
-    reloads = tuple(command for file, commands in RELOADS.items() if file in touched for command in commands)
-    return Plan(site, before, tuple(files), reloads, tuple(checks) if reloads else (), fresh, tuple(notes))
+    reloads = [command for file, commands in RELOADS.items() if file in touched for command in commands]
+    if any("type = registration" in f"{change.old}{change.new}" for change in files):
+        reloads.append("module reload res_pjsip_outbound_registration.so")
+    return Plan(site, before, tuple(files), tuple(reloads), tuple(checks) if reloads else (), fresh, tuple(notes))
 
 
 def _foreign_endpoints(site: Site, own: Mapping[str, str]) -> tuple[frozenset[str], list[str]]:
@@ -181,7 +184,7 @@ def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozense
             yield Problem("", "in-use", f"the context {context} is {taken} {own['extensions.conf'][context]}")
 
 
-def _checks(site: Site, before: Site, foreign: frozenset[str]) -> list[Check]:
+def _checks(site: Site, before: Site, own: Collection[str]) -> list[Check]:
     checks: list[Check] = []
     endpoints = {endpoint_of(site, name): f"agent {name}" for name in site.agents} | {
         t: f"trunk {t}" for t in site.trunks
@@ -190,7 +193,7 @@ def _checks(site: Site, before: Site, foreign: frozenset[str]) -> list[Check]:
         command = f"pjsip show endpoint {endpoint}"
         checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint of {holder} exists"))
     old = {endpoint_of(before, name) for name in before.agents} | set(before.trunks)
-    for endpoint in sorted(old - set(endpoints) - foreign):
+    for endpoint in sorted(old - set(endpoints) - set(own)):
         command = f"pjsip show endpoint {endpoint}"
         checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint {endpoint} is gone", absent=True))
     for number in sorted(site.dids):

@@ -25,7 +25,7 @@ ARI_USER = "contactcentre"
 FALLBACK_SECONDS = 900
 """How long the PBX's own queue keeps a caller at most when the queue itself sets no limit."""
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029;\\]|\$\{|\$\[|^\s*\[|#\s*(?:try)?include|#\s*exec", re.I)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029;\\]|\$\{|\$\[|#\s*(?:try)?include|#\s*exec", re.I)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _ARGUMENT = re.compile(r"[A-Za-z0-9_.+*#@:/-]*")

@@ -50,6 +50,13 @@ def members(site: Site, queue: Queue) -> dict[str, int]:
     return found
 
 
+def flow_uses(site: Site, flow: str) -> Iterator[tuple[str, str, str]]:
+    """(where, kind, name) of everything that a flow's nodes name."""
+    for name, node in _nodes(site.flows[flow]).items():
+        for field, kind, used in _node_uses(node):
+            yield f"flows.{flow}.nodes.{name}.{field}", kind, used
+
+
 def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
     """(kind, name, where it is used)."""
     for number, did in site.dids.items():
@@ -71,10 +78,9 @@ def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
     for name, holder in site.agents.items():
         for skill in holder.skills:
             yield "skill", skill, f"agents.{name}.skills"
-    for name, flow in site.flows.items():
-        for node_name, node in _nodes(flow).items():
-            for kind, used in _node_uses(node):
-                yield kind, used, f"flows.{name}.nodes.{node_name}"
+    for flow in site.flows:
+        for where, kind, used in flow_uses(site, flow):
+            yield kind, used, where
 
 
 def _nodes(flow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -84,19 +90,20 @@ def _nodes(flow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(name): node for name, node in nodes.items() if isinstance(node, Mapping)}
 
 
-def _node_uses(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, kind in _REFERENCES.items():
-        if isinstance(node.get(key), str):
-            yield kind, node[key]
+def _node_uses(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(field, kind, name)."""
+    for field, kind in _REFERENCES.items():
+        if isinstance(node.get(field), str):
+            yield field, kind, node[field]
     if isinstance(node.get("requires"), str):
-        for skill in skills_in(node["requires"]):
-            yield "skill", skill
+        for skill in sorted(skills_in(node["requires"])):
+            yield "requires", "skill", skill
     if isinstance(node.get("skills"), Mapping):
         for skill in node["skills"]:
-            yield "skill", str(skill)
+            yield f"skills.{skill}", "skill", str(skill)
     if isinstance(node.get("to"), str) and ":" in node["to"]:
         kind, _, name = node["to"].partition(":")
-        yield kind, name
+        yield "to", kind, name
 
 
 def _along(site: Site, flow_name: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +121,7 @@ def _along(site: Site, flow_name: str) -> Iterator[tuple[str, str]]:
         if node is None or place in seen:
             continue
         seen.add(place)
-        for kind, name in _node_uses(node):
+        for _, kind, name in _node_uses(node):
             yield kind, name
             if kind == "flow":
                 waiting.append((name, str(site.flows.get(name, {}).get("start", ""))))

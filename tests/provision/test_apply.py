@@ -1,0 +1,331 @@
+"""Plan and apply on a real Asterisk: all or nothing, whatever goes wrong."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contactcentre.domain.site import Site
+from contactcentre.provision import (
+    ApplyFailed,
+    AsteriskTarget,
+    PbxUnreachable,
+    SiteError,
+    StalePlan,
+    make_plan,
+    parse,
+    plan_removal,
+    recover,
+    unsettled,
+    verify,
+)
+from contactcentre.provision.backup import KEPT
+from contactcentre.provision.plan import Check
+from tests.provision.conftest import Pbx
+from tests.provision.sites import document
+
+
+def test_a_plan_changes_nothing_and_shows_no_secret(pbx: Pbx) -> None:
+    before = pbx.files()
+    plan = pbx.plan(parse(document()))
+    assert pbx.files() == before
+    assert pbx.secrets == {}
+    assert "+exten = +33155500001,1,NoOp(DID for flow main)" in plan.diff()
+    assert "+password = ******** (new)" in plan.diff()
+    assert not any(secret in plan.diff() for secret in plan.new_secrets.values())
+
+
+def test_after_an_apply_the_pbx_has_endpoints_dids_and_queues_and_the_next_plan_is_empty(pbx: Pbx) -> None:
+    site = parse(document())
+    done = pbx.apply(pbx.plan(site))
+    assert done.version == 1
+    assert done.checked >= 8
+    assert "Endpoint:  alice" in pbx.lab.rx("pjsip show endpoint alice")
+    assert "Stasis(contactcentre,did,+33155500001)" in pbx.lab.rx("dialplan show +33155500001@contactcentre-in")
+    assert "bob (PJSIP/bob) with penalty 1" in pbx.lab.rx("queue show contactcentre-support")
+    assert len(pbx.secrets["agent/alice"]) >= 24
+    again = pbx.plan(site)
+    assert again.empty
+    assert again.diff() == ""
+
+
+def test_a_change_reloads_only_what_it_touches(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    plan = pbx.plan(parse(document(queues__sales__wrap_up=30)))
+    assert [change.name for change in plan.files] == ["contactcentre/queues.conf"]
+    assert plan.reloads == ("queue reload all",)
+
+
+def test_a_change_that_no_file_shows_is_in_the_plan_and_needs_no_pbx(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    plan = pbx.plan(parse(document(queues__sales__service_level=10)))
+    assert plan.files == ()
+    assert "+    service_level: 10.0" in plan.diff()
+    assert pbx.apply(plan, target=AsteriskTarget(pbx.target.etc_dir, _dead)).version == 2
+
+
+def test_what_leaves_the_site_leaves_the_pbx(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    smaller = document()
+    del smaller["agents"]["alice"], smaller["dids"]["+33155500001"]
+    pbx.apply(pbx.plan(parse(smaller)))
+    assert "Unable to find object alice" in pbx.lab.rx("pjsip show endpoint alice")
+    assert "no existence" in pbx.lab.rx("dialplan show +33155500001@contactcentre-in")
+
+
+def test_a_removal_leaves_the_files_byte_for_byte_as_before_the_first_apply(pbx: Pbx) -> None:
+    main = pbx.target.etc_dir / "queues.conf"
+    without = main.read_text().replace("#tryinclude contactcentre/queues.conf\n", "")
+    try:
+        main.write_text(without)
+        before = pbx.files()
+        pbx.apply(pbx.plan(parse(document())))
+        assert main.read_text() != without
+        pbx.apply(plan_removal(pbx.target, pbx.current))
+        after = pbx.files()
+        assert after["queues.conf"] == before["queues.conf"]
+        assert not [name for name in after if name.startswith("contactcentre/")]
+    finally:
+        main.write_text(without + "#tryinclude contactcentre/queues.conf\n")
+
+
+def test_written_files_are_for_the_pbx_alone(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    ours = pbx.target.ours
+    for path in [*ours.glob("*.conf"), *ours.glob(".backup/*/*"), ours / ".backup"]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0, path
+
+
+def test_a_dead_pbx_is_told_before_anything_is_touched(pbx: Pbx) -> None:
+    before = pbx.files()
+    plan = pbx.plan(parse(document()))
+    with pytest.raises(PbxUnreachable, match="not there"):
+        pbx.apply(plan, target=AsteriskTarget(pbx.target.etc_dir, _dead))
+    assert (pbx.files(), pbx.versions, pbx.secrets) == (before, [], {})
+
+
+def test_a_plan_that_is_no_longer_true_is_refused(pbx: Pbx) -> None:
+    plan = pbx.plan(parse(document()))
+    pbx.apply(pbx.plan(parse(document(agents__carol={}))))
+    with pytest.raises(StalePlan, match="changed after the plan was made"):
+        pbx.apply(plan)
+
+
+def test_a_check_that_fails_brings_every_file_and_the_running_pbx_back(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    before = pbx.files()
+    broken = document(music__jazz={"directory": "/nowhere/at/all"}, queues__sales__music="jazz", agents__carol={})
+    with pytest.raises(ApplyFailed, match=r"music jazz has sound files.*Undone") as caught:
+        pbx.apply(pbx.plan(parse(broken)))
+    assert caught.value.restored
+    assert pbx.files() == before
+    assert unsettled(pbx.target) is None
+    assert "Unable to find object carol" in pbx.lab.rx("pjsip show endpoint carol")
+    assert "Endpoint:  alice" in pbx.lab.rx("pjsip show endpoint alice")
+    assert len(pbx.versions) == 1
+
+
+def test_a_broken_reload_is_undone(pbx: Pbx) -> None:
+    before = pbx.files()
+    plan = pbx.plan(parse(document()))
+    broken = replace(plan, reloads=(*plan.reloads, "dialplan rebuild everything"))
+    with pytest.raises(ApplyFailed, match="No such command"):
+        pbx.apply(broken)
+    assert {k: v for k, v in pbx.files().items() if k in before} == before
+    assert "Unable to find object alice" in pbx.lab.rx("pjsip show endpoint alice")
+
+
+def test_a_store_that_fails_at_the_last_moment_undoes_the_pbx_too(pbx: Pbx) -> None:
+    def full(site: Site, by: str, comment: str) -> int:
+        raise OSError("no space left")
+
+    with pytest.raises(ApplyFailed, match="no space left"):
+        pbx.apply(pbx.plan(parse(document())), record=full)
+    assert "Unable to find object alice" in pbx.lab.rx("pjsip show endpoint alice")
+    assert unsettled(pbx.target) is None
+
+
+def test_a_pbx_that_dies_while_it_reloads_is_told_and_settled_later(pbx: Pbx) -> None:
+    before = pbx.files()
+    asked: list[str] = []
+
+    def dying(command: str) -> str:
+        asked.append(command)
+        return pbx.lab.rx(command) if len(asked) < 3 else _dead(command)
+
+    with pytest.raises(ApplyFailed, match="did not reload") as caught:
+        pbx.apply(pbx.plan(parse(document())), target=AsteriskTarget(pbx.target.etc_dir, dying))
+    assert not caught.value.restored
+    assert {k: v for k, v in pbx.files().items() if k in before} == before
+    assert "as it was before" in recover(pbx.target, pbx.current, pbx.record)
+    assert unsettled(pbx.target) is None
+    assert recover(pbx.target, pbx.current, pbx.record) == ""
+
+
+@pytest.mark.parametrize("moment", ["files", "reload", "verified"])
+def test_an_apply_that_is_killed_at_any_moment_is_settled_by_the_next(pbx: Pbx, moment: str, tmp_path: Path) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    before = pbx.files()
+    killed = _apply_and_die(pbx, moment, tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert unsettled(pbx.target) is not None
+    with pytest.raises(StalePlan, match="cut short"):
+        pbx.apply(pbx.plan(parse(document(agents__dave={}))))
+    told = recover(pbx.target, pbx.current, pbx.record)
+    if moment == "verified":
+        assert "recorded it" in told
+        assert "carol" in pbx.current.agents
+        assert "Endpoint:  carol" in pbx.lab.rx("pjsip show endpoint carol")
+        pbx.secrets["agent/carol"] = "a-secret-of-carol"
+        assert pbx.plan(pbx.current).empty
+    else:
+        assert "as it was before" in told
+        assert pbx.files() == before
+        assert "Unable to find object carol" in pbx.lab.rx("pjsip show endpoint carol")
+
+
+def test_old_backups_are_removed(pbx: Pbx) -> None:
+    for number in range(KEPT + 3):
+        pbx.apply(pbx.plan(parse(document(queues__sales__wrap_up=number))))
+    assert len(list((pbx.target.ours / ".backup").iterdir())) == KEPT
+
+
+def test_names_of_the_pbx_itself_are_not_taken(pbx: Pbx) -> None:
+    with pytest.raises(SiteError, match=r"agents.lab: lab is defined in the PBX's own pjsip.conf:"):
+        pbx.plan(parse(document(agents__lab={})))
+    with pytest.raises(SiteError, match=r"trunks.lab: lab is defined"):
+        pbx.plan(parse(document(trunks__lab={"host": "127.0.0.9"})))
+    with pytest.raises(SiteError, match=r"music.default: default is defined"):
+        pbx.plan(parse(document(music__default={"directory": "/x"})))
+    with pytest.raises(SiteError, match="there is no music class jazz"):
+        pbx.plan(parse(document(queues__sales__music="jazz")))
+
+
+def test_an_endpoint_that_the_pbx_has_already_is_used_as_it_is(pbx: Pbx) -> None:
+    plan = pbx.plan(parse(document(agents__carol={"endpoint": "lab", "number": "103"})))
+    assert any("endpoint lab is the PBX's own" in note for note in plan.notes)
+    assert "agent/carol" not in plan.new_secrets
+    pbx.apply(plan)
+    assert "Dial(PJSIP/lab,30)" in pbx.lab.rx("dialplan show 103@contactcentre-agents")
+    assert "context                            : from-lab" in pbx.lab.rx("pjsip show endpoint lab")
+
+
+def test_an_ari_user_of_the_pbx_itself_is_left_alone_and_a_missing_one_is_made(pbx: Pbx, tmp_path: Path) -> None:
+    assert "contactcentre/ari.conf" not in {change.name for change in pbx.plan(parse(document())).files}
+    bare = AsteriskTarget(tmp_path, _dead)
+    plan = make_plan(parse(document()), bare, {})
+    made = {change.name: change.new or "" for change in plan.files}
+    assert f"password = {plan.new_secrets['ari/contactcentre']}\n" in made["contactcentre/ari.conf"]
+    assert made["ari.conf"].endswith("#tryinclude contactcentre/ari.conf\n")
+
+
+def test_a_carriers_password_is_asked_for_not_invented(pbx: Pbx) -> None:
+    site = parse(document(trunks__isp={"host": "127.0.0.3", "username": "us", "registration": True}))
+    with pytest.raises(Exception, match="contactcentre secret set trunk/isp"):
+        pbx.plan(site)
+    pbx.secrets["trunk/isp"] = "the-carriers-word"
+    pbx.apply(pbx.plan(site))
+    assert "isp/sip:127.0.0.3:5060" in pbx.lab.rx("pjsip show registrations")
+
+
+def test_a_changed_secret_shows_as_changed_and_not_as_itself(pbx: Pbx) -> None:
+    site = parse(document())
+    pbx.apply(pbx.plan(site))
+    pbx.secrets["agent/alice"] = "another-secret-of-alice"
+    diff = pbx.plan(site).diff()
+    assert "-password = ******** (old)" in diff
+    assert "+password = ******** (new)" in diff
+    assert "another" not in diff
+
+
+def test_without_a_controller_the_pbx_answers_with_its_own_queue_and_rings_an_agent(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    with pbx.lab.phone("alice", pbx.secrets["agent/alice"], ring=0.2):
+        result = pbx.lab.call("+33155500001", talk=0.5, patience=20)
+    assert result.status == 200
+    assert result.person_at is not None, "the caller heard the agent's phone"
+
+
+def test_a_call_from_another_trunk_than_the_dids_own_is_not_let_in(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    assert pbx.lab.call("+33155500002", patience=5).status == 404
+
+
+def test_a_hostile_caller_changes_nothing_in_the_dialplan(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    before = pbx.lab.rx("dialplan show")
+    with pbx.lab.phone("alice", pbx.secrets["agent/alice"], ring=0.2):
+        result = pbx.lab.call("+33155500001", caller="${SHELL(id)}", name='"; rm -rf ,1)', talk=0.2, patience=20)
+    assert result.person_at is not None
+    assert pbx.lab.rx("dialplan show") == before
+
+
+def test_a_check_is_asked_again_until_it_is_so(pbx: Pbx) -> None:
+    answers = iter(["not yet", "still not", "here it is"])
+    target = AsteriskTarget(pbx.target.etc_dir, lambda command: next(answers))
+    assert verify(target, (Check("q", "here", "it is here"),), seconds=5) == []
+
+
+def _dead(command: str) -> str:
+    raise OSError("not there")
+
+
+def _apply_and_die(pbx: Pbx, moment: str, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
+    """Another process applies a site with a new agent, carol, and kills itself at that moment."""
+    script = tmp_path / "die.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, os, signal, sys
+            from pathlib import Path
+            from contactcentre.lab import Lab
+            from contactcentre.provision import AsteriskTarget, apply, make_plan, parse
+            from contactcentre.provision import backup
+
+            state, etc, moment = sys.argv[1:]
+            given = json.load(sys.stdin)
+            lab = Lab(state)
+
+            def die(*_):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            def rx(command):
+                if moment == "reload" and "reload" in command:
+                    die()
+                return lab.rx(command)
+
+            if moment == "files":
+                write, count = backup.write, []
+                def cut_short(path, text, like):
+                    write(path, text, like)
+                    if path.name == "pjsip.conf" and path.parent.name == "contactcentre":
+                        die()
+                backup.write = cut_short
+            target = AsteriskTarget(Path(etc), rx)
+            plan = make_plan(parse(given["site"]), target, given["secrets"], parse(given["now"]))
+            apply(plan, target, die, lambda secrets: None, by="the-killed")
+            """
+        )
+    )
+    import json
+
+    given = {
+        "site": document(agents__carol={}),
+        "now": pbx.current.model_dump(mode="json"),
+        "secrets": {**pbx.secrets, "agent/carol": "a-secret-of-carol"},
+    }
+    return subprocess.run(
+        [sys.executable, str(script), str(pbx.lab.directories.state), str(pbx.target.etc_dir), moment],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )

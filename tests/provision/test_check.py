@@ -1,0 +1,93 @@
+"""The rules that span the objects of a site."""
+
+from typing import Any
+
+import pytest
+
+from contactcentre.domain.site import Site
+from contactcentre.provision import check
+from contactcentre.provision.uses import fallback_queue, members, users_of
+from tests.provision.sites import document
+
+
+def problems(**changes: Any) -> list[tuple[str, str]]:
+    return [(problem.where, problem.rule) for problem in check(Site.model_validate(document(**changes)))]
+
+
+def test_a_good_site_has_no_problem() -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "rule"),
+    [
+        ("settings__outbound_trunk", "nope", "settings.outbound_trunk", "unknown-trunk"),
+        ("settings__pause_reasons", ["break", "break"], "settings.pause_reasons.1", "duplicate"),
+        ("trunks__t", {"host": "h", "registration": True}, "trunks.t.username", "missing"),
+        ("trunks__t", {"host": "h", "codecs": []}, "trunks.t.codecs", "missing"),
+        ("trunks__t", {"host": "127.0.0.2"}, "trunks.t.host", "duplicate"),
+        ("trunks__t", {"host": "h", "match": ["10.0.0.0/33"]}, "trunks.t.match.0", "form"),
+        ("trunks__alice", {"host": "h"}, "agents.alice", "duplicate"),
+        ("trunks__system", {"host": "h"}, "trunks.system", "reserved"),
+        ("agents__carol", {"endpoint": "transport-udp"}, "agents.carol.endpoint", "reserved"),
+        ("agents__carol", {"endpoint": "ALICE"}, "agents.carol.endpoint", "duplicate"),
+        ("dids__100", {"flow": "nope"}, "dids.100.flow", "unknown-flow"),
+        ("dids__100", {"flow": "main", "trunk": "nope"}, "dids.100.trunk", "unknown-trunk"),
+        ("dids__100", {"flow": "main", "fallback_queue": "nope"}, "dids.100.fallback_queue", "unknown-queue"),
+        ("dids__33155500001", {"flow": "main"}, "dids.33155500001", "duplicate"),
+        ("dids__0033155500001", {"flow": "main"}, "dids.0033155500001", "duplicate"),
+        ("dids__0155500001", {"flow": "main"}, "dids.0155500001", "duplicate"),
+        ("skills__not", "", "skills.not", "reserved"),
+        ("queues__support__agents", ["alice", "alice"], "queues.support.agents.1", "duplicate"),
+        ("queues__support__strategy", "rrmemory", "queues.support.strategy", "choice"),
+        ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
+        ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
+        ("agents__bob__number", "*45", "agents.bob.number", "duplicate"),
+        ("agents__bob__number", "*473", "agents.bob.number", "duplicate"),
+        ("features__unpause", "*471", "features.pause", "duplicate"),
+        ("features__logout", "*45", "features.logout", "duplicate"),
+        ("hours__office__timezone", "Europe/Pariz", "hours.office.timezone", "hours"),
+        (
+            "hours__office__periods",
+            [{"days": "mon", "open": "08:00", "close": "08:00"}],
+            "hours.office.periods.0.close",
+            "hours",
+        ),
+        ("flows__main__nodes__wait__requires", "chess", "flows.main.nodes.wait.requires", "unknown-skill"),
+        ("flows__main__nodes__wait__next", "nope", "flows.main.nodes.wait.next", "flow"),
+        ("flows__main__start", "nope", "flows.main.start", "flow"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(path: str, value: Any, where: str, rule: str) -> None:
+    assert (where, rule) in problems(**{path: value})
+
+
+def test_without_a_country_only_the_international_spellings_are_one_number() -> None:
+    assert problems(settings__country="", dids__0155500001={"flow": "main"}) == []
+    assert problems(settings__country="", dids__0033155500001={"flow": "main"}) != []
+
+
+def test_who_uses_what_is_known_by_its_place() -> None:
+    site = Site.model_validate(document(flows__main__nodes__wait__requires="billing"))
+    assert users_of(site, "skill", "billing") == [
+        "agents.alice.skills",
+        "flows.main.nodes.wait.requires",
+        "queues.support.requires",
+    ]
+    assert users_of(site, "queue", "support") == ["flows.main.nodes.wait.queue"]
+    assert users_of(site, "agent", "bob") == ["queues.sales.agents"]
+    assert users_of(site, "trunk", "carrier") == ["dids.+33155500002.trunk"]
+
+
+def test_the_fallback_is_the_chosen_queue_or_the_first_that_the_flow_leads_to() -> None:
+    site = Site.model_validate(document())
+    assert fallback_queue(site, "+33155500001") == "support"
+    assert fallback_queue(site, "+33155500002") == "sales"
+    silent = {"start": "bye", "nodes": {"bye": {"type": "hangup"}}}
+    assert fallback_queue(Site.model_validate(document(flows__main=silent)), "+33155500001") is None
+
+
+def test_members_of_a_fallback_queue_are_ranked_by_the_step_that_lets_them_in() -> None:
+    site = Site.model_validate(document())
+    assert members(site, site.queues["support"]) == {"alice": 0, "bob": 1}
+    assert members(site, site.queues["sales"]) == {"bob": 0}
