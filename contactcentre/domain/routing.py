@@ -250,14 +250,14 @@ class Round:
     ) -> None:
         self.agents, self.config, self.now, self.reachable = agents, config, now, reachable
         self.waiting = waiting
-        self.free = [
-            agent
+        self.free = {
+            agent.name: agent
             for agent in agents.values()
             if agent.state is AgentState.AVAILABLE
             and agent.not_before <= now
             and agent.name in config.levels
             and reachable.get(agent.name, True)
-        ]
+        }
         self.taken: dict[str, Waiting] = {}  # agent -> the contact it serves
         self._pools: dict[int, Pool] = {}  # by id(terms)
 
@@ -287,7 +287,7 @@ class Round:
     def pool(self, terms: Terms) -> Pool:
         pool = self._pools.get(id(terms))
         if pool is None:
-            pool = self._pools[id(terms)] = Pool(terms, self.free, self.taken)
+            pool = self._pools[id(terms)] = Pool(terms, self.free.values(), self.taken)
         return pool
 
     def reason(self, contact: Waiting) -> Decision:
@@ -299,8 +299,8 @@ class Round:
         pool, strategy = self.pool(terms), terms.strategy
         first = list(islice(pool.rest(self.taken, contact.excluded), KEPT_CANDIDATES))
         candidates = tuple((a.name, strategy.score(a, terms.fits[a.name], self.now)) for a in first)
-        excluded = (self.why_cut(contact, terms, name) for name in set(contact.excluded) & terms.fits.keys())
-        fitting = pool.left - sum(1 for why in excluded if why == (Cut.EXCLUDED, ""))
+        excluded = (set(contact.excluded) & self.free.keys() & terms.fits.keys()) - self.taken.keys()
+        fitting = pool.left - len(excluded)
         if contact.offered:
             agent, text = "", f"{Nobody.HAS_OFFER}: {contact.offered}"
         elif first:
@@ -339,6 +339,8 @@ class Round:
             if name not in config.rules[contact.queue].members:
                 return Cut.NOT_A_MEMBER, ""
             return Cut.LACKS_SKILL, terms.requirement.why_not(config.levels[name])
+        if name in contact.excluded:
+            return Cut.EXCLUDED, ""
         if agent is None:
             return Cut.LOGGED_OUT, ""
         if agent.state is not AgentState.AVAILABLE:
@@ -349,7 +351,7 @@ class Round:
             return Cut.DELAYED, f"{agent.not_before - self.now:.1f} s more"
         if name in self.taken:
             return Cut.TAKEN, self.taken[name].contact_id
-        return (Cut.EXCLUDED, "") if name in contact.excluded else None
+        return None
 
 
 def words(cut: Cut, detail: str) -> str:

@@ -1,0 +1,203 @@
+"""Routing over random worlds: a state machine of agents, contacts and configuration, checked against a second, slower
+statement of the rules."""
+
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.explain import explain, why_agent
+from contactcentre.domain.requirements import combine, parse
+from contactcentre.domain.routing import Decision, RoutingConfig, Waiting, decide, next_change
+from contactcentre.domain.site import Agent, Queue, RelaxStep, Site
+
+SKILLS = ("fr", "en", "vip")
+NAMES = ("anna", "bob", "carla", "dora")
+EXPRESSIONS = st.sampled_from(["", "fr >= 50", "en", "fr >= 20 or vip", "not vip", "fr and en >= 30"])
+QUEUES = st.builds(
+    Queue,
+    requires=EXPRESSIONS,
+    relax=st.lists(st.builds(RelaxStep, after=st.sampled_from([5, 20]), requires=EXPRESSIONS), max_size=2).map(tuple),
+    agents=st.lists(st.sampled_from([*NAMES, "ghost"]), max_size=3, unique=True).map(tuple),
+)
+AGENTS = st.builds(Agent, skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 100)))
+SITES = st.builds(
+    Site,
+    queues=st.fixed_dictionaries({"support": QUEUES, "sales": QUEUES}, optional={"vip": QUEUES}),
+    agents=st.fixed_dictionaries({"anna": AGENTS, "bob": AGENTS}, optional={"carla": AGENTS, "dora": AGENTS}),
+)
+
+
+class World(RuleBasedStateMachine):
+    """What controllers do to agents and contacts, in any order."""
+
+    @initialize(site=SITES)
+    def begin(self, site: Site) -> None:
+        self.now = 1_000_000.0
+        self.site, self.config = site, RoutingConfig.from_site(site)
+        logins = zip(NAMES, (5, 20, 11, 20), strict=True)  # so that idle time and name tell different orders
+        self.agents = {name: step(AgentStatus(name), Verb.LOGIN, self.now - before) for name, before in logins}
+        self.waiting: dict[str, Waiting] = {}
+        self.reachable = dict.fromkeys(NAMES, True)
+        self.served: dict[str, str] = {}  # contact -> the agent that rings for it or talks with it
+        self.count = 0
+
+    @rule(
+        queue=st.sampled_from(["support", "sales", "vip"]),
+        requires=EXPRESSIONS,
+        priority=st.integers(0, 2),
+        arrived_before=st.sampled_from([0.0, 7.0]),
+        excluded=st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
+    )
+    def arrive(
+        self, queue: str, requires: str, priority: int, arrived_before: float, excluded: tuple[str, ...]
+    ) -> None:
+        self.count += 1
+        contact = Waiting(
+            f"c{self.count}", queue, "node1", requires, priority, self.now - arrived_before, self.now, excluded
+        )
+        self.waiting[contact.contact_id] = contact
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def hang_up_while_waiting(self, data: st.DataObject) -> None:
+        contact = self.waiting.pop(data.draw(st.sampled_from(sorted(self.waiting))))
+        if contact.offered:
+            self._take(contact.offered, Verb.RELEASE)
+            self.served.pop(contact.contact_id)
+
+    @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, 60.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        verb=st.sampled_from([Verb.LOGIN, Verb.LOGOUT, Verb.PAUSE, Verb.UNPAUSE, Verb.WRAPPED]),
+    )
+    def agent_does(self, name: str, verb: Verb) -> None:
+        if (self.agents[name].state, verb) in TRANSITIONS:
+            self._take(name, verb, reason="break")
+
+    @rule(name=st.sampled_from(NAMES), verb=st.sampled_from([Verb.ACCEPT, Verb.MISS, Verb.FINISH]))
+    def offer_goes_on(self, name: str, verb: Verb) -> None:
+        status = self.agents[name]
+        if (status.state, verb) not in TRANSITIONS:
+            return
+        self._take(name, verb, misses_allowed=2, delay=4.0, wrap_up=6.0)
+        if verb is Verb.ACCEPT:
+            self.waiting.pop(status.contact_id)
+        elif verb is Verb.MISS:
+            contact = self.waiting[status.contact_id]
+            self.waiting[status.contact_id] = replace(contact, offered="")
+            del self.served[status.contact_id]
+        else:
+            del self.served[status.contact_id]
+
+    @rule()
+    def deadlines_pass(self) -> None:
+        for name, status in self.agents.items():
+            if 0 < status.deadline <= self.now:
+                self._take(name, Verb.EXPIRE, misses_allowed=2, delay=4.0)
+                if status.state is AgentState.OFFERED:
+                    self.waiting[status.contact_id] = replace(self.waiting[status.contact_id], offered="")
+                    del self.served[status.contact_id]
+
+    @rule(name=st.sampled_from(NAMES), reachable=st.booleans())
+    def phone_registers(self, name: str, reachable: bool) -> None:
+        self.reachable[name] = reachable
+
+    @rule(site=SITES)
+    def the_site_changes(self, site: Site) -> None:
+        self.site, self.config = site, RoutingConfig.from_site(site)
+
+    @rule()
+    def everything_is_decided(self) -> None:
+        for decision in self._decide():
+            self._check_reason(decision)
+            contact_id, name = decision.contact_id, decision.agent
+            assert contact_id not in self.served, "a contact is never served twice"
+            assert name not in self.served.values(), "an agent never has two contacts"
+            self._take(name, Verb.OFFER, contact_id=contact_id, queue=decision.queue, deadline=self.now + 8)
+            self.waiting[contact_id] = replace(self.waiting[contact_id], offered=name)
+            self.served[contact_id] = name
+        assert self._decide() == [], "nobody who could be served is left waiting"
+
+    @invariant()
+    def the_decision_is_the_one_by_the_book(self) -> None:
+        assert [(d.contact_id, d.agent) for d in self._decide()] == self._by_the_book()
+
+    @invariant()
+    def agents_and_contacts_agree(self) -> None:
+        busy = {s.contact_id: n for n, s in self.agents.items() if s.state in (AgentState.OFFERED, AgentState.TALKING)}
+        assert busy == self.served
+        assert {c.contact_id: c.offered for c in self.waiting.values() if c.offered}.items() <= busy.items()
+
+    @invariant()
+    def everybody_can_be_explained(self) -> None:
+        args = (self.waiting.values(), self.agents, self.config, self.now, self.reachable)
+        expected = dict(self._by_the_book())
+        for contact_id in self.waiting:
+            lines = explain(contact_id, *args)
+            agent = expected.get(contact_id)
+            assert any(line.startswith(f"Agent {agent} gets it now") for line in lines) == (agent is not None)
+        for name in NAMES:
+            told = any(line.startswith("Gets contact") for line in why_agent(name, *args))
+            assert told == (name in expected.values())
+
+    @invariant()
+    def without_a_change_or_a_timer_nothing_changes(self) -> None:
+        change = next_change(self.waiting.values(), self.config, self.now)
+        delays = [s.not_before for s in self.agents.values() if s.not_before > self.now]
+        horizon = min([t for t in (change, *delays, self.now + 1000) if t is not None])
+        later = (self.now + horizon) / 2
+        before = [(d.contact_id, d.agent) for d in self._decide()]
+        assert before == [(d.contact_id, d.agent) for d in self._decide(later)]
+
+    def _decide(self, now: float | None = None) -> list[Decision]:
+        return decide(self.waiting.values(), self.agents, self.config, now or self.now, self.reachable)
+
+    def _take(self, name: str, verb: Verb, **args: object) -> None:
+        token = f"t{self.agents[name].version}" if verb is Verb.OFFER else self.agents[name].token
+        self.agents[name] = step(self.agents[name], verb, self.now, token=token, **args)  # type: ignore[arg-type]
+
+    def _by_the_book(self) -> list[tuple[str, str]]:
+        """The rules once more, as they read."""
+        found: list[tuple[str, str]] = []
+        for contact in sorted(self.waiting.values(), key=lambda c: (-c.priority, c.arrived, c.contact_id)):
+            able = [
+                (status.idle_since, name)
+                for name, status in self.agents.items()
+                if self._may_serve(contact, name) and name not in [agent for _, agent in found]
+            ]
+            if able and not contact.offered:
+                found.append((contact.contact_id, min(able)[1]))
+        return found
+
+    def _may_serve(self, contact: Waiting, name: str) -> bool:
+        queue, status, agent = self.site.queues.get(contact.queue), self.agents[name], self.site.agents.get(name)
+        if queue is None or agent is None or (queue.agents and name not in queue.agents):
+            return False
+        due = sorted((s for s in queue.relax if s.after <= self.now - contact.entered), key=lambda s: s.after)
+        requires = due[-1].requires if due else queue.requires
+        return (
+            combine(parse(requires), parse(contact.requires)).matches(agent.skills)
+            and status.state is AgentState.AVAILABLE
+            and status.not_before <= self.now
+            and self.reachable[name]
+            and name not in contact.excluded
+        )
+
+    def _check_reason(self, decision: Decision) -> None:
+        names = [name for name, _ in decision.candidates] + [name for name, _ in decision.cut]
+        assert decision.candidates[0][0] == decision.agent
+        assert len(names) == len(set(names)), "an agent is a candidate or cut, not both"
+        queue = self.site.queues[decision.queue]
+        members = [name for name in queue.agents or self.site.agents if name in self.site.agents]
+        assert sorted(names) == sorted(members), "every member is accounted for"
+        assert (decision.fitting, decision.left_out) == (len(decision.candidates), 0)
+
+
+TestWorld = World.TestCase
+TestWorld.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
