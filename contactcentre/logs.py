@@ -43,7 +43,9 @@ def configure(
             structlog.processors.JSONRenderer(ensure_ascii=True),
         ]
     else:
-        last = [_clean, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)]
+        # not rich's tracebacks: they print every frame's local variables, and with them passwords and tokens
+        plain = structlog.dev.plain_traceback
+        last = [_clean, structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
