@@ -1,0 +1,206 @@
+"""The state of everything at one moment, and how a terminal shows it: for `status` and the demo."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from contactcentre.cli.examine import APP, Ari
+from contactcentre.cli.supervise import read_up
+from contactcentre.domain.site import Site
+from contactcentre.logs import printable
+from contactcentre.settings import Settings
+from contactcentre.web import rows
+from contactcentre.web.board import Board
+from contactcentre.web.fanout import midnight
+
+if TYPE_CHECKING:
+    from contactcentre.live import Live
+    from contactcentre.store import Store
+
+STALE_SECONDS = 5.0
+"""A recorder that has said nothing for so long does not run."""
+# agents by what they do, then today's contacts; short, to fit 80 columns
+_QUEUE_COLUMNS = (
+    "wait",
+    "longest",
+    "free",
+    "ring",
+    "talk",
+    "wrap",
+    "pause",
+    "offered",
+    "answ",
+    "aband",
+    "service level",
+)
+_STATES = {
+    "available": "green",
+    "offered": "yellow",
+    "talking": "cyan",
+    "wrap_up": "magenta",
+    "paused": "red",
+    "logged_out": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `gather` found. Times are epoch seconds, durations seconds."""
+
+    at: float
+    processes: dict[str, dict[str, Any]] | None
+    """What `up` says of its children; None when it does not run here."""
+    pbx: str
+    """The PBX in words: its version and whether our controller is connected."""
+    connected: bool
+    board: rows.Snapshot
+    recorder: dict[str, float] = field(default_factory=dict)
+    """at, lag, backlog, written, rejected; empty when it never ran."""
+    spool_bytes: int = 0
+    """Facts that wait in local files because Redis was away."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether the recorder runs."""
+        return self.at - self.recorder.get("at", 0.0) < STALE_SECONDS
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "at": self.at,
+            "processes": self.processes,
+            "pbx": {"text": self.pbx, "connected": self.connected},
+            "recorder": {**self.recorder, "running": self.recording},
+            "spool_bytes": self.spool_bytes,
+            **self.board.model_dump(mode="json", exclude={"now"}),
+        }
+
+
+def gather(settings: Settings, store: "Store", live: "Live", recorder: dict[str, str]) -> Overview:
+    """Reads everything once. `recorder` is the hash in which the recorder says how far it is."""
+    now = time.time()
+    version, site = store.site()
+    board = Board()
+    board.load_site(version, site or Site())
+    board.load(live.snapshot())
+    since = midnight((site or Site()).settings.timezone, now)
+    board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
+    pbx, connected = _pbx(settings)
+    up = read_up(settings.state_dir)
+    spool = settings.state_dir / "spool"
+    return Overview(
+        at=now,
+        processes=None if up is None else up.get("children", {}),
+        pbx=pbx,
+        connected=connected,
+        board=board.snapshot(now),
+        recorder={
+            key: float(recorder[key]) for key in ("at", "lag", "backlog", "written", "rejected") if key in recorder
+        },
+        spool_bytes=sum(path.stat().st_size for path in spool.glob("*.jsonl*")) if spool.is_dir() else 0,
+    )
+
+
+def _pbx(settings: Settings) -> tuple[str, bool]:
+    if settings.ari_url is None:
+        return "none is named", False
+    ari = Ari(settings)
+    try:
+        answer = ari.ask("GET", "asterisk/info?only=system")
+        if answer.status != 200:
+            return f"{ari.base} answers {answer.status}", False
+        connected = ari.ask("GET", f"applications/{APP}").status == 200
+        version = answer.json()["system"]["version"]
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError):
+        return f"{settings.ari_url} cannot be reached", False
+    return f"Asterisk {version}", connected
+
+
+def screen(seen: Overview) -> Group:
+    """One screen for people."""
+    return Group(_head(seen), Text(), *board(seen.board))
+
+
+def board(seen: rows.Snapshot) -> tuple[Table | Text, ...]:
+    """The queues and agents."""
+    if not seen.queues and not seen.agents:
+        return (Text("nothing is provisioned yet: contactcentre apply SITE_FILE", style="yellow"),)
+    return queues(seen), Text(), agents(seen)
+
+
+def _head(seen: Overview) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    if seen.processes is None:
+        table.add_row("processes", Text("contactcentre up does not run here", style="yellow"))
+    else:
+        line = Text()
+        for name, child in seen.processes.items():
+            running = child["pid"] is not None
+            line.append(f"{name} ", style="green" if running else "bold red")
+            text = f"{for_people(seen.at - child['started_at'])}" if running else "down"
+            again = f", {child['restarts']} restarts" if child["restarts"] else ""
+            line.append(f"({text}{again})  ")
+        table.add_row("processes", line)
+    link = ("controller connected", "green") if seen.connected else ("no controller connected", "bold red")
+    table.add_row("pbx", Text.assemble(f"{seen.pbx}, ", link))
+    if seen.recording:
+        lag, backlog = seen.recorder.get("lag", 0.0), int(seen.recorder.get("backlog", 0))
+        style = "bold red" if lag > 10 else "green"
+        table.add_row("history", Text(f"{lag:.1f} s behind, {backlog} facts waiting", style=style))
+    else:
+        table.add_row("history", Text("the recorder does not run", style="bold red"))
+    if seen.spool_bytes:
+        text = f"{seen.spool_bytes} bytes of facts wait: Redis was away"
+        table.add_row("spool", Text(text, style="bold red"))
+    return table
+
+
+def queues(seen: rows.Snapshot) -> Table:
+    """Queues with who waits, who works, and today's numbers."""
+    table = Table("Queue", box=None, pad_edge=False, header_style="bold")
+    for title in _QUEUE_COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, row in sorted(seen.queues.items()):
+        level = row.today.service_level
+        counts = (
+            row.agents.available, row.agents.offered, row.agents.talking, row.agents.wrap_up, row.agents.paused,
+            row.today.offered, row.today.answered, row.today.abandoned,
+        )  # fmt: skip
+        table.add_row(
+            name,
+            Text(str(row.waiting), style="bold yellow" if row.waiting else ""),
+            for_people(seen.now - row.oldest) if row.oldest else "",
+            *(str(count) for count in counts),
+            "" if level is None else f"{level:.0%} {row.threshold:g} s",
+        )
+    return table
+
+
+def agents(seen: rows.Snapshot) -> Table:
+    """Agents with their state and since when."""
+    table = Table("Agent", "state", box=None, pad_edge=False, header_style="bold")
+    table.add_column("for", justify="right")
+    table.add_column("calls", justify="right")
+    table.add_column("with")
+    for name, row in sorted(seen.agents.items()):
+        state = row.state.replace("_", "-") + (f" ({row.reason})" if row.reason else "")
+        talk = " ".join(part for part in (printable(row.caller), f"({row.queue})" if row.queue else "") if part)
+        since = for_people(seen.now - row.since) if row.since else ""
+        table.add_row(name, Text(state, style=_STATES.get(row.state, "")), since, str(row.calls), talk)
+    return table
+
+
+def for_people(seconds: float) -> str:
+    """A duration: 42 s, 3:07, 2:15:00, 3 d."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02}"
+    if whole < 86400 * 2:
+        return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{whole // 86400} d"
