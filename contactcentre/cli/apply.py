@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from contactcentre.cli.provisioning import Desk, comment_option, desk, dry_run_option, yes_option
-from contactcentre.provision import Plan, load, plan_removal
+from contactcentre.cli.provisioning import Desk, comment_option, desk, dry_run_option, read_site, yes_option
+from contactcentre.provision import Plan, plan_removal
 
 PREVIOUS = -1
 
@@ -31,7 +31,7 @@ def command(site_file: Path | None, rollback: int | None, yes: bool, dry_run: bo
     """
     if site_file and rollback is not None:
         raise click.UsageError("a site file and --rollback exclude each other")
-    wanted = load(site_file) if site_file else None
+    wanted = read_site(site_file) if site_file else None
     with desk(settle=not dry_run) as here:
         if rollback is not None:
             plan, action, subject = _back(here, rollback)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from contactcentre.cli.provisioning import desk, json_option, outline, plan_as_json
-from contactcentre.provision import load
+from contactcentre.cli.provisioning import desk, json_option, outline, plan_as_json, read_site
 
 
 @click.command()
@@ -17,7 +16,7 @@ def command(site_file: Path | None, as_json: bool) -> None:
     With SITE_FILE, against that file; without, whether the PBX's files still are as the stored site says. The
     PBX need not run. Secrets are not shown.
     """
-    wanted = load(site_file) if site_file else None
+    wanted = read_site(site_file) if site_file else None
     with desk(settle=False) as here:
         plan = here.plan(wanted or here.site)
         click.echo(plan_as_json(plan) if as_json else outline(plan))

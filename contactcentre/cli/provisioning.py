@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from contactcentre.cli.context import open_live, open_store
+from contactcentre.controller.speech import Prompts
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.provision import (
@@ -22,6 +23,7 @@ from contactcentre.provision import (
     ProvisionError,
     apply,
     asterisk_console,
+    load,
     make_plan,
     recover,
     unsettled,
@@ -75,6 +77,11 @@ class Desk:
         self.store.audit(actor(), action, subject, {"version": done.version, "backup": done.backup})
         click.secho(f"Applied: the site is at version {done.version}. {done.checked} checks passed.", fg="green")
         publish(done.version)
+
+
+def read_site(file: Path) -> Site:
+    """A site file, checked; also that every prompt which its flows name can be heard. Raises SiteError."""
+    return load(file, Prompts(Settings().prompts_dir).knows)
 
 
 @contextlib.contextmanager
@@ -166,10 +173,6 @@ def actor() -> str:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def site_path(value: str) -> Path:
-    return Path(value)
 
 
 def _coloured(line: str) -> str:

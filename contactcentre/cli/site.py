@@ -8,9 +8,8 @@ import yaml
 
 from contactcentre.cli.context import open_store
 from contactcentre.cli.noun import listed
-from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.cli.provisioning import json_option, print_json, read_site
 from contactcentre.domain.site import Site
-from contactcentre.provision import load
 from contactcentre.provision.change import NotThere
 
 
@@ -23,7 +22,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Check a site file; names every problem with its line."""
-    site = load(file)
+    site = read_site(file)
     click.echo(
         f"{file}: {len(site.dids)} DIDs, {len(site.queues)} queues, {len(site.agents)} agents, "
         f"{len(site.flows)} flows: no problem"

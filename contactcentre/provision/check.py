@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterator
 import phonenumbers
 
 from contactcentre.domain import hours, requirements
+from contactcentre.domain.flows.check import Knows
+from contactcentre.domain.flows.check import check as check_flow
 from contactcentre.domain.flows.model import read as read_flow
+from contactcentre.domain.routing import STRATEGIES
 from contactcentre.domain.site import Site
 from contactcentre.provision.problems import Problem, dotted, shown
-from contactcentre.provision.uses import endpoint_of, flow_uses
+from contactcentre.provision.uses import endpoint_of
 
 RESERVED = frozenset(
     {"general", "global", "globals", "system", "anonymous", "default", "contactcentre", "acl", "domain_alias"}
@@ -19,10 +22,8 @@ RESERVED = frozenset(
 """Names that mean something else in a PBX's configuration."""
 RESERVED_PREFIXES = ("transport-", "contactcentre-")
 
-STRATEGIES = ("longest-idle",)
 
-
-def check(site: Site) -> list[Problem]:
+def check(site: Site, knows: Knows | None = None) -> list[Problem]:
     """Everything wrong between the parts of a site whose values are well formed; empty when it can be
     provisioned."""
     return [
@@ -35,7 +36,7 @@ def check(site: Site) -> list[Problem]:
         *_endpoint_names(site),
         *_dialled_numbers(site),
         *_hours(site),
-        *_flows(site),
+        *_flows(site, knows),
     ]
 
 
@@ -212,26 +213,12 @@ def _timezone(where: str, name: str) -> Iterator[Problem]:
         yield Problem(where, "timezone", f"there is no time zone {name}{f'; did you mean {near[0]}?' if near else ''}")
 
 
-def _flows(site: Site) -> Iterator[Problem]:
+def _flows(site: Site, knows: Knows | None) -> Iterator[Problem]:
     for name, data in site.flows.items():
-        _, found = read_flow(name, data)
+        flow, found = read_flow(name, data)
+        if flow is not None:
+            found = [problem for problem in check_flow(flow, site, knows) if problem.error]
         for problem in found:
             where = dotted(("flows", name, *problem.path))
             value = "" if problem.value is None else f"{shown(problem.value)} "
             yield Problem(where, "flow", f"{value}{problem.rule}")
-        yield from _references(site, name)
-
-
-def _references(site: Site, flow: str) -> Iterator[Problem]:
-    """What a flow's nodes name must be in the site."""
-    known: dict[str, Collection[str]] = {
-        "queue": site.queues,
-        "hours": site.hours,
-        "flow": site.flows,
-        "agent": site.agents,
-        "did": site.dids,
-        "skill": site.skills,
-    }
-    for where, kind, name in flow_uses(site, flow):
-        if kind in known and name not in known[kind]:
-            yield _unknown(where, kind, name, known[kind])

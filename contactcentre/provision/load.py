@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contactcentre.domain import site as words
+from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.site import Site
 from contactcentre.provision.check import check
 from contactcentre.provision.document import Document, read
@@ -51,16 +52,16 @@ _STAND_IN: dict[str, Any] = {
 }
 
 
-def load(path: Path) -> Site:
+def load(path: Path, knows: Knows | None = None) -> Site:
     """Reads and checks a site file. Raises SiteError with every problem, each with its line; OSError is one
     of them."""
-    site, problems, lines = inspect(path)
+    site, problems, lines = inspect(path, knows)
     if problems or site is None:
         raise SiteError(sorted((placed(p, lines) if not p.file else p for p in problems), key=_by_line))
     return site
 
 
-def inspect(path: Path) -> tuple[Site | None, list[Problem], Lines]:
+def inspect(path: Path, knows: Knows | None = None) -> tuple[Site | None, list[Problem], Lines]:
     """Like `load`, but returns what it found: the site (None when it has no meaning), its problems, and the
     lines."""
     text, missing = _text(path, str(path), "")
@@ -73,7 +74,7 @@ def inspect(path: Path) -> tuple[Site | None, list[Problem], Lines]:
         document.problems.append(Problem("", "type", "a site must be a mapping of sections", str(path), 1))
         return None, document.problems, document.lines
     _read_flows(document, path)
-    site, problems = validate(document.data)
+    site, problems = validate(document.data, knows)
     return site, [*document.problems, *problems], document.lines
 
 
@@ -85,7 +86,7 @@ def parse(data: Mapping[str, Any]) -> Site:
     return site
 
 
-def validate(data: Mapping[str, Any]) -> tuple[Site | None, list[Problem]]:
+def validate(data: Mapping[str, Any], knows: Knows | None = None) -> tuple[Site | None, list[Problem]]:
     """The site and everything wrong with it. Where a value has the wrong form the rest is checked as if it
     were right."""
     try:
@@ -96,9 +97,9 @@ def validate(data: Mapping[str, Any]) -> tuple[Site | None, list[Problem]]:
         broken = tuple(problem.where for problem in problems)
         if repaired is None:
             return None, problems
-        more = [p for p in check(repaired) if not any(_within(p.where, where) for where in broken)]
+        more = [p for p in check(repaired, knows) if not any(_within(p.where, where) for where in broken)]
         return None, [*problems, *more]
-    return site, check(site)
+    return site, check(site, knows)
 
 
 def _text(path: Path, name: str, where: str) -> tuple[str, Problem | None]:

@@ -53,7 +53,7 @@ def test_a_good_site_has_no_problem() -> None:
             "hours.office.periods.0.close",
             "hours",
         ),
-        ("flows__main__nodes__wait__requires", "chess", "flows.main.nodes.wait.requires", "unknown-skill"),
+        ("flows__main__nodes__wait__requires", "chess", "flows.main.nodes.wait.requires", "flow"),
         ("flows__main__nodes__wait__next", "nope", "flows.main.nodes.wait.next", "flow"),
         ("flows__main__start", "nope", "flows.main.start", "flow"),
     ],
