@@ -31,7 +31,7 @@ class AsteriskChannel:
         return f"<channel {self.id}>"
 
     def answer(self) -> None:
-        self._pbx.request("POST", f"{self._path}/answer")
+        self._pbx.request_on(self.id, method="POST", path=f"{self._path}/answer")
 
     def ring(self) -> None:
         self._pbx.request("POST", f"{self._path}/ring")
@@ -46,27 +46,27 @@ class AsteriskChannel:
 
     def play(self, playback_id: str, media_: Sequence[Medium], language: str = "") -> None:
         query: Query = {"media": ",".join([media(medium) for medium in media_]), "lang": language or None}
-        self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
+        self._pbx.legs.begin(self.id, playback_id)
+        try:
+            self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
+        except (Gone, Refused):
+            self._pbx.legs.done(self.id, playback_id)
+            raise
 
     def stop_playing(self, playback_id: str) -> None:
-        try:
-            self._pbx.request("DELETE", resource("playbacks", playback_id))
-        except Gone:
-            pass
-        except Refused as refused:
-            # 500: it speaks a number, which Asterisk cannot interrupt; it is stopped before it goes on to what follows.
-            if refused.status != 500:
-                raise
-            self._pbx.intake.stopping.add(playback_id)
+        self._pbx.stop_playback(self.id, playback_id)
 
     def wait_with_music(self, music: str) -> None:
+        self._pbx.silence(self.id)
         self._pbx.rooms.enter(self.id, music)
 
     def stop_waiting(self) -> None:
+        self._pbx.silence(self.id)
         self._pbx.rooms.leave(self.id)
 
     def set_variable(self, name: str, value: str) -> None:
-        self._pbx.request("POST", f"{self._path}/variable", {"variable": name, "value": value})
+        query: Query = {"variable": name, "value": value}
+        self._pbx.request_on(self.id, method="POST", path=f"{self._path}/variable", query=query)
 
     def record(
         self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool
@@ -82,10 +82,12 @@ class AsteriskChannel:
         }
         # A caller that sends no audio stops Asterisk's clock for the recording: the driver's own ends it then.
         self._pbx.intake.recordings[name] = time() + max_seconds + OVERTIME
+        self._pbx.legs.begin(self.id, name)
         try:
             self._pbx.request("POST", f"{self._path}/record", query)
         except PbxError:
             self._pbx.intake.recordings.pop(name, None)
+            self._pbx.legs.done(self.id, name)
             raise
 
     def stop_recording(self, name: str) -> None:
@@ -122,12 +124,16 @@ class AsteriskBridge:
     def add(self, *channels: Channel) -> None:
         # A channel in a waiting room needs no removal: joining a bridge takes it out of the one it is in.
         ids = [channel.id for channel in channels]
-        self._pbx.request("POST", f"{self._path}/addChannel", {"channel": ",".join(ids)})
+        self._pbx.silence(*ids)
+        query: Query = {"channel": ",".join(ids)}
+        self._pbx.request_on(*ids, method="POST", path=f"{self._path}/addChannel", query=query)
         for channel_id in ids:
             self._pbx.rooms.left(channel_id)
 
     def remove(self, channel: Channel) -> None:
-        self._pbx.request("POST", f"{self._path}/removeChannel", {"channel": channel.id})
+        self._pbx.silence(channel.id)
+        query: Query = {"channel": channel.id}
+        self._pbx.request_on(channel.id, method="POST", path=f"{self._path}/removeChannel", query=query)
 
     def destroy(self) -> None:
         try:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from time import time
+from typing import Any
 
 from gevent.event import Event as Flag
 
@@ -58,7 +59,7 @@ class AsteriskPbx:
         )
         self.request = self._link.request
         self.legs = Legs(self._report)
-        self.rooms = WaitingRooms(self._link.request, self.make_bridge)
+        self.rooms = WaitingRooms(self.request_on, self._play_music)
         self.taps = Taps(app, self._link.send)
         self.intake = Intake(self.legs, self.rooms, self.taps, self._tell, self._stop_playback)
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
@@ -82,6 +83,7 @@ class AsteriskPbx:
         channel = AsteriskChannel(self, channel_id)
         leg = self.legs.bind(channel_id, inbox)
         if not known:
+            leg.recovered = True
             try:
                 leg.answered = self.request("GET", resource("channels", channel_id))["state"] == "Up"
             except BaseException:
@@ -132,16 +134,8 @@ class AsteriskPbx:
         return channel
 
     def bridge(self, bridge_id: str) -> AsteriskBridge:
-        self.make_bridge(bridge_id, "mixing")
+        self._make_bridge(bridge_id, "mixing")
         return AsteriskBridge(self, bridge_id)
-
-    def make_bridge(self, bridge_id: str, kind: str) -> None:
-        """One that exists already is no error (older servers say nothing, newer ones 409)."""
-        try:
-            self.request("POST", resource("bridges", bridge_id), {"type": kind, "name": bridge_id})
-        except Refused as refused:
-            if refused.status != 409:
-                raise
 
     def inventory(self) -> Inventory:
         """Everything that is there now, but for the channels that are tools (music, announcements, recording).
@@ -179,6 +173,51 @@ class AsteriskPbx:
             self.request("DELETE", resource("recordings", "stored", name))
         except Gone:
             pass
+
+    # -- for the driver's other parts --------------------------------------------------------------------------------
+
+    def request_on(self, *channel_ids: str, method: str, path: str, query: Query | None = None) -> Any:
+        """A request that Asterisk carries out on these channels' own threads, after what plays or records there.
+
+        It keeps the answer back until then, and with it every later request of the same websocket. So while something
+        runs on one of the channels it goes over HTTP, where only its caller waits.
+        """
+        if any([self.legs.busy(channel_id) for channel_id in channel_ids]):
+            return self._link.over_http(method, path, query)
+        return self.request(method, path, query)
+
+    def silence(self, *channel_ids: str) -> None:
+        """Stops what plays on these channels, because they are to do something else."""
+        for channel_id in channel_ids:
+            if (leg := self.legs.get(channel_id)) is not None:
+                for name in leg.doing - self.intake.recordings.keys():
+                    self.stop_playback(channel_id, name)
+
+    def stop_playback(self, channel_id: str, playback_id: str) -> None:
+        """A playback that ended already is no error."""
+        try:
+            self.request("DELETE", resource("playbacks", playback_id))
+        except Gone:
+            pass
+        except Refused as refused:
+            # 500: it speaks a number, which Asterisk cannot interrupt. It is stopped before what follows the number.
+            if refused.status != 500:
+                raise
+            self.intake.stopping.add(playback_id)
+            return
+        self.legs.done(channel_id, playback_id)
+
+    def _make_bridge(self, bridge_id: str, kind: str) -> None:
+        """One that exists already is no error (older servers say nothing, newer ones 409)."""
+        try:
+            self.request("POST", resource("bridges", bridge_id), {"type": kind, "name": bridge_id})
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+
+    def _play_music(self, bridge_id: str, music: str) -> None:
+        self._make_bridge(bridge_id, "holding")
+        self.request("POST", f"{resource('bridges', bridge_id)}/moh", {"mohClass": music})
 
     def _send_tie(self, channel_id: str) -> Pending:
         return self._link.send(

@@ -135,8 +135,9 @@ class Intake:
         self.stopping.discard(playback["id"])
         target: str = playback["target_uri"]
         if target.startswith(_CHANNEL):
-            ok = playback["state"] == "done"
-            self.legs.tell(PlaybackEnded(target.removeprefix(_CHANNEL), at, playback["id"], ok))
+            channel_id = target.removeprefix(_CHANNEL)
+            self.legs.done(channel_id, playback["id"])
+            self.legs.tell(PlaybackEnded(channel_id, at, playback["id"], playback["state"] == "done"))
 
     def _on_recording_started(self, event: Event, at: float) -> None:
         self.taps.recording_started(event["recording"]["name"], at)
@@ -148,6 +149,7 @@ class Intake:
             return
         self.recordings.pop(name, None)
         target: str = recording["target_uri"]
-        seconds = float(recording.get("duration", 0))
+        channel_id = target.removeprefix(_CHANNEL)
+        self.legs.done(channel_id, name)
         ok = event["type"] == "RecordingFinished"
-        self.legs.tell(RecordingEnded(target.removeprefix(_CHANNEL), at, name, seconds, ok))
+        self.legs.tell(RecordingEnded(channel_id, at, name, float(recording.get("duration", 0)), ok))

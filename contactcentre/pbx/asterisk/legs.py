@@ -26,13 +26,17 @@ class Leg:
     released_at: float = 0.0  # when the PBX said that it left our hands, by our own clock; 0 = it did not
     hanging_up: bool = False
     cause: Cause = Cause.UNKNOWN  # of the hangup that is under way
+    doing: set[str] = field(default_factory=set)  # playbacks and recordings that run on it
+    recovered: bool = False  # found there, so that we cannot know what runs on it
     deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
 
     def reason(self, cause: Cause, at: float) -> Cause:
         """Why it ended, when the PBX said `cause`. A plain BYE names none: then whoever was there hung up as one does."""
         cause = cause or self.cause
         if self.called and not self.answered:
-            return Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
+            return (
+                Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
+            )
         return cause or Cause.NORMAL
 
 
@@ -70,6 +74,20 @@ class Legs:
         for event in kept:
             self._put(leg, event)
         return leg
+
+    def begin(self, channel_id: str, what: str) -> None:
+        """A playback or recording runs on the channel from now on."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.doing.add(what)
+
+    def done(self, channel_id: str, what: str) -> None:
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.doing.discard(what)
+
+    def busy(self, channel_id: str) -> bool:
+        """May something run on the channel that keeps its thread in the PBX occupied?"""
+        leg = self._legs.get(channel_id)
+        return leg is None or leg.recovered or bool(leg.doing)
 
     def drop(self, channel_id: str) -> None:
         self._legs.pop(channel_id, None)
@@ -139,7 +157,11 @@ class Legs:
 
     def overdue(self, now: float) -> Iterable[Leg]:
         """Legs that left our hands SETTLE seconds ago and whose end did not come: ask the PBX where they are."""
-        return [leg for leg in self._legs.values() if leg.released_at and not leg.over and now - leg.released_at > SETTLE]
+        return [
+            leg
+            for leg in self._legs.values()
+            if leg.released_at and not leg.over and now - leg.released_at > SETTLE
+        ]
 
     def expire(self, now: float) -> list[str]:
         """Forgets channels that nobody adopted in time; returns their ids."""

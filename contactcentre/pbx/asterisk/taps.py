@@ -96,14 +96,22 @@ class Taps:
             for side, direction in SIDES.items()
         ]
         existing = 0
-        for pending in sent:
+        for side, pending in zip(SIDES, sent, strict=True):
             try:
                 pending.wait()
             except Refused as refused:
-                if refused.status != 409:
+                # 409 from some servers, 500 from others: is it there already?
+                if refused.status not in (409, 500) or not self._exists(tap.name(side)):
                     raise
                 existing += 1
         return existing < len(sent)
+
+    def _exists(self, snoop: str) -> bool:
+        try:
+            self._send("GET", resource("channels", snoop)).wait()
+        except Gone:
+            return False
+        return True
 
     def _record(self, tap: AsteriskTap) -> None:
         sent = [

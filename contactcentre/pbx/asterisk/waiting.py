@@ -25,10 +25,10 @@ class _Room:
 
 
 class WaitingRooms:
-    """Who waits in which bridge. `request` and `make_bridge` are the driver's."""
+    """Who waits in which bridge. `request_on` and `play_music` are the driver's."""
 
-    def __init__(self, request: Callable[..., Any], make_bridge: Callable[[str, str], None]) -> None:
-        self._request, self._make_bridge = request, make_bridge
+    def __init__(self, request_on: Callable[..., Any], play_music: Callable[[str, str], None]) -> None:
+        self._request_on, self._play_music = request_on, play_music
         self._rooms: dict[str, list[_Room]] = {}
         self._where: dict[str, _Room] = {}
 
@@ -44,12 +44,12 @@ class WaitingRooms:
             if not room.ready:
                 self._open(room, music)
             try:
-                self._add(room, channel_id)
+                self._change(room, "addChannel", channel_id)
             except ChannelGone:
                 raise
             except Gone:  # the bridge: somebody destroyed it
                 self._open(room, music)
-                self._add(room, channel_id)
+                self._change(room, "addChannel", channel_id)
         except BaseException:
             self.left(channel_id)
             raise
@@ -60,9 +60,7 @@ class WaitingRooms:
         if room is None:
             return
         try:
-            self._request(
-                "POST", f"{resource('bridges', room.bridge_id)}/removeChannel", {"channel": channel_id}
-            )
+            self._change(room, "removeChannel", channel_id)
         except Gone:
             pass
         except Refused as refused:
@@ -91,10 +89,10 @@ class WaitingRooms:
         return room
 
     def _open(self, room: _Room, music: str) -> None:
-        # Both requests may be repeated: a bridge that is there stays as it is, music that plays is replaced.
-        self._make_bridge(room.bridge_id, "holding")
-        self._request("POST", f"{resource('bridges', room.bridge_id)}/moh", {"mohClass": music})
+        # May be repeated: a bridge that is there stays as it is, music that plays is replaced.
+        self._play_music(room.bridge_id, music)
         room.ready = True
 
-    def _add(self, room: _Room, channel_id: str) -> None:
-        self._request("POST", f"{resource('bridges', room.bridge_id)}/addChannel", {"channel": channel_id})
+    def _change(self, room: _Room, verb: str, channel_id: str) -> None:
+        path = f"{resource('bridges', room.bridge_id)}/{verb}"
+        self._request_on(channel_id, method="POST", path=path, query={"channel": channel_id})
