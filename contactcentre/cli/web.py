@@ -1,5 +1,7 @@
 """Serve the dashboard and the API."""
 
+import contextlib
+
 import click
 
 from contactcentre import logs
@@ -19,6 +21,7 @@ def command(bind: str | None, port: int | None, workers: int) -> None:
     Behind a reverse proxy that speaks https, let the proxy send X-Forwarded-Proto from the loopback address:
     cookies are then marked Secure.
     """
+    from contactcentre.store import Store
     from contactcentre.web import build
     from contactcentre.web.server import Server
 
@@ -27,4 +30,6 @@ def command(bind: str | None, port: int | None, workers: int) -> None:
     logs.configure(settings.log_level, settings.log_format, process="web")
     build.names()
     with open_services(settings) as services:
+        with contextlib.closing(Store(services.database_url)) as store:
+            store.migrate()
         Server(settings, services.database_url, services.redis_url, workers).run()

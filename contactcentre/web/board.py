@@ -14,6 +14,7 @@ from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
 from contactcentre.live.records import Change, ContactNow, Snapshot
 from contactcentre.web import rows
+from contactcentre.web.numbers import readable
 
 R = TypeVar("R", bound=rows.Row)
 
@@ -144,6 +145,7 @@ class Board:
                 queue=contact.queue,
                 agent=contact.agent,
                 caller=contact.caller,
+                caller_text=self._readable(contact.caller),
                 caller_name=contact.caller_name,
                 did=contact.did,
                 flow=contact.flow,
@@ -159,6 +161,7 @@ class Board:
                     "arrived": row.arrived or waiting.arrived,
                     "since": row.since or waiting.entered,
                     "caller": row.caller or waiting.caller,
+                    "caller_text": row.caller_text or self._readable(waiting.caller),
                     "node": row.node or waiting.node,
                 }
             )
@@ -178,7 +181,7 @@ class Board:
             reason=status.reason,
             contact_id=status.contact_id,
             queue=status.queue,
-            caller=contact.caller if contact else "",
+            caller_text=self._readable(contact.caller) if contact else "",
             deadline=status.deadline,
             then=status.then,
             calls=status.calls,
@@ -217,6 +220,9 @@ class Board:
             abandoned=counts.abandoned,
             service_level=service_level(self._formula.name, counts),
         )
+
+    def _readable(self, number: str) -> str:
+        return readable(number, self._site.settings.country)
 
     @property
     def _formula(self) -> Formula:

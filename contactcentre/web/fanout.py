@@ -142,6 +142,10 @@ class Fanout:
         return self._board.name
 
     @property
+    def country(self) -> str:
+        return self._board.site.settings.country
+
+    @property
     def timezone(self) -> str:
         return self._board.site.settings.timezone
 

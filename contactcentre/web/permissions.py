@@ -36,6 +36,14 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
 }
 
+WORDS: Mapping[Permission, str] = {
+    Permission.SELF: "your own page",
+    Permission.LIVE: "the live page",
+    Permission.CONTACTS: "contacts and their history",
+    Permission.LISTEN: "listening to recordings",
+    Permission.AUDIT: "the audit log",
+}
+
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "_contactcentre_permission"
 
@@ -43,6 +51,11 @@ _MARK = "_contactcentre_permission"
 def granted(role: str, permission: Permission) -> bool:
     """Unknown roles have no permission."""
     return permission in GRANTS.get(role, frozenset())
+
+
+def words(role: str) -> list[str]:
+    """What a role may do, for people."""
+    return [WORDS[permission] for permission in Permission if granted(role, permission)]
 
 
 def requires(permission: Permission) -> Callable[[View], View]:
@@ -85,7 +98,7 @@ def guard() -> ResponseReturnValue | None:
             raise SignInNeeded
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
     if not granted(account.role, permission):
-        raise Forbidden(f"Your role ({account.role}) has no permission “{permission}”.")
+        raise Forbidden(f"Your role, {account.role}, does not include {WORDS[permission]}.")
     return None
 
 

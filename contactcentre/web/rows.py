@@ -49,7 +49,7 @@ class AgentRow(Row):
     reason: str = Field(default="", description="of a pause")
     contact_id: str = ""
     queue: str = Field(default="", description="of the contact")
-    caller: str = Field(default="", description="of the contact")
+    caller_text: str = Field(default="", description="of the contact")
     deadline: float = Field(default=0, description="when ringing or wrap-up ends by itself; 0 = never")
     then: str = Field(default="", description="what follows when the call is over: logout, pause:REASON or nothing")
     calls: int = Field(default=0, description="answered since login")
@@ -64,6 +64,7 @@ class ContactRow(Row):
     queue: str = ""
     agent: str = ""
     caller: str = ""
+    caller_text: str = Field(default="", description="the number as people write it")
     caller_name: str = Field(default="", description="what the caller's side sent; anything may stand in it")
     did: str = ""
     flow: str = ""

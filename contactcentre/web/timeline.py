@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contactcentre.domain.events import Kind
+from contactcentre.web.numbers import readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
     match kind:
         case Kind.ARRIVED:
             name = f" ({data['caller_name']})" if data["caller_name"] else ""
-            return f"{data['caller'] or 'A withheld number'}{name} called {data['did']}", (_flow(data),), "ivr"
+            caller = readable(data["caller"]) or "A withheld number"
+            return f"{caller}{name} called {readable(data['did'])}", (_flow(data),), "ivr"
         case Kind.ANSWERED:
             return "We answered", (), ""
         case Kind.ENDED:
@@ -84,10 +86,13 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
 
 
 def _decision(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
-    rule = _words(data["rule"])
+    rule = data["rule"]
     candidates = ", ".join(_candidate(one) for one in data["candidates"])
-    lines = [f"Candidates in order: {candidates}."] if candidates else []
-    lines += [f"Not {agent}: {_words(why)}." for agent, why in data["cut"]]
+    more = data.get("fitting", 0) - len(data["candidates"])
+    lines = [f"Candidates in order: {candidates}{f' and {more} more' if more > 0 else ''}."] if candidates else []
+    lines += [f"Not {agent}: {why}." for agent, why in data["cut"]]
+    if data.get("left_out"):
+        lines.append(f"{data['left_out']} more agents are no candidates either.")
     if data["agent"]:
         return f"Routing chose {data['agent']}: {rule}", tuple(lines), "available"
     return f"Routing found nobody: {rule}", tuple(lines), "waiting"

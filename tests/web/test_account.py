@@ -27,7 +27,8 @@ def test_the_first_runs_link_makes_an_administrator_who_is_signed_in(
     browser: FlaskClient, store: Store, settings: Settings
 ) -> None:
     link = accounts.first_run_link(store, settings)
-    assert link is not None and link.startswith("http://127.0.0.1:8800/welcome#")
+    assert link is not None
+    assert link.startswith("http://127.0.0.1:8800/welcome#")
     shown = post(browser, "/welcome", "/welcome", token=token_of(link))
     assert "Welcome, admin" in shown.text
     done = post(browser, "/welcome", "/welcome", token=token_of(link), password=PASSWORD, again=PASSWORD)
@@ -127,7 +128,8 @@ def test_signing_in_changes_the_cookie(sign_in: SignIn, app: APIFlask) -> None:
     before = client.get_cookie("contactcentre")
     post(client, "/login", "/login", name="a-agent", password=PASSWORD)
     after = client.get_cookie("contactcentre")
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert before.value != after.value
     assert after.http_only
     assert after.same_site == "Lax"

@@ -12,7 +12,7 @@ from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable
 from contactcentre.web import accounts
 from contactcentre.web.errors import SignInNeeded, TooManyTries
-from contactcentre.web.permissions import GRANTS, Permission, granted, public, requires
+from contactcentre.web.permissions import Permission, granted, public, requires, words
 from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out
 from contactcentre.web.wiring import limiter, services
 
@@ -102,7 +102,7 @@ UNUSABLE = "This link cannot be used: it was used already, a newer one was made,
 @blueprint.get("/me")
 @requires(Permission.SELF)
 def me() -> ResponseReturnValue:
-    return render_template("me.html", permissions=sorted(GRANTS[_me().role]))
+    return render_template("me.html", permissions=words(_me().role))
 
 
 @blueprint.post("/me/password")
@@ -112,7 +112,7 @@ def change_password() -> ResponseReturnValue:
     _try(account.name)
     problem = ""
     if accounts.authenticate(store, account.name, request.form.get("current", "")) is None:
-        problem = "That is not your password of now."
+        problem = "That is not your current password."
     elif request.form.get("password", "") != request.form.get("again", ""):
         problem = "The two new passwords differ."
     else:
@@ -120,9 +120,8 @@ def change_password() -> ResponseReturnValue:
             accounts.change_password(store, account.name, request.form.get("password", ""))
         except accounts.PasswordRefused as refused:
             problem = str(refused)
-    permissions = sorted(GRANTS[account.role])
     if problem:
-        return render_template("me.html", permissions=permissions, problem=problem), 422
+        return render_template("me.html", permissions=words(account.role), problem=problem), 422
     _succeeded(account.name)
     store.audit(account.name, "user.password", account.name, {"by": "own page"}, address_of(request))
     services().sessions.close_all(account.name)

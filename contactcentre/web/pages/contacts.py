@@ -11,6 +11,7 @@ from contactcentre.domain.events import Outcome
 from contactcentre.store import BadCursor
 from contactcentre.web.api.contacts import detail
 from contactcentre.web.errors import BadValue
+from contactcentre.web.numbers import readable
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.timeline import NOISE, line
 from contactcentre.web.wiring import services
@@ -86,6 +87,12 @@ def zone() -> ZoneInfo:
 def moment(at: float | None, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
     """A time in the site's time zone."""
     return "" if at is None else datetime.fromtimestamp(at, zone()).strftime(pattern)
+
+
+@blueprint.app_template_filter()
+def number(text: str) -> str:
+    """A telephone number as people write it."""
+    return readable(text, services().fanout.country)
 
 
 @blueprint.app_template_filter()

@@ -20,6 +20,7 @@ export function tick(now) {
     const [since, limit] = node.getAttribute("data-limit").split(" ").map(Number);
     attribute(node, "data-late", limit > 0 && since > 0 && now - since > limit);
   }
+  attribute($("waiting-tile"), "data-late", document.querySelector('#queue-rows tr[data-late="true"]') !== null);
 }
 
 export function show(board, clock) {
@@ -38,7 +39,7 @@ export function show(board, clock) {
   text($("contact-count"), contacts.length || "");
   text($("agent-count"), agents.length ? `${agents.length - away.length} of ${agents.length} signed in` : "");
   if (board.todayAt) {
-    const at = new Date(board.todayAt * 1000).toLocaleTimeString([], { timeZone: zone(board.site.timezone), timeStyle: "medium" });
+    const at = new Date(board.todayAt * 1000).toLocaleTimeString([], { timeZone: zone(board.site.timezone), hour12: false });
     text($("today-at"), `Today’s numbers as of ${at}`);
   }
   tick(clock.now());
@@ -53,12 +54,10 @@ export function zone(name) {
   }
 }
 
-function tiles({ totals, site, queues }) {
+function tiles({ totals, site }) {
   const { agents, today } = totals;
-  const late = Math.min(...[...queues.values()].map((row) => row.threshold).filter((limit) => limit > 0));
   text($("tile-waiting"), totals.waiting);
   timer($("tile-oldest"), totals.oldest);
-  attribute($("tile-oldest-box"), "data-limit", `${totals.oldest ?? 0} ${Number.isFinite(late) ? late : 0}`);
   $("tile-oldest-box").hidden = totals.oldest === null;
   text($("tile-free"), agents.available);
   const signedIn = AGENT_STATES.reduce((sum, state) => sum + agents[state], 0);
@@ -135,7 +134,7 @@ function updateAgent(node, row) {
   timer(time, row.since);
   text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
-  const parts = row.contact_id ? [row.queue, row.caller] : [row.queues.join(", ")];
+  const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
   text(doing, [...parts, wish(row.then)].filter(Boolean).join(" · "));
 }
 
@@ -160,7 +159,7 @@ function updateContact(node, row, board) {
   attribute(where.firstElementChild, "data-state", state);
   text(place, row.place ? row.place : "");
   attribute(place, "title", row.place ? `Place ${row.place} in ${row.queue}` : "");
-  text(caller.firstElementChild, row.caller || "number withheld");
+  text(caller.firstElementChild, row.caller_text || "Number withheld");
   text(caller.lastElementChild, row.caller_name && row.caller_name !== row.caller ? row.caller_name : "");
   timer(time, row.entered ?? row.since);
   attribute(node, "data-limit", row.entered === null ? "0 0" : `${row.entered} ${board.queues.get(row.queue)?.threshold ?? 0}`);

@@ -1,0 +1,137 @@
+"""A real Chromium for tests. Playwright's loop and our gevent patches do not share a process, so the browser is driven
+by this module run as a program (`python -m tests.web.chromium`), one line of JSON for each call.
+
+    with Chromium() as page:
+        page.goto("http://127.0.0.1:8800/login")
+        page.fill("#name", "admin")
+        page.evaluate("document.title")
+
+Any method of Playwright's `Page` with JSON arguments and result can be called. It is not to be started where
+`why_not()` says something.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import Any, Self
+
+CALL_SECONDS = 40
+FLAGS = [
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--no-first-run",
+    "--no-pings",
+    "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+class BrowserError(AssertionError):
+    """Playwright refused a call, or what it waited for did not come."""
+
+
+def executable() -> str:
+    """Chromium's path, "" where there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
+
+
+def why_not() -> str:
+    """Why no browser can be started here; "" if one can."""
+    if not executable():
+        return "there is no chromium on PATH"
+    import importlib.util
+
+    return "" if importlib.util.find_spec("playwright") else "playwright is not installed"
+
+
+class Chromium:
+    """One page in a browser of its own. `errors` are the messages that the page's console got as errors."""
+
+    def __init__(self, **context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.web.chromium", executable(), json.dumps(self._context)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __getattr__(self, method: str) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps([method, args, options]) + "\n")
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline() or '{"error": "the browser is gone"}')
+            if "error" in answer:
+                raise BrowserError(f"{method}{args}: {answer['error']}")
+            return answer["value"]
+
+        return call
+
+    @property
+    def errors(self) -> list[str]:
+        return list(self.__getattr__("console_errors")())
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Until the element's text holds this. Raises BrowserError after ten seconds."""
+        self.wait_for_function(
+            "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)", arg=[selector, text]
+        )
+
+
+def drive(path: str, context: dict[str, Any]) -> None:
+    """Reads calls from stdin and answers them on stdout until stdin ends."""
+    from playwright.sync_api import Error, sync_playwright
+
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        page = browser.new_page(**context)
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for line in sys.stdin:
+            method, args, options = json.loads(line)
+            try:
+                if method == "console_errors":
+                    value: Any = list(errors)
+                elif method == "set_offline":
+                    page.context.set_offline(*args)
+                    value = None
+                else:
+                    value = getattr(page, method)(*args, **options)
+                text = json.dumps({"value": value if _is_json(value) else None})
+            except Error as error:
+                text = json.dumps({"error": error.message})
+            print(text, flush=True)
+        browser.close()
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool, list, dict))
+
+
+if __name__ == "__main__":
+    drive(sys.argv[1], json.loads(sys.argv[2]))
