@@ -1,5 +1,7 @@
 """Do what may take long: assemble recordings, delete them when their time is over."""
 
+import warnings
+
 import click
 
 from contactcentre import logs
@@ -14,6 +16,7 @@ from contactcentre.settings import Settings
 )
 def command(processes: int, beat: bool) -> None:
     """Run the worker until SIGTERM; jobs that run are finished first."""
+    from celery.exceptions import SecurityWarning
     from celery.signals import setup_logging
 
     from contactcentre.store import Store
@@ -22,12 +25,14 @@ def command(processes: int, beat: bool) -> None:
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="worker", node=settings.node)
+    # it warns of pickle under root; our tasks take JSON and nothing else
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     setup_logging.connect(lambda **_: None, weak=False)  # ours are configured
     with open_services(settings) as services:
         with Store(services.database_url) as store:
             store.migrate()
         connect_broker(services.celery_url)
-        workshop.open(settings, services)
+        workshop.open(settings, services.database_url, services.redis_url)
         state = settings.state_dir / "worker"
         state.mkdir(exist_ok=True)
         worker = app.Worker(

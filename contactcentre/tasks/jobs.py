@@ -2,18 +2,19 @@
 another one died."""
 
 import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from celery import Task, shared_task
-from celery.signals import worker_process_init
+from celery.signals import beat_embedded_init, worker_init, worker_process_init
 
 from contactcentre import logs
-from contactcentre.embedded import Services
 from contactcentre.live import Journal, LiveError, connect
+from contactcentre.processes import bind_to_parent
 from contactcentre.settings import Settings
 from contactcentre.store import NoSuchRecording, Store, StoreUnavailable
 from contactcentre.tasks.app import ASSEMBLE, REASSEMBLE, RETENTION, SWEEP, assemble_soon
@@ -34,32 +35,34 @@ class Workshop:
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
-        self._services: Services | None = None
+        self._database_url = self._redis_url = ""
         self._store: Store | None = None
         self._owner = 0
+        self.bind: Callable[[], None] = lambda: None
+        """Called in a process that Celery has forked: it dies with this one."""
 
-    def open(self, settings: Settings, services: Services) -> None:
-        self._settings, self._services = settings, services
+    def open(self, settings: Settings, database_url: str, redis_url: str) -> None:
+        self._settings, self._database_url, self._redis_url = settings, database_url, redis_url
+        self.bind = bind_to_parent(signal.SIGKILL)
 
     @property
     def settings(self) -> Settings:
-        assert self._settings is not None, "Workshop.open comes first"
+        if self._settings is None:
+            raise RuntimeError("Workshop.open comes first")
         return self._settings
 
     @property
     def store(self) -> Store:
-        assert self._services is not None, "Workshop.open comes first"
         if self._store is None or self._owner != os.getpid():
-            self._store, self._owner = Store(self._services.database_url, pool_size=1), os.getpid()
+            self._store, self._owner = Store(self._database_url, pool_size=1), os.getpid()
         return self._store
 
     @contextmanager
     def keeper(self) -> Iterator[Keeper]:
         """A keeper whose facts are in Redis when the block ends. Raises LiveError when Redis does not take
         them."""
-        assert self._services is not None, "Workshop.open comes first"
         spool = self.settings.state_dir / "spool" / f"worker-{os.getpid()}.jsonl"
-        redis = connect(self._services.redis_url, connections=2)
+        redis = connect(self._redis_url, connections=2)
         journal = Journal(redis, spool)
         try:
             yield Keeper(self.store, journal, self.settings.recordings_dir, self.settings.pbx_recordings_dir)
@@ -75,7 +78,14 @@ workshop = Workshop()
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _prepare(**_: Any) -> None:
+@beat_embedded_init.connect  # type: ignore[untyped-decorator]
+def _die_with_the_worker(**_: Any) -> None:
+    workshop.bind()
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _clear(**_: Any) -> None:
+    """Removes spools of killed workers; their jobs run again and say everything again."""
     for spool in Path(workshop.settings.state_dir / "spool").glob("worker-*.jsonl"):
         if not Path(f"/proc/{spool.stem.removeprefix('worker-')}").exists():
             spool.unlink(missing_ok=True)

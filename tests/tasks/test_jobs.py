@@ -1,0 +1,131 @@
+"""The worker as users run it: a process of its own, a real broker, a real store."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from contactcentre.embedded import Services
+from contactcentre.live import connect
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from contactcentre.tasks.app import REASSEMBLE, app, assemble_soon, connect_broker
+from contactcentre.tasks.recorder import Recorder
+from tests.store.calls import recorded_call
+from tests.tasks.waves import channels, power, tone
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def recorder(store: Store, services: Services, redis: "Redis") -> Iterator[Recorder]:
+    connect_broker(services.celery_url)
+    with connect(services.redis_url) as client:
+        yield Recorder(store, client, "test", assemble_soon)
+
+
+@pytest.fixture
+def pbx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "pbx"
+    directory.mkdir()
+    monkeypatch.setenv("CONTACTCENTRE_PBX_RECORDINGS_DIR", str(directory))
+    return directory
+
+
+@contextmanager
+def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "contactcentre", "worker", "--processes", "1"]
+    log = settings.state_dir / "worker.log"
+    with log.open("ab") as out, subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True) as process:
+        try:
+            yield process
+        except BaseException:
+            print(log.read_text()[-5000:])
+            raise
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(30)
+
+
+def until(recorder: Recorder, condition: Callable[[], bool], seconds: float = 40.0) -> None:
+    """Records what comes until the condition is true."""
+    end = time.monotonic() + seconds
+    recorder.step(0.1)
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        recorder.step(0.1)
+
+
+def state(store: Store, recording: str) -> str:
+    return store.recording(recording)[1].state
+
+
+def test_a_recorded_call_becomes_a_stereo_file_also_when_its_files_come_late(
+    settings: Settings, store: Store, recorder: Recorder, redis: "Redis", pbx: Path
+) -> None:
+    for recording in ("r1", "r2"):
+        for event in recorded_call(recording).events:
+            redis.xadd("cc:events", {"event": event.to_json()})
+    tone(pbx / "r1-left.wav", 440, 2)
+    tone(pbx / "r1-right.wav", 1000, 2)
+    with worker(settings) as process:
+        until(recorder, lambda: state(store, "r1") == "stored")
+        assert state(store, "r2") == "ended"
+        tone(pbx / "r2-left.wav", 440, 2)
+        tone(pbx / "r2-right.wav", 1000, 2)
+        until(recorder, lambda: state(store, "r2") == "stored")
+        process.terminate()
+        assert process.wait(30) == 0
+    for recording in ("r1", "r2"):
+        left, right = channels(settings.recordings_dir / store.recording(recording)[1].path)
+        assert power(left[:16000], 440) > 0.95
+        assert power(right[4000:], 1000) > 0.95
+    assert list(pbx.iterdir()) == []
+
+
+def test_what_is_no_sound_is_a_recorded_failure(
+    settings: Settings, store: Store, recorder: Recorder, redis: "Redis", pbx: Path
+) -> None:
+    for event in recorded_call("bad").events:
+        redis.xadd("cc:events", {"event": event.to_json()})
+    for side in ("left", "right"):
+        (pbx / f"bad-{side}.wav").write_bytes(b"no sound at all, sorry")
+    with worker(settings):
+        until(recorder, lambda: state(store, "bad") == "failed")
+    assert "no WAV" in store.recording("bad")[1].error
+    assert len(list(pbx.iterdir())) == 2
+
+
+def test_killed_with_a_task_in_its_hands_it_leaves_no_process_and_no_recording_behind(
+    settings: Settings, store: Store, recorder: Recorder, redis: "Redis", pbx: Path
+) -> None:
+    for event in recorded_call("r3").events:
+        redis.xadd("cc:events", {"event": event.to_json()})
+    with worker(settings) as process:
+        until(recorder, lambda: redis.hlen("unacked") > 0)
+        group = os.getpgid(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        until(recorder, lambda: not alive(group))
+    tone(pbx / "r3-left.wav", 440, 2)
+    tone(pbx / "r3-right.wav", 1000, 2)
+    assert store.unfinished_recordings(time.time()) == ["r3"]
+    with worker(settings):
+        app.send_task(REASSEMBLE, ignore_result=True)  # what beat does every minute
+        until(recorder, lambda: state(store, "r3") == "stored")
+
+
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
