@@ -152,6 +152,8 @@ class Connection:
 
     def open(self) -> None:
         """Starts to connect, and returns at once."""
+        self._closed.clear()
+        self._replaced = False
         self._greenlets.spawn(self._keep)
 
     def close(self) -> None:

@@ -69,6 +69,7 @@ class AsteriskPbx:
     def start(self, sink: Callable[[NodeEvent], None]) -> None:
         """See Pbx.start. Returns at once; LinkUp tells when the PBX is there."""
         self._sink = sink
+        self._stopped.clear()
         self._link.open()
         self._link.spawn(self._sweep)
         self._link.spawn(self._watch_endpoints)
@@ -76,6 +77,7 @@ class AsteriskPbx:
     def stop(self) -> None:
         self._stopped.set()
         self._link.close()
+        self._held = []
 
     def adopt(self, channel_id: str, inbox: Inbox) -> AsteriskChannel:
         """Raises Gone for a channel that is not there (any more)."""
@@ -145,6 +147,9 @@ class AsteriskPbx:
         channels = [c for c in self._link.over_http("GET", "channels") if translate.is_party(c["name"])]
         subscribed = set(self._link.over_http("GET", resource("applications", self.app))["channel_ids"])
         ties = {c["id"]: self._send_tie(c["id"]) for c in channels if c["id"] in subscribed}
+        bridges = self._link.over_http("GET", "bridges")
+        for bridge in bridges:
+            self.rooms.recover(bridge["id"], bridge["channels"])
         return Inventory(
             channels={
                 c["id"]: translate.info(
@@ -154,10 +159,7 @@ class AsteriskPbx:
                 )
                 for c in channels
             },
-            bridges={
-                b["id"]: BridgeInfo(b["id"], b["bridge_type"], tuple(b["channels"]))
-                for b in self._link.over_http("GET", "bridges")
-            },
+            bridges={b["id"]: BridgeInfo(b["id"], b["bridge_type"], tuple(b["channels"])) for b in bridges},
         )
 
     def reachable(self) -> Mapping[str, bool]:
@@ -258,6 +260,7 @@ class AsteriskPbx:
         if bound:
             self._end_missing(bound)
         self.rooms.forget()
+        self._look_at_endpoints()
         self._sink_safely(LinkUp(time()))
         held, self._held = self._held or [], None
         for event in held:
@@ -306,12 +309,14 @@ class AsteriskPbx:
 
     def _watch_endpoints(self) -> None:
         while not self._stopped.wait(POLL):
-            if self._held is not None:  # no link
-                continue
-            try:
-                self._endpoints.look()
-            except PbxError as error:
-                log.info("endpoints: %s", error)
+            if self._held is None:  # there is a link
+                self._look_at_endpoints()
+
+    def _look_at_endpoints(self) -> None:
+        try:
+            self._endpoints.look()
+        except PbxError as error:
+            log.info("endpoints: %s", error)
 
     def _settle(self, channel_id: str, cause: Cause) -> None:
         try:

@@ -4,8 +4,9 @@ One player of music serves a whole room, which makes it the cheapest place to wa
 but all of a room's channels are mixed by one thread, so a room takes ROOM_SIZE callers and then another is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from contactcentre.pbx.asterisk.protocol import ChannelGone, resource
@@ -36,10 +37,8 @@ class WaitingRooms:
         """Raises Gone (the channel), Refused (it is not ours)."""
         room = self._room(music)
         self.left(channel_id)
-        room.members.add(
-            channel_id
-        )  # before the requests: others who enter meanwhile must see the place taken
-        self._where[channel_id] = room
+        # before the requests: others who enter meanwhile must see the place taken
+        self._take_place(room, channel_id)
         try:
             if not room.ready:
                 self._open(room, music)
@@ -73,6 +72,24 @@ class WaitingRooms:
         if (room := self._where.pop(channel_id, None)) is not None:
             room.members.discard(channel_id)
 
+    def recover(self, bridge_id: str, channel_ids: Iterable[str]) -> None:
+        """A bridge that is there, perhaps an earlier controller's room."""
+        music, _, number = bridge_id.removeprefix(PREFIX).rpartition("-")
+        if not bridge_id.startswith(PREFIX) or not music or not number.isdecimal():
+            return
+        rooms = self._rooms.setdefault(music, [])
+        room = next((room for room in rooms if room.bridge_id == bridge_id), None)
+        if room is None:
+            room = _Room(bridge_id)
+            rooms.append(room)
+        for channel_id in channel_ids:
+            if channel_id not in self._where:
+                self._take_place(room, channel_id)
+
+    def _take_place(self, room: _Room, channel_id: str) -> None:
+        room.members.add(channel_id)
+        self._where[channel_id] = room
+
     def forget(self) -> None:
         """The PBX may have been restarted: rooms are made sure of again before the next one enters."""
         for rooms in self._rooms.values():
@@ -84,7 +101,9 @@ class WaitingRooms:
         for room in rooms:
             if len(room.members) < ROOM_SIZE:
                 return room
-        room = _Room(f"{PREFIX}{music}-{len(rooms) + 1}")
+        taken = {room.bridge_id for room in rooms}
+        free = (f"{PREFIX}{music}-{number}" for number in count(1))
+        room = _Room(next(name for name in free if name not in taken))
         rooms.append(room)
         return room
 

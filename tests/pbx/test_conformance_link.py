@@ -1,0 +1,117 @@
+"""What every PBX driver must do when the link, the PBX or another controller comes and goes."""
+
+import gevent
+import pytest
+
+from contactcentre.pbx.errors import Gone, LinkDown
+from contactcentre.pbx.events import (
+    Answered,
+    Arrived,
+    Digit,
+    Ended,
+    EndpointChanged,
+    LinkLost,
+    LinkUp,
+    PlaybackEnded,
+)
+from tests.pbx.bed import PATIENCE, Bed, Heard, told
+
+
+def test_a_cut_link_is_told_and_comes_back_and_calls_go_on(bed: Bed) -> None:
+    with bed.phone("anna", ring=0, talk=None):
+        arrival = bed.arrive()
+        arrival.channel.answer()
+        arrival.inbox.next(Answered)
+        arrival.call.until("answered")
+        agent, inbox = bed.call("anna")
+        inbox.until(Answered)
+        bed.cut()
+        lost = bed.nodes.next(LinkLost)
+        assert not lost.replaced and lost.reason
+        bed.nodes.next(LinkUp)
+        name = bed.name("play")
+        agent.play(name, ["tone:beep"])
+        assert inbox.next(PlaybackEnded).playback_id == name
+        arrival.call.send_digits("5")
+        assert arrival.inbox.next(Digit).digit == "5"
+        arrival.call.hang_up()
+        arrival.inbox.next(Ended, within=1)
+        agent.hangup()
+        inbox.next(Ended)
+
+
+def test_requests_under_way_or_made_without_a_link_fail_at_once(bed: Bed) -> None:
+    arrival = bed.arrive()
+    bed.cut()
+    with gevent.Timeout(1), pytest.raises(LinkDown):
+        while True:
+            arrival.channel.ring()
+            gevent.sleep(0)
+    bed.nodes.until(LinkUp)
+    arrival.channel.ring()
+
+
+def test_who_hung_up_while_the_link_was_cut_has_ended_before_the_link_is_up(bed: Bed) -> None:
+    gone, stays = bed.arrive(), bed.arrive()
+    bed.pbx.stop()
+    gone.call.hang_up()
+    gone.call.wait(PATIENCE)
+    with gevent.Timeout(PATIENCE):
+        while bed.channels() > 1:
+            gevent.sleep(0.02)
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    assert [type(event) for event in gone.inbox.all] == [Ended]
+    assert stays.inbox.all == []
+    stays.channel.answer()
+    stays.inbox.next(Answered)
+
+
+def test_a_second_controller_takes_over_and_the_first_is_told_to_stop(bed: Bed) -> None:
+    arrival = bed.arrive()
+    arrival.channel.answer()
+    arrival.call.until("answered")
+    arrival.channel.wait_with_music("default")
+    second, nodes = bed.new_pbx(), Heard()
+    second.start(nodes)
+    try:
+        nodes.next(LinkUp)
+        assert bed.nodes.until(LinkLost).replaced
+        with pytest.raises(LinkDown):
+            arrival.channel.ring()
+        found = second.inventory()
+        assert found.channels[arrival.channel.id].ours
+        inbox = Heard()
+        channel = second.adopt(arrival.channel.id, inbox)
+        channel.stop_waiting()
+        assert all(arrival.channel.id not in b.channels for b in second.inventory().bridges.values())
+        channel.play(bed.name("play"), ["tone:beep"])
+        inbox.next(PlaybackEnded)
+        arrival.call.hang_up()
+        inbox.next(Ended)
+        bed.nodes.nothing_for(1.5)  # it does not come back
+    finally:
+        second.stop()
+
+
+def test_adopting_a_channel_that_is_not_there_says_gone(bed: Bed) -> None:
+    with pytest.raises(Gone):
+        bed.pbx.adopt("there-is-no-such-channel", lambda event: None)
+
+
+def test_phones_that_come_and_go_are_noticed(bed: Bed) -> None:
+    assert bed.pbx.reachable()["carla"] is False
+    with bed.phone("carla"):
+        assert bed.pbx.reachable()["carla"] is True
+        changed = bed.nodes.next(EndpointChanged)
+        assert (changed.endpoint, changed.reachable) == ("carla", True)
+    changed = bed.nodes.next(EndpointChanged)
+    assert (changed.endpoint, changed.reachable) == ("carla", False)
+
+
+def test_without_a_controller_a_caller_falls_through_to_the_dialplan(bed: Bed) -> None:
+    bed.pbx.stop()
+    call = bed.dial("800", talk=None, patience=None)
+    call.until("answered")
+    call.hang_up()
+    assert told(bed.nodes, Arrived) == []
