@@ -12,7 +12,7 @@ from typing import Any
 
 from redis import Redis
 
-from contactcentre.live.connection import PREFIX, ask, longest_block, transaction
+from contactcentre.live.connection import PREFIX, ask, checked, longest_block, transaction
 from contactcentre.live.errors import Away, CommandFailed, LiveError, NoReply, Refused, TooLarge
 
 LIMIT = 16 * 1024
@@ -30,7 +30,7 @@ Spawn = Callable[[Callable[[], None]], object]
 
 class Commands:
     def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
-        self._redis, self._prefix = redis, prefix
+        self._redis, self._prefix = checked(redis), prefix
         self.refused = 0
         """Malformed or late commands that `serve` left out."""
 

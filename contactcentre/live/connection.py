@@ -46,10 +46,17 @@ def connect(url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> "Re
     return Redis.from_pool(pool)
 
 
+def checked(redis: "Redis") -> "Redis":
+    """Refuses a client that `connect` did not make: one without deadline, or that answers bytes. Raises ValueError."""
+    made_with = redis.connection_pool.connection_kwargs
+    if not made_with.get("socket_timeout") or not made_with.get("decode_responses"):
+        raise ValueError("use contactcentre.live.connect(url): the client needs a deadline and texts as answers")
+    return redis
+
+
 def longest_block(redis: "Redis") -> float:
     """Seconds a blocking read may wait before the socket's own deadline would cut it."""
-    timeout = redis.connection_pool.connection_kwargs.get("socket_timeout")
-    return float(timeout) * 0.6 if timeout else 2.0
+    return float(redis.connection_pool.connection_kwargs["socket_timeout"]) * 0.6
 
 
 @contextmanager

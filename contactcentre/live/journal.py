@@ -1,172 +1,196 @@
 """The writing side of the journal: an event given to `append` is in a local file before the call returns, and on the
 Redis stream `cc:events` some milliseconds later.
 
-The spool file is the queue: `append` writes one line to it (page cache, microseconds), `run` sends what was not sent
-yet in batches. So a killed process loses nothing (the next one replays the file), a dead Redis needs no memory, and the
-order is the order of the file. Sending an event twice is harmless: `(contact_id, seq)` is its key.
+The spool file is the queue. `run` sends what was not sent yet, in batches, and gives a line's place in the file back
+only when the recorder has written the event to PostgreSQL (its entry has left the stream). So nothing is lost when this
+process dies (the next one replays the file), when Redis is away (the file grows), or when Redis comes back without its
+data (the stream's last id tells; all that was not recorded is sent again). Order is the order of the file. Sending an
+event twice is harmless: `(contact_id, seq)` is its key.
 """
 
-import fcntl
 import logging
-import os
 import threading
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
 from contactcentre.domain.events import Event
-from contactcentre.live.connection import PREFIX, ask, named_errors
-from contactcentre.live.errors import LiveError, SpoolInUse
+from contactcentre.live.connection import PREFIX, ask, checked, named_errors
+from contactcentre.live.errors import LiveError, Refused
+from contactcentre.live.spool import Spool
 
 BATCH_BYTES = 128 * 1024
-TRUNCATE_BYTES = 256 * 1024
-"""The file is emptied when all of it was sent and it is longer than this."""
 KEPT_IN_MEMORY = 100_000
 """Events held in memory when the local disk cannot be written (full); more than that are lost, and counted."""
-RETRY_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""How often a dead Redis is tried again, and what was recorded is looked at."""
 
 log = logging.getLogger(__name__)
 
+_Id = tuple[int, int]
+
 
 class Journal:
-    """Give it events with `append` from anywhere; run `run` in one greenlet or thread."""
+    """Give it events with `append` from anywhere; run `run` in one greenlet or thread. One per process and file."""
 
     def __init__(self, redis: "Redis", spool_path: str | Path, prefix: str = PREFIX) -> None:
         """Raises SpoolInUse when another process has the file open, OSError when it cannot be written."""
-        self._redis, self._stream = redis, f"{prefix}events"
-        self.path = Path(spool_path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._fd)
-            raise SpoolInUse(f"{self.path} belongs to another running process") from error
-        self._lock = threading.Lock()  # around the file's length: append, and the truncation in run
-        self._written = os.fstat(self._fd).st_size
-        if self._written and os.pread(self._fd, 1, self._written - 1) != b"\n":
-            os.write(self._fd, b"\n")  # the last process died in the middle of a line
-            self._written += 1
-        self._sent = 0
+        self._redis, self._stream = checked(redis), f"{prefix}events"
+        self._spool = Spool(spool_path)
+        self._sent = self._spool.start  # offset: all before it is in the stream
+        self._recorded = self._sent  # offset: all before it has left the stream
+        self._batches: deque[tuple[int, _Id]] = deque()  # sent and not known to be recorded: (end offset, last id)
         self._memory: deque[bytes] = deque()
         self._wake = threading.Event()
         self._closing = False
-        self.away_since_bytes = 0
         self.refused = 0
-        """Lines of the spool that were no events (cut by a crash); they are left out."""
+        """Lines of the file that were no events (cut by a crash); they are left out."""
         self.lost = 0
-        """Events lost: the disk was full and memory too."""
+        """Events lost: disk and memory were full. Logged as an error, too."""
+        self.resent = 0
+        """How often Redis came back without entries that it had confirmed."""
 
     def append(self, event: Event) -> None:
-        """Never waits for Redis and raises nothing."""
+        """Never waits for Redis and never raises for want of it. Raises TypeError when data is no JSON."""
         line = event.to_json().encode() + b"\n"
-        with self._lock:
-            if self._memory or not self._write(line):
-                if len(self._memory) >= KEPT_IN_MEMORY:
-                    self._memory.popleft()
-                    self.lost += 1
-                    log.error("journal: an event is lost: neither Redis nor the disk takes it")
-                self._memory.append(line)
+        if self._memory or not self._spooled(line):
+            if len(self._memory) >= KEPT_IN_MEMORY:
+                self._memory.popleft()
+                self.lost += 1
+                log.error("journal: an event is lost: neither Redis nor the disk takes it")
+            self._memory.append(line)
         self._wake.set()
 
     @property
     def unsent(self) -> int:
-        """Bytes in the spool (and memory) that Redis does not have yet."""
-        return self._written - self._sent + sum(map(len, self._memory))
+        """Bytes that Redis does not have yet."""
+        return self._spool.end - self._sent + sum(map(len, self._memory))
+
+    @property
+    def unrecorded(self) -> int:
+        """Bytes that the recorder has not confirmed yet."""
+        return self._spool.end - self._spool.start + sum(map(len, self._memory))
 
     def run(self) -> None:
-        """Sends until `close`; returns when all is sent then, or Redis is away."""
+        """Sends until `close`; then returns when all is sent, or at the first failure (the file keeps the rest)."""
+        away = False
         while True:
-            self._wake.wait(RETRY_SECONDS)
+            self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
             try:
-                while self._send_batch():
-                    pass
+                self.flush()
+                away = False
             except LiveError as error:
-                if self._closing:
-                    return
-                log.warning("journal: %s; %d bytes wait in %s", error, self.unsent, self.path)
+                if not away:
+                    log.warning("journal: %s; events wait in %s", error, self._spool.path)
+                away = True
                 self._sync()
-                self._pause(RETRY_SECONDS)
-                continue
-            if self._closing and not self.unsent:
+                if not self._closing:
+                    self._rest()
+            if self._closing:
                 return
 
     def flush(self) -> None:
-        """Sends all now, in the caller's thread; only while `run` does not run. Raises Away or Refused."""
-        while self._send_batch():
-            pass
+        """Sends all now; only where `run` does not run. Raises Away or Refused."""
+        self._send([])
+        while block := self._spool.read(self._sent, BATCH_BYTES):
+            self._send(block.splitlines(), self._sent + len(block))
+        while self._memory:
+            lines = list(self._memory)
+            self._send(lines)
+            for _ in lines:
+                self._memory.popleft()
 
     def close(self) -> None:
-        """Asks `run` to send the rest and end. What Redis did not take stays in the file for the next process."""
+        """Asks `run` to send the rest and to end."""
         self._closing = True
         self._wake.set()
 
     def release(self) -> None:
-        """Gives the file up, after `run` has ended."""
-        if self._fd >= 0:
-            self._sync()
-            os.close(self._fd)
-            self._fd = -1
+        """Gives the file up, after `run` has ended. What is not recorded stays in it for the next process."""
+        self._sync()
+        self._spool.close()
 
-    def _write(self, line: bytes) -> bool:
-        try:
-            done = os.write(self._fd, line)
-            if done < len(line):  # the disk is full: take the piece back
-                os.ftruncate(self._fd, self._written)
-                return False
-        except OSError as error:
-            log.error("journal: cannot write %s: %s", self.path, error)
-            return False
-        self._written += len(line)
-        return True
-
-    def _send_batch(self) -> bool:
-        """False when there is nothing left to send."""
-        if self._sent < self._written:
-            block = os.pread(self._fd, min(BATCH_BYTES, self._written - self._sent), self._sent)
-            end = block.rfind(b"\n") + 1
-            if end == 0:  # one line longer than a batch
-                block = os.pread(self._fd, self._written - self._sent, self._sent)
-                end = block.find(b"\n") + 1
-            self._send(block[:end].splitlines())
-            with self._lock:
-                self._sent += end
-                if self._sent == self._written > TRUNCATE_BYTES:
-                    os.ftruncate(self._fd, 0)
-                    self._sent = self._written = 0
-            return True
-        with self._lock:
-            lines = list(self._memory)
-        if lines:
-            self._send(lines)
-            with self._lock:
-                for _ in lines:
-                    self._memory.popleft()
-            return True
-        return False
-
-    def _send(self, lines: list[bytes]) -> None:
+    def _send(self, lines: list[bytes], end: int = 0) -> None:
+        """Adds the lines to the stream, after a look at what the recorder has confirmed and Redis has lost."""
+        texts = [text for line in lines if (text := self._event(line))]
         with named_errors():
             pipe = self._redis.pipeline(transaction=False)
-            for line in lines:
-                text = line.decode(errors="replace").strip()
-                if not (text.startswith('{"contact_id":') and text.endswith("}")):
-                    self.refused += bool(text)
-                    continue
+            ask(pipe, "XINFO", "STREAM", self._stream)
+            for text in texts:
                 ask(pipe, "XADD", self._stream, "*", "event", text)
-            pipe.execute()
+            stream, *added = pipe.execute(raise_on_error=False)
+        if isinstance(stream, Exception) and "no such key" not in str(stream):
+            raise Refused(f"journal: {stream}")
+        for answer in added:
+            if isinstance(answer, Exception):
+                raise Refused(f"journal: {answer}")
+        if self._look(stream):  # a flat list of names and values, or the error that there is no stream
+            self._sent = self._spool.start
+            self._batches.clear()
+            self.resent += 1
+            log.warning("journal: redis has lost entries; all that was not recorded is sent again")
+            return
+        if end:
+            self._sent = end
+            if added:
+                self._batches.append((end, _id(added[-1])))
+        self._release()
+
+    def _look(self, stream: list[Any] | Exception) -> bool:
+        """Notes in `_recorded` what has left the stream; True when Redis lost what it had taken from us."""
+        last, first = (0, 0), None
+        if not isinstance(stream, Exception):
+            known = dict(zip(stream[::2], stream[1::2], strict=True))
+            last = _id(known["last-generated-id"])
+            first = _id(known["first-entry"][0]) if known["first-entry"] else None
+        if self._batches and last < self._batches[-1][1]:
+            return True
+        self._recorded = self._spool.start
+        while self._batches and (first is None or self._batches[0][1] < first):
+            self._recorded = self._batches.popleft()[0]
+        return False
+
+    def _release(self) -> None:
+        recorded = self._recorded
+        if not self._batches:  # nothing of ours is under way, refused lines included
+            recorded = self._sent
+        moved = self._spool.release_until(recorded)
+        if moved:
+            self._sent -= moved
+            self._batches = deque((end - moved, last) for end, last in self._batches)
+
+    def _event(self, line: bytes) -> str:
+        """The line as it goes into the stream; "" when it is no event. Reading it fully is the recorder's work."""
+        text = line.decode(errors="replace")
+        if text.startswith('{"contact_id":') and text.endswith("}"):
+            return text
+        self.refused += bool(text)
+        return ""
+
+    def _spooled(self, line: bytes) -> bool:
+        try:
+            self._spool.append(line)
+        except OSError as error:
+            log.error("journal: %s", error)
+            return False
+        return True
 
     def _sync(self) -> None:
         try:
-            os.fsync(self._fd)
+            self._spool.sync()
         except OSError as error:
-            log.error("journal: cannot sync %s: %s", self.path, error)
+            log.error("journal: cannot sync %s: %s", self._spool.path, error)
 
-    def _pause(self, seconds: float) -> None:
-        threading.Event().wait(seconds)
+    def _rest(self) -> None:
+        """A pause that new events do not shorten, but `close` does."""
+        for _ in range(5):
+            if not self._closing:
+                threading.Event().wait(LOOK_SECONDS / 5)
 
 
-Sleep = Callable[[float], None]
+def _id(text: str) -> _Id:
+    milliseconds, number = text.split("-")
+    return int(milliseconds), int(number)

@@ -6,7 +6,7 @@ import logging
 from redis import Redis
 
 from contactcentre.domain.events import Event
-from contactcentre.live.connection import PREFIX, ask, longest_block, transaction
+from contactcentre.live.connection import PREFIX, ask, checked, longest_block, transaction
 from contactcentre.live.errors import Malformed, Refused
 from contactcentre.live.records import AgentFact
 
@@ -23,7 +23,7 @@ class JournalReader:
     """Entries come in the order of the stream, except those a dead consumer left, which come when they are claimed."""
 
     def __init__(self, redis: "Redis", group: str, consumer: str, prefix: str = PREFIX) -> None:
-        self._redis, self._group, self._consumer = redis, group, consumer
+        self._redis, self._group, self._consumer = checked(redis), group, consumer
         self._stream, self._bad = f"{prefix}events", f"{prefix}events:bad"
         self.refused = 0
         """Entries that were no events; they are moved to the stream `events:bad`."""

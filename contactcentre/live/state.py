@@ -13,7 +13,7 @@ from redis import Redis
 
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
 from contactcentre.domain.routing import Waiting
-from contactcentre.live.connection import PREFIX, ask, longest_block, named_errors, transaction
+from contactcentre.live.connection import PREFIX, ask, checked, longest_block, named_errors, transaction
 from contactcentre.live.errors import LostRace, Malformed, Resync
 from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot, read_agent, read_waiting
 
@@ -62,7 +62,7 @@ class Live:
     """The live state. All methods raise Away or Refused when Redis does not answer or refuses."""
 
     def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
-        self.redis = redis
+        self.redis = checked(redis)
         self.malformed = 0
         """Records read and left out because they could not be understood."""
         self._agents, self._versions = f"{prefix}agents", f"{prefix}agent_versions"
