@@ -10,12 +10,21 @@ from rich.table import Table
 from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.noun import listed, noun
 from contactcentre.cli.provisioning import actor, desk, json_option, print_json
-from contactcentre.domain.agents import AgentStatus, Verb
+from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.site import Agent, Site
 from contactcentre.lab import Lab
 from contactcentre.provision.change import NotThere, found
 from contactcentre.provision.uses import endpoint_of
 from contactcentre.settings import Settings
+
+
+def _forget(name: str) -> None:
+    """A removed agent's state goes too, or one added again would be logged in at once. A call goes on to its
+    end."""
+    with open_live() as live:
+        if live.agent(name).state not in (AgentState.OFFERED, AgentState.TALKING):
+            live.forget_agent(name)
+
 
 command = noun(
     "agent",
@@ -27,40 +36,44 @@ command = noun(
         "number": "Internal number.",
     },
     ("full_name", "number", "endpoint", "skills"),
+    after_removal=_forget,
 )
 
 
+_names = click.argument("names", nargs=-1, required=True, metavar="NAME..")
+
+
 @command.command()
-@click.argument("name")
+@_names
 @json_option
-def login(name: str, as_json: bool) -> None:
-    """Log an agent in: contacts may come."""
-    _step(name, Verb.LOGIN, as_json)
+def login(names: tuple[str, ...], as_json: bool) -> None:
+    """Log agents in: contacts may come."""
+    _step(names, Verb.LOGIN, as_json)
 
 
 @command.command()
-@click.argument("name")
+@_names
 @json_option
-def logout(name: str, as_json: bool) -> None:
-    """Log an agent out; during a call, when it is over."""
-    _step(name, Verb.LOGOUT, as_json)
+def logout(names: tuple[str, ...], as_json: bool) -> None:
+    """Log agents out; during a call, when it is over."""
+    _step(names, Verb.LOGOUT, as_json)
 
 
 @command.command()
-@click.argument("name")
+@_names
 @click.option("--reason", default="", help="One of the site's pause reasons (the first).")
 @json_option
-def pause(name: str, reason: str, as_json: bool) -> None:
-    """Give an agent no contacts for a while; during a call, when it is over."""
-    _step(name, Verb.PAUSE, as_json, reason)
+def pause(names: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Give agents no contacts for a while; during a call, when it is over."""
+    _step(names, Verb.PAUSE, as_json, reason)
 
 
 @command.command()
-@click.argument("name")
+@_names
 @json_option
-def unpause(name: str, as_json: bool) -> None:
+def unpause(names: tuple[str, ...], as_json: bool) -> None:
     """End a pause or wrap-up."""
-    _step(name, Verb.UNPAUSE, as_json)
+    _step(names, Verb.UNPAUSE, as_json)
 
 
 @command.command()
@@ -114,9 +127,10 @@ def secret(name: str, reveal: bool, as_json: bool) -> None:
     Console(highlight=False, markup=False).print(table)
 
 
-def _step(name: str, verb: Verb, as_json: bool, reason: str = "") -> None:
+def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "") -> None:
     site = _site()
-    found(site, "agent", name)
+    for name in names:
+        found(site, "agent", name)
     arguments = {}
     if verb is Verb.PAUSE:
         reasons = site.settings.pause_reasons
@@ -124,14 +138,16 @@ def _step(name: str, verb: Verb, as_json: bool, reason: str = "") -> None:
         if reason not in reasons:
             raise click.BadParameter(f"{reason!r} is not one of: {', '.join(reasons)}", param_hint="--reason")
         arguments = {"reason": reason}
+    now = time.time()
     with open_live() as live:
-        now = time.time()
-        after = live.change(name, verb, now, **arguments)
+        after = [live.change(name, verb, now, **arguments) for name in names]
     if as_json:
-        print_json(_told(after, now))
+        print_json([_told(one, now) for one in after])
         return
-    then = {"": "", "logout": ", logged out when this is over"}.get(after.then, f", {after.then} when this is over")
-    click.echo(f"{name} is {after.state.value}{f' ({after.reason})' if after.reason else ''}{then}")
+    for one in after:
+        words = {"": "", "logout": ", logged out when this is over"}
+        then = words.get(one.then, f", {one.then} when this is over")
+        click.echo(f"{one.name} is {one.state.value}{f' ({one.reason})' if one.reason else ''}{then}")
 
 
 def _site() -> Site:

@@ -29,8 +29,15 @@ from contactcentre.provision.uses import users_of
 __all__ = ["noun", "pairs", "steps", "words"]
 
 
-def noun(kind: str, model: type[BaseModel], about: Mapping[str, str], shown: tuple[str, ...]) -> click.Group:
-    """The group `kind`. `about` explains each field, `shown` are the columns of `list`."""
+def noun(
+    kind: str,
+    model: type[BaseModel],
+    about: Mapping[str, str],
+    shown: tuple[str, ...],
+    after_removal: Callable[[str], None] = lambda name: None,
+) -> click.Group:
+    """The group `kind`. `about` explains each field, `shown` are the columns of `list`; `after_removal` is
+    told the name of what was removed."""
     section = changes.SECTIONS[kind]
     read = readers(model)
     options = _options(read, about)
@@ -91,6 +98,8 @@ def noun(kind: str, model: type[BaseModel], about: Mapping[str, str], shown: tup
     @_changing
     def remove(name: str, yes: bool, dry_run: bool, comment: str) -> None:
         _change(kind, "remove", name, lambda site: changes.removed(site, kind, name), yes, dry_run, comment)
+        if not dry_run:
+            after_removal(name)
 
     return group
 
