@@ -1,10 +1,10 @@
 """A private Redis for each test that asks for one, on a unix socket in a short temporary directory."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,9 @@ class RedisServer:
         assert server, "redis-server must be on PATH"
         log = self.directory / "log"
         log.unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            [server, "--port", "0", "--unixsocket", f"{self.directory}/redis.sock", "--dir", str(self.directory)]
-            + ["--appendonly", "yes", "--save", "", "--logfile", str(log)]
-        )
+        options = ["--port", "0", "--unixsocket", f"{self.directory}/redis.sock", "--dir", str(self.directory)]
+        options += ["--appendonly", "yes", "--save", "", "--logfile", str(log)]
+        self._process = subprocess.Popen([server, *options])
         client = connect(self.url)
         for _ in range(500):
             try:
@@ -42,6 +41,21 @@ class RedisServer:
                 except subprocess.TimeoutExpired:
                     continue
         client.close()
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing, as a machine that swaps does."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+    def lose_data(self) -> None:
+        """Killed, and its disk is gone."""
+        self.kill()
+        shutil.rmtree(self.directory / "appendonlydir")
+        self.start()
 
     def kill(self) -> None:
         if self._process:
