@@ -70,22 +70,25 @@ def _restless(flow: Flow, site: Site | None) -> Iterator[Problem]:
     """Circles in which nothing takes time, also through other flows of the site."""
     for circle in circles(_ways(flow, site, lambda edge: not edge.patient)):
         if any(name == flow.name for name, _ in circle):
-            names = [node if name == flow.name else f"{name}/{node}" for name, node in circle]
-            start = next(index for index, (name, _) in enumerate(circle) if name == flow.name)
-            names = names[start:] + names[:start]
-            path = " -> ".join([*names, names[0]])
-            yield Problem(names[0], "", None, f"goes round without waiting for anything: {path}")
+            first, path = _told(circle, flow)
+            yield Problem(first, "", None, f"goes round without waiting for anything: {path}")
+
+
+def _told(circle: list[Place], flow: Flow) -> tuple[str, str]:
+    """The first node of `flow` in the circle, and the circle from there on."""
+    start = next(index for index, (name, _) in enumerate(circle) if name == flow.name)
+    turned = circle[start:] + circle[: start + 1]
+    return turned[0][1], " -> ".join(node if name == flow.name else f"{name}/{node}" for name, node in turned)
 
 
 def _silent(flow: Flow, site: Site | None) -> Iterator[Problem]:
     """Circles that a line on which nobody speaks or presses a key would turn in until it is cut."""
-    ways = _ways(flow, None, lambda edge: edge.silent)
+    ways = _ways(flow, site, lambda edge: edge.silent)
     restless = {frozenset(circle) for circle in circles(_ways(flow, site, lambda edge: not edge.patient))}
     for circle in circles(ways):
-        if frozenset(circle) not in restless:
-            names = [node for _, node in circle]
-            path = " -> ".join([*names, names[0]])
-            yield Problem(names[0], "", None, f"a caller who does nothing goes round for ever: {path}", error=False)
+        if frozenset(circle) not in restless and any(name == flow.name for name, _ in circle):
+            first, path = _told(circle, flow)
+            yield Problem(first, "", None, f"a caller who does nothing goes round for ever: {path}", error=False)
 
 
 def _ways(flow: Flow, site: Site | None, taken: Callable[[Any], bool]) -> dict[Place, list[Place]]:
@@ -97,7 +100,7 @@ def _ways(flow: Flow, site: Site | None, taken: Callable[[Any], bool]) -> dict[P
         here = todo.pop()
         for name, node in here.nodes.items():
             targets = ways[here.name, name] = [(here.name, edge.target) for edge in node.edges() if taken(edge)]
-            other = _other_flow(node, site) if site is not None else None
+            other = _other_flow(node, flow, site)
             if other is None:
                 continue
             targets.append((other.name, other.start))
@@ -107,16 +110,17 @@ def _ways(flow: Flow, site: Site | None, taken: Callable[[Any], bool]) -> dict[P
     return {place: [to for to in targets if to in ways] for place, targets in ways.items()}
 
 
-def _other_flow(node: Node, site: Site) -> Flow | None:
-    if not isinstance(node, TransferNode):
+def _other_flow(node: Node, flow: Flow, site: Site | None) -> Flow | None:
+    """Where a transfer goes on: `flow` itself, or another one of the site that can be read."""
+    if not isinstance(node, TransferNode) or node.kind not in ("flow", "did"):
         return None
     name = node.target
-    if node.kind == "did" and name in site.dids:
-        name = site.dids[name].flow
-    elif node.kind != "flow":
-        return None
+    if node.kind == "did":
+        name = site.dids[name].flow if site is not None and name in site.dids else ""
+    if name == flow.name:
+        return flow
     try:
-        return Flow.parse(name, site.flows[name])
+        return Flow.parse(name, site.flows[name]) if site is not None else None
     except (KeyError, FlowError):  # told where it belongs
         return None
 

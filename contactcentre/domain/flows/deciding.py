@@ -24,7 +24,6 @@ from contactcentre.domain.flows.node import (
 from contactcentre.domain.hours import Opening
 from contactcentre.domain.site import Hours, Level, Name
 
-
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 

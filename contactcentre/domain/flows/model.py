@@ -154,18 +154,23 @@ def _problems(error: ValidationError, node: str, model: type[Node] | None = None
         match detail["type"]:
             case "missing":
                 value, rule = None, "is required"
-            case "extra_forbidden" if model is not None and len(path) == 1:
-                known = ", ".join(info.alias or key for key, info in model.model_fields.items())
-                field, value, rule = "", field, f"is no field of this node type: it has {known}"
             case "extra_forbidden":
-                field, value, rule = ".".join(path[:-1]), path[-1], "is not known here"
+                value, rule = None, "is not known here"
+                if model is not None and len(path) == 1:
+                    known = ", ".join(info.alias or key for key, info in model.model_fields.items())
+                    rule = f"is no field of this node type: it has {known}"
             case "value_error" | "assertion_error":
                 value = None if isinstance(value, Mapping) else value
                 rule = str(detail.get("ctx", {}).get("error", detail["msg"]))
             case "string_pattern_mismatch":
                 rule = _pattern_rule(str(detail.get("ctx", {}).get("pattern", "")))
             case _:
-                rule = detail["msg"].replace("Input should", "must").replace("valid dictionary", "mapping")
+                rule = (
+                    detail["msg"]
+                    .replace("Input should", "must")
+                    .replace("valid dictionary", "mapping")
+                    .replace("valid string", "text")
+                )
         problem = Problem(node, field, value, rule)
         if problem not in found:
             found.append(problem)
