@@ -1,6 +1,7 @@
 """The state of everything at one moment, and how a terminal shows it: for `status` and the demo."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from contactcentre.cli.examine import APP, Ari
-from contactcentre.cli.supervise import read_up
 from contactcentre.domain.site import Site
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
@@ -80,7 +80,13 @@ class Overview:
         }
 
 
-def gather(settings: Settings, store: "Store", live: "Live", recorder: dict[str, str]) -> Overview:
+def gather(
+    settings: Settings,
+    store: "Store",
+    live: "Live",
+    recorder: Mapping[str, str],
+    processes: dict[str, dict[str, Any]] | None,
+) -> Overview:
     """Reads everything once. `recorder` is the hash in which the recorder says how far it is."""
     now = time.time()
     version, site = store.site()
@@ -90,11 +96,10 @@ def gather(settings: Settings, store: "Store", live: "Live", recorder: dict[str,
     since = midnight((site or Site()).settings.timezone, now)
     board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
     pbx, connected = _pbx(settings)
-    up = read_up(settings.state_dir)
     spool = settings.state_dir / "spool"
     return Overview(
         at=now,
-        processes=None if up is None else up.get("children", {}),
+        processes=processes,
         pbx=pbx,
         connected=connected,
         board=board.snapshot(now),
@@ -188,7 +193,7 @@ def agents(seen: rows.Snapshot) -> Table:
     table.add_column("with")
     for name, row in sorted(seen.agents.items()):
         state = row.state.replace("_", "-") + (f" ({row.reason})" if row.reason else "")
-        talk = " ".join(part for part in (printable(row.caller), f"({row.queue})" if row.queue else "") if part)
+        talk = " ".join(part for part in (printable(row.caller_text), f"({row.queue})" if row.queue else "") if part)
         since = for_people(seen.now - row.since) if row.since else ""
         table.add_row(name, Text(state, style=_STATES.get(row.state, "")), since, str(row.calls), talk)
     return table

@@ -15,6 +15,7 @@ from contactcentre.settings import Settings
 def command(as_json: bool) -> None:
     """Show the contact centre as it is now, on one screen."""
     from contactcentre.cli.overview import gather, screen
+    from contactcentre.cli.supervise import read_up
     from contactcentre.live import Live, connect
     from contactcentre.live.connection import PREFIX, ask
     from contactcentre.store import Store
@@ -27,7 +28,9 @@ def command(as_json: bool) -> None:
     ):
         store.migrate()
         answer = ask(client, "HGETALL", f"{PREFIX}recorder")
-        seen = gather(settings, store, Live(client), dict(answer))
+        up = read_up(settings.state_dir)
+        children = None if up is None else up.get("children", {})
+        seen = gather(settings, store, Live(client), dict(answer), children)
     if as_json:
         click.echo(json.dumps(seen.to_json(), indent=2))
     else:

@@ -1,0 +1,196 @@
+"""Sets the demonstration up: lab, services, site, our processes, the agents' phones. Everything ends with its block."""
+
+import contextlib
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+import urllib3
+
+from contactcentre import embedded
+from contactcentre.cli.examine import APP, Ari
+from contactcentre.cli.supervise import Supervisor, only_one
+from contactcentre.cli.up import await_web, first_link, migrate, supervise
+from contactcentre.demo.callers import RING_SECONDS, WRAP_UP_SECONDS
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.site import Site
+from contactcentre.lab import Lab
+from contactcentre.live import Live, connect
+from contactcentre.live.connection import PREFIX, ask
+from contactcentre.provision import AsteriskTarget, apply, load, make_plan, recover
+from contactcentre.settings import STATE_DIR, Settings
+from contactcentre.store import Store
+
+READY_DEADLINE = 60.0
+EXAMPLE = Path(__file__).parent.parent.parent / "dialplans/sites/example.yaml"
+
+
+class DemoError(Exception):
+    """The demonstration cannot be shown; the text says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything in place."""
+
+    settings: Settings
+    lab: Lab
+    store: Store
+    live: Live
+    site: Site
+    supervisor: Supervisor
+    link: str | None
+    log: Path
+    recorder: Callable[[], dict[str, str]]
+    """What the recorder says of itself."""
+
+
+@contextlib.contextmanager
+def stage(state_dir: Path, talk: float, say: Callable[[str], None]) -> Iterator[Stage]:
+    """Sets up below a state directory of its own, so that nothing real is touched. Raises DemoError.
+
+    talk: mean seconds of a conversation; one agent hangs up first now and then.
+    """
+    if not EXAMPLE.is_file():
+        raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
+    _only_ours(state_dir)
+    with contextlib.ExitStack() as stack:
+        settings = Settings(web_port=_port(Settings().web_port)).prepare()
+        write = stack.enter_context(only_one(state_dir))
+        say("Starting the lab's Asterisk (the first time it is fetched)")
+        lab = stack.enter_context(_lab(state_dir / "lab"))
+        settings = Settings(web_port=settings.web_port)
+        say("Starting PostgreSQL and Redis")
+        services = stack.enter_context(embedded.services(settings))
+        migrate(services.database_url)
+        store = stack.enter_context(Store(services.database_url))
+        client = stack.enter_context(contextlib.closing(connect(services.redis_url)))
+        live = Live(client)
+        say("Provisioning dialplans/sites/example.yaml")
+        site = _provision(settings, lab, store)
+        say("Starting controller, recorder, worker and web")
+        log = state_dir / "demo.log"
+        file = stack.enter_context(log.open("a", buffering=1))
+        supervisor = supervise(settings, lambda name, line: print(f"{name:10} | {line}", file=file), write)
+        stack.callback(supervisor.stop)
+        supervisor.start()
+
+        def recorder() -> dict[str, str]:
+            return dict(ask(client, "HGETALL", f"{PREFIX}recorder"))
+
+        _await_ready(settings, recorder, log)
+        link = first_link(settings, services.database_url)
+        say("Registering the agents' phones and logging them in")
+        stack.callback(lab.close)
+        _agents(lab, store, live, site, talk)
+        yield Stage(settings, lab, store, live, site, supervisor, link, log, recorder)
+        say("Stopping")
+
+
+def _only_ours(state_dir: Path) -> None:
+    # a PBX, database or Redis that the environment names is somebody's real one
+    for name in list(os.environ):
+        if name.startswith("CONTACTCENTRE_") and not name.endswith(
+            ("_DEBUG", "_DEBIAN_MIRROR", "_LOG_LEVEL", "_WEB_PORT")
+        ):
+            del os.environ[name]
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    os.environ[STATE_DIR] = str(state_dir)
+
+
+def _port(wanted: int) -> int:
+    """The port if it is free, else another one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise DemoError("no free port for the dashboard")
+
+
+@contextlib.contextmanager
+def _lab(directory: Path) -> Iterator[Lab]:
+    lab = Lab(directory)
+    lab.start(until_parent_dies=True)
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
+def _provision(settings: Settings, lab: Lab, store: Store) -> Site:
+    assert settings.pbx_etc_dir
+    target = AsteriskTarget(settings.pbx_etc_dir, lab.rx)
+    version, old = store.site()
+    recover(target, old or Site(), lambda site, by, why: store.save_site(site, by, why))
+    version, old = store.site()
+    example = load(EXAMPLE)
+    # conversations here last seconds, so what follows them does, too
+    queues = {name: queue.model_copy(update={"wrap_up": WRAP_UP_SECONDS}) for name, queue in example.queues.items()}
+    site = example.model_copy(update={"queues": queues})
+
+    def keep(secrets: dict[str, str]) -> None:
+        for name, value in secrets.items():
+            store.set_secret(name, value)
+
+    plan = make_plan(site, target, store.secrets(), old)
+    if not plan.empty:
+        apply(
+            plan,
+            target,
+            lambda new, by, why: store.save_site(new, by, why, expected=version),
+            keep,
+            by="demo",
+            comment="make demo",
+        )
+    return site
+
+
+def _await_ready(settings: Settings, recorder: Callable[[], dict[str, str]], log: Path) -> None:
+    deadline = time.monotonic() + READY_DEADLINE
+    begun = time.time()
+    ari = Ari(settings)
+
+    def connected() -> bool:
+        try:
+            return ari.ask("GET", f"applications/{APP}").status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    waiting: dict[str, Callable[[], bool]] = {
+        "the controller": connected,
+        "the recorder": lambda: float(recorder().get("at", 0)) > begun,
+        "the dashboard": lambda: await_web(settings, 0.5),
+    }
+    for name, ready in waiting.items():
+        while not ready():
+            if time.monotonic() > deadline:
+                raise DemoError(f"{name} is not ready after {READY_DEADLINE:.0f} s; {log} may say why")
+            gevent.sleep(0.1)
+
+
+def _agents(lab: Lab, store: Store, live: Live, site: Site, talk: float) -> None:
+    chance = random.Random(1)  # noqa: S311 - nothing secret
+    for place, name in enumerate(site.agents):
+        secret = store.secret(f"agent/{name}")
+        if secret is None:
+            raise DemoError(f"the site has no secret for agent {name}")
+        lab.phone(
+            site.agents[name].endpoint or name,
+            secret,
+            ring=round(chance.uniform(*RING_SECONDS), 2),
+            talk=(0.5 * talk, 1.5 * talk) if place == 0 else None,
+            tone=600 + 100 * place,
+        )
+        status = live.agent(name)
+        if status.state is AgentState.LOGGED_OUT:
+            live.change(name, Verb.LOGIN, time.time())
+        elif status.state is AgentState.PAUSED:
+            live.change(name, Verb.UNPAUSE, time.time())
