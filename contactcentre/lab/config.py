@@ -323,6 +323,8 @@ def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         d.spool / "tmp",
     ):
         made.mkdir(parents=True, exist_ok=True)
+    for private in (d.etc, d.spool, d.log, d.db):  # secrets, recordings, callers' numbers
+        private.chmod(0o700)
     for name, text in base_files(asterisk, d, ports, ari_secret).items():
         target = d.etc / name
         target.touch(mode=0o600)
@@ -331,7 +333,7 @@ def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         if entry.name != "sounds":
             _link(d.data / entry.name, entry)
     # Debian names a directory after its speaker (`fr_CA_f_June`), Asterisk looks for the language (`fr`).
-    for voice in sorted((asterisk.data_dir / "sounds").iterdir()):
+    for voice in sorted((asterisk.data_dir / "sounds").glob("*")):
         if voice.is_dir() and not voice.is_symlink():
             _link(d.sounds / voice.name.split("_")[0], voice)
 

@@ -57,12 +57,12 @@ def find_asterisk() -> Asterisk:
 
     Raises NoAsterisk with what to install when there is no way.
     """
-    return _on_path() or _unpacked(fetched_root())
+    return system_asterisk() or _unpacked(fetched_root())
 
 
 def can_have_asterisk() -> str | None:
     """None when `find_asterisk` has a chance, else the reason why it has none. Fetches nothing."""
-    if shutil.which("asterisk") or _cached_root().is_dir():
+    if system_asterisk() or _cached_root().is_dir():
         return None
     return _why_no_fetch()
 
@@ -147,7 +147,8 @@ def _cached_root() -> Path:
     return cache / f"asterisk-{SUITE}-{recipe}"
 
 
-def _on_path() -> Asterisk | None:
+def system_asterisk(root: Path = Path("/")) -> Asterisk | None:
+    """The Asterisk on PATH with its files below `root`, when it is there, complete and new enough."""
     program = shutil.which("asterisk")
     if program is None:
         return None
@@ -155,13 +156,10 @@ def _on_path() -> Asterisk | None:
         version = _version((program,))
     except LabError:
         return None
-    usr = Path("/usr")
-    places = [*usr.glob("lib*/asterisk/modules"), *usr.glob("lib/*/asterisk/modules")]
-    modules = next(iter(places), None)
-    data = next(
-        (d for d in map(Path, ("/usr/share/asterisk", "/var/lib/asterisk")) if (d / "sounds").is_dir()),
-        None,
-    )
+    kinds = ("usr/lib*", "usr/lib/*", "usr/local/lib*")
+    modules = next((m for kind in kinds for m in root.glob(f"{kind}/asterisk/modules")), None)
+    places = (root / "usr/share/asterisk", root / "var/lib/asterisk")
+    data = next((place for place in places if (place / "documentation").is_dir()), None)
     if modules is None or data is None:
         return None
     found = Asterisk((program,), version, modules, data)
@@ -171,10 +169,7 @@ def _on_path() -> Asterisk | None:
 def _unpacked(root: Path) -> Asterisk:
     program = root / "usr/sbin/asterisk"
     interpreter = _interpreter(program).lstrip("/")
-    loader = next(
-        (p for p in (root / interpreter, root / "usr" / interpreter) if p.exists()),
-        None,
-    )
+    loader = next((p for p in (root / interpreter, root / "usr" / interpreter) if p.exists()), None)
     modules = next(iter((root / "usr/lib").glob("*/asterisk/modules")), None)
     if loader is None or modules is None:
         raise NoAsterisk(f"{root} is not a usable Asterisk: remove it, it will be fetched again")

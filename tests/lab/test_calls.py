@@ -1,5 +1,10 @@
 """Simulated phones and callers against the real PBX: what they do, and what they say became of each call."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -7,7 +12,7 @@ import pytest
 
 from contactcentre.lab import BUSY, IGNORE, CallPlan, CallResult, Lab, LabError, LabTimeout, PhoneError
 from contactcentre.lab.process import alive
-from tests.lab.conftest import SECRET, eventually, strongest_hertz
+from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET, eventually, strongest_hertz
 
 
 def test_a_caller_hears_its_own_echo_and_hangs_up_when_it_has_talked(testbed: Lab, tmp_path: Path) -> None:
@@ -197,3 +202,56 @@ def test_a_plan_that_cannot_be_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(LabError, match=rule):
         testbed.call("100", **plan)
+
+
+def test_phones_and_calls_end_with_the_process_that_made_them_even_when_it_is_killed(testbed: Lab) -> None:
+    program = (
+        "import os, sys; from contactcentre.lab import Lab\n"
+        "lab = Lab(sys.argv[1]); lab.phone('anna', sys.argv[2]); lab.dial('100', talk=None).until('person')\n"
+        "print(lab.handsets().pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", program, str(testbed.directories.state), SECRET]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    eventually(lambda: not alive(int(done.stdout)), "the phones' process ended")
+    eventually(lambda: "0 active calls" in testbed.rx("core show channels"), "its call ended")
+    assert "anna" not in testbed.rx("pjsip show contacts")
+
+
+def test_when_the_phones_process_dies_who_waits_is_told_and_a_new_one_serves_the_next(testbed: Lab) -> None:
+    anna = testbed.phone("anna", SECRET)
+    call = testbed.dial("100", talk=None)
+    call.until("person")
+    os.kill(testbed.handsets().pid, signal.SIGKILL)
+    with pytest.raises(PhoneError, match="is gone"):
+        call.wait(10)
+    with pytest.raises(PhoneError, match="is gone"):
+        anna.wait_ringing()
+    testbed.rx("channel request hangup all")
+    assert testbed.call("100", talk=0.1).served
+
+
+def test_a_phone_registers_again_when_the_pbx_was_killed_and_is_back(fresh_lab: Lab) -> None:
+    provisioned = fresh_lab.directories.provisioned
+    (provisioned / "pjsip.conf").write_text(ENDPOINT.format(name="anna", secret=SECRET, codec="ulaw"))
+    (provisioned / "extensions.conf").write_text(DIALPLAN)
+    fresh_lab.rx("core reload")
+    eventually(lambda: "anna" in fresh_lab.rx("pjsip show endpoints"), "endpoint loaded")
+    anna = fresh_lab.phone("anna", SECRET, ring=0)
+    os.kill(fresh_lab.info().pid, signal.SIGKILL)
+    eventually(lambda: fresh_lab.status() is None, "killed")
+    (fresh_lab.directories.db / "astdb.sqlite3").unlink()
+    fresh_lab.start(until_parent_dies=True)
+    anna.renew()
+    eventually(lambda: "anna" in fresh_lab.rx("pjsip show contacts"), "registered again")
+    assert fresh_lab.call("201", talk=0.2).served
+
+
+def test_another_makers_caller_is_served_as_well(testbed: Lab, tmp_path: Path) -> None:
+    sipp = shutil.which("sipp")
+    if sipp is None:
+        pytest.skip("sipp is not installed: apt install sip-tester")
+    info = testbed.info()
+    command = [sipp, "-sn", "uac", f"{info.sip_host}:{info.sip_port}", "-s", "100", "-m", "5", "-r", "10", "-d", "200"]
+    command += ["-i", "127.0.0.1", "-ci", "127.0.0.1", "-nostdin", "-timeout", "20"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
