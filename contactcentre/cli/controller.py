@@ -1,0 +1,36 @@
+"""Drive the PBX of this node: take calls, walk flows, route, record."""
+
+import signal
+from types import FrameType
+
+import click
+
+from contactcentre import logs
+from contactcentre.cli.context import open_services
+from contactcentre.settings import Settings
+
+
+@click.command()
+def command() -> None:
+    """Run the controller of this node until SIGTERM.
+
+    Stopping or killing it drops no call: what talks goes on, what waits waits on, and the next start takes them up.
+    """
+    from contactcentre.controller.build import build
+    from contactcentre.live import connect
+    from contactcentre.store import Store
+
+    settings = Settings().prepare()
+    logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
+    with open_services(settings) as services, Store(services.database_url) as store:
+        store.migrate()
+        controller = build(settings, store, connect(services.redis_url))
+
+        def end(number: int, frame: FrameType | None) -> None:
+            controller.stop()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        controller.run()
+    if controller.failed:
+        raise SystemExit(1)

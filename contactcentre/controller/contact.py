@@ -1,0 +1,178 @@
+"""One customer's contact: its identity, its event counter, and the inbox that its greenlet reads.
+
+Everything that happens to a contact arrives in one inbox in one order: events of its legs, reservations by the router,
+commands. The caller's hangup is raised as `CallerGone` out of whatever the greenlet waits in, and caught once, by its
+runner. A lost link, an unanswered request and the controller's own stop *suspend* a contact: its greenlet ends without
+touching the call, and `reconcile` takes it up again, in this process or the next.
+"""
+
+import itertools
+import unicodedata
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gevent
+import structlog
+from gevent.queue import Empty, Queue
+
+from contactcentre.controller.node import Node
+from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.events import Event, Kind, Outcome
+from contactcentre.domain.ids import uuid7
+from contactcentre.domain.routing import Decision
+from contactcentre.live import ContactNow, LiveError
+from contactcentre.pbx.errors import Deadline, LinkDown
+from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
+from contactcentre.pbx.protocol import Channel
+
+log = structlog.get_logger(__name__)
+
+INBOX_LIMIT = 1000
+"""Messages that may wait for one contact. A caller who floods digits loses digits, nobody else loses anything."""
+
+WATCH = 300.0
+"""Seconds after which a greenlet that waits for nothing in particular looks around (every wait has a deadline)."""
+
+
+class CallerGone(Exception):
+    """The caller's leg ended, or left our hands."""
+
+    def __init__(self, cause: Cause = Cause.NORMAL) -> None:
+        super().__init__(cause.name)
+        self.cause = cause
+
+
+class Suspended(Exception):
+    """We may not act on this contact now; whoever reconciles takes it up as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The router has reserved an agent for this contact."""
+
+    agent: AgentStatus
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Somebody wants something of this contact (supervisor, API)."""
+
+    verb: str
+    args: dict[str, Any]
+
+
+Message = ChannelEvent | Granted | Command | LinkLost
+
+SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
+"""What ends a contact's greenlet but not the contact."""
+
+
+class Contact:
+    def __init__(self, node: Node, now: ContactNow) -> None:
+        self.node = node
+        self.now = now  # what Redis knows of us
+        self.id = now.contact_id
+        self.seq = now.seq
+        self.caller: Channel
+        self.outcome = Outcome.SELF_SERVED  # so far
+        self.ended_by = "caller"
+        self.suspended = False  # its greenlet is about to end, the call is not
+        self.language = node.site.settings.language
+        self._serial = itertools.count(1)
+        self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
+        self._inbox: Queue[Message] = Queue(maxsize=INBOX_LIMIT)
+
+    @classmethod
+    def new(cls, node: Node, *, channel_id: str, did: str, caller: Party, flow: str, at: float) -> "Contact":
+        """A contact that begins now. Writes its first event."""
+        contact_id = uuid7(at)
+        now = ContactNow(
+            contact_id=contact_id,
+            node=node.name,
+            state="ivr",
+            flow=flow,
+            channels={"caller": channel_id},
+            caller=printable(caller.number),
+            caller_name=printable(caller.name),
+            did=did,
+            arrived=at,
+            since=at,
+        )
+        return cls(node, now)
+
+    # -- the inbox ----------------------------------------------------------------------------------------------------
+
+    def post(self, message: Message) -> None:
+        """Never blocks. A full inbox drops digits; anything else that finds it full ends the contact's wait for digits."""
+        try:
+            self._inbox.put_nowait(message)
+        except gevent.queue.Full:
+            if not isinstance(message, Digit):
+                self._inbox.get_nowait()
+                self._inbox.put_nowait(message)
+
+    def next(self, until: float | None = None) -> Message | None:
+        """The next message, or None when `until` (epoch seconds) or `WATCH` has passed. Digits of the caller are also
+        kept in `typed`. Raises CallerGone, Suspended."""
+        now = self.node.now()
+        timeout = WATCH if until is None else max(0.0, until - now)
+        try:
+            message = self._inbox.get(timeout=timeout)
+        except Empty:
+            return None
+        match message:
+            case Ended(channel_id=leg, cause=cause) if leg == self.caller.id:
+                raise CallerGone(cause)
+            case Left(channel_id=leg) if leg == self.caller.id:
+                self.outcome, self.ended_by = Outcome.TRANSFERRED, "system"
+                raise CallerGone
+            case Digit(channel_id=leg, digit=digit) if leg == self.caller.id:
+                self.typed.append(digit)
+            case LinkLost():
+                self.suspended = True
+                raise Suspended
+        return message
+
+    def sweep(self) -> list[Message]:
+        """Takes out what waits in the inbox, for the end of a phase. What others must still see is put back."""
+        taken: list[Message] = []
+        while True:
+            try:
+                taken.append(self._inbox.get_nowait())
+            except Empty:
+                return taken
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def emit(self, kind: Kind, **data: Any) -> None:
+        self.seq += 1
+        self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
+
+    def save(self, **changes: Any) -> None:
+        """Tells Redis where this contact is. A new `state` begins a new `since`."""
+        if "state" in changes and changes["state"] != self.now.state:
+            changes.setdefault("since", self.node.now())
+        self.now = replace(self.now, seq=self.seq, **changes)
+        self.node.live.put_contact(self.now)
+
+    def save_quietly(self) -> None:
+        """Before the greenlet ends with the call still there: the events counted so far, if Redis takes them."""
+        try:
+            self.save()
+        except LiveError as error:
+            log.warning("contact not saved", contact=self.id, error=str(error))
+
+    def new_id(self, kind: str) -> str:
+        """An id for a leg (`a`), playback (`p`) or bridge of ours, unique also after a restart (the events have counted)."""
+        return f"{self.id}.{kind}{self.seq}-{next(self._serial)}"
+
+    @property
+    def party(self) -> Party:
+        return Party(self.now.caller, self.now.caller_name)
+
+
+def printable(text: str, limit: int = 80) -> str:
+    """What a caller sent as name or number, without control and formatting characters, cut to `limit` characters."""
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C")[:limit].strip()

@@ -1,0 +1,95 @@
+"""Feature codes: an agent dials `*45` on the phone and is logged in. Who calls is known from the SIP account."""
+
+import structlog
+from gevent.queue import Empty, Queue
+
+from contactcentre.controller.node import Node
+from contactcentre.domain.agents import AgentState, NotAllowed, Verb
+from contactcentre.domain.site import Site
+from contactcentre.live import LiveError
+from contactcentre.pbx.errors import PbxError
+from contactcentre.pbx.events import Arrived, ChannelEvent, Ended, PlaybackEnded
+from contactcentre.pbx.protocol import Inbox, Medium
+
+log = structlog.get_logger(__name__)
+
+PLAY_DEADLINE = 15.0
+"""Seconds that a spoken confirmation may take at most."""
+
+_SPOKEN: dict[Verb, Medium] = {
+    Verb.LOGIN: "sound:agent-loginok",
+    Verb.LOGOUT: "sound:agent-loggedoff",
+    Verb.PAUSE: "sound:unavailable",
+    Verb.UNPAUSE: "sound:available",
+}
+_REFUSED: Medium = "sound:beeperr"
+
+
+def understand(site: Site, code: str) -> tuple[Verb, str] | None:
+    """The verb and the pause reason that a dialled code means, None for an unknown one.
+
+    The digit after the pause code is the reason's place in `settings.pause_reasons`, counted from 1; without a digit it
+    is the first reason.
+    """
+    codes = site.features
+    simple = {codes.login: Verb.LOGIN, codes.logout: Verb.LOGOUT, codes.unpause: Verb.UNPAUSE}
+    if code in simple:
+        return simple[code], ""
+    if not code.startswith(codes.pause):
+        return None
+    reasons = site.settings.pause_reasons
+    digits = code[len(codes.pause) :] or "1"
+    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= len(reasons):
+        return None
+    return Verb.PAUSE, reasons[int(digits) - 1]
+
+
+def run(node: Node, arrived: Arrived) -> None:
+    """One feature call, from its arrival to our hanging up."""
+    code, endpoint = (*arrived.args[1:], "", "")[:2]
+    inbox: Queue[ChannelEvent] = Queue(maxsize=100)
+    try:
+        channel = node.pbx.adopt(arrived.channel_id, _bounded(inbox))
+        channel.answer()
+        answer = _act(node, code, endpoint)
+        channel.play(f"{arrived.channel_id}.p", ["silence:0.5", answer], node.site.settings.language)
+        until = node.now() + PLAY_DEADLINE
+        while (left := until - node.now()) > 0:
+            try:
+                event = inbox.get(timeout=left)
+            except Empty:
+                break
+            if isinstance(event, PlaybackEnded | Ended):
+                break
+        channel.hangup()
+    except PbxError as error:
+        log.info("feature call ended early", code=code, endpoint=endpoint, error=str(error))
+
+
+def _act(node: Node, code: str, endpoint: str) -> Medium:
+    agent = node.configuration.agent_of_endpoint.get(endpoint)
+    meant = understand(node.site, code)
+    if agent is None or meant is None:
+        log.warning("feature code refused", code=code, endpoint=endpoint, why="unknown agent or code")
+        return _REFUSED
+    verb, reason = meant
+    try:
+        status = node.live.change(agent, verb, node.now(), **({"reason": reason} if reason else {}))
+    except (NotAllowed, LiveError) as error:
+        current = node.replica.agents.get(agent)
+        if verb is Verb.LOGIN and current is not None and current.state is not AgentState.LOGGED_OUT:
+            return _SPOKEN[Verb.LOGIN]  # logged in already: what the agent wanted is so
+        log.info("feature code refused", code=code, agent=agent, why=str(error))
+        return _REFUSED
+    node.replica.put_agent(status)
+    node.router.wake()
+    log.info("feature code", agent=agent, verb=verb.value, reason=reason)
+    return _SPOKEN[verb]
+
+
+def _bounded(inbox: "Queue[ChannelEvent]") -> Inbox:
+    def put(event: ChannelEvent) -> None:
+        if not inbox.full():
+            inbox.put_nowait(event)
+
+    return put

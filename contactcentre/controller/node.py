@@ -1,0 +1,115 @@
+"""What the parts of one controller share."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from contactcentre.controller.greenlets import Greenlets
+from contactcentre.controller.replica import Replica
+from contactcentre.controller.speech import Prompts
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.flows.actions import Scalar
+from contactcentre.domain.flows.model import Flow
+from contactcentre.domain.flows.walk import Walker
+from contactcentre.domain.routing import RoutingConfig
+from contactcentre.domain.site import Queue, Site
+from contactcentre.live import Journal, Live
+from contactcentre.pbx.errors import Gone
+from contactcentre.pbx.protocol import Pbx
+
+if TYPE_CHECKING:
+    from contactcentre.controller.contact import Contact
+    from contactcentre.controller.router import Router
+    from contactcentre.controller.wrap_ups import WrapUps
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One version of the site, with what is computed from it once."""
+
+    version: int
+    site: Site
+    routing: RoutingConfig
+    flows: Mapping[str, Flow]
+    prompts: Prompts
+    agent_of_endpoint: Mapping[str, str]
+
+    @classmethod
+    def of(cls, version: int, site: Site, prompts: Prompts) -> Self:
+        """Raises FlowError, RequirementError or ValueError for a site that `provision.check` would have refused."""
+        return cls(
+            version,
+            site,
+            RoutingConfig.from_site(site),
+            {name: Flow.parse(name, data) for name, data in site.flows.items()},
+            prompts,
+            {agent.endpoint or name: name for name, agent in site.agents.items()},
+        )
+
+    def walker(self, flow: str, variables: Mapping[str, Scalar], language: str) -> Walker:
+        """For a new contact. Raises KeyError when there is no such flow."""
+        return Walker(self.flows[flow], self.site, variables, language=language, flows=self.flows)
+
+    def restore_walker(self, saved: Mapping[str, Any]) -> Walker:
+        """Raises UnknownName when the flow is gone."""
+        return Walker.restore(saved, self.site, self.flows)
+
+    @property
+    def outbound_trunk(self) -> str | None:
+        """The trunk that calls go out through."""
+        named = self.site.settings.outbound_trunk
+        return named or (next(iter(self.site.trunks)) if len(self.site.trunks) == 1 else None)
+
+    def endpoint_of(self, agent: str) -> str:
+        known = self.site.agents.get(agent)
+        return (known.endpoint if known else None) or agent
+
+
+@dataclass(slots=True)
+class Node:
+    """One PBX with the controller that drives it."""
+
+    name: str
+    pbx: Pbx
+    live: Live
+    journal: Journal
+    replica: Replica
+    greenlets: Greenlets
+    configuration: Configuration
+    last_seq: Callable[[str], int]
+    """The highest seq that history and the journal know of a contact (0 = none)."""
+    reconcile_soon: Callable[[], None] = lambda: None
+    channels: set[str] = field(default_factory=set)  # of callers that have a contact
+    contacts: dict[str, "Contact"] = field(default_factory=dict)
+    router: "Router" = field(init=False)
+    wrap_ups: "WrapUps" = field(init=False)
+    now: Callable[[], float] = time.time
+
+    @property
+    def site(self) -> Site:
+        return self.configuration.site
+
+    def queue(self, name: str) -> Queue:
+        """A queue's settings; the defaults for a direct call, or for a queue that was removed while contacts wait."""
+        return self.site.queues.get(name) or _NO_QUEUE
+
+    def hang_up(self, channel_id: str) -> None:
+        """Ends a channel whatever its state; one that is gone is no error."""
+        try:
+            self.pbx.adopt(channel_id, lambda event: None).hangup()
+        except Gone:
+            pass
+
+    def release_agent(self, contact: "Contact") -> None:
+        """Frees the agent that still holds this contact, without wrap-up."""
+        status = self.replica.agents.get(contact.now.agent)
+        if status is None or status.contact_id != contact.id:
+            return
+        if status.state is AgentState.OFFERED:
+            self.router.change(status.name, Verb.RELEASE, token=status.token)
+        elif status.state is AgentState.TALKING:
+            self.router.change(status.name, Verb.FINISH, token=status.token, wrap_up=0.0)
+
+
+_NO_QUEUE = Queue(announce_position=0)

@@ -1,0 +1,117 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from contactcentre.domain.site import Site
+from contactcentre.embedded import Services
+from contactcentre.lab import Lab
+from contactcentre.live import connect
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from tests.controller.stack import Stack
+
+SITE = {
+    "skills": {"billing": "invoices", "lang_fr": "French"},
+    "agents": {
+        "anna": {"full_name": "Anna", "skills": {"billing": 80, "lang_fr": 90}},
+        "bert": {"full_name": "Bert", "skills": {"billing": 40}},
+    },
+    "queues": {
+        "support": {"agents": ["anna", "bert"], "wrap_up": 0, "ring_seconds": 5, "retry_delay": 1},
+        "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 3, "retry_delay": 1, "record": False},
+        "short": {"agents": ["bert"], "max_wait": 2, "max_length": 1, "announce_position": 1, "wrap_up": 0},
+    },
+    "dids": {
+        "1000": {"flow": "support", "fallback_queue": "support"},
+        "1001": {"flow": "menu"},
+        "1002": {"flow": "french"},
+        "1003": {"flow": "short"},
+        "1004": {"flow": "message"},
+        "1005": {"flow": "direct"},
+    },
+    "flows": {
+        "support": {
+            "start": "hello",
+            "nodes": {"hello": {"type": "answer", "next": "wait"}, "wait": {"type": "queue", "queue": "support"}},
+        },
+        "menu": {
+            "start": "hello",
+            "nodes": {
+                "hello": {"type": "answer", "next": "ask"},
+                "ask": {
+                    "type": "menu",
+                    "prompt": ["sound:demo-instruct"],
+                    "timeout": 2,
+                    "retries": 1,
+                    "choices": {"1": "support", "2": "french"},
+                    "on_timeout": "bye",
+                    "on_invalid": "bye",
+                },
+                "support": {"type": "queue", "queue": "support"},
+                "french": {"type": "queue", "queue": "french"},
+                "bye": {"type": "hangup"},
+            },
+        },
+        "french": {
+            "start": "hello",
+            "nodes": {"hello": {"type": "answer", "next": "wait"}, "wait": {"type": "queue", "queue": "french"}},
+        },
+        "short": {
+            "start": "hello",
+            "nodes": {
+                "hello": {"type": "answer", "next": "wait"},
+                "wait": {"type": "queue", "queue": "short", "on_timeout": "message", "on_full": "message"},
+                "message": {"type": "voicemail", "box": "short", "max_seconds": 5},
+            },
+        },
+        "message": {
+            "start": "hello",
+            "nodes": {
+                "hello": {"type": "answer", "next": "message"},
+                "message": {"type": "voicemail", "box": "support", "max_seconds": 3, "next": "bye"},
+                "bye": {"type": "hangup"},
+            },
+        },
+        "direct": {
+            "start": "hello",
+            "nodes": {
+                "hello": {"type": "answer", "next": "anna"},
+                "anna": {"type": "transfer", "to": "agent:anna"},
+            },
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def module_stack(
+    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab
+) -> Iterator[Stack]:
+    """One controller for a module's tests, with the site above."""
+    state: Path = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
+        patch.setenv("DATABASE_URL", database_url)
+        patch.setenv("REDIS_URL", services.redis_url)
+        redis: Redis = connect(services.redis_url)
+        redis.flushall()
+        with Store(database_url) as store:
+            store.migrate()
+            stack = Stack(Settings().prepare(), lab, store, redis)
+            stack.provision(Site.model_validate(SITE))
+            try:
+                yield stack
+            finally:
+                stack.stop()
+
+
+@pytest.fixture
+def stack(module_stack: Stack) -> Iterator[Stack]:
+    """A fresh controller and an empty Redis for each test."""
+    module_stack.redis.flushall()
+    module_stack.start()
+    yield module_stack
+    module_stack.stop()
+    assert "Traceback" not in module_stack.log(), module_stack.log()

@@ -1,0 +1,168 @@
+"""A whole contact centre but for recorder and web: lab, site, controller process, phones, and the facts it journals."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+from redis import Redis
+
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.site import Site
+from contactcentre.lab import Lab
+from contactcentre.live import Live
+from contactcentre.provision.apply import apply
+from contactcentre.provision.plan import make_plan
+from contactcentre.provision.target import AsteriskTarget
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+
+PATIENCE = 15.0
+"""Seconds that a test waits for what must happen soon."""
+
+
+class NotInTime(AssertionError):
+    pass
+
+
+def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """What `look` answers as soon as it is true; raises NotInTime."""
+    with gevent.Timeout(seconds, NotInTime(f"not within {seconds:g} s: {what}")):
+        while not (found := look()):
+            gevent.sleep(0.02)
+        return found
+
+
+class Stack:
+    def __init__(self, settings: Settings, lab: Lab, store: Store, redis: Redis) -> None:
+        self.settings, self.lab, self.store, self.redis = settings, lab, store, redis
+        self.live = Live(redis)
+        self.controller: subprocess.Popen[bytes] | None = None
+
+    def provision(self, site: Site) -> None:
+        target = AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)
+        wanted = make_plan(site, target, self.store.secrets())
+        done = apply(wanted, target, self.store.save_site, self._keep, by="test")
+        self.live.publish_site(done.version)
+
+    def _keep(self, secrets: dict[str, str]) -> None:
+        for name, value in secrets.items():
+            self.store.set_secret(name, value)
+
+    def start(self) -> None:
+        info = self.lab.info()
+        environment = {
+            **os.environ,
+            "CONTACTCENTRE_ARI_URL": info.ari_url.removesuffix("/ari"),
+            "CONTACTCENTRE_ARI_USER": info.ari_user,
+            "CONTACTCENTRE_ARI_SECRET": info.ari_secret,
+        }
+        log = (self.settings.state_dir / "controller.log").open("ab")
+        with log:
+            self.controller = subprocess.Popen(
+                [sys.executable, "-m", "contactcentre", "controller"], env=environment, stdout=log, stderr=log
+            )
+        eventually(self._linked, f"controller linked (see {log.name})")
+
+    def _linked(self) -> bool:
+        assert self.controller is not None
+        if self.controller.poll() is not None:
+            raise AssertionError(self.log())
+        return f'"pid": {self.controller.pid}' in (sign := self.redis.get("cc:node:node1") or "") and (
+            '"linked": true' in sign
+        )
+
+    def log(self) -> str:
+        return (self.settings.state_dir / "controller.log").read_text()
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        assert self.controller is not None
+        self.controller.send_signal(number)
+        self.controller.wait(PATIENCE)
+
+    def stop(self) -> None:
+        if self.controller is not None and self.controller.poll() is None:
+            self.kill(signal.SIGTERM)
+
+    @property
+    def recordings(self) -> Path:
+        return Path(self.lab.info().recordings_dir)
+
+    def nothing_left_on_the_pbx(self) -> None:
+        """No channel, and no bridge but the empty waiting rooms."""
+        eventually(lambda: "0 active channels" in self.lab.rx("core show channels"), self.lab.rx("core show channels"))
+        lines = self.lab.rx("bridge show all").splitlines()[1:]
+        eventually(
+            lambda: all("holding" in line for line in self.lab.rx("bridge show all").splitlines()[1:]), str(lines)
+        )
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def phone(self, agent: str, **behaviour: Any) -> Iterator[Any]:
+        phone = self.lab.phone(agent, self.store.secret(f"agent/{agent}") or "", **behaviour)
+        try:
+            yield phone
+        finally:
+            phone.close()
+
+    def act(self, agent: str, verb: Verb, **args: Any) -> None:
+        self.live.change(agent, verb, self.now(), **args)
+
+    def agent_is(self, agent: str, state: AgentState) -> None:
+        eventually(lambda: self.live.agent(agent).state is state, f"{agent} is {state}, not {self.live.agent(agent)}")
+
+    @staticmethod
+    def now() -> float:
+        import time
+
+        return time.time()
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        return [Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f]
+
+    def story(self, caller: str) -> list[Event]:
+        """Everything journalled of the contact whose caller has this number, in order."""
+        events = self.events()
+        ids = {e.contact_id for e in events if e.kind is Kind.ARRIVED and e.data["caller"] == caller}
+        return sorted((e for e in events if e.contact_id in ids), key=lambda e: (e.contact_id, e.seq))
+
+    def ended(self, caller: str) -> list[Event]:
+        """The story once it has come to its end, checked for gaps."""
+        eventually(lambda: any(e.kind is Kind.ENDED for e in self.story(caller)), f"contact of {caller} ended")
+        story = self.story(caller)
+        for e in story:  # shown by pytest when a test fails
+            print(f"{e.at:.3f} {e.seq} {e.kind} {dict(e.data)}")
+        assert [e.seq for e in story] == list(range(1, len(story) + 1)), "events with gaps"
+        return story
+
+    def wait_for(self, caller: str, kind: Kind) -> Event:
+        def found() -> Event | None:
+            return next((e for e in self.story(caller) if e.kind is kind), None)
+
+        event: Event = eventually(found, f"{kind} of {caller}")
+        return event
+
+
+def one(story: list[Event], kind: Kind) -> Event:
+    found = [e for e in story if e.kind is kind]
+    assert len(found) == 1, f"{kind} {len(found)} times in {[e.kind.value for e in story]}"
+    return found[0]
+
+
+def last(story: list[Event], kind: Kind) -> Event:
+    found = [e for e in story if e.kind is kind]
+    assert found, f"no {kind} in {[e.kind.value for e in story]}"
+    return found[-1]
+
+
+def kinds(story: list[Event]) -> list[Kind]:
+    return [e.kind for e in story]

@@ -1,0 +1,88 @@
+"""The controller is killed, and started again: no call drops, no fact is lost."""
+
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.events import Kind
+from tests.controller.stack import Stack, kinds, one
+
+
+def test_a_conversation_survives_kill_9_and_its_end_is_written_by_the_next_controller(stack: Stack) -> None:
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        call = stack.lab.dial("1000", caller="+33200000001", talk=6)
+        stack.wait_for("+33200000001", Kind.RECORDING_STARTED)
+        stack.kill()
+        stack.start()
+        result = call.wait(20)
+        assert result.served
+        assert result.ended_by == "us", "the caller's own decision, not a dropped call"
+        story = stack.ended("+33200000001")
+        assert one(story, Kind.TALK_ENDED)
+        assert one(story, Kind.RECORDING_ENDED)
+        assert one(story, Kind.ENDED).data["outcome"] == "answered"
+        stack.agent_is("anna", AgentState.AVAILABLE)
+    stack.nothing_left_on_the_pbx()
+
+
+def test_a_waiting_caller_keeps_the_place_over_kill_9(stack: Stack) -> None:
+    first = stack.lab.dial("1000", caller="+33200000011", patience=60, talk=1)
+    stack.wait_for("+33200000011", Kind.QUEUED)
+    second = stack.lab.dial("1000", caller="+33200000012", patience=60, talk=1)
+    stack.wait_for("+33200000012", Kind.QUEUED)
+    stack.kill()
+    stack.start()
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        assert first.wait(20).served
+        assert second.wait(20).served
+    stories = [stack.ended("+33200000011"), stack.ended("+33200000012")]
+    assert one(stories[0], Kind.ACCEPTED).at < one(stories[1], Kind.ACCEPTED).at
+    assert all(one(story, Kind.QUEUED) for story in stories), "the queue was entered once"
+
+
+def test_a_caller_who_leaves_while_nobody_looks_is_closed_on_start(stack: Stack) -> None:
+    call = stack.lab.dial("1000", caller="+33200000021", patience=60)
+    stack.wait_for("+33200000021", Kind.QUEUED)
+    stack.kill()
+    call.hang_up()
+    call.wait(10)
+    stack.start()
+    story = stack.ended("+33200000021")
+    assert one(story, Kind.ENDED).data["outcome"] == "abandoned"
+    assert one(story, Kind.UNQUEUED).data["reason"] == "abandoned"
+    assert stack.live.waiting() == {}
+
+
+def test_an_agent_who_leaves_while_nobody_looks_is_free_and_the_caller_is_not_stranded(stack: Stack) -> None:
+    with stack.phone("anna", ring=0.1) as phone:
+        stack.act("anna", Verb.LOGIN)
+        call = stack.lab.dial("1000", caller="+33200000031")
+        stack.wait_for("+33200000031", Kind.RECORDING_STARTED)
+        stack.kill()
+        phone.hang_up()
+        stack.start()
+        call.wait(20)
+        story = stack.ended("+33200000031")
+        assert one(story, Kind.ENDED).data["by"] == "agent"
+        stack.agent_is("anna", AgentState.AVAILABLE)
+    stack.nothing_left_on_the_pbx()
+
+
+def test_a_caller_who_arrives_while_there_is_no_controller_is_answered_by_the_pbxs_own_queue(stack: Stack) -> None:
+    stack.kill()
+    with stack.phone("anna", ring=0.1, talk=1):
+        result = stack.lab.call("1000", caller="+33200000041", patience=20)
+    assert result.served
+    assert stack.story("+33200000041") == []
+    stack.start()
+
+
+def test_sigterm_leaves_calls_alone(stack: Stack) -> None:
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        call = stack.lab.dial("1000", caller="+33200000051", talk=4)
+        stack.wait_for("+33200000051", Kind.TALK_STARTED)
+        stack.stop()
+        stack.start()
+        assert call.wait(20).ended_by == "us"
+        story = stack.ended("+33200000051")
+    assert Kind.TALK_ENDED in kinds(story)
