@@ -130,18 +130,11 @@ class Keeper:
 
     def delete(self, contact_id: str, recording: Recording, reason: str, actor: str, now: float) -> None:
         """The file first: a crash in between is mended by doing it again."""
-        self.file(recording).unlink(missing_ok=True)
+        stored_file(self.recordings, recording).unlink(missing_ok=True)
         detail = {"reason": reason, "contact": contact_id, "queue": recording.queue, "path": recording.path}
         self.store.audit(actor, "recording.delete", recording.id, detail)
         data = {"recording": recording.id, "reason": reason}
         self.store.record([Event(contact_id, AFTERWARDS, now, Kind.RECORDING_DELETED, data)])
-
-    def file(self, recording: Recording) -> Path:
-        """The stored file. Raises BadName when the stored path would lead elsewhere."""
-        path = (self.recordings / recording.path).resolve()
-        if not recording.path or not path.is_relative_to(self.recordings.resolve()):
-            raise BadName(f"recording {recording.id}: {recording.path!r} is no path below the recordings directory")
-        return path
 
     def sweep(self, now: float) -> int:
         """Deletes files on the PBX that are of no use any more: their recording is stored or deleted, or has
@@ -161,6 +154,14 @@ class Keeper:
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept
+
+
+def stored_file(recordings: Path, recording: Recording) -> Path:
+    """A stored recording's file. Raises BadName when the stored path would lead out of the directory."""
+    path = (recordings / recording.path).resolve()
+    if not recording.path or not path.is_relative_to(recordings.resolve()):
+        raise BadName(f"recording {recording.id}: {recording.path!r} is no path below the recordings directory")
+    return path
 
 
 def _checked(name: str) -> str:

@@ -8,7 +8,7 @@ from contactcentre.domain.events import Event
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import NotReady
-from contactcentre.tasks.keeping import BadName, Keeper
+from contactcentre.tasks.keeping import BadName, Keeper, stored_file
 from tests.store.calls import DAY, Call, recorded_call
 from tests.tasks.waves import channels, power, tone
 
@@ -49,7 +49,7 @@ def test_a_recording_is_stored_with_all_that_proves_it_and_leaves_the_pbx(keeper
     keep(keeper)
     _, found = keeper.store.recording("r1")
     assert (found.state, found.path, found.seconds, found.channels) == ("stored", "2026/11/23/r1.wav", 2.5, 2)
-    path = keeper.file(found)
+    path = stored_file(keeper.recordings, found)
     assert path.stat().st_size == found.bytes
     assert path.stat().st_mode & 0o777 == 0o600
     assert {part.stat().st_mode & 0o777 for part in path.parents if part.is_relative_to(keeper.recordings)} == {0o700}
@@ -92,7 +92,7 @@ def test_on_the_last_try_one_side_is_better_than_none_and_what_is_missing_is_tol
     _, found = keeper.store.recording("r1")
     assert (found.state, found.channels) == ("stored", 2)
     assert "left side is missing" in found.error
-    left, right = channels(keeper.file(found))
+    left, right = channels(stored_file(keeper.recordings, found))
     assert not any(left)
     assert power(right[4000:], 1000) > 0.95
 
@@ -117,7 +117,7 @@ def test_each_queues_recordings_are_deleted_when_their_days_are_over(keeper: Kee
     for queue in site.queues:
         ended(keeper, f"r-{queue}", "left", "right", queue=queue)
         keep(keeper, f"r-{queue}")
-    short = keeper.file(keeper.store.recording("r-short")[1])
+    short = stored_file(keeper.recordings, keeper.store.recording("r-short")[1])
     assert keeper.retire(site, DAY + 86400) == 0
     assert keeper.retire(site, DAY + 86400 + 5) == 1
     assert not short.exists()

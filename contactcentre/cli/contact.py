@@ -1,0 +1,219 @@
+"""Contacts: what happened to each caller."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from contactcentre.cli.context import open_store
+from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
+from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.domain.contacts import Contact, ContactHistory
+from contactcentre.domain.events import Event, Outcome
+from contactcentre.logs import printable
+from contactcentre.store.history import MAX_PAGE
+from contactcentre.web.timeline import NOISE, line
+
+_TIMES = {
+    *("at", "arrived", "answered", "queued", "connected", "started", "entered", "left", "ended"),
+    *("stored_at", "failed_at", "deleted_at"),
+}
+"""Fields of history's records that are times; all other numbers are seconds or counts."""
+SHORT = 18
+"""Characters of an id that tables show: its time and some chance, enough for `show` and `why`."""
+_COLOURS = {"answered": "green", "abandoned": "red", "lost": "bold red", "": "cyan"}
+
+
+@click.group("contact")
+def command() -> None:
+    """Contacts: what happened to each caller."""
+
+
+@command.command("list")
+@click.option(
+    "--since", type=MOMENT, default="24h", show_default=True, help="Arrived at or after: 2026-11-23, today, 2h."
+)
+@click.option("--until", type=MOMENT, help="Arrived before.")
+@click.option("--queue", default="", help="Passed through this queue.")
+@click.option("--agent", default="", help="Talked with this agent.")
+@click.option("--caller", default="", help="The caller's number as it came.")
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="How it ended.")
+@click.option("--live/--ended", default=None, help="Only those that have not ended, or that have.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True)
+@click.option("--cursor", default="", help="The next page: what the last line of this one says.")
+@json_option
+def list_(
+    since: str,
+    until: str | None,
+    queue: str,
+    agent: str,
+    caller: str,
+    outcome: str | None,
+    live: bool | None,
+    limit: int,
+    cursor: str,
+    as_json: bool,
+) -> None:
+    """Contacts, the latest first."""
+    with open_store() as store:
+        clock = Clock.of(store)
+        page = store.contacts(
+            since=clock.read(since),
+            until=clock.read_or_none(until),
+            queue=queue,
+            agent=agent,
+            caller=caller,
+            outcome=outcome or "",
+            live=live,
+            limit=limit,
+            cursor=cursor,
+        )
+    if as_json:
+        print_json({"contacts": [plain(contact) for contact in page.contacts], "cursor": page.cursor})
+        return
+    if not page.contacts:
+        click.echo("No contacts.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("arrived", "id", "caller", "queues", "agents", "waited", "talked", "outcome"):
+        table.add_column(name, no_wrap=name in ("arrived", "id"))
+    for contact in page.contacts:
+        table.add_row(*_row(contact, clock))
+    _print(table)
+    if page.cursor:
+        click.echo(f"More: --cursor {page.cursor}")
+
+
+@command.command("show")
+@click.argument("contact")
+@json_option
+def show(contact: str, as_json: bool) -> None:
+    """One contact: what happened, its legs and the parts of its time. CONTACT is its id or the beginning of
+    it."""
+    with open_store() as store:
+        clock = Clock.of(store)
+        history = store.history(contact)
+        events = store.events(history.contact.id)
+    if as_json:
+        print_json(_everything(history, events))
+        return
+    _facts(history, clock)
+    _timeline(events, clock)
+    _parts(history, clock)
+
+
+def _row(contact: Contact, clock: Clock) -> list[Text]:
+    outcome = contact.outcome or "live"
+    return [
+        Text(clock.date_and_time(contact.arrived)),
+        Text(contact.id[:SHORT]),
+        said(contact.caller or "withheld"),
+        said(", ".join(contact.queues)),
+        said(", ".join(contact.agents)),
+        Text(seconds(contact.waited) if contact.queues else ""),
+        Text(seconds(contact.talk) if contact.agents else ""),
+        Text(outcome.replace("_", " "), style=_COLOURS.get(contact.outcome, "")),
+    ]
+
+
+def _facts(history: ContactHistory, clock: Clock) -> None:
+    contact = history.contact
+    name = f" ({contact.caller_name})" if contact.caller_name else ""
+    told: dict[str, str] = {
+        "contact": contact.id,
+        "caller": f"{contact.caller or 'withheld'}{name}",
+        "called": f"{contact.did} (flow {contact.flow}, {contact.node})",
+        "arrived": clock.date_and_time(contact.arrived),
+        "ended": f"{clock.date_and_time(contact.ended)} {contact.outcome.replace('_', ' ')}, by {contact.ended_by}"
+        if contact.ended is not None
+        else "not yet",
+        "queues": ", ".join(contact.queues),
+        "agents": ", ".join(contact.agents),
+        "times": f"waited {seconds(contact.waited)} (ringing {seconds(contact.ring)}), "
+        f"talked {seconds(contact.talk)}, wrap-up {seconds(contact.wrap_up)}",
+        "transferred": contact.transferred_to,
+        "disposition": contact.disposition,
+        "missing": ", ".join(f"facts {first} to {last}" for first, last in contact.missing),
+    }
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for label, text in told.items():
+        if text:
+            table.add_row(Text(label, style="bold"), said(text))
+    for recording in history.recordings:
+        state = f"{recording.state} {recording.path} {seconds(recording.seconds)} {recording.error}".strip()
+        table.add_row(Text("recording", style="bold"), said(f"{recording.id}: {state}"))
+    _print(table)
+
+
+def _timeline(events: list[Event], clock: Clock) -> None:
+    table = Table(
+        title="What happened", title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
+    )
+    for event in (event for event in events if event.kind not in NOISE):
+        told = line(event.at, event.kind, event.data)
+        table.add_row(Text(str(event.seq or "+"), style="dim"), Text(clock.time(event.at)), said(told.text))
+        for more in told.more:
+            table.add_row("", "", said(f"  {more}", "dim"))
+    _print("", table)
+
+
+def _parts(history: ContactHistory, clock: Clock) -> None:
+    legs = Table(title="Legs", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("role", "endpoint", "started", "answered", "ended", "cause", "leg"):
+        legs.add_column(column)
+    for leg in history.legs:
+        times = (clock.time(at) for at in (leg.started, leg.answered, leg.ended))
+        legs.add_row(leg.role, said(leg.endpoint), *times, str(leg.cause or ""), said(leg.leg))
+    parts = Table(title="Where the time went", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("from", "part", "lasting", "queue", "agent"):
+        parts.add_column(column)
+    for part in history.segments:
+        lasting = "goes on" if part.ended is None else seconds(part.ended - part.started)
+        parts.add_row(
+            clock.time(part.started), part.kind.replace("_", " "), lasting, said(part.queue), said(part.agent)
+        )
+    if history.legs:
+        _print("", legs)
+    _print("", parts)
+
+
+def _everything(history: ContactHistory, events: list[Event]) -> dict[str, Any]:
+    found: dict[str, Any] = {"contact": plain(history.contact)}
+    for name in ("legs", "segments", "visits", "recordings", "voicemails"):
+        found[name] = [plain(part) for part in getattr(history, name)]
+    found["events"] = [{"seq": e.seq, "at": iso(e.at), "kind": e.kind.value, "data": dict(e.data)} for e in events]
+    return found
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """One of history's records for JSON: times as ISO 8601 in UTC, durations in seconds."""
+    found: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.name in _TIMES:
+            value = iso(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        found[field.name] = value
+    return found
+
+
+def said(text: str, style: str = "") -> Text:
+    """What others may have chosen, on a terminal: no control characters, no markup."""
+    return Text(printable(text), style=style)
+
+
+def _print(*parts: Any) -> None:
+    for part in parts:
+        console().print(part)
+
+
+def console() -> Console:
+    """Plain text only. As wide as the terminal; wide enough for every table where a file or a program reads
+    it."""
+    found = Console(highlight=False, markup=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, width=200)

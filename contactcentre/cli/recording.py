@@ -1,0 +1,128 @@
+"""Recordings of calls: list them, and with the right role, take one out."""
+
+import getpass
+import os
+import shutil
+import time
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from contactcentre.cli.contact import console, plain, said
+from contactcentre.cli.context import open_store
+from contactcentre.cli.moments import MOMENT, Clock, seconds
+from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.domain.contacts import Recording
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from contactcentre.store.history import MAX_PAGE
+from contactcentre.tasks.keeping import stored_file
+from contactcentre.web.permissions import Permission, granted
+
+
+class MayNotListen(Exception):
+    """The user may not listen to recordings. Says why."""
+
+
+class NoFile(Exception):
+    """The recording has no file (yet, or any more)."""
+
+
+@click.group("recording")
+def command() -> None:
+    """Recordings of calls."""
+
+
+@command.command("list")
+@click.option(
+    "--since", type=MOMENT, default="24h", show_default=True, help="Began at or after: 2026-11-23, today, 2h."
+)
+@click.option("--until", type=MOMENT, help="Began before.")
+@click.option("--queue", default="", help="Of this queue.")
+@click.option("--agent", default="", help="Of this agent.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True)
+@json_option
+def list_(since: str, until: str | None, queue: str, agent: str, limit: int, as_json: bool) -> None:
+    """Recordings, the latest first. Shows what is known of them; nobody hears anything."""
+    with open_store() as store:
+        clock = Clock.of(store)
+        begin, end = clock.read(since), clock.read_or_none(until)
+        found = store.recordings(since=begin, until=end, queue=queue, agent=agent, limit=limit)
+    if as_json:
+        print_json([{**plain(recording), "state": recording.state} for recording in found])
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("began", "id", "kind", "queue", "agent", "length", "state"):
+        table.add_column(name, no_wrap=name in ("began", "id"))
+    for one in found:
+        began = clock.date_and_time(one.started or one.ended)
+        state = f"{one.state}: {one.error}" if one.error else one.state
+        where = said(one.box or one.queue)
+        table.add_row(began, said(one.id), one.kind, where, said(one.agent), seconds(one.seconds), said(state))
+    console().print(table if found else "No recordings.")
+
+
+@command.command("show")
+@click.argument("recording")
+@json_option
+def show(recording: str, as_json: bool) -> None:
+    """What is known of one recording, and who has listened to it."""
+    with open_store() as store:
+        clock = Clock.of(store)
+        contact_id, found = store.recording(recording)
+        heard = [entry for entry in store.audit_entries(subject=recording) if entry.action.startswith("recording.")]
+    known = {"contact": contact_id, "state": found.state, **plain(found)}
+    access = [{"at": clock.date_and_time(e.at), "who": e.actor, "did": e.action, **e.detail} for e in heard]
+    if as_json:
+        print_json({**known, "access": access})
+        return
+    for name, value in known.items():
+        if value not in (None, "", {}):
+            click.echo(f"{name:12} {said(str(value))}")
+    for one in access:
+        click.echo(f"{one['at']}  {said(one['who'])}: {one['did']}")
+
+
+@command.command("export")
+@click.argument("recording")
+@click.option("--as", "user", required=True, metavar="USER", help="On whose account: must be allowed to listen.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default ID.wav here.")
+def export(recording: str, user: str, output: Path | None) -> None:
+    """Copy a recording out, on the account of USER. Who did it is noted in the audit log, before the copy is
+    made."""
+    target = output or Path(f"{Path(recording).name}.wav")
+    if target.exists():
+        raise click.BadParameter(f"{target} is there already", param_hint="--output")
+    with open_store() as store:
+        _check(store, user, recording)
+        contact_id, found = store.recording(recording)
+        source = _file(found)
+        detail = {"contact": contact_id, "to": str(target.absolute()), "by": getpass.getuser(), "at": time.time()}
+        store.audit(user, "recording.export", recording, detail)
+        with (
+            source.open("rb") as file,
+            os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out,
+        ):
+            shutil.copyfileobj(file, out)
+    click.echo(f"{target} ({seconds(found.seconds)}, sha256 {found.sha256})")
+
+
+def _check(store: Store, name: str, recording: str) -> None:
+    """Raises MayNotListen; that somebody tried is noted too."""
+    account = store.user_named(name)
+    if account is None:
+        raise MayNotListen(f"there is no user {name!r} (`contactcentre user list`)")
+    if account.disabled or not granted(account.role, Permission.LISTEN):
+        why = "is disabled" if account.disabled else f"has the role {account.role}, which may not listen to recordings"
+        store.audit(name, "recording.refuse", recording, {"by": getpass.getuser(), "why": why})
+        raise MayNotListen(f"user {name} {why}")
+
+
+def _file(recording: Recording) -> Path:
+    if recording.state != "stored":
+        raise NoFile(f"recording {recording.id} has no file: it is {recording.state}. {recording.error}".strip())
+    path = stored_file(Settings().recordings_dir, recording)
+    if not path.is_file():
+        raise NoFile(f"recording {recording.id}: {path} is not there")
+    return path
