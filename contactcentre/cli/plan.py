@@ -9,8 +9,9 @@ from contactcentre.cli.provisioning import desk, json_option, outline, plan_as_j
 
 @click.command()
 @click.argument("site_file", required=False, type=click.Path(path_type=Path))
+@click.option("--exit-code", is_flag=True, help="End with 1 when something would change.")
 @json_option
-def command(site_file: Path | None, as_json: bool) -> None:
+def command(site_file: Path | None, exit_code: bool, as_json: bool) -> None:
     """Show what `apply` would change; nothing is changed.
 
     With SITE_FILE, against that file; without, whether the PBX's files still are as the stored site says. The
@@ -20,3 +21,5 @@ def command(site_file: Path | None, as_json: bool) -> None:
     with desk(settle=False) as here:
         plan = here.plan(wanted or here.site)
         click.echo(plan_as_json(plan) if as_json else outline(plan))
+        if exit_code and not plan.empty:
+            raise click.exceptions.Exit(1)

@@ -13,8 +13,11 @@ from contactcentre.provision.secrets import check_name, check_value, generate, n
 
 @click.group()
 def command() -> None:
-    """Secrets are named agent/NAME, trunk/NAME and ari/contactcentre. They are never shown, but with
-    `contactcentre agent secret NAME --reveal`. What is changed here reaches the PBX with the next `apply`."""
+    """Passwords of phones, trunks and the ARI user.
+
+    Their names are agent/NAME, trunk/NAME and ari/contactcentre. What is changed here reaches the PBX with the
+    next `apply`.
+    """
 
 
 @command.command("set")
@@ -34,6 +37,21 @@ def set_(name: str) -> None:
 def rotate(name: str) -> None:
     """Replace a secret by a new random one."""
     _store(check_name(name), generate(), "secret.rotate")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--reveal", is_flag=True, help="Yes, show it; this is kept in the audit log.")
+def show(name: str, reveal: bool) -> None:
+    """Print a secret."""
+    with open_store() as store:
+        value = store.secret(check_name(name))
+        if value is None:
+            raise NotThere(f"there is no secret {name}")
+        if not reveal:
+            raise click.UsageError("add --reveal to see it")
+        store.audit(actor(), "secret.show", name)
+    click.echo(value)
 
 
 @command.command()

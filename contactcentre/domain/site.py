@@ -21,7 +21,7 @@ USERNAME = r"^[A-Za-z0-9_.+@-]{0,80}$"
 CODEC = r"^[a-z0-9]{2,16}$"
 CALLER_ID = r"^(?:\+?[0-9]{1,32})?$"
 LANGUAGE = r"^(?:[a-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*)?$"
-EXPRESSION = r"^[a-z0-9_<>=!() -]{0,500}$"
+EXPRESSION = r"^[A-Za-z0-9_<>=!() -]{0,500}$"
 PROMPT = r"^(?:[A-Za-z0-9_-][A-Za-z0-9_./-]{0,119})?$"
 DIRECTORY = r"^/[A-Za-z0-9_./-]{1,200}$"
 WORD = r"^[A-Za-z0-9_/+-]{0,60}$"
@@ -63,9 +63,7 @@ class Trunk(Model):
         Annotated[str, StringConstraints(pattern=SOURCE)], ...
     ] = ()  # source addresses that its calls come from; empty = host
     codecs: tuple[Annotated[str, StringConstraints(pattern=CODEC)], ...] = ("alaw", "ulaw")
-    caller_id: Annotated[str, StringConstraints(pattern=CALLER_ID)] = (
-        ""  # what we show when we call out through it
-    )
+    caller_id: Annotated[str, StringConstraints(pattern=CALLER_ID)] = ""  # what we show when we call out through it
 
 
 class Did(Model):
@@ -94,9 +92,7 @@ class Queue(Model):
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
     music: EndpointName = "default"  # one of `music`, or a class that the PBX has already
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
-    misses_allowed: Annotated[int, Field(ge=0, le=20)] = (
-        2  # then the agent is paused with reason "missed"; 0 = never
-    )
+    misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
     retry_delay: Seconds = 5  # before the same agent is offered again after a miss
     wrap_up: Seconds = 15
     max_wait: Seconds = 0  # 0 = for ever
@@ -156,9 +152,7 @@ class Settings(Model):
     name: Text = ""  # of the contact centre, as its pages show it
     timezone: Word = "UTC"
     language: Annotated[str, StringConstraints(pattern=LANGUAGE, min_length=2)] = "en"
-    country: Annotated[str, StringConstraints(pattern=COUNTRY)] = (
-        ""  # ISO 3166, to read national numbers; "" = unknown
-    )
+    country: Annotated[str, StringConstraints(pattern=COUNTRY)] = ""  # ISO 3166, to read national numbers; "" = unknown
     outbound_trunk: Name | None = None  # calls out go through it; None = the only trunk, if there is just one
     # Digit 1.. by their place, so nine at most.
     pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (

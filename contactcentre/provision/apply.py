@@ -145,7 +145,8 @@ def verify(target: AsteriskTarget, checks: tuple[Check, ...], seconds: float = V
     give_up = time.monotonic() + seconds
     left = list(checks)
     while True:
-        left = [check for check in left if (check.expected in target.console(check.command)) is check.absent]
+        answers = {command: target.console(command) for command in {check.command for check in left}}
+        left = [check for check in left if (check.expected in answers[check.command]) is check.absent]
         if not left or time.monotonic() > give_up:
             return left
         time.sleep(0.2)

@@ -228,7 +228,10 @@ def test_a_secret_is_read_from_standard_input_and_never_printed(provisioned: Con
     refused = run("secret", "set", "agent/alice", stdin="two words;and more", fails=2)
     assert "two words" not in refused
     assert "is no secret's name" in run("secret", "set", "../etc", stdin="x" * 20, fails=2)
+    assert "add --reveal" in run("secret", "show", "agent/alice", fails=2)
+    assert run("secret", "show", "agent/alice", "--reveal") == "the-phones-own-word\n"
     run("secret", "rotate", "agent/bob")
+    run("plan", "--exit-code", fails=1)
     assert {row["name"]: row["state"] for row in run.json("secret", "list")}["agent/bob"] == "set"
 
 

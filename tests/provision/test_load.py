@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contactcentre.domain.site import Agent, Did, Hours, Music, Period, Queue, RelaxStep, Settings, Site, Trunk
 from contactcentre.provision import SiteError, load, parse
@@ -176,3 +178,29 @@ def test_an_error_shows_a_hostile_value_on_one_line() -> None:
     with pytest.raises(SiteError) as caught:
         parse({"agents": {"alice": {"full_name": "A\nERROR root: all is lost\x1b[2J"}}})
     assert str(caught.value).isprintable()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(HOSTILE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_document_whatever_is_in_it_does_more_than_be_refused(data: st.DataObject) -> None:
+    whole = document()
+    holder: Any = whole
+    while True:  # walk to any place of a good site, and put anything there
+        keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(holder[key], dict | list) or not holder[key] or data.draw(st.booleans()):
+            break
+        holder = holder[key]
+    holder[key] = data.draw(values)
+    try:
+        site = parse(whole)
+    except SiteError:
+        return
+    assert parse(site.model_dump(mode="json")) == site
