@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from contactcentre.domain.flows.drawing import svg
 from contactcentre.domain.flows.graph import mermaid
 from contactcentre.domain.flows.model import Flow, read
 from contactcentre.domain.flows.problems import Problem as FlowProblem
+from contactcentre.domain.flows.problems import shorten
 from contactcentre.domain.flows.simulate import Script, Simulation, script_problems, simulate
 from contactcentre.domain.flows.spoken import text_of
 from contactcentre.domain.flows.walk import Walker
@@ -143,19 +144,21 @@ def _read(file: Path) -> tuple[Flow | None, Found, dict[str, tuple[str, int]]]:
         return None, [(Problem("", "encoding", "is not UTF-8", str(file)), True)], {}
     written = document.read(text, str(file), typed=lambda path: True)
     found: Found = [(problem, True) for problem in written.problems]
+    if written.problems and written.data is None:  # no YAML: nothing more to say
+        return None, found, written.lines
     flow, problems = read(re.sub(r"[^a-z0-9_-]", "_", file.stem.lower()), written.data)
     found += _placed(problems, written.lines, file)
     return (None if found else flow), found, written.lines
 
 
 def _placed(problems: list[FlowProblem], lines: dict[str, tuple[str, int]], file: Path) -> Found:
-    placed_ones = [(placed(_problem(problem, file), lines), problem.error) for problem in problems]
-    return sorted(placed_ones, key=lambda pair: pair[0].line)
+    found = [(replace(placed(_problem(problem), lines), file=str(file)), problem.error) for problem in problems]
+    return sorted(found, key=lambda pair: pair[0].line)
 
 
-def _problem(problem: FlowProblem, file: Path) -> Problem:
-    message = str(FlowProblem("", "", problem.value, problem.rule)).removeprefix("flow: ")
-    return Problem(".".join(problem.path), "flow", message, str(file))
+def _problem(problem: FlowProblem) -> Problem:
+    value = "" if problem.value is None else f"{shorten(problem.value)} "
+    return Problem(".".join(problem.path), "flow", value + problem.rule)
 
 
 def _site(file: Path | None) -> Site | None:
