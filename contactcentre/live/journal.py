@@ -57,10 +57,10 @@ class Journal:
         line = event.to_json().encode() + b"\n"
         if self._memory or not self._spooled(line):
             if len(self._memory) >= KEPT_IN_MEMORY:
-                self._memory.popleft()
                 self.lost += 1
                 log.error("journal: an event is lost: neither Redis nor the disk takes it")
-            self._memory.append(line)
+            else:
+                self._memory.append(line)
         self._wake.set()
 
     @property
@@ -164,7 +164,7 @@ class Journal:
 
     def _event(self, line: bytes) -> str:
         """The line as it goes into the stream; "" when it is no event. Reading it fully is the recorder's work."""
-        text = line.decode(errors="replace")
+        text = line.decode(errors="replace").rstrip("\n")
         if text.startswith('{"contact_id":') and text.endswith("}"):
             return text
         self.refused += bool(text)
