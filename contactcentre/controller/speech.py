@@ -34,6 +34,8 @@ AT_ONCE = 2
 KEPT = 5000
 """Synthesised files that are kept; those longest unused are removed first (texts may contain callers'
 names)."""
+LOOK_AFTER = 200
+"""New files after which those are looked for."""
 WORDS_PER_MINUTE = 150
 
 SUFFIXES = ("wav", "wav16", "sln", "sln16", "slin", "g722", "alaw", "al", "ulaw", "ul", "pcm", "gsm")
@@ -95,7 +97,7 @@ class Voice:
             if not _touched(path):  # another greenlet may have made it while we waited
                 _write(path, self._synthesised(plain, language))
                 self._made += 1
-                if self._made % 200 == 0:
+                if self._made % LOOK_AFTER == 0:
                     self._forget()
         return path
 
