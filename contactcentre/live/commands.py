@@ -7,13 +7,14 @@ its sender stopped waiting.
 import json
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
 
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, transaction
-from contactcentre.live.errors import Away, CommandFailed, LiveError, NoReply, Refused, TooLarge
+from contactcentre.live.errors import CommandFailed, LiveError, NoReply, Refused, TooLarge
 
 LIMIT = 16 * 1024
 """Bytes of a command's or a reply's JSON."""
@@ -71,7 +72,8 @@ class Commands:
                 wait = int(min(block, longest_block(self._redis)) * 1000)
                 answer = ask(self._redis, "XREAD", "COUNT", 100, "BLOCK", wait, "STREAMS", stream, cursor)
                 pause.reset()
-            except Away:
+            except LiveError as error:
+                log.warning("commands: %s", error)
                 pause.wait()
                 continue
             for entry_id, fields in answer[0][1] if answer else []:
@@ -150,7 +152,5 @@ class _Pause:
         self._seconds = 0.1
 
     def wait(self) -> None:
-        import time
-
         time.sleep(self._seconds)
         self._seconds = min(self._seconds * 2, 2.0)
