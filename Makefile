@@ -4,11 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# PYTHON is a Python 3.11 or newer; without one named, the first found
-ifndef PYTHON
-PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
-	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-endif
+# PYTHON=... names a Python 3.11 or newer; without it, the first found (.ci/python)
+export PYTHON
 STATE := .state
 STAMPS := $(STATE)/stamps
 BIN := .venv/bin
@@ -69,24 +66,17 @@ clean: ## Remove what was made here: .state (with its databases), .venv, node_mo
 	case "$$home" in /var/lib/contactcentre-embedded/?*) rm -rf "$$home" ;; esac
 	@rm -rf $(STATE) .venv node_modules contactcentre/web/static/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(STAMPS)/python:
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "Python 3.11 or newer is needed, and there is none on PATH (python3 here: $$(python3 --version 2>&1 || true))." >&2; \
-		echo "Debian 12, Ubuntu 24.04 and later have it: apt install python3. Or name one: make PYTHON=/path/to/python3.12" >&2; \
-		exit 1; fi
-	@mkdir -p $(@D) && touch $@
-
-$(STAMPS)/packages: .ci/packages | $(STAMPS)/python
-	@PYTHON=$(PYTHON) .ci/packages
+$(STAMPS)/packages: .ci/packages
+	@mkdir -p $(@D)
+	@.ci/packages
 	@touch $@
 
 $(STAMPS)/packages-test: .ci/packages | $(STAMPS)/packages
-	@PYTHON=$(PYTHON) .ci/packages test
+	@.ci/packages test
 	@touch $@
 
 $(BIN)/python: | $(STAMPS)/packages
-	@echo "Making the virtualenv .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv
+	@python=$$(.ci/python); echo "Making the virtualenv .venv with $$($$python --version)"; $$python -m venv .venv
 
 $(STAMPS)/venv: setup.cfg pyproject.toml | $(BIN)/python $(STAMPS)/packages
 	@echo "Installing contactcentre and its libraries into .venv"
