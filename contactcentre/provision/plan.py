@@ -33,11 +33,12 @@ class Unreadable(ProvisionError):
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file before and after; None = it is not there. `name` is its path below the configuration
-    directory."""
+    """One file before and after; None = it is not there. `name` is its path below the configuration directory,
+    `of` the one of Asterisk's files that it is part of."""
 
     path: Path
     name: str
+    of: str
     old: str | None
     new: str | None
 
@@ -108,10 +109,11 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
     for name, text in render(site, known, foreign).items():
         if name in left_out:
             continue
-        files += _change(target, f"{DIRECTORY}/{name}", text)
-        main = _read(target.etc_dir / name)
-        if not includes(main or "", f"{DIRECTORY}/{name}"):
-            files += _change(target, name, _with_include(main, name))
+        files += _change(target, f"{DIRECTORY}/{name}", name, text)
+        holders = _holders(target, name)
+        if not any(includes(text, f"{DIRECTORY}/{name}") for text in holders.values()):
+            holder, text = next(iter(holders.items()))
+            files += _change(target, holder, name, _with_include(text, name))
     return _made(site, before, files, _checks(site, before, own["pjsip.conf"]), fresh, notes)
 
 
@@ -120,10 +122,10 @@ def plan_removal(target: AsteriskTarget, old_site: Site) -> Plan:
     own = sections(target.etc_dir, "pjsip.conf", target.ours)
     files: list[FileChange] = []
     for name in FILES:
-        main = _read(target.etc_dir / name)
-        if main is not None:
-            files += _change(target, name, _without_include(main, name))
-        files += _change(target, f"{DIRECTORY}/{name}", None)
+        for holder, text in _holders(target, name).items():
+            if text:
+                files += _change(target, holder, name, _without_include(text, name))
+        files += _change(target, f"{DIRECTORY}/{name}", name, None)
     return _made(Site(), old_site, files, _checks(Site(), old_site, own), {}, [])
 
 
@@ -135,7 +137,7 @@ def _made(
     fresh: Mapping[str, str],
     notes: list[str],
 ) -> Plan:
-    touched = {Path(change.name).name for change in files}
+    touched = {change.of for change in files}
     reloads = [command for file, commands in RELOADS.items() if file in touched for command in commands]
     if any("type = registration" in f"{change.old}{change.new}" for change in files):
         reloads.append("module reload res_pjsip_outbound_registration.so")
@@ -215,10 +217,23 @@ def _checks(site: Site, before: Site, own: Collection[str]) -> list[Check]:
     return checks
 
 
-def _change(target: AsteriskTarget, name: str, new: str | None) -> list[FileChange]:
+def _holders(target: AsteriskTarget, name: str) -> dict[str, str]:
+    """The PBX's own files that may hold our include -> their text; the one to put it into comes first.
+
+    A front end such as FreePBX writes Asterisk's files itself and would lose a line there, but keeps what is in the
+    files that it includes for this very purpose.
+    """
+    main = _read(target.etc_dir / name) or ""
+    stem = name.removesuffix(".conf")
+    kept = [f"{stem}{ending}.conf" for ending in ("_custom", "_additional_custom", "_custom_post")]
+    names = [*(custom for custom in kept if includes(main, custom)), name]
+    return {holder: _read(target.etc_dir / holder) or "" for holder in names}
+
+
+def _change(target: AsteriskTarget, name: str, of: str, new: str | None) -> list[FileChange]:
     path = target.etc_dir / name
     old = _read(path)
-    return [] if old == new else [FileChange(path, name, old, new)]
+    return [] if old == new else [FileChange(path, name, of, old, new)]
 
 
 def _read(path: Path) -> str | None:
@@ -234,14 +249,13 @@ def _read(path: Path) -> str | None:
 _COMMENT = "; What contactcentre provisions:\n"
 
 
-def _with_include(text: str | None, name: str) -> str:
+def _with_include(text: str, name: str) -> str:
     gap = "" if not text or text.endswith("\n") else "\n"
-    return f"{text or ''}{gap}{_COMMENT}#tryinclude {DIRECTORY}/{name}\n"
+    return f"{text}{gap}{_COMMENT}#tryinclude {DIRECTORY}/{name}\n"
 
 
-def _without_include(text: str, name: str) -> str | None:
-    line = f"#tryinclude {DIRECTORY}/{name}\n"
-    return text.replace(f"{_COMMENT}{line}", "") or None
+def _without_include(text: str, name: str) -> str:
+    return text.replace(f"{_COMMENT}#tryinclude {DIRECTORY}/{name}\n", "")
 
 
 def _outline(site: Site) -> str:

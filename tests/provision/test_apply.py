@@ -18,6 +18,7 @@ from contactcentre.provision import (
     PbxUnreachable,
     SiteError,
     StalePlan,
+    apply,
     make_plan,
     parse,
     plan_removal,
@@ -225,6 +226,35 @@ def test_an_ari_user_of_the_pbx_itself_is_left_alone_and_a_missing_one_is_made(p
     assert made["ari.conf"].endswith("#tryinclude contactcentre/ari.conf\n")
 
 
+def test_under_a_front_end_that_writes_asterisks_files_the_include_goes_where_it_stays(tmp_path: Path) -> None:
+    own = "; generated, do not edit\n#include extensions_additional.conf\n#include extensions_custom.conf\n"
+    (tmp_path / "extensions.conf").write_text(own)
+    (tmp_path / "extensions_custom.conf").write_text("[from-internal-custom]\n")
+    (tmp_path / "ari.conf").write_text("[general]\n#include ari_additional_custom.conf\n")
+    (tmp_path / "ari_additional_custom.conf").write_text("")
+    target = AsteriskTarget(tmp_path, lambda command: "")
+    plan = make_plan(parse(document()), target, {})
+    made = {change.name: change.new for change in plan.files}
+    assert made["extensions_custom.conf"] == (
+        "[from-internal-custom]\n; What contactcentre provisions:\n#tryinclude contactcentre/extensions.conf\n"
+    )
+    assert (made["ari_additional_custom.conf"] or "").endswith("#tryinclude contactcentre/ari.conf\n")
+    assert "extensions.conf" not in made
+    apply(replace(plan, checks=()), target, lambda *_: 1, lambda _: None, by="test")
+    assert make_plan(parse(document()), target, plan.new_secrets, parse(document())).empty
+    apply(replace(plan_removal(target, parse(document())), checks=()), target, lambda *_: 2, lambda _: None, by="test")
+    assert (tmp_path / "extensions_custom.conf").read_text() == "[from-internal-custom]\n"
+    assert (tmp_path / "ari_additional_custom.conf").read_text() == ""
+
+
+def test_a_context_that_the_pbx_has_itself_is_not_taken_even_in_a_file_that_it_includes(tmp_path: Path) -> None:
+    (tmp_path / "extensions.conf").write_text("#include more/*.conf\n;--\n[contactcentre-out]\n--;\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/mine.conf").write_text("; mine\n[contactcentre-in](+)\n")
+    with pytest.raises(SiteError, match=r"the context contactcentre-in is defined in the PBX's own mine.conf:2$"):
+        make_plan(parse(document()), AsteriskTarget(tmp_path, _dead), {})
+
+
 def test_a_carriers_password_is_asked_for_not_invented(pbx: Pbx) -> None:
     site = parse(document(trunks__isp={"host": "127.0.0.3", "username": "us", "registration": True}))
     with pytest.raises(Exception, match="contactcentre secret set trunk/isp"):
@@ -255,6 +285,21 @@ def test_without_a_controller_the_pbx_answers_with_its_own_queue_and_rings_an_ag
 def test_a_call_from_another_trunk_than_the_dids_own_is_not_let_in(pbx: Pbx) -> None:
     pbx.apply(pbx.plan(parse(document())))
     assert pbx.lab.call("+33155500002", patience=5).status == 404
+
+
+def test_a_phone_reaches_colleagues_and_feature_codes_but_neither_the_outside_nor_a_fallback(pbx: Pbx) -> None:
+    pbx.apply(pbx.plan(parse(document())))
+    with (
+        pbx.lab.phone("alice", pbx.secrets["agent/alice"]) as alice,
+        pbx.lab.phone("bob", pbx.secrets["agent/bob"], ring=0.1),
+    ):
+        assert alice.dial("102", talk=0.2).wait().person_at is not None
+        assert alice.dial("+33612345678").wait().status == 404
+        assert alice.dial("0033612345678").wait().status == 404
+        assert alice.dial("support").wait().status == 404
+        assert alice.dial("*479").wait().status == 404, "there are five reasons for a pause"
+        without_controller = alice.dial("*45").wait()
+        assert (without_controller.answered_at, without_controller.status) == (None, 500)
 
 
 def test_a_hostile_caller_changes_nothing_in_the_dialplan(pbx: Pbx) -> None:
