@@ -191,6 +191,10 @@ def _missing(seqs: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple((before + 1, seq - 1) for before, seq in pairs if seq - before > 1)
 
 
+_OF_LIFE = frozenset({Kind.NODE, Kind.QUEUED, Kind.UNQUEUED, Kind.OFFERED, Kind.REFUSED, Kind.TALK_STARTED})
+"""Cannot happen any more once the contact has ended; wrap-up, legs, recordings and dispositions can."""
+
+
 class _Folding:
     """The walk over one contact's events."""
 
@@ -211,6 +215,8 @@ class _Folding:
         self.at = max(self.at, event.at)
         data = event.data
         self.contact = replace(self.contact, last_seq=event.seq)
+        if "ended" in self.facts and event.kind in _OF_LIFE:
+            return
         match event.kind:
             case Kind.ARRIVED:
                 names = ("node", "did", "caller", "caller_name", "flow", "language")
