@@ -15,10 +15,13 @@ from contactcentre.lab import Lab, OngoingCall, Phone
 from contactcentre.pbx.asterisk import AsteriskPbx
 from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, Party
 from contactcentre.pbx.protocol import Channel, Pbx
+from tests.pbx.spectrum import write_tone
 
 PATIENCE = 10.0
 """Seconds that a test waits for what must happen soon."""
 AGENTS = ("anna", "ben", "carla")
+MUSIC = "steady"
+"""A music class that is loud from its first moment on, which music is not."""
 SECRET = "only-for-tests-of-the-driver"
 E = TypeVar("E")
 _numbers = itertools.count(1)
@@ -46,7 +49,9 @@ class Heard:
 
     def until(self, kind: type[E], within: float = PATIENCE) -> E:
         """The next event of this kind; others before it are passed over."""
-        with gevent.Timeout(within, AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}")):
+        with gevent.Timeout(
+            within, AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}")
+        ):
             while True:
                 if isinstance(event := self._queue.get(), kind):
                     return event
@@ -108,9 +113,13 @@ class Bed(ABC):
         call = self.dial(did, **{"talk": None, "patience": None, **plan})
         arrived = self.nodes.until(Arrived)
         inbox = Heard()
-        return Arrival(arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call)
+        return Arrival(
+            arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call
+        )
 
-    def call(self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0) -> tuple[Channel, Heard]:
+    def call(
+        self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0
+    ) -> tuple[Channel, Heard]:
         inbox = Heard()
         channel = self.pbx.call(
             endpoint,
@@ -145,8 +154,14 @@ class AsteriskBed(Bed):
         self.lab = lab
         provided = Path(lab.info().provisioned_dir)
         provided.mkdir(exist_ok=True)
-        (provided / "pjsip.conf").write_text("".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS))
+        (provided / "pjsip.conf").write_text(
+            "".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS)
+        )
         (provided / "extensions.conf").write_text(_DIALPLAN)
+        music = Path(lab.info().state_dir) / "steady-music"
+        music.mkdir(exist_ok=True)
+        write_tone(music / "tone.wav", 600)
+        (provided / "musiconhold.conf").write_text(f"[{MUSIC}]\nmode = files\ndirectory = {music}\n")
         lab.rx("core reload")
         self.pbx = self._made = self.new_pbx()
 

@@ -38,3 +38,13 @@ def loud_from(data: bytes | Path) -> float:
     loud = np.flatnonzero(np.abs(values) > 500)
     assert len(loud), "there is nothing but silence"
     return float(loud[0]) / rate
+
+
+def write_tone(path: Path, frequency: float, length: float = 10.0) -> None:
+    """A mono WAV file of 8000 Hz with a steady tone."""
+    tone = np.sin(2 * np.pi * frequency * np.arange(int(8000 * length)) / 8000) * 8000
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(tone.astype("<i2").tobytes())

@@ -18,7 +18,9 @@ def test_a_call_arrives_with_all_that_is_known_of_it(bed: Bed) -> None:
     assert abs(arrived.at - gevent.get_hub().loop.now()) < 86_400 * 365 * 100  # an epoch time, not a text
 
 
-@pytest.mark.parametrize("name", ['"; rm -rf /', "a,b|c${SHELL(id)}", "Ünïcödé ☎", "<script>", "%0d%0aX: y", "x" * 120])
+@pytest.mark.parametrize(
+    "name", ['"; rm -rf /', "a,b|c${SHELL(id)}", "Ünïcödé ☎", "<script>", "%0d%0aX: y", "x" * 120]
+)
 def test_a_hostile_caller_name_arrives_as_mere_text(bed: Bed, name: str) -> None:
     arrival = bed.arrive(name=name)
     assert arrival.arrived.args == ("did", "800")
@@ -75,9 +77,12 @@ def test_a_caller_who_gives_up_before_the_answer_ends_once(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "status"), [(Cause.BUSY, 486), (Cause.REJECTED, 403), (Cause.UNALLOCATED, 404), (Cause.CONGESTION, 503)]
+    ("cause", "status"),
+    [(Cause.BUSY, 486), (Cause.REJECTED, 403), (Cause.UNALLOCATED, 404), (Cause.CONGESTION, 503)],
 )
-def test_an_unanswered_call_is_refused_with_the_cause_that_was_asked_for(bed: Bed, cause: Cause, status: int) -> None:
+def test_an_unanswered_call_is_refused_with_the_cause_that_was_asked_for(
+    bed: Bed, cause: Cause, status: int
+) -> None:
     arrival = bed.arrive()
     arrival.channel.hangup(cause)
     assert arrival.inbox.next(Ended).cause is cause
@@ -126,7 +131,9 @@ def test_a_called_phone_rings_and_answers_in_our_hands(bed: Bed) -> None:
 @pytest.mark.parametrize(
     ("answer", "cause"), [(BUSY, Cause.BUSY), (DECLINE, Cause.REJECTED), (IGNORE, Cause.NO_ANSWER)], ids=str
 )
-def test_a_called_phone_that_does_not_answer_ends_with_the_reason(bed: Bed, answer: int, cause: Cause) -> None:
+def test_a_called_phone_that_does_not_answer_ends_with_the_reason(
+    bed: Bed, answer: int, cause: Cause
+) -> None:
     with bed.phone("anna", answer=answer, ring=0.2):
         _, inbox = bed.call("anna", ring_seconds=1)
         assert inbox.until(Ended).cause is cause
@@ -140,7 +147,9 @@ def test_an_endpoint_that_cannot_be_reached_ends_at_once_as_unreachable(bed: Bed
     inbox.nothing_for(0.5)
 
 
-@pytest.mark.parametrize("endpoint", ["", "a/b", "anna/sip:evil@example.org", "Local/1@elsewhere", "a,b", "1@2@lab&anna"])
+@pytest.mark.parametrize(
+    "endpoint", ["", "a/b", "anna/sip:evil@example.org", "Local/1@elsewhere", "a,b", "1@2@lab&anna"]
+)
 def test_an_endpoint_that_is_syntax_is_refused(bed: Bed, endpoint: str) -> None:
     with pytest.raises(Refused):
         bed.call(endpoint)
@@ -278,7 +287,15 @@ def test_two_calls_at_once_do_not_mix_their_events(bed: Bed) -> None:
 
 def test_a_verb_that_makes_no_sense_is_refused_with_a_reason(bed: Bed) -> None:
     arrival = bed.arrive()
-    for media in ("", "noscheme", "sound:../../etc/passwd", "sound:a,sound:b", "number:x", "silence:-1", "digits:1;2"):
+    for media in (
+        "",
+        "noscheme",
+        "sound:../../etc/passwd",
+        "sound:a,sound:b",
+        "number:x",
+        "silence:-1",
+        "digits:1;2",
+    ):
         with pytest.raises(Refused, match="medium"):
             arrival.channel.play("p", [media])
     with pytest.raises(PbxError):

@@ -14,6 +14,7 @@ from contactcentre.pbx.events import (
     LinkUp,
     PlaybackEnded,
 )
+from contactcentre.pbx.protocol import Channel
 from tests.pbx.bed import PATIENCE, Bed, Heard, told
 
 
@@ -27,7 +28,8 @@ def test_a_cut_link_is_told_and_comes_back_and_calls_go_on(bed: Bed) -> None:
         inbox.until(Answered)
         bed.cut()
         lost = bed.nodes.next(LinkLost)
-        assert not lost.replaced and lost.reason
+        assert lost.reason
+        assert not lost.replaced
         bed.nodes.next(LinkUp)
         name = bed.name("play")
         agent.play(name, ["tone:beep"])
@@ -40,13 +42,17 @@ def test_a_cut_link_is_told_and_comes_back_and_calls_go_on(bed: Bed) -> None:
         inbox.next(Ended)
 
 
+def ring_on(channel: Channel) -> None:
+    while True:
+        channel.ring()
+        gevent.sleep(0)
+
+
 def test_requests_under_way_or_made_without_a_link_fail_at_once(bed: Bed) -> None:
     arrival = bed.arrive()
     bed.cut()
     with gevent.Timeout(1), pytest.raises(LinkDown):
-        while True:
-            arrival.channel.ring()
-            gevent.sleep(0)
+        ring_on(arrival.channel)
     bed.nodes.until(LinkUp)
     arrival.channel.ring()
 

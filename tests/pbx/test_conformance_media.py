@@ -7,7 +7,7 @@ import pytest
 
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Answered, Digit, Ended, PlaybackEnded, RecordingEnded
-from tests.pbx.bed import PATIENCE, Arrival, Bed
+from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed
 from tests.pbx.spectrum import loud_from, seconds, share
 
 
@@ -65,7 +65,7 @@ def test_a_hangup_while_a_prompt_plays_ends_playback_and_channel(bed: Bed) -> No
 def test_who_waits_hears_music_and_prompts_and_can_press_digits(bed: Bed, tmp_path: Path) -> None:
     heard = tmp_path / "heard.wav"
     arrival = answered(bed, heard=heard)
-    arrival.channel.wait_with_music("default")
+    arrival.channel.wait_with_music(MUSIC)
     (room,) = [b for b in bed.pbx.inventory().bridges.values() if arrival.channel.id in b.channels]
     assert room.kind == "holding"
     gevent.sleep(1)  # of music
@@ -87,7 +87,7 @@ def test_who_waits_hears_music_and_prompts_and_can_press_digits(bed: Bed, tmp_pa
 def test_who_waits_is_bridged_at_once_and_can_wait_again(bed: Bed) -> None:
     with bed.phone("anna", ring=0.1, talk=None) as anna:
         arrival = answered(bed)
-        arrival.channel.wait_with_music("default")
+        arrival.channel.wait_with_music(MUSIC)
         bridge = bed.pbx.bridge(bed.name("bridge"))
         agent, inbox = bed.call("anna")
         inbox.until(Answered)
@@ -95,7 +95,7 @@ def test_who_waits_is_bridged_at_once_and_can_wait_again(bed: Bed) -> None:
         arrival.call.until("person")
         bridges = bed.pbx.inventory().bridges
         assert [b.id for b in bridges.values() if arrival.channel.id in b.channels] == [bridge.id]
-        arrival.channel.wait_with_music("default")
+        arrival.channel.wait_with_music(MUSIC)
         bridges = bed.pbx.inventory().bridges
         assert [b.kind for b in bridges.values() if arrival.channel.id in b.channels] == ["holding"]
         assert bridges[bridge.id].channels == (agent.id,)
@@ -105,13 +105,13 @@ def test_who_waits_is_bridged_at_once_and_can_wait_again(bed: Bed) -> None:
 
 def test_a_waiting_room_that_was_destroyed_is_opened_again(bed: Bed) -> None:
     first = answered(bed)
-    first.channel.wait_with_music("default")
+    first.channel.wait_with_music(MUSIC)
     (room,) = [b for b in bed.pbx.inventory().bridges.values() if first.channel.id in b.channels]
     first.call.hang_up()
     first.inbox.next(Ended)
     bed.pbx.bridge(room.id).destroy()
     second = answered(bed)
-    second.channel.wait_with_music("default")
+    second.channel.wait_with_music(MUSIC)
     assert second.channel.id in bed.pbx.inventory().bridges[room.id].channels
 
 
@@ -128,9 +128,12 @@ def test_a_tap_has_what_the_leg_says_on_the_left_and_what_it_hears_on_the_right(
         names = tap.stop()
         assert set(names) == {"left", "right"}
         files = {side: b"".join(bed.pbx.recording(name)) for side, name in names.items()}
-        assert share(files["left"], 400) > 0.9 and share(files["left"], 800) < 0.02
-        assert share(files["right"], 800) > 0.9 and share(files["right"], 400) < 0.02
-        assert abs(seconds(files["left"]) - 2) < 0.3 and abs(seconds(files["right"]) - 2) < 0.3
+        assert share(files["left"], 400) > 0.9
+        assert share(files["left"], 800) < 0.02
+        assert share(files["right"], 800) > 0.9
+        assert share(files["right"], 400) < 0.02
+        assert seconds(files["left"]) == pytest.approx(2, abs=0.3)
+        assert seconds(files["right"]) == pytest.approx(seconds(files["left"]), abs=0.1)
         assert abs(tap.started["left"] - tap.started["right"]) < 0.05
         # the snoops are tools: nobody sees them, nothing of them stays
         assert set(bed.pbx.inventory().channels) == {arrival.channel.id, agent.id}
@@ -212,7 +215,7 @@ def test_a_verb_for_a_channel_that_is_played_to_keeps_nobody_else_waiting(bed: B
     with bed.phone("anna", ring=0, talk=None):
         agent, inbox = bed.call("anna")
         inbox.until(Answered)
-        played_to.channel.wait_with_music("default")
+        played_to.channel.wait_with_music(MUSIC)
         played_to.channel.play(bed.name("play"), [medium])
         gevent.sleep(0.2)  # so that it plays
         slow = gevent.spawn(bed.pbx.bridge(bed.name("bridge")).add, played_to.channel, agent)
@@ -222,3 +225,23 @@ def test_a_verb_for_a_channel_that_is_played_to_keeps_nobody_else_waiting(bed: B
         slow.get(timeout=PATIENCE)
         played_to.call.until("person", 1)
         inbox.nothing_for(0)
+
+
+@pytest.mark.parametrize("leaves", ["hangs up", "is bridged", "is taken out"])
+def test_who_enters_after_the_last_one_left_hears_music(bed: Bed, tmp_path: Path, leaves: str) -> None:
+    """Asterisk turns a room's music off when it becomes empty."""
+    heard = tmp_path / "heard.wav"
+    first, second = answered(bed), answered(bed, heard=heard)
+    bridge = bed.pbx.bridge(bed.name("bridge"))
+    first.channel.wait_with_music(MUSIC)
+    if leaves == "hangs up":
+        first.call.hang_up()
+    elif leaves == "is bridged":
+        bridge.add(first.channel)
+    else:
+        first.channel.stop_waiting()
+    second.channel.wait_with_music(MUSIC)
+    gevent.sleep(1.5)  # of music
+    second.call.hang_up()
+    second.call.wait(PATIENCE)
+    assert loud_from(heard) < 1

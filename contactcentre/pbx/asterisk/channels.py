@@ -1,6 +1,7 @@
 """A channel and a bridge of Asterisk: each verb one request, as a rule."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,8 @@ class AsteriskChannel:
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         self._pbx.legs.note_cause(self.id, cause)
         # reason_code came with 16.21 and 18.7; an older server ignores it and hangs up with the normal cause.
-        try:
+        with suppress(Gone):
             self._pbx.request("DELETE", self._path, {"reason_code": int(cause)} if cause else None)
-        except Gone:
-            pass
 
     def play(self, playback_id: str, media_: Sequence[Medium], language: str = "") -> None:
         query: Query = {"media": ",".join([media(medium) for medium in media_]), "lang": language or None}
@@ -57,11 +56,9 @@ class AsteriskChannel:
         self._pbx.stop_playback(self.id, playback_id)
 
     def wait_with_music(self, music: str) -> None:
-        self._pbx.silence(self.id)
         self._pbx.rooms.enter(self.id, music)
 
     def stop_waiting(self) -> None:
-        self._pbx.silence(self.id)
         self._pbx.rooms.leave(self.id)
 
     def set_variable(self, name: str, value: str) -> None:
@@ -91,10 +88,8 @@ class AsteriskChannel:
             raise
 
     def stop_recording(self, name: str) -> None:
-        try:
+        with suppress(Gone):
             self._pbx.request("POST", f"{resource('recordings', 'live', name)}/stop")
-        except Gone:
-            pass
 
     def tap(self, tap_id: str) -> AsteriskTap:
         return self._pbx.taps.start(self.id, tap_id)
@@ -124,19 +119,17 @@ class AsteriskBridge:
     def add(self, *channels: Channel) -> None:
         # A channel in a waiting room needs no removal: joining a bridge takes it out of the one it is in.
         ids = [channel.id for channel in channels]
-        self._pbx.silence(*ids)
-        query: Query = {"channel": ",".join(ids)}
-        self._pbx.request_on(*ids, method="POST", path=f"{self._path}/addChannel", query=query)
-        for channel_id in ids:
-            self._pbx.rooms.left(channel_id)
+        rooms = {channel_id: self._pbx.rooms.left(channel_id) for channel_id in ids}
+        try:
+            self._pbx.change(self.id, "addChannel", *ids)
+        except (Gone, Refused):
+            for channel_id, room in rooms.items():
+                self._pbx.rooms.stayed(channel_id, room)
+            raise
 
     def remove(self, channel: Channel) -> None:
-        self._pbx.silence(channel.id)
-        query: Query = {"channel": channel.id}
-        self._pbx.request_on(channel.id, method="POST", path=f"{self._path}/removeChannel", query=query)
+        self._pbx.change(self.id, "removeChannel", channel.id)
 
     def destroy(self) -> None:
-        try:
+        with suppress(Gone):
             self._pbx.request("DELETE", self._path)
-        except Gone:
-            pass

@@ -5,8 +5,8 @@ where the server is too old for that; callers see no difference.
 """
 
 import logging
-import random
 from collections.abc import Callable, Iterator
+from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +37,7 @@ PROBE = 2.0
 FIRST_DELAY, LAST_DELAY = 0.2, 10.0
 """Seconds before the first and (doubling) the later attempts to reconnect; each is shortened at random by up to a half."""
 
+_jitter = SystemRandom()
 log = logging.getLogger(__name__)
 
 
@@ -182,7 +183,7 @@ class Connection:
                 if self._live(socket):
                     delay = FIRST_DELAY
             if not self._replaced:
-                self._closed.wait(delay * random.uniform(0.5, 1.0))
+                self._closed.wait(delay * _jitter.uniform(0.5, 1.0))
                 delay = min(delay * 2, LAST_DELAY)
 
     def _connect(self) -> WebSocket:

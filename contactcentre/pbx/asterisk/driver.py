@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from time import time
 from typing import Any
 
@@ -59,7 +60,7 @@ class AsteriskPbx:
         )
         self.request = self._link.request
         self.legs = Legs(self._report)
-        self.rooms = WaitingRooms(self.request_on, self._play_music)
+        self.rooms = WaitingRooms(self)
         self.taps = Taps(app, self._link.send)
         self.intake = Intake(self.legs, self.rooms, self.taps, self._tell, self._stop_playback)
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
@@ -136,7 +137,7 @@ class AsteriskPbx:
         return channel
 
     def bridge(self, bridge_id: str) -> AsteriskBridge:
-        self._make_bridge(bridge_id, "mixing")
+        self.make_bridge(bridge_id, "mixing")
         return AsteriskBridge(self, bridge_id)
 
     def inventory(self) -> Inventory:
@@ -171,10 +172,8 @@ class AsteriskPbx:
 
     def delete_recording(self, name: str) -> None:
         """A recording that is gone already is no error."""
-        try:
+        with suppress(Gone):
             self.request("DELETE", resource("recordings", "stored", name))
-        except Gone:
-            pass
 
     # -- for the driver's other parts --------------------------------------------------------------------------------
 
@@ -184,16 +183,14 @@ class AsteriskPbx:
         It keeps the answer back until then, and with it every later request of the same websocket. So while something
         runs on one of the channels it goes over HTTP, where only its caller waits.
         """
-        if any([self.legs.busy(channel_id) for channel_id in channel_ids]):
+        if any(self.legs.busy(channel_id) for channel_id in channel_ids):
             return self._link.over_http(method, path, query)
         return self.request(method, path, query)
 
-    def silence(self, *channel_ids: str) -> None:
-        """Stops what plays on these channels, because they are to do something else."""
-        for channel_id in channel_ids:
-            if (leg := self.legs.get(channel_id)) is not None:
-                for name in leg.doing - self.intake.recordings.keys():
-                    self.stop_playback(channel_id, name)
+    def _silence(self, channel_id: str) -> None:
+        if (leg := self.legs.get(channel_id)) is not None:
+            for name in leg.doing - self.intake.recordings.keys():
+                self.stop_playback(channel_id, name)
 
     def stop_playback(self, channel_id: str, playback_id: str) -> None:
         """A playback that ended already is no error."""
@@ -209,7 +206,7 @@ class AsteriskPbx:
             return
         self.legs.done(channel_id, playback_id)
 
-    def _make_bridge(self, bridge_id: str, kind: str) -> None:
+    def make_bridge(self, bridge_id: str, kind: str) -> None:
         """One that exists already is no error (older servers say nothing, newer ones 409)."""
         try:
             self.request("POST", resource("bridges", bridge_id), {"type": kind, "name": bridge_id})
@@ -217,9 +214,18 @@ class AsteriskPbx:
             if refused.status != 409:
                 raise
 
-    def _play_music(self, bridge_id: str, music: str) -> None:
-        self._make_bridge(bridge_id, "holding")
-        self.request("POST", f"{resource('bridges', bridge_id)}/moh", {"mohClass": music})
+    def change(self, bridge_id: str, verb: str, *channel_ids: str) -> None:
+        """`addChannel` to or `removeChannel` from a bridge; what plays on the channels is stopped."""
+        for channel_id in channel_ids:
+            self._silence(channel_id)
+        query: Query = {"channel": ",".join(channel_ids)}
+        self.request_on(
+            *channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query
+        )
+
+    def music(self, bridge_id: str, music: str) -> None:
+        """Turns it on, without waiting for the answer."""
+        self._try("POST", f"{resource('bridges', bridge_id)}/moh", {"mohClass": music})
 
     def _send_tie(self, channel_id: str) -> Pending:
         return self._link.send(
@@ -239,11 +245,10 @@ class AsteriskPbx:
     def _stop_playback(self, playback_id: str) -> None:
         self._try("DELETE", resource("playbacks", playback_id))
 
-    def _try(self, method: str, path: str) -> None:
-        try:
-            self._link.send(method, path)
-        except PbxError:
-            pass
+    def _try(self, method: str, path: str, query: Query | None = None) -> None:
+        """Sends a request whose answer nobody waits for."""
+        with suppress(PbxError):
+            self._link.send(method, path, query)
 
     # -- the link, called by its keeper ----------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class Intake:
         self.recordings.clear()
 
     def gone(self, channel_id: str, at: float, cause: Cause) -> None:
-        self.rooms.left(channel_id)
+        self.rooms.ended(channel_id)
         self.legs.end(channel_id, at, cause)
 
     def take(self, event: Event) -> None:
@@ -92,7 +92,7 @@ class Intake:
 
     def _on_stasis_end(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
-        self.rooms.left(channel_id)
+        self.rooms.ended(channel_id)
         if channel_id in self.legs:
             self.legs.release(channel_id, at, time())
         else:

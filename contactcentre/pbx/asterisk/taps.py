@@ -5,6 +5,7 @@ are tools of the driver: their events end here and no controller sees them.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from gevent.event import AsyncResult
@@ -136,10 +137,8 @@ class Taps:
             except LinkDown:
                 continue
         for pending in sent:
-            try:
+            with suppress(Gone, LinkDown):
                 pending.wait()
-            except (Gone, LinkDown):
-                pass
 
     # -- events, called by the reader ------------------------------------------------------------------------------------
 
