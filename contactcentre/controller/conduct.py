@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 PLAY_DEADLINE = 600.0
 """Seconds that one announcement may take at most, in case the PBX never says that it ended."""
 
+SHORTEST_MESSAGE = 1.0
+"""Seconds; what is shorter is a caller who hung up at the beep."""
+
 APOLOGY = "sound:an-error-has-occurred"
 
 
@@ -203,30 +206,27 @@ class Conductor:
             # Hanging up is how most people end a message; the PBX keeps what was said.
             self._keep_message(name, action.box, contact.node.now() - started)
             raise
-        if seconds is None:
-            contact.emit(Kind.RECORDING_FAILED, recording=name, error="the PBX could not record")
-            return act.Recorded(ok=False)
-        self._keep_message(name, action.box, seconds)
-        return act.Recorded(seconds, name)
+        return act.Recorded(seconds, name, ok=self._keep_message(name, action.box, seconds))
 
-    def _recorded(self, name: str, until: float) -> float | None:
+    def _recorded(self, name: str, until: float) -> float:
+        """Seconds recorded; 0 when the PBX could not."""
         while (message := self.contact.next(until)) is not None:
             if isinstance(message, RecordingEnded) and message.name == name:
-                return message.seconds if message.ok else None
+                return message.seconds if message.ok else 0.0
         self.contact.caller.stop_recording(name)
-        return None
+        return 0.0
 
-    def _keep_message(self, name: str, box: str, seconds: float) -> None:
+    def _keep_message(self, name: str, box: str, seconds: float) -> bool:
+        """False: too short to be a message. Somebody hung up at the beep, or the PBX could not record."""
+        if seconds < SHORTEST_MESSAGE:
+            self.contact.emit(Kind.RECORDING_FAILED, recording=name, error=f"no message: {seconds:.1f} s")
+            return False
         self.contact.outcome = Outcome.VOICEMAIL
         self.contact.emit(
-            Kind.RECORDING_ENDED,
-            recording=name,
-            agent="",
-            queue=box,
-            files={"left": name},
-            offsets={"left": 0.0},
+            Kind.RECORDING_ENDED, recording=name, agent="", queue=box, files={"left": name}, offsets={"left": 0.0}
         )
         self.contact.emit(Kind.VOICEMAIL, recording=name, box=box, seconds=round(seconds, 3))
+        return True
 
     # -- speech -------------------------------------------------------------------------------------------------------
 
@@ -286,6 +286,7 @@ class Conductor:
         contact = self.contact
         contact.emit(Kind.LEG_ENDED, leg=contact.caller.id, cause=int(cause))
         contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=contact.ended_by, cause=int(cause))
+        contact.drop_bridge()
         contact.node.live.drop_contact(contact.id)
 
 

@@ -22,9 +22,9 @@ from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Decision
 from contactcentre.live import ContactNow, LiveError
-from contactcentre.pbx.errors import Deadline, LinkDown
+from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
-from contactcentre.pbx.protocol import Channel
+from contactcentre.pbx.protocol import Bridge, Channel
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +80,7 @@ class Contact:
         self.ended_by = "caller"
         self.suspended = False  # its greenlet is about to end, the call is not
         self.language = node.site.settings.language
+        self._bridge: Bridge | None = None
         self._serial = itertools.count(1)
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
         self._inbox: Queue[Message] = Queue(maxsize=INBOX_LIMIT)
@@ -156,6 +157,20 @@ class Contact:
             changes.setdefault("since", self.node.now())
         self.now = replace(self.now, seq=self.seq, **changes)
         self.node.live.put_contact(self.now)
+
+    def bridge(self) -> Bridge:
+        """The one bridge in which this contact's conversations take place; made when first needed."""
+        if self._bridge is None:
+            self._bridge = self.node.pbx.bridge(f"{self.id}.b")
+        return self._bridge
+
+    def drop_bridge(self) -> None:
+        """At the contact's end, also the bridge that an earlier controller made."""
+        if self._bridge is not None or "agent" in self.now.channels or "target" in self.now.channels:
+            try:
+                self.bridge().destroy()
+            except PbxError as error:
+                log.info("bridge not destroyed", contact=self.id, error=str(error))
 
     def save_quietly(self) -> None:
         """Before the greenlet ends with the call still there: the events counted so far, if Redis takes them."""

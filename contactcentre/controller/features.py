@@ -19,8 +19,8 @@ PLAY_DEADLINE = 15.0
 _SPOKEN: dict[Verb, Medium] = {
     Verb.LOGIN: "sound:agent-loginok",
     Verb.LOGOUT: "sound:agent-loggedoff",
-    Verb.PAUSE: "sound:unavailable",
-    Verb.UNPAUSE: "sound:available",
+    Verb.PAUSE: "sound:vm-isunavail",
+    Verb.UNPAUSE: "sound:agent-loginok",
 }
 _REFUSED: Medium = "sound:beeperr"
 
@@ -52,18 +52,25 @@ def run(node: Node, arrived: Arrived) -> None:
         channel = node.pbx.adopt(arrived.channel_id, _bounded(inbox))
         channel.answer()
         answer = _act(node, code, endpoint)
-        channel.play(f"{arrived.channel_id}.p", ["silence:0.5", answer], node.site.settings.language)
-        until = node.now() + PLAY_DEADLINE
-        while (left := until - node.now()) > 0:
-            try:
-                event = inbox.get(timeout=left)
-            except Empty:
-                break
-            if isinstance(event, PlaybackEnded | Ended):
-                break
-        channel.hangup()
+        try:
+            channel.play(f"{arrived.channel_id}.p", ["silence:1", answer], node.site.settings.language)
+            _await_end(node, inbox)
+        finally:
+            channel.hangup()
     except PbxError as error:
         log.info("feature call ended early", code=code, endpoint=endpoint, error=str(error))
+
+
+def _await_end(node: Node, inbox: "Queue[ChannelEvent]") -> None:
+    """Of the confirmation, or of the call."""
+    until = node.now() + PLAY_DEADLINE
+    while (left := until - node.now()) > 0:
+        try:
+            event = inbox.get(timeout=left)
+        except Empty:
+            return
+        if isinstance(event, PlaybackEnded | Ended):
+            return
 
 
 def _act(node: Node, code: str, endpoint: str) -> Medium:

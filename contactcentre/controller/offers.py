@@ -91,7 +91,7 @@ class Offer:
 
     def _await_answer(self, leg: Channel) -> Connected | None:
         contact = self.contact
-        bridge = contact.node.pbx.bridge(f"{contact.id}.b")  # ready before the answer
+        bridge = contact.bridge()  # ready before the answer
         while contact.node.now() < self.agent.deadline:
             match contact.next(self.agent.deadline):
                 case Ringing(channel_id=self.leg_id):

@@ -81,6 +81,7 @@ def _close(contact: Contact, now: ContactNow) -> None:
             node.hang_up(channel)
     contact.emit(Kind.LEG_ENDED, leg=now.channels.get("caller", ""), cause=int(Cause.UNKNOWN))
     contact.emit(Kind.ENDED, outcome=outcome.value, by="caller", cause=int(Cause.UNKNOWN))
+    contact.drop_bridge()
     node.live.drop_contact(contact.id)
 
 

@@ -154,13 +154,15 @@ class Prompts:
         return found
 
     def medium(self, piece: Piece, language: str) -> str:
-        """One piece. Raises SpeechError."""
+        """One piece; its own language wins. Raises SpeechError."""
+        own = piece.language not in ("", language)
+        language = piece.language or language
         match piece.sort:
             case Sort.PROMPT:
                 return self._prompt(piece, language)
             case Sort.SOUND | Sort.TONE | Sort.SILENCE:
                 return f"{piece.sort.value}:{piece.value}"
-            case Sort.NUMBER | Sort.DIGITS if base(language) in self._sounds:
+            case Sort.NUMBER | Sort.DIGITS if base(language) in self._sounds and not own:
                 return f"{piece.sort.value}:{piece.value}"
             case _:
                 return self._said(words(piece, language), language)

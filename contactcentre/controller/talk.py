@@ -23,7 +23,6 @@ class Conversation:
     token: str
     queue: str
     leg: str
-    bridge: str
     recording: str = ""  # "" = none
 
     @classmethod
@@ -41,7 +40,7 @@ class Talk:
         self.contact = contact
         self.connected = connected
         agent = connected.agent
-        self.talk = Conversation(agent.name, agent.token, queue, connected.leg.id, connected.bridge.id)
+        self.talk = Conversation(agent.name, agent.token, queue, connected.leg.id)
         self._tap: Tap | None = None
 
     def join(self) -> bool:
@@ -110,7 +109,7 @@ def converse(contact: Contact, talk: Conversation, tap: Tap | None) -> None:
 
 
 def end(contact: Contact, talk: Conversation, tap: Tap | None, by: str, cause: Cause) -> None:
-    """The conversation is over: facts, recording, bridge, and the agent's next state. `by`: caller or agent."""
+    """The conversation is over: facts, recording, and the agent's next state. `by`: caller or agent."""
     node = contact.node
     contact.ended_by = by
     contact.emit(Kind.TALK_ENDED, agent=talk.agent, queue=talk.queue, leg=talk.leg)
@@ -121,7 +120,6 @@ def end(contact: Contact, talk: Conversation, tap: Tap | None, by: str, cause: C
         node.wrap_ups.watch(contact, talk.agent, talk.queue)
     if talk.recording:
         _end_recording(contact, talk, tap)
-    node.pbx.bridge(talk.bridge).destroy()
 
 
 def _end_recording(contact: Contact, talk: Conversation, tap: Tap | None) -> None:

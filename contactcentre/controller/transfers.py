@@ -101,12 +101,10 @@ def _await_answer(contact: Contact, leg: Channel, until: float) -> TransferFaile
 
 def _talk(contact: Contact, leg: Channel) -> Transferred:
     contact.outcome = Outcome.TRANSFERRED
-    bridge = contact.node.pbx.bridge(f"{contact.id}.b")
-    bridge.add(contact.caller, leg)
+    contact.bridge().add(contact.caller, leg)
     while True:
         match contact.next():
             case Ended(channel_id=leg.id, cause=cause):
                 contact.emit(Kind.LEG_ENDED, leg=leg.id, cause=int(cause))
                 contact.ended_by = "agent"
-                bridge.destroy()
                 return Transferred()

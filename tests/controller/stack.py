@@ -130,8 +130,9 @@ class Stack:
         return [Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f]
 
     def story(self, caller: str) -> list[Event]:
-        """Everything journalled of the contact whose caller has this number, in order."""
-        events = self.events()
+        """Everything journalled of the contact whose caller has this number, in order. A killed controller's spool is
+        sent again, so an event may lie in the stream twice; (contact, seq) is its key."""
+        events = {(e.contact_id, e.seq): e for e in self.events()}.values()
         ids = {e.contact_id for e in events if e.kind is Kind.ARRIVED and e.data["caller"] == caller}
         return sorted((e for e in events if e.contact_id in ids), key=lambda e: (e.contact_id, e.seq))
 

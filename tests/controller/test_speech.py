@@ -202,6 +202,16 @@ def test_what_the_pbx_can_say_itself_is_left_to_it(tmp_path: Path) -> None:
     assert all(medium.startswith(f"sound:{tmp_path}/tts/") for medium in german[1:3])
 
 
+def test_a_piece_in_a_language_of_its_own_is_spoken_in_that_language(tmp_path: Path) -> None:
+    prompts = Prompts(tmp_path, TEXTS)
+    mixed = [Piece(Sort.PROMPT, "hello", language="fr"), Piece(Sort.PROMPT, "hello"), Piece(Sort.NUMBER, "2", "", "en")]
+    french, english, number = prompts.media(mixed, "en")
+    assert french == prompts.media([Piece(Sort.PROMPT, "hello")], "fr")[0] != english
+    assert number == "number:2"
+    # the PBX would say its own numbers in the language of the call
+    assert prompts.media([Piece(Sort.NUMBER, "2", "", "en")], "fr")[0].startswith("sound:/")
+
+
 def test_what_cannot_be_said_is_left_out_and_logged_and_nothing_at_all_is_an_error(tmp_path: Path) -> None:
     prompts = Prompts(tmp_path, TEXTS)
     with capture_logs() as logs:
