@@ -58,6 +58,7 @@ class Piece:
     sort: Sort
     value: str
     text: str = ""
+    language: str = ""  # where it is not the action's: a menu that offers languages speaks several
 
 
 Speech = tuple[Piece, ...]

@@ -222,8 +222,9 @@ def _slots(value: Any) -> set[str]:
 
 def _prompts(flow: Flow, site: Site | None, knows: Knows) -> Iterator[Problem]:
     told: set[tuple[str, str, str]] = set()
-    for name, language in _spoken(flow, site):
-        for field, prompt in _named_prompts(flow.nodes[name]):
+    for name, spoken in _spoken(flow, site):
+        for field, prompt, own in _named_prompts(flow.nodes[name]):
+            language = own or spoken
             if text_of(flow.prompts.get(prompt, {}), language) or knows(prompt, language):
                 continue
             if (name, prompt, language) not in told:
@@ -231,12 +232,13 @@ def _prompts(flow: Flow, site: Site | None, knows: Knows) -> Iterator[Problem]:
                 yield Problem(name, field, prompt, f"is a prompt with neither a sound file nor a text in {language}")
 
 
-def _named_prompts(node: Node) -> Iterator[tuple[str, str]]:
+def _named_prompts(node: Node) -> Iterator[tuple[str, str, str]]:
+    """(field, prompt, its own language or "")."""
     for field in type(node).model_fields:
         value = getattr(node, field)
         for item in value if isinstance(value, tuple) else ():
             if isinstance(item, Item) and item.prompt is not None:
-                yield field, item.prompt
+                yield field, item.prompt, item.language or ""
 
 
 def _spoken(flow: Flow, site: Site | None) -> list[tuple[Name, str]]:

@@ -69,7 +69,7 @@ def arrows(flow: Flow) -> dict[tuple[str, str], list[str]]:
 
 def summary(node: Node) -> str:
     """What a node is about, in a few words."""
-    for field in ("queue", "hours", "to", "condition", "box", "var", "language", "url"):
+    for field in ("queue", "hours", "to", "condition", "box", "var", "text", "number", "digits", "language", "url"):
         value = getattr(node, field, None)
         if isinstance(value, str) and value:
             return value if len(value) <= 28 else f"{value[:27]}…"

@@ -145,6 +145,7 @@ class _Simulator:
         self._now += len(heard) / SIGNS_PER_SECOND
 
     def _wording(self, piece: act.Piece, language: str) -> str:
+        language = piece.language or language
         said = words(piece, language)
         if not said and piece.sort is act.Sort.PROMPT:
             said = self._text_of(piece.value, language)

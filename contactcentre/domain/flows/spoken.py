@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from contactcentre.domain.flows.actions import Piece, Sort, Speech
-from contactcentre.domain.flows.node import Scene, Template
+from contactcentre.domain.flows.node import Language, Scene, Template
 from contactcentre.domain.site import Model
 
 Sound = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=100)]
@@ -23,13 +23,15 @@ Saying = Annotated[Template, BeforeValidator(_text)]
 
 
 class Words(Model):
-    """Exactly one of these. `date` and `time` take `now`, or a text such as 2026-12-25 and 14:30."""
+    """Exactly one of these. `date` and `time` take `now`, or a text such as 2026-12-25 and 14:30. `language`:
+    of this alone, where it is not the call's."""
 
     text: Saying | None = None
     number: Saying | None = None
     digits: Saying | None = None
     date: Saying | None = None
     time: Saying | None = None
+    language: Language | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "Words":
@@ -37,21 +39,24 @@ class Words(Model):
         if len(given) != 1:
             known = [name for name in _SORTS if name in type(self).model_fields]
             raise ValueError(f"needs exactly one of {', '.join(known)}; has {', '.join(given) or 'none'}")
+        if self.language is not None and given[0] in ("sound", "tone", "silence"):
+            raise ValueError(f"{given[0]} takes no language: the PBX chooses by the call's")
         return self
 
     def piece(self, scene: Scene) -> Piece:
         """What is said now. A value that is not what it should be (a number that is none) is said as a
         text."""
         name = next(name for name in _SORTS if getattr(self, name, None) is not None)
-        sort, written = _SORTS[name], getattr(self, name)
+        sort, written, language = _SORTS[name], getattr(self, name), self.language or ""
         if sort is Sort.PROMPT:
-            return prompt(written, scene)
+            text = scene.fill(text_of(scene.prompts.get(written, {}), language or scene.language))
+            return Piece(sort, written, text, language)
         if sort in (Sort.SOUND, Sort.TONE, Sort.SILENCE):
             return Piece(sort, str(written))
         value = scene.fill(written).strip()
         if value == "now" and sort in (Sort.DATE, Sort.TIME):
             value = scene.now().strftime("%Y-%m-%d" if sort is Sort.DATE else "%H:%M")
-        return Piece(sort if _sayable(sort, value) else Sort.TEXT, value)
+        return Piece(sort if _sayable(sort, value) else Sort.TEXT, value, language=language)
 
 
 class Item(Words):
@@ -94,10 +99,6 @@ SomeItems = Annotated[tuple[Item, ...], BeforeValidator(_items), Field(min_lengt
 
 def speech(items: tuple[Item, ...], scene: Scene) -> Speech:
     return tuple(item.piece(scene) for item in items)
-
-
-def prompt(name: str, scene: Scene) -> Piece:
-    return Piece(Sort.PROMPT, name, scene.fill(text_of(scene.prompts.get(name, {}), scene.language)))
 
 
 def text_of(texts: Mapping[str, str], language: str) -> str:

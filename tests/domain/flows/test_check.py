@@ -137,9 +137,14 @@ def test_a_variable_that_nothing_sets_is_a_warning() -> None:
 
 BILINGUAL = """
 start: m
-prompts: {welcome: {en: Welcome}, both: {en: Both, fr: Les deux}}
+prompts: {welcome: {en: Welcome}, both: {en: Both, fr: Les deux}, only-fr: {fr: Oui}}
 nodes:
-  m: {type: menu, prompt: [welcome, recorded], choices: {"1": e, "2": f}, on_timeout: e, on_invalid: e}
+  m:
+    type: menu
+    prompt: [welcome, recorded, {prompt: only-fr, language: fr}]
+    choices: {"1": e, "2": f}
+    on_timeout: e
+    on_invalid: e
   e: {type: set, language: en, next: p}
   f: {type: set, language: fr-CA, next: p}
   p: {type: play, prompt: [both, welcome, nobody], next: end}

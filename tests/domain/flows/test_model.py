@@ -71,6 +71,7 @@ def test_every_problem_is_told_at_once_with_node_field_value_and_rule() -> None:
         ("{type: play, prompt: [], next: end}", "at least 1 item"),
         ("{type: play, prompt: 'sound:../../etc/passwd', next: end}", "must match"),
         ("{type: play, prompt: [{sound: /etc/passwd}], next: end}", "must match"),
+        ("{type: play, prompt: [{sound: beep, language: fr}], next: end}", "sound takes no language"),
         ("{type: set, vars: {date: x}, next: end}", "is kept by the flow itself"),
         ("{type: set, vars: {Big: x}, next: end}", "must be a variable's name"),
         ("{type: set, language: klingon, next: end}", "must match"),

@@ -422,6 +422,16 @@ def test_a_regional_language_uses_the_texts_of_its_base() -> None:
     assert (action.language, action.speech[0].text) == ("fr-CA", "Texte p")
 
 
+def test_one_prompt_can_be_spoken_in_several_languages() -> None:
+    _, action = Call.of("a: {type: play, prompt: [{prompt: p, language: fr}, p, {text: Hi, language: en}], next: end}")
+    assert isinstance(action, Play)
+    assert action.speech == (
+        Piece(Sort.PROMPT, "p", "Texte p", "fr"),
+        Piece(Sort.PROMPT, "p", "Prompt p"),
+        Piece(Sort.TEXT, "Hi", language="en"),
+    )
+
+
 def test_answering_takes_no_time_in_a_flow() -> None:
     call, action = Call.of("a: {type: answer, next: end}")
     assert action == Answer()
