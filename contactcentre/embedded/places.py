@@ -11,6 +11,7 @@ import pwd
 import secrets
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,28 +144,40 @@ class Places:
         raise EmbeddedError(f"no directory short enough for a socket: {inside} is too long, and /tmp cannot be written")
 
 
-def runnable(program: Path, tree: Path, account: Account) -> Path:
-    """The program, or a copy of its whole tree that the account can reach and run."""
+def runnable(program: Path, root: Path, needs: Sequence[str], account: Account) -> Path:
+    """The program, or a copy of it that the account can reach and run.
+
+    needs: the directories below `root` that make up the program; it finds its libraries by their relative places.
+    """
     if account.can(program, os.R_OK | os.X_OK):
         return program
-    mark = hashlib.sha256(f"{tree}:{program.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    copy = _OUTSIDE / "programs" / f"{tree.name}-{mark}"
+    mark = hashlib.sha256(f"{program}:{program.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    copy = _OUTSIDE / "programs" / f"{program.name}-{mark}"
     if not copy.is_dir():
         copy.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=copy.parent))
-        shutil.copytree(tree, draft / "tree", symlinks=True)
-        (draft / "tree").chmod(0o755)
-        try:
-            (draft / "tree").rename(copy)
-        except OSError:
-            if not copy.is_dir():  # else another keeper was quicker
-                raise
-        finally:
-            shutil.rmtree(draft)
-    found = copy / program.relative_to(tree)
+        with tempfile.TemporaryDirectory(dir=copy.parent) as directory:
+            draft = Path(directory) / "tree"
+            for need in needs:
+                shutil.copytree(root / need, draft / need, symlinks=True)
+            _open_to_all(draft)
+            try:
+                draft.rename(copy)
+            except OSError:
+                if not copy.is_dir():  # else another keeper was quicker
+                    raise
+    found = copy / program.relative_to(root)
     if not account.can(found, os.R_OK | os.X_OK):
         raise EmbeddedError(f"user {account.name} cannot run {program}, nor its copy {found}")
     return found
+
+
+def _open_to_all(tree: Path) -> None:
+    """Readable by everybody, whatever root's umask was when it was installed or copied."""
+    for directory, _, files in os.walk(tree):
+        for path in (Path(directory), *(Path(directory) / name for name in files)):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
 
 
 def _fits(directory: Path) -> bool:

