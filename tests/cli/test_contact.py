@@ -1,0 +1,217 @@
+"""contact, why, recording and db as a person at this machine runs them."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contactcentre.cli import group
+from contactcentre.cli.moments import Clock, seconds
+from contactcentre.domain.agents import Verb
+from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.routing import Waiting
+from contactcentre.domain.site import Agent, Queue, Site
+from contactcentre.live import Live, connect
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from contactcentre.tasks.keeping import Keeper
+from tests.store.calls import Call, answered, recorded_call
+from tests.store.conftest import migrated, store
+from tests.tasks.waves import tone
+
+__all__ = ["migrated", "store"]
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command; returns what it prints, or with `fails` its complaint."""
+
+    def run(*arguments: str, fails: int = 0) -> str:
+        code = group.run(list(arguments))
+        said = capsys.readouterr()
+        assert code == fails, said
+        return said.err if fails else said.out
+
+    return run
+
+
+def from_json(run: Run, *arguments: str) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+def test_contacts_are_listed_and_one_is_shown_whole(run: Run, store: Store) -> None:
+    call = answered(time.time() - 100, caller="+33142")
+    store.record(call.events)
+    assert "+33142" in run("contact", "list", "--queue", "support")
+    assert run("contact", "list", "--queue", "sales").strip() == "No contacts."
+    shown = run("contact", "show", call.id[:18])
+    for part in (call.id, "waited 20 s (ringing 15 s), talked 1:00, wrap-up 12 s", "alice", "bob"):
+        assert part in shown
+    found = from_json(run, "contact", "show", call.id)
+    assert found["contact"]["outcome"] == "answered"
+    assert [event["seq"] for event in found["events"]] == list(range(1, len(call.events) + 1))
+    assert found["segments"][0]["kind"] == "ivr"
+    (listed,) = from_json(run, "contact", "list", "--since", "1h")["contacts"]
+    assert listed["id"] == call.id
+    assert listed["arrived"].endswith("+00:00")
+
+
+def test_what_a_caller_sent_cannot_colour_or_move_the_admins_terminal(run: Run, store: Store) -> None:
+    call = answered(time.time() - 100, caller="\x1b[2J\x07[bold]x", caller_name="a\nb\r\u202e")
+    store.record(call.events)
+    for command in (("contact", "list"), ("contact", "show", call.id), ("why", call.id)):
+        said = run(*command)
+        assert not {"\x1b", "\x07", "\r", "\u202e"} & set(said)
+        assert "[bold]x" in said
+
+
+@pytest.mark.parametrize("command", ["contact show", "why"])
+def test_an_id_that_is_none_unknown_or_not_unique_is_refused_with_help(run: Run, store: Store, command: str) -> None:
+    now = time.time()
+    store.record([*answered(now).events, *answered(now + 1).events])
+    one = store.contacts().contacts[0].id
+    assert "no contact id" in run(*command.split(), "hello", fails=2)
+    assert "contact list" in run(*command.split(), "ffffffff", fails=2)
+    assert "give more of it" in run(*command.split(), one[:6], fails=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--since", "tomorrowish"], "tomorrowish"),
+        (["--limit", "0"], "limit"),
+        (["--outcome", "great"], "great"),
+        (["--cursor", "x"], "cursor"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused(run: Run, store: Store, arguments: list[str], complaint: str) -> None:
+    assert complaint in run("contact", "list", *arguments, fails=2)
+
+
+def test_why_tells_how_a_contact_got_its_agent(run: Run, store: Store) -> None:
+    call = answered(time.time() - 100)
+    store.record(call.events)
+    told = run("why", call.id)
+    for part in (
+        "lang_fr >= 50",
+        "Not bob: lang_fr is 10, asked for 50",
+        "alice did not answer after 5 s",
+        "bob got it",
+    ):
+        assert part in told
+    assert from_json(run, "why", call.id)["steps"][1]["text"] == "It entered queue support."
+
+
+def test_why_tells_what_a_waiting_contact_waits_for_now(
+    run: Run, store: Store, settings: Settings, redis: object
+) -> None:
+    site = Site(
+        skills={"lang_fr": ""},
+        queues={"support": Queue(requires="lang_fr >= 50")},
+        agents={"ann": Agent(skills={"lang_fr": 20}), "bea": Agent(skills={"lang_fr": 90})},
+    )
+    store.save_site(site, "test")
+    now = time.time()
+    call = Call(now - 30).queued(10)
+    store.record(call.events)
+    assert settings.redis_url is not None
+    with connect(settings.redis_url) as client:
+        live = Live(client)
+        live.change("ann", Verb.LOGIN, now - 60)
+        live.enter(Waiting(call.id, "support", arrived=now - 30, entered=now - 20, node="node1"))
+    told = run("why", call.id)
+    for part in (
+        "Now",
+        "waits in queue support",
+        "needs lang_fr >= 50",
+        "Not ann: does not fit",
+        "Not bea: logged out",
+    ):
+        assert part in told
+
+
+def stored(store: Store, settings: Settings, tmp_path: Path, recording: str) -> None:
+    """A recording that is stored."""
+
+    class Facts:
+        def append(self, event: Event) -> None:
+            store.record([event])
+
+    pbx = tmp_path / "pbx"
+    for side in ("left", "right"):
+        tone(pbx / f"{recording}-{side}.wav", 440, 1)
+    store.record(recorded_call(recording, time.time() - 50).events)
+    Keeper(store, Facts(), settings.recordings_dir, pbx).store_recording(*store.recording(recording))
+
+
+def test_a_recording_is_heard_only_by_whom_it_may_and_every_access_is_noted(
+    run: Run, store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored(store, settings, tmp_path, "r1")
+    store.add_user("ada", "x", "auditor")
+    store.add_user("gus", "x", "agent")
+    store.add_user("old", "x", "admin")
+    store.change_user("old", disabled=True)
+    assert "there is no user 'eve'" in run("recording", "export", "r1", "--as", "eve", fails=2)
+    assert "may not listen" in run("recording", "export", "r1", "--as", "gus", fails=2)
+    assert "disabled" in run("recording", "export", "r1", "--as", "old", fails=2)
+    assert not (tmp_path / "r1.wav").exists()
+    assert "1" in run("recording", "export", "r1", "--as", "ada")
+    copy = tmp_path / "r1.wav"
+    assert copy.read_bytes() == (settings.recordings_dir / store.recording("r1")[1].path).read_bytes()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in run("recording", "export", "r1", "--as", "ada", fails=2)
+    entries = [entry for entry in store.audit_entries(subject="r1") if entry.at > time.time() - 60]
+    assert [(entry.actor, entry.action) for entry in entries] == [
+        ("ada", "recording.export"),
+        ("old", "recording.refuse"),
+        ("gus", "recording.refuse"),
+    ]
+    shown = from_json(run, "recording", "show", "r1")
+    assert (shown["state"], shown["access"][0]["who"]) == ("stored", "ada")
+
+
+def test_recordings_are_listed_with_their_state_and_one_without_a_file_is_not_exported(
+    run: Run, store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    stored(store, settings, tmp_path, "r1")
+    store.record(recorded_call("r2", time.time() - 20).events)
+    store.add_user("ada", "x", "auditor")
+    assert [one["state"] for one in from_json(run, "recording", "list")] == ["ended", "stored"]
+    assert "r1" in run("recording", "list", "--queue", "support")
+    output = ["--output", str(tmp_path / "x.wav")]
+    assert "it is ended" in run("recording", "export", "r2", "--as", "ada", *output, fails=2)
+    assert "there is no recording" in run("recording", "export", "../x", "--as", "ada", *output, fails=2)
+    (settings.recordings_dir / store.recording("r1")[1].path).unlink()
+    assert "is not there" in run("recording", "export", "r1", "--as", "ada", *output, fails=2)
+
+
+def test_the_schema_is_brought_up_to_date_and_says_so(run: Run, database_url: str) -> None:
+    assert "schema" in run("db", "upgrade")
+    assert "as it was" in run("db", "upgrade")
+    assert from_json(run, "db", "status")["schema"]
+
+
+def test_refused_facts_are_shown_and_history_is_derived_again(run: Run, store: Store) -> None:
+    assert "None" in run("db", "rejected")
+    call = answered(time.time() - 100)
+    store.record([*call.events, Event("no id\x1b", 1, 0.0, Kind.ENDED, {})])
+    assert "badly formed" in run("db", "rejected")
+    assert len(from_json(run, "db", "rejected")) == 1
+    assert "1 contacts" in run("db", "refold")
+
+
+def test_times_are_read_and_written_in_the_sites_zone() -> None:
+    clock = Clock("Europe/Paris")
+    assert clock.read("2026-07-01 12:00") == clock.read("2026-07-01T10:00+00:00")
+    assert clock.date_and_time(clock.read("2026-07-01 12:00")) == "2026-07-01 12:00:00"
+    assert clock.read("today", clock.read("2026-07-01 00:30")) == clock.read("2026-07-01")
+    assert clock.read("yesterday", clock.read("2026-03-29 12:00")) == clock.read("2026-03-28")
+    assert clock.read("90m", 10_000) == 4_600
+    assert [seconds(value) for value in (None, 0, 59.6, 61, 3661)] == ["", "0 s", "1:00", "1:01", "1:01:01"]
