@@ -17,6 +17,7 @@ from contactcentre.cli.context import open_live, open_store
 from contactcentre.controller.speech import Prompts
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
+from contactcentre.logs import printable
 from contactcentre.provision import (
     AsteriskTarget,
     Plan,
@@ -127,7 +128,7 @@ def outline(plan: Plan) -> str:
     """The plan as a person reads it: the diffs in colour, then what else happens."""
     if plan.empty:
         return "Nothing to change: the PBX is as the site says."
-    lines = [_coloured(line) for line in plan.diff().splitlines()]
+    lines = [_coloured(printable(line)) for line in plan.diff().split("\n")]
     lines += ["", *(f"note: {note}" for note in plan.notes)]
     lines += [f"reload: {command}" for command in plan.reloads]
     if plan.checks:

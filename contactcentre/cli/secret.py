@@ -73,7 +73,7 @@ def list_(as_json: bool) -> None:
         known = store.secrets()
         _, site = store.site()
     own, given = needed(site or Site())
-    states = {name: "set" if name in known else "made by the next apply" for name in own}
+    states = {name: "set" if name in known else "made by apply when needed" for name in own}
     states |= {name: "set" if name in known else "missing" for name in given}
     states |= {name: "not needed" for name in known if name not in states}
     if as_json:

@@ -27,6 +27,10 @@ KEPT = 20
 LOCK_SECONDS = 30.0
 
 
+class NotWritable(ProvisionError):
+    """The PBX's configuration cannot be changed by this user. Nothing was changed."""
+
+
 class Busy(ProvisionError):
     """Another apply has been running for too long."""
 
@@ -47,10 +51,15 @@ class Running:
 
 @contextmanager
 def lock(target: AsteriskTarget) -> Iterator[None]:
-    """One apply at a time; the kernel frees the lock when its holder dies. Raises Busy."""
-    make_directory(target.ours, target.etc_dir)
+    """One apply at a time; the kernel frees the lock when its holder dies. Raises Busy or NotWritable."""
+    try:
+        make_directory(target.ours, target.etc_dir)
+        opened = (target.ours / ".lock").open("a")
+    except OSError as error:
+        why = f"{error.strerror}: {error.filename}"
+        raise NotWritable(f"cannot change the PBX's configuration (run as root or as its user): {why}") from error
     give_up = time.monotonic() + LOCK_SECONDS
-    with (target.ours / ".lock").open("a") as file:
+    with opened as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # polled: blocking would stop gevent's hub
@@ -118,8 +127,10 @@ def settle(target: AsteriskTarget) -> None:
 
 
 def write(path: Path, text: str, like: Path) -> None:
-    """Replaces a file in one step, durable when it returns. Owner, group and mode are those of the file that
-    was there, else those that suit `like`; nothing that we write is readable by everybody."""
+    """Replaces a file (what it links to, if it is a link) in one step, durable when it returns. Owner, group
+    and mode are those of the file that was there, else those that suit `like`; nothing that we write is
+    readable by everybody."""
+    path = path.resolve() if path.is_symlink() else path
     make_directory(path.parent, like if like.is_dir() else like.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     model = path if path.exists() else like

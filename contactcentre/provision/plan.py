@@ -267,4 +267,5 @@ def _outline(site: Site) -> str:
 
 def _unified(old: str, new: str, before: str, after: str) -> list[str]:
     lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), before, after)
-    return [line if line.endswith("\n") else f"{line}\n" for line in lines]
+    text = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").splitlines(keepends=True)

@@ -12,7 +12,7 @@ LENGTH = 28
 _ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that people confuse
 _ALLOWED = re.compile(r"[A-Za-z0-9!#%&()*+,./:=?@^_{|}~-]{8,128}")
 _NAME = re.compile(r"(agent|trunk)/[a-z][a-z0-9_-]{0,39}|ari/contactcentre")
-_LINE = re.compile(r"^(\s*(?:password|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
+_LINE = re.compile(r"^(\s*[\w/-]*(?:pass|password|passwd|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
 MASK = "********"
 
 

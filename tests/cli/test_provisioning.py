@@ -156,30 +156,31 @@ def test_one_thing_at_a_time_can_be_added_changed_shown_and_removed(provisioned:
     assert run.json("plan")["empty"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("agent", "add", "alice"), "agent alice is there already"),
-        (("agent", "set", "zoe", "--number", "1"), "there is no agent zoe; known: alice, bob"),
-        (("agent", "set", "bob"), "nothing to set"),
-        (("agent", "set", "bob", "--skills", "chess=3"), "agents.bob.skills.chess: there is no skill chess"),
-        (("agent", "set", "bob", "--skills", "chess"), "is not NAME=VALUE"),
-        (("agent", "set", "bob", "--skills", "lang_fr=101"), "less than or equal to 100"),
-        (("agent", "add", "Eve"), "is not a name: lower case letters"),
-        (("agent", "add", "eve", "--full-name", "Eve\n[evil]"), "is not a person's name"),
-        (("agent", "add", "general"), "general is a reserved name"),
-        (("did", "add", "33155500001", "--flow", "main"), "is the same number as the DID +33155500001"),
-        (("did", "add", "100"), "dids.100.flow: is missing"),
-        (("trunk", "add", "t"), "trunks.t.host: is missing"),
-        (("queue", "set", "sales", "--relax", "soon"), "is not SECONDS: EXPRESSION"),
-        (("queue", "set", "sales", "--requires", "billing >="), "expected a level from 0 to 100"),
-        (("skill", "remove", "billing"), "used by: agents.alice.skills, queues.support.requires"),
-        (("skill", "set", "billing"), "nothing to set"),
-        (("apply", "--rollback", "7"), "there is no version 7"),
-    ],
-)
-def test_bad_input_is_named_and_changes_nothing(provisioned: Console, arguments: tuple[str, ...], said: str) -> None:
-    assert said in provisioned(*arguments, "--yes", fails=2)
+BAD_INPUT: list[tuple[tuple[str, ...], str]] = [
+    (("agent", "add", "alice"), "agent alice is there already"),
+    (("agent", "set", "zoe", "--number", "1"), "there is no agent zoe; known: alice, bob"),
+    (("agent", "set", "bob"), "nothing to set"),
+    (("agent", "set", "bob", "--skills", "chess=3"), "agents.bob.skills.chess: there is no skill chess"),
+    (("agent", "set", "bob", "--skills", "chess"), "is not NAME=VALUE"),
+    (("agent", "set", "bob", "--skills", "lang_fr=101"), "less than or equal to 100"),
+    (("agent", "add", "Eve"), "is not a name: lower case letters"),
+    (("agent", "add", "eve", "--full-name", "Eve\n[evil]"), "is not a person's name"),
+    (("agent", "add", "general"), "general is a reserved name"),
+    (("did", "add", "33155500001", "--flow", "main"), "is the same number as the DID +33155500001"),
+    (("did", "add", "100"), "dids.100.flow: is missing"),
+    (("trunk", "add", "t"), "trunks.t.host: is missing"),
+    (("queue", "set", "sales", "--relax", "soon"), "is not SECONDS: EXPRESSION"),
+    (("queue", "set", "sales", "--requires", "billing >="), "expected a level from 0 to 100"),
+    (("skill", "remove", "billing"), "used by: agents.alice.skills, queues.support.requires"),
+    (("skill", "set", "billing"), "nothing to set"),
+    (("apply", "--rollback", "7"), "there is no version 7"),
+]
+
+
+def test_bad_input_is_named_and_changes_nothing(provisioned: Console, subtests: pytest.Subtests) -> None:
+    for arguments, said in BAD_INPUT:
+        with subtests.test(arguments=arguments):
+            assert said in provisioned(*arguments, "--yes", fails=2)
     assert len(provisioned.json("site", "versions")) == 1
 
 

@@ -247,6 +247,22 @@ def test_under_a_front_end_that_writes_asterisks_files_the_include_goes_where_it
     assert (tmp_path / "ari_additional_custom.conf").read_text() == ""
 
 
+def test_a_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "shipped.conf").write_bytes(b"; l\xe9gende\n[general]\nsecret=of-the-pbx")
+    (tmp_path / "etc/extensions.conf").symlink_to(tmp_path / "shipped.conf")
+    target = AsteriskTarget(tmp_path / "etc", lambda command: "")
+    plan = make_plan(parse(document()), target, {})
+    assert " secret=******** (old)" not in plan.diff()
+    assert "of-the-pbx" not in plan.diff()
+    assert "l\N{REPLACEMENT CHARACTER}gende" in plan.diff()
+    apply(replace(plan, checks=()), target, lambda *_: 1, lambda _: None, by="test")
+    assert (tmp_path / "etc/extensions.conf").is_symlink()
+    written = (tmp_path / "shipped.conf").read_bytes()
+    assert written.startswith(b"; l\xe9gende\n[general]\nsecret=of-the-pbx\n")
+    assert written.endswith(b"#tryinclude contactcentre/extensions.conf\n")
+
+
 def test_a_context_that_the_pbx_has_itself_is_not_taken_even_in_a_file_that_it_includes(tmp_path: Path) -> None:
     (tmp_path / "extensions.conf").write_text("#include more/*.conf\n;--\n[contactcentre-out]\n--;\n")
     (tmp_path / "more").mkdir()
