@@ -115,6 +115,7 @@ class Snapshot:
     waiting: dict[str, Waiting]
     contacts: dict[str, ContactNow]
     site: int = 0  # last published version, 0 = none
+    generation: str = ""  # another one than in the last snapshot: Redis lost its data, write back what you know
 
 
 def read_agent(text: str | bytes) -> AgentStatus:

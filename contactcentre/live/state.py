@@ -2,11 +2,13 @@
 two offers whoever races.
 
 Keys, under a prefix (`cc:`): hashes `agents` and `agent_versions` (name -> record, version), `waiting` and `contacts`
-(contact id -> record), `site` (version); stream `changes` (what replicas and pages follow, about 10,000 entries) and
-`events` (the journal, see journal.py).
+(contact id -> record); `site` (version), `generation` (when this data began); streams `changes` (what replicas and
+pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
 """
 
+import time
 from dataclasses import replace
+from random import random
 from typing import Any
 
 from redis import Redis
@@ -49,8 +51,11 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key',
 return 1
 """
 
-# The stream must hold the cursor's own entry, so that a reader can tell "nothing new" from "trimmed".
+# The stream must hold the cursor's own entry, so that a reader can tell "nothing new" from "trimmed". The generation is
+# made when there is none: another one than before means that Redis has lost its data.
 _START = """
+local now = redis.call('TIME')
+redis.call('SET', KEYS[2], now[1] .. '.' .. now[2], 'NX')
 if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('XLEN', KEYS[1]) == 0 then
   redis.call('XADD', KEYS[1], '*', 'kind', 'start', 'key', '', 'value', '')
 end
@@ -68,6 +73,7 @@ class Live:
         self._agents, self._versions = f"{prefix}agents", f"{prefix}agent_versions"
         self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
+        self._generation = f"{prefix}generation"
         self._swap_script = redis.register_script(_SWAP)
         self._put_script = redis.register_script(_PUT)
 
@@ -85,11 +91,13 @@ class Live:
         """Takes one step of domain.agents (its arguments in `args`) and answers the status after it.
 
         Raises NotAllowed, and LostRace when others keep changing the same agent."""
-        for _ in range(TRIES):
+        for attempt in range(1, TRIES + 1):
             before = self.agent(agent)
             after = step(_numbered(before, at), verb, at, **args)
             if self._swap(before, after, at) == 1:
                 return after
+            # racers in step would lose to the same one again and again
+            time.sleep(random() * 0.001 * attempt)  # noqa: S311
         raise LostRace(f"agent {agent}: {verb.value} lost the race {TRIES} times")
 
     def reserve(
@@ -210,18 +218,20 @@ class Live:
     def snapshot(self) -> Snapshot:
         """All of it at one instant. Records that cannot be understood are left out and counted in `malformed`."""
         with transaction(self.redis) as all_of_it:
-            all_of_it.ask("EVAL", _START, 1, self._changes)
+            all_of_it.ask("EVAL", _START, 2, self._changes, self._generation)
             all_of_it.ask("HGETALL", self._agents)
             all_of_it.ask("HGETALL", self._waiting)
             all_of_it.ask("HGETALL", self._contacts)
             all_of_it.ask("GET", self._site)
-        cursor, agents, waiting, contacts, site = all_of_it.values
+            all_of_it.ask("GET", self._generation)
+        cursor, agents, waiting, contacts, site, generation = all_of_it.values
         return Snapshot(
             cursor,
             self._read(agents, read_agent),
             self._read(waiting, read_waiting),
             self._read(contacts, ContactNow.from_json),
             int(site or 0),
+            generation,
         )
 
     def changes(self, cursor: str, block_seconds: float = 1.0, count: int = 1000) -> list[Change]:

@@ -191,6 +191,7 @@ def test_changes_continue_exactly_after_the_snapshot(live: Live) -> None:
     live.put_contact(ContactNow("c1", "node1", "queue"))
     live.publish_site(7)
     snapshot = live.snapshot()
+    assert snapshot.generation == live.snapshot().generation
     assert snapshot.agents == {"anna": status}
     assert set(snapshot.waiting) == set(snapshot.contacts) == {"c1"}
     assert snapshot.site == 7
@@ -249,6 +250,7 @@ def test_a_redis_that_lost_its_data_means_a_new_snapshot_and_agents_are_written_
     redis.flushall()
     with pytest.raises(Resync):
         live.changes(replica.cursor, 0.01)
+    assert live.snapshot().generation != replica.generation
     assert live.restore(replica.agents["anna"])
     assert live.agent("anna") == status
     assert not live.restore(replica.agents["anna"]), "the second replica finds it there"
