@@ -62,6 +62,13 @@ def test_what_does_not_fit_together_is_named(path: str, value: Any, where: str, 
     assert (where, rule) in problems(**{path: value})
 
 
+def test_a_flow_that_goes_round_without_waiting_is_refused() -> None:
+    nodes = {"a": {"type": "set", "vars": {"x": "1"}, "next": "b"}, "b": {"type": "set", "language": "fr", "next": "a"}}
+    site = Site.model_validate(document(flows__round={"start": "a", "nodes": nodes}))
+    told = {problem.where: problem.message for problem in check(site)}
+    assert "goes round without waiting for anything: a -> b -> a" in told["flows.round.nodes.a"]
+
+
 def test_without_a_country_only_the_international_spellings_are_one_number() -> None:
     assert problems(settings__country="", dids__0155500001={"flow": "main"}) == []
     assert problems(settings__country="", dids__0033155500001={"flow": "main"}) != []
