@@ -109,7 +109,11 @@ def simulate_command(
     ways = tuple(way.strip() for way in queues.split(","))
     if wrong := script_problems(entries, ways):
         raise click.UsageError("; ".join(wrong))
-    script = Script(entries, ways, dict(map(_lookup, lookups)), transfers_fail)
+    answers = dict(map(_lookup, lookups))
+    nodes = {name for name, node in flow.nodes.items() if node.type == "lookup"}
+    if strange := sorted(set(answers) - nodes) if not site.flows else []:  # others may be in the site's flows
+        raise click.UsageError(f"--lookup {strange[0]}: the flow has no such lookup node")
+    script = Script(entries, ways, answers, transfers_fail)
     zone = ZoneInfo(site.settings.timezone)
     texts = bundled_texts()
     walker = Walker(flow, site, {"caller": caller, "caller_name": "", "did": did}, language=language)

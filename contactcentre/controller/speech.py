@@ -91,27 +91,29 @@ class Voice:
             raise SpeechFailed("the text has nothing that can be said")
         key = hashlib.sha256(f"espeak-ng|{WORDS_PER_MINUTE}|{language}|{plain}".encode()).hexdigest()
         path = self._directory / key[:2] / f"{key}.wav"
-        if _touched(path):
-            return path
-        with self._turn:
-            if not _touched(path):  # another greenlet may have made it while we waited
-                _write(path, self._synthesised(plain, language))
-                self._made += 1
-                if self._made % LOOK_AFTER == 0:
-                    self._forget()
+        try:
+            if _touched(path):
+                return path
+            with self._turn:
+                if not _touched(path):  # another greenlet may have made it while we waited
+                    _write(path, self._synthesised(plain, language))
+                    self._made += 1
+                    if self._made % LOOK_AFTER == 0:
+                        self._forget()
+        except OSError as error:  # a full disk, too many processes ...: the call goes on without
+            raise SpeechFailed(f"a text could not be kept in {self._directory}: {error}") from error
         return path
 
     def _synthesised(self, text: str, language: str) -> bytes:
-        program = self.program()
-        reason = ""
+        program, speed, reason = self.program(), str(WORDS_PER_MINUTE), ""
         for voice in dict.fromkeys((language.lower().replace("_", "-"), base(language), "en")):
-            speed = str(WORDS_PER_MINUTE)
-            sound, reason = _run([program, "--stdin", "--stdout", "-b", "1", "-s", speed, "-v", voice], text.encode())
-            if len(sound) > 44:
+            command = [program, "--stdin", "--stdout", "-b", "1", "-s", speed, "-v", voice]
+            sound, reason = _run(command, text.encode())
+            if sound:
                 narrow, reason = _run([sys.executable, "-I", downsample.__file__], sound)
                 if narrow:
                     return narrow
-        raise SpeechFailed(f"espeak-ng could not say a text in {language}: {reason or 'it said nothing'}")
+        raise SpeechFailed(f"espeak-ng could not say a text in {language}: {reason}")
 
     def _forget(self) -> None:
         files = sorted(self._directory.glob("*/*.wav"), key=lambda path: path.stat().st_mtime)
@@ -218,17 +220,19 @@ def bundled_texts(directory: Path = BUNDLED) -> dict[str, dict[str, str]]:
 
 
 def _run(command: list[str], given: bytes) -> tuple[bytes, str]:
-    """What the program wrote to stdout, or b"" and why not."""
+    """What the program wrote to stdout, or b"" and why not. Raises SpeechFailed at the deadline."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             out, err = process.communicate(given, timeout=DEADLINE)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             process.kill()
-            return b"", f"{Path(command[0]).name} took longer than {DEADLINE:g} seconds"
+            raise SpeechFailed(f"{Path(command[0]).name} took longer than {DEADLINE:g} seconds") from error
         except BaseException:  # the caller hung up: the greenlet is being ended
             process.kill()
             raise
-    return (out, "") if process.returncode == 0 else (b"", err.decode(errors="replace").strip()[:200])
+    if process.returncode == 0:
+        return out, "" if out else "it said nothing"
+    return b"", err.decode(errors="replace").strip()[:200] or f"exit code {process.returncode}"
 
 
 def _touched(path: Path) -> bool:
@@ -237,17 +241,22 @@ def _touched(path: Path) -> bool:
         os.utime(path)
     except FileNotFoundError:
         return False
+    except PermissionError:  # another user's, which we may read all the same
+        return path.is_file()
     return True
 
 
 def _write(path: Path, data: bytes) -> None:
     """All or nothing, readable by the PBX's user."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for directory in (path.parent.parent, path.parent):
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o755)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o644)
+        Path(temporary).chmod(0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

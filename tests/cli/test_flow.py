@@ -124,6 +124,7 @@ def test_lookups_get_what_the_command_line_gives_them() -> None:
         ("--lookup", "find"),
         ("--lookup", "find={"),
         ("--lookup", "find=[]"),
+        ("--lookup", "ask={}"),
         ("--queue", "gone"),
     ],
 )

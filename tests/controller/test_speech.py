@@ -129,6 +129,24 @@ def test_a_synthesiser_that_fails_is_a_named_error_and_leaves_no_file(
     assert not list(tmp_path.glob("tts/**/*.wav"))
 
 
+def test_a_disk_that_cannot_be_written_is_a_named_error(tmp_path: Path, instead: Callable[[str], None]) -> None:
+    instead(TONE)
+    (tmp_path / "tts").write_text("a file where a directory should be")
+    with pytest.raises(SpeechFailed, match="could not be kept in"):
+        Voice(tmp_path / "tts").say("Hello", "en")
+
+
+def test_the_pbx_can_read_the_files_whatever_our_umask(tmp_path: Path, instead: Callable[[str], None]) -> None:
+    instead(TONE)
+    before = os.umask(0o077)
+    try:
+        path = Voice(tmp_path / "tts").say("Hello", "en")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert {stat.S_IMODE(directory.stat().st_mode) for directory in (path.parent, path.parent.parent)} == {0o755}
+
+
 def test_without_a_synthesiser_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoSpeech, match="install the package espeak-ng, or record the prompts"):
