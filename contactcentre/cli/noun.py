@@ -39,6 +39,7 @@ def noun(
     """The group `kind`. `about` explains each field, `shown` are the columns of `list`; `after_removal` is
     told the name of what was removed."""
     section = changes.SECTIONS[kind]
+    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     read = readers(model)
     options = _options(read, about)
 
@@ -46,7 +47,7 @@ def noun(
     def group() -> None:
         pass
 
-    @group.command("add", help=f"Add a {kind}.")
+    @group.command("add", help=f"Add {one}.")
     @click.argument("name")
     @options
     @_changing
@@ -54,7 +55,7 @@ def noun(
         value = {field: v for field, v in _values(read, given, {}).items() if v is not None}
         _change(kind, "add", name, lambda site: changes.added(site, kind, name, value), yes, dry_run, comment)
 
-    @group.command("set", help=f"Change a {kind}; what is not given stays. An empty value means the default.")
+    @group.command("set", help=f"Change {one}; what is not given stays. An empty value means the default.")
     @click.argument("name")
     @options
     @_changing
@@ -93,7 +94,7 @@ def noun(
             rows = [{"name": name, **thing.model_dump(mode="json")} for name, thing in sorted(things.items())]
         listed(rows, ("name", *shown), as_json)
 
-    @group.command("remove", help=f"Remove a {kind} that nothing uses.")
+    @group.command("remove", help=f"Remove {one} that nothing uses.")
     @click.argument("name")
     @_changing
     def remove(name: str, yes: bool, dry_run: bool, comment: str) -> None:
