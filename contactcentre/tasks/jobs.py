@@ -19,7 +19,8 @@ from contactcentre.settings import Settings
 from contactcentre.store import NoSuchRecording, Store, StoreUnavailable
 from contactcentre.tasks.app import ASSEMBLE, REASSEMBLE, RETENTION, SWEEP, assemble_soon
 from contactcentre.tasks.audio import BadAudio, NotReady
-from contactcentre.tasks.keeping import BadName, Keeper
+from contactcentre.tasks.keeping import Keeper
+from contactcentre.tasks.pbx_files import BadName, pbx_files
 
 RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
 """Pauses between the tries to assemble a recording; the PBX closes its files some moments after the call's
@@ -65,7 +66,8 @@ class Workshop:
         redis = connect(self._redis_url, connections=2)
         journal = Journal(redis, spool)
         try:
-            yield Keeper(self.store, journal, self.settings.recordings_dir, self.settings.pbx_recordings_dir)
+            files = pbx_files(self.settings, self.settings.state_dir / "worker" / "fetched")
+            yield Keeper(self.store, journal, self.settings.recordings_dir, files)
             journal.flush()
         finally:
             # what Redis did not take is not kept here: the job runs again and says it again

@@ -1,9 +1,8 @@
 """Where recordings lie, and what becomes of them: from two files on the PBX to one of ours, and one day to
 none."""
 
-import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,20 +13,15 @@ from contactcentre.domain.events import AFTERWARDS, Event, Kind
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import Assembled, BadAudio, NotReady, Side, assemble, describe
+from contactcentre.tasks.pbx_files import SUFFIX, BadName, PbxFiles, checked
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What a recording's id and a file's name on the PBX may be: both become part of a path."""
-SUFFIX = ".wav"
 FAILED_KEPT_SECONDS = 7 * 86400
 """For so long the PBX's files of a recording that could not be assembled stay there for a person to look at.
 """
 STALE_SECONDS = 3600
+"""So long after the end of all work on a recording its files on the PBX are swept away."""
 
 log = logs.get(__name__)
-
-
-class BadName(ValueError):
-    """A recording's id or file name could leave its directory."""
 
 
 class Facts(Protocol):
@@ -38,21 +32,14 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Looks after recordings. `pbx` is the PBX's own recordings directory, None when it cannot be read from
-    here."""
+    """Looks after recordings. `pbx` is None when the PBX's files cannot be reached from here."""
 
     store: Store
     facts: Facts
     recordings: Path
-    pbx: Path | None
+    pbx: PbxFiles | None
 
-    def path(self, recording: str, started: float) -> Path:
-        """recordings/YYYY/MM/DD/ID.wav, of the day (UTC) it began; directories made with mode 0700."""
-        directory = self.recordings
-        for part in ("", *time.strftime("%Y/%m/%d", time.gmtime(started)).split("/")):
-            directory = directory / part
-            directory.mkdir(mode=0o700, exist_ok=True)
-        return directory / f"{_checked(recording)}{SUFFIX}"
+    # -- the beginning ---------------------------------------------------------------------------------------
 
     def store_recording(self, contact_id: str, recording: Recording, *, last_try: bool = False) -> Assembled | None:
         """Assembles a recording, and notes the fact; doing it again is harmless. None when there is nothing
@@ -63,18 +50,19 @@ class Keeper:
         """
         if recording.deleted_at is not None:
             return None
-        target = self.path(recording.id, recording.started or recording.ended or 0.0)
-        originals = self._originals(recording)
+        names = {side: checked(str(recording.files[side])) for side in ("left", "right") if recording.files.get(side)}
         if recording.stored_at is not None:
-            _remove(originals.values())
+            self._delete_originals(names.values())
             return None
-        missing = ""
+        target = self._path(recording)
+        lacking = ""
         try:
             made = describe(target)  # an earlier try got as far as this
         except (OSError, BadAudio):
-            made, missing = self._assemble(recording, originals, target, last_try)
-        if missing:
-            self.failed(contact_id, recording.id, missing)
+            sides, lacking = self._sides(recording, names, last_try)
+            made = assemble(sides, target, salvage=last_try)
+        if lacking:
+            self.failed(contact_id, recording.id, lacking)
         stored = {
             "recording": recording.id,
             "path": str(target.relative_to(self.recordings)),
@@ -84,7 +72,7 @@ class Keeper:
             "channels": made.channels,
         }
         self.facts.append(Event(contact_id, AFTERWARDS, time.time(), Kind.RECORDING_STORED, stored))
-        _remove(originals.values())
+        self._delete_originals(names.values())
         return made
 
     def failed(self, contact_id: str, recording: str, error: str) -> None:
@@ -93,26 +81,38 @@ class Keeper:
         data = {"recording": recording, "error": error}
         self.facts.append(Event(contact_id, AFTERWARDS, time.time(), Kind.RECORDING_FAILED, data))
 
-    def _assemble(
-        self, recording: Recording, originals: Mapping[str, Path], target: Path, last_try: bool
-    ) -> tuple[Assembled, str]:
-        if not originals:
-            raise BadAudio("no files are known of it")
-        offsets = {side: float(recording.offsets.get(side, 0.0)) for side in originals}
-        sides = {side: Side(path, offsets[side]) for side, path in originals.items()}
-        missing = [name for name, path in originals.items() if not path.exists()] if last_try else []
-        if missing and len(missing) == len(sides):
-            raise NotReady(f"no file of it is on the PBX: {', '.join(path.name for path in originals.values())}")
-        sides.update({name: Side(None) for name in missing})
-        lacking = f"the {missing[0]} side is missing: {originals[missing[0]].name} is not on the PBX" if missing else ""
-        return assemble(list(sides.values()), target, salvage=last_try), lacking
+    def _path(self, recording: Recording) -> Path:
+        """recordings/YYYY/MM/DD/ID.wav, of the day (UTC) it began; directories made with mode 0700."""
+        began = time.gmtime(recording.started or recording.ended or 0.0)
+        directory = self.recordings
+        for part in ("", *time.strftime("%Y/%m/%d", began).split("/")):
+            directory = directory / part
+            directory.mkdir(mode=0o700, exist_ok=True)
+        return directory / f"{checked(recording.id)}{SUFFIX}"
 
-    def _originals(self, recording: Recording) -> dict[str, Path]:
-        """Side -> file on the PBX, left (the customer) before right (the agent)."""
-        names = {side: recording.files[side] for side in ("left", "right") if recording.files.get(side)}
+    def _sides(self, recording: Recording, names: dict[str, str], last_try: bool) -> tuple[list[Side], str]:
+        """The sides to assemble, left (the customer) before right (the agent), and what is lacking, in words."""
         if self.pbx is None:
-            raise NotReady("the PBX's recordings directory is not known here (CONTACTCENTRE_PBX_RECORDINGS_DIR)")
-        return {side: self.pbx / f"{_checked(str(name))}{SUFFIX}" for side, name in names.items()}
+            raise NotReady("the PBX's recordings cannot be reached from here: set CONTACTCENTRE_PBX_RECORDINGS_DIR")
+        if not names:
+            raise BadAudio("no files are known of it")
+        paths = {side: self.pbx.get(name) for side, name in names.items()}
+        missing = [side for side, path in paths.items() if path is None]
+        if missing and (not last_try or len(missing) == len(names)):
+            raise NotReady(f"not on the PBX: {', '.join(names[side] for side in missing)}")
+        sides = [
+            Side(path, float(recording.offsets.get(side, 0.0)) if path is not None else 0.0)
+            for side, path in paths.items()
+        ]
+        return sides, f"the {missing[0]} side is missing: {names[missing[0]]} is not on the PBX" if missing else ""
+
+    def _delete_originals(self, names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                if self.pbx is not None:
+                    self.pbx.delete(name)
+            except (OSError, NotReady) as error:  # the sweep tries again
+                log.warning("cannot delete a file on the PBX", name=name, error=str(error))
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -137,23 +137,22 @@ class Keeper:
         self.store.record([Event(contact_id, AFTERWARDS, now, Kind.RECORDING_DELETED, data)])
 
     def sweep(self, now: float) -> int:
-        """Deletes files on the PBX that are of no use any more: their recording is stored or deleted, or has
-        failed long ago. Files that are not ours are never touched. Returns how many."""
+        """Deletes files on the PBX that are of no use any more: their recording was stored or deleted some
+        time ago, or has failed long ago. Files that are not ours are never touched. Returns how many."""
         swept = 0
-        for path in sorted(self.pbx.glob(f"*{SUFFIX}")) if self.pbx else ():
-            try:
-                if now - path.stat().st_mtime < STALE_SECONDS:
-                    continue
-            except FileNotFoundError:
-                continue
-            recording = self.store.recording_of_file(path.name.removesuffix(SUFFIX))
-            if recording is None:
-                continue
-            failed_long_ago = recording.failed_at is not None and now - recording.failed_at > FAILED_KEPT_SECONDS
-            if recording.stored_at is not None or recording.deleted_at is not None or failed_long_ago:
-                path.unlink(missing_ok=True)
+        for name in list(self.pbx.names()) if self.pbx else ():
+            recording = self.store.recording_of_file(name)
+            if recording is not None and _useless(recording, now):
+                self._delete_originals([name])
                 swept += 1
         return swept
+
+
+def _useless(recording: Recording, now: float) -> bool:
+    kept = recording.stored_at or recording.deleted_at
+    if kept is not None:
+        return now - kept > STALE_SECONDS
+    return recording.failed_at is not None and now - recording.failed_at > FAILED_KEPT_SECONDS
 
 
 def stored_file(recordings: Path, recording: Recording) -> Path:
@@ -162,17 +161,3 @@ def stored_file(recordings: Path, recording: Recording) -> Path:
     if not recording.path or not path.is_relative_to(recordings.resolve()):
         raise BadName(f"recording {recording.id}: {recording.path!r} is no path below the recordings directory")
     return path
-
-
-def _checked(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise BadName(f"{name!r} is no name of a recording")
-    return name
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:  # the sweep tries again
-            log.warning("cannot delete a file on the PBX", path=str(path), error=str(error))

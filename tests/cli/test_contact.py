@@ -18,6 +18,7 @@ from contactcentre.live import Live, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.tasks.keeping import Keeper
+from contactcentre.tasks.pbx_files import LocalFiles
 from tests.store.calls import Call, answered, recorded_call
 from tests.store.conftest import migrated, store
 from tests.tasks.waves import tone
@@ -146,7 +147,7 @@ def stored(store: Store, settings: Settings, tmp_path: Path, recording: str) -> 
     for side in ("left", "right"):
         tone(pbx / f"{recording}-{side}.wav", 440, 1)
     store.record(recorded_call(recording, time.time() - 50).events)
-    Keeper(store, Facts(), settings.recordings_dir, pbx).store_recording(*store.recording(recording))
+    Keeper(store, Facts(), settings.recordings_dir, LocalFiles(pbx)).store_recording(*store.recording(recording))
 
 
 def test_a_recording_is_heard_only_by_whom_it_may_and_every_access_is_noted(

@@ -1,4 +1,3 @@
-import os
 import time
 from pathlib import Path
 
@@ -8,7 +7,8 @@ from contactcentre.domain.events import Event
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import NotReady
-from contactcentre.tasks.keeping import BadName, Keeper, stored_file
+from contactcentre.tasks.keeping import STALE_SECONDS, Keeper, stored_file
+from contactcentre.tasks.pbx_files import BadName, LocalFiles
 from tests.store.calls import DAY, Call, recorded_call
 from tests.tasks.waves import channels, power, tone
 
@@ -26,17 +26,20 @@ class Facts:
 @pytest.fixture
 def keeper(store: Store, tmp_path: Path) -> Keeper:
     (tmp_path / "pbx").mkdir()
-    return Keeper(store, Facts(store), tmp_path / "recordings", tmp_path / "pbx")
+    return Keeper(store, Facts(store), tmp_path / "recordings", LocalFiles(tmp_path / "pbx"))
 
 
 def ended(keeper: Keeper, recording: str = "r1", *sides: str, **facts: object) -> Call:
     """A recorded call in the history, and its files on the PBX."""
     call = recorded_call(recording, **facts)  # type: ignore[arg-type]
     keeper.store.record(call.events)
-    assert keeper.pbx is not None
     for side in sides:
-        tone(keeper.pbx / f"{recording}-{side}.wav", {"left": 440, "right": 1000}[side], 2)
+        tone(pbx(keeper) / f"{recording}-{side}.wav", {"left": 440, "right": 1000}[side], 2)
     return call
+
+
+def pbx(keeper: Keeper) -> Path:
+    return keeper.recordings.parent / "pbx"
 
 
 def keep(keeper: Keeper, recording: str = "r1", last_try: bool = False) -> None:
@@ -56,7 +59,7 @@ def test_a_recording_is_stored_with_all_that_proves_it_and_leaves_the_pbx(keeper
     left, right = channels(path)
     assert power(left[:16000], 440) > 0.95
     assert power(right[4000:], 1000) > 0.95
-    assert list(keeper.pbx.iterdir()) == []  # type: ignore[union-attr]
+    assert list(pbx(keeper).iterdir()) == []
 
 
 def test_doing_it_again_changes_nothing_wherever_the_first_try_died(keeper: Keeper) -> None:
@@ -132,16 +135,13 @@ def test_each_queues_recordings_are_deleted_when_their_days_are_over(keeper: Kee
 
 
 def test_the_sweep_removes_only_our_files_and_only_those_of_no_more_use(keeper: Keeper) -> None:
-    assert keeper.pbx is not None
     for recording in ("done", "waiting"):
         ended(keeper, recording, "left", "right")
     keep(keeper, "done")
-    tone(keeper.pbx / "done-left.wav", 440, 1)
-    tone(keeper.pbx / "done.wav", 440, 1)  # of somebody else
-    tone(keeper.pbx / "voicemail-of-the-boss.wav", 440, 1)
+    tone(pbx(keeper) / "done-left.wav", 440, 1)
+    tone(pbx(keeper) / "done.wav", 440, 1)  # of somebody else
+    tone(pbx(keeper) / "voicemail-of-the-boss.wav", 440, 1)
     assert keeper.sweep(time.time()) == 0
-    for path in keeper.pbx.iterdir():
-        os.utime(path, (DAY, DAY))
-    assert keeper.sweep(time.time()) == 1
-    kept = sorted(path.name for path in keeper.pbx.iterdir())
+    assert keeper.sweep(time.time() + STALE_SECONDS + 1) == 1
+    kept = sorted(path.name for path in pbx(keeper).iterdir())
     assert kept == ["done.wav", "voicemail-of-the-boss.wav", "waiting-left.wav", "waiting-right.wav"]

@@ -1,0 +1,123 @@
+"""The PBX's own recording files: in its directory where this machine can read it, else over ARI.
+
+Names are the PBX's, without suffix. They come from facts and become part of paths and URLs, so each is
+checked.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import urllib3
+
+from contactcentre.settings import Settings
+from contactcentre.tasks.audio import NotReady
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SUFFIX = ".wav"
+CHUNK = 1 << 16
+TIMEOUT = urllib3.Timeout(connect=5, read=30)
+"""Seconds; of each read, not of the whole file."""
+
+
+class BadName(ValueError):
+    """The name of a recording or file could leave its directory."""
+
+
+def checked(name: str) -> str:
+    """The name, if it can be part of a path. Raises BadName."""
+    if not NAME.fullmatch(name):
+        raise BadName(f"{name!r} is no name of a recording")
+    return name
+
+
+class PbxFiles(Protocol):
+    """Raises BadName, OSError; what cannot be reached at the moment is NotReady."""
+
+    def get(self, name: str) -> Path | None:
+        """A file here with its content; None when the PBX does not have it (yet)."""
+
+    def delete(self, name: str) -> None:
+        """One that is gone already is no error."""
+
+    def names(self) -> Iterator[str]:
+        """All that are there, other people's too."""
+
+
+class LocalFiles:
+    """The PBX's recordings directory, on this machine or mounted."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def get(self, name: str) -> Path | None:
+        path = self._directory / f"{checked(name)}{SUFFIX}"
+        return path if path.is_file() else None
+
+    def delete(self, name: str) -> None:
+        (self._directory / f"{checked(name)}{SUFFIX}").unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        for path in sorted(self._directory.glob(f"*{SUFFIX}")):
+            yield path.name.removesuffix(SUFFIX)
+
+
+class AriFiles:
+    """The stored recordings of an Asterisk somewhere else. Files that were fetched lie in `scratch` until
+    `delete`."""
+
+    def __init__(self, url: str, user: str, secret: str, scratch: Path) -> None:
+        self._base = f"{url.rstrip('/').removesuffix('/ari')}/ari/recordings/stored"
+        self._scratch = scratch
+        headers = urllib3.make_headers(basic_auth=f"{user}:{secret}")
+        self._http = urllib3.PoolManager(
+            headers=headers, timeout=TIMEOUT, retries=urllib3.Retry(2, redirect=0, status=0)
+        )
+
+    def get(self, name: str) -> Path | None:
+        path = self._scratch / f"{checked(name)}{SUFFIX}"
+        answer = self._ask("GET", f"{name}/file", stream=True)
+        try:
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                raise NotReady(f"the PBX answers {answer.status} to the question for recording {name}")
+            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                path.chmod(0o600)
+                for chunk in answer.stream(CHUNK):
+                    file.write(chunk)
+        except urllib3.exceptions.HTTPError as error:
+            path.unlink(missing_ok=True)
+            raise NotReady(f"recording {name} did not come from the PBX: {error}") from error
+        finally:
+            answer.release_conn()
+        return path
+
+    def delete(self, name: str) -> None:
+        (self._scratch / f"{checked(name)}{SUFFIX}").unlink(missing_ok=True)
+        answer = self._ask("DELETE", name)
+        if answer.status not in (200, 204, 404):
+            raise NotReady(f"the PBX answers {answer.status} to the wish to delete recording {name}")
+
+    def names(self) -> Iterator[str]:
+        for stored in self._ask("GET", "").json():
+            with suppress(KeyError, TypeError):
+                yield str(stored["name"])
+
+    def _ask(self, method: str, path: str, stream: bool = False) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._http.request(method, f"{self._base}/{path}".rstrip("/"), preload_content=not stream)
+        except urllib3.exceptions.HTTPError as error:
+            raise NotReady(f"the PBX cannot be asked for recordings: {error}") from error
+
+
+def pbx_files(settings: Settings, scratch: Path) -> PbxFiles | None:
+    """The way to the PBX's files that these settings allow; None when they name none."""
+    if settings.pbx_recordings_dir is not None and settings.pbx_recordings_dir.is_dir():
+        return LocalFiles(settings.pbx_recordings_dir)
+    if settings.ari_url and settings.ari_user and settings.ari_secret:
+        return AriFiles(settings.ari_url, settings.ari_user, settings.ari_secret.get_secret_value(), scratch)
+    return None
