@@ -30,6 +30,18 @@ def bind_to_parent(death_signal: signal.Signals) -> Callable[[], None]:
     return bind
 
 
+def birth(pid: int) -> str | None:
+    """When a living process began, in the kernel's clock ticks: with its id it names one process for ever.
+
+    None when there is no such process, or it is dead and only waits to be reaped.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
 def how_it_ended(returncode: int) -> str:
     """An exit status of subprocess in words: `ended with 1`, `was killed by SIGKILL`."""
     if returncode >= 0:
@@ -64,6 +76,14 @@ class Post:
         text = json.dumps({"pid": os.getpid(), **known}).encode()
         os.pwrite(self._file, text, 0)
         os.ftruncate(self._file, len(text))
+
+    def last_word(self) -> dict[str, Any]:
+        """What was said last, by us or by the one before us; {} when nothing was."""
+        try:
+            known = json.loads(os.pread(self._file, 1 << 20, 0))
+        except ValueError:
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def close(self) -> None:
         """Leaves the post."""

@@ -13,7 +13,7 @@ from types import FrameType
 
 from contactcentre.embedded.places import Account, EmbeddedError, Places
 from contactcentre.embedded.servers import Postgres, Redis, Server, start
-from contactcentre.processes import Post
+from contactcentre.processes import Post, birth
 
 READY_DEADLINE = 60.0
 STOP_DEADLINE = 20.0
@@ -52,13 +52,30 @@ class Keeper:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         users = os.open(self._places.users_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            post.say({})
+            orphans = post.last_word().get("servers", {})
+            post.say({"servers": orphans})
+            self._outlive(orphans)
             self._start_all()
-            post.say({"database_url": self._children[0].server.url, "redis_url": self._children[1].server.url})
+            self._tell(post)
             _say("ready")
             self._watch(users, post)
         finally:
             self._stop_all()
+
+    def _tell(self, post: Post) -> None:
+        urls = {f"{child.server.kind}_url": child.server.url for child in self._children}
+        servers = {str(child.process.pid): birth(child.process.pid) for child in self._children}
+        post.say({**urls, "servers": servers})
+
+    def _outlive(self, orphans: dict[str, str]) -> None:
+        """Waits until the servers of a killed keeper are gone: the kernel has told them to stop."""
+        deadline = time.monotonic() + STOP_DEADLINE
+        for text, born in orphans.items():
+            while birth(int(text)) == born:
+                if time.monotonic() > deadline:
+                    _say(f"server {text} of the keeper before us does not stop: killing it")
+                    os.kill(int(text), signal.SIGKILL)
+                time.sleep(0.05)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._told_to_stop = True
@@ -86,7 +103,7 @@ class Keeper:
                 raise EmbeddedError(f"{child.server.name} is not ready after {READY_DEADLINE:.0f} s")
             if self._told_to_stop:
                 raise EmbeddedError("told to stop while starting")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def _restart(self, child: _Child) -> None:
         child.failures = child.failures + 1 if time.monotonic() - child.started < 60 else 1
@@ -104,6 +121,7 @@ class Keeper:
             for child in self._children:
                 if child.process.poll() is not None:
                     self._restart(child)
+                    self._tell(post)
             now = time.monotonic()
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,6 +39,7 @@ class Postgres:
     sockets: Path
 
     name = "postgres"
+    kind = "database"
     stop_signal = signal.SIGINT
     """Fast shutdown: rolls back what runs and writes a checkpoint."""
     death_signal = signal.SIGQUIT
@@ -157,6 +158,7 @@ class Redis:
     sockets: Path
 
     name = "redis"
+    kind = "redis"
     stop_signal = signal.SIGTERM
     death_signal = signal.SIGTERM
 

