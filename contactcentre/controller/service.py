@@ -278,6 +278,7 @@ class Controller:
             "at": time.time(),
             "linked": self._linked,
             "contacts": len(self.node.contacts),
+            "reachable": sum(self.node.router.reachable_agents().values()),
             "greenlets": len(self.node.greenlets),
             "site": self.node.configuration.version,
             "unsent": self.node.journal.unsent,

@@ -1,6 +1,7 @@
 """Sets the demonstration up: lab, services, site, our processes, the agents' phones. Everything ends with its block."""
 
 import contextlib
+import json
 import os
 import random
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import gevent
 import urllib3
+from redis import Redis
 
 from contactcentre import embedded
 from contactcentre.cli.examine import APP, Ari
@@ -20,6 +22,7 @@ from contactcentre.demo.callers import RING_SECONDS, WRAP_UP_SECONDS
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
+from contactcentre.lab.phones import Phone
 from contactcentre.live import Live, connect
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import AsteriskTarget, apply, load, make_plan, recover
@@ -48,15 +51,23 @@ class Stage:
     log: Path
     recorder: Callable[[], dict[str, str]]
     """What the recorder says of itself."""
+    phones: list[Phone]
 
 
 @contextlib.contextmanager
-def stage(state_dir: Path, talk: float, say: Callable[[str], None]) -> Iterator[Stage]:
+def stage(
+    state_dir: Path,
+    talk: float,
+    say: Callable[[str], None],
+    wanted: Site | None = None,
+    ring: tuple[float, float] = RING_SECONDS,
+) -> Iterator[Stage]:
     """Sets up below a state directory of its own, so that nothing real is touched. Raises DemoError.
 
-    talk: mean seconds of a conversation; one agent hangs up first now and then.
+    talk: mean seconds of a conversation; one agent hangs up first now and then. wanted: the site, the example if None.
+    ring: least and most seconds that a phone rings.
     """
-    if not EXAMPLE.is_file():
+    if wanted is None and not EXAMPLE.is_file():
         raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
     _only_ours(state_dir)
     with contextlib.ExitStack() as stack:
@@ -71,8 +82,8 @@ def stage(state_dir: Path, talk: float, say: Callable[[str], None]) -> Iterator[
         store = stack.enter_context(Store(services.database_url))
         client = stack.enter_context(contextlib.closing(connect(services.redis_url)))
         live = Live(client)
-        say("Provisioning dialplans/sites/example.yaml")
-        site = _provision(settings, lab, store)
+        say("Provisioning " + ("dialplans/sites/example.yaml" if wanted is None else "the site"))
+        site = _provision(settings, lab, store, wanted or _example())
         say("Starting controller, recorder, worker and web")
         log = state_dir / "demo.log"
         file = stack.enter_context(log.open("a", buffering=1))
@@ -87,8 +98,9 @@ def stage(state_dir: Path, talk: float, say: Callable[[str], None]) -> Iterator[
         link = first_link(settings, services.database_url)
         say("Registering the agents' phones and logging them in")
         stack.callback(lab.close)
-        _agents(lab, store, live, site, talk)
-        yield Stage(settings, lab, store, live, site, supervisor, link, log, recorder)
+        phones = _agents(lab, store, live, site, talk, ring)
+        _await_reachable(client, settings.node, len(phones))
+        yield Stage(settings, lab, store, live, site, supervisor, link, log, recorder, phones)
         say("Stopping")
 
 
@@ -125,16 +137,19 @@ def _lab(directory: Path) -> Iterator[Lab]:
         lab.stop()
 
 
-def _provision(settings: Settings, lab: Lab, store: Store) -> Site:
+def _example() -> Site:
+    """Conversations here last seconds, so what follows them does, too."""
+    example = load(EXAMPLE)
+    queues = {name: queue.model_copy(update={"wrap_up": WRAP_UP_SECONDS}) for name, queue in example.queues.items()}
+    return example.model_copy(update={"queues": queues})
+
+
+def _provision(settings: Settings, lab: Lab, store: Store, site: Site) -> Site:
     assert settings.pbx_etc_dir
     target = AsteriskTarget(settings.pbx_etc_dir, lab.rx)
     version, old = store.site()
     recover(target, old or Site(), lambda site, by, why: store.save_site(site, by, why))
     version, old = store.site()
-    example = load(EXAMPLE)
-    # conversations here last seconds, so what follows them does, too
-    queues = {name: queue.model_copy(update={"wrap_up": WRAP_UP_SECONDS}) for name, queue in example.queues.items()}
-    site = example.model_copy(update={"queues": queues})
 
     def keep(secrets: dict[str, str]) -> None:
         for name, value in secrets.items():
@@ -176,21 +191,33 @@ def _await_ready(settings: Settings, recorder: Callable[[], dict[str, str]], log
             gevent.sleep(0.1)
 
 
-def _agents(lab: Lab, store: Store, live: Live, site: Site, talk: float) -> None:
+def _await_reachable(client: "Redis", node: str, agents: int) -> None:
+    """Until the controller has seen that the phones are there."""
+    deadline = time.monotonic() + READY_DEADLINE
+    while json.loads(ask(client, "GET", f"{PREFIX}node:{node}") or "{}").get("reachable", 0) < agents:
+        if time.monotonic() > deadline:
+            raise DemoError("the controller does not see the agents' phones")
+        gevent.sleep(0.1)
+
+
+def _agents(lab: Lab, store: Store, live: Live, site: Site, talk: float, ring: tuple[float, float]) -> list[Phone]:
+    phones = []
     chance = random.Random(1)  # noqa: S311 - nothing secret
     for place, name in enumerate(site.agents):
         secret = store.secret(f"agent/{name}")
         if secret is None:
             raise DemoError(f"the site has no secret for agent {name}")
-        lab.phone(
+        phone = lab.phone(
             site.agents[name].endpoint or name,
             secret,
-            ring=round(chance.uniform(*RING_SECONDS), 2),
+            ring=round(chance.uniform(*ring), 2),
             talk=(0.5 * talk, 1.5 * talk) if place == 0 else None,
-            tone=600 + 100 * place,
+            tone=600 + 100 * (place % 25),
         )
+        phones.append(phone)
         status = live.agent(name)
         if status.state is AgentState.LOGGED_OUT:
             live.change(name, Verb.LOGIN, time.time())
         elif status.state is AgentState.PAUSED:
             live.change(name, Verb.UNPAUSE, time.time())
+    return phones
