@@ -1,7 +1,8 @@
 """The verbs of a PBX, as few as a contact centre needs. `pbx.asterisk` and `pbx.freeswitch` implement them.
 
-All verbs block the calling greenlet until the PBX has accepted or refused, at most `REQUEST_DEADLINE` seconds, and raise
-`pbx.errors`. No verb waits for what happens later (a prompt's end, an answer): that comes as an event to the channel's inbox.
+All verbs block the calling greenlet until the PBX has accepted or refused, at most `REQUEST_DEADLINE` seconds, and
+raise `pbx.errors`. No verb waits for what happens later (a prompt's end, an answer): that comes as an event to the
+channel's inbox.
 
 Ids of channels, bridges, playbacks and recordings are chosen by us, so that a request can be repeated and a restarted
 controller recognises its own.
@@ -59,7 +60,7 @@ class Tap(Protocol):
 
     @property
     def started(self) -> Mapping[str, float]:
-        """"left"/"right" -> when that file's first sample was taken, as far as the PBX told; to align the two files."""
+        """ "left"/"right" -> when that file's first sample was taken, as far as the PBX told; to align the two files."""
 
     def stop(self) -> Mapping[str, str]:
         """Ends it. Returns {"left": name, "right": name} of the two files on the PBX. A gone channel is no error."""
@@ -96,8 +97,8 @@ class Channel(Protocol):
     def stop_recording(self, name: str) -> None: ...
 
     def tap(self, tap_id: str) -> Tap:
-        """Starts a stereo recording of this leg: left = what it says, right = what it hears. With the id of one that runs
-        already (an earlier controller's) it takes that over."""
+        """Starts a stereo recording of this leg: left = what it says, right = what it hears. With the id of one that
+        runs already (an earlier controller's) it takes that over."""
 
     def leave_to(self, context: str, extension: str) -> None:
         """Gives the channel back to the PBX's own dialplan (fallback, transfer)."""

@@ -49,9 +49,7 @@ class Heard:
 
     def until(self, kind: type[E], within: float = PATIENCE) -> E:
         """The next event of this kind; others before it are passed over."""
-        with gevent.Timeout(
-            within, AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}")
-        ):
+        with gevent.Timeout(within, AssertionError(f"no {kind.__name__} within {within:g} s; so far {self.all}")):
             while True:
                 if isinstance(event := self._queue.get(), kind):
                     return event
@@ -113,13 +111,9 @@ class Bed(ABC):
         call = self.dial(did, **{"talk": None, "patience": None, **plan})
         arrived = self.nodes.until(Arrived)
         inbox = Heard()
-        return Arrival(
-            arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call
-        )
+        return Arrival(arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call)
 
-    def call(
-        self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0
-    ) -> tuple[Channel, Heard]:
+    def call(self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0) -> tuple[Channel, Heard]:
         inbox = Heard()
         channel = self.pbx.call(
             endpoint,
@@ -154,9 +148,7 @@ class AsteriskBed(Bed):
         self.lab = lab
         provided = Path(lab.info().provisioned_dir)
         provided.mkdir(exist_ok=True)
-        (provided / "pjsip.conf").write_text(
-            "".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS)
-        )
+        (provided / "pjsip.conf").write_text("".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS))
         (provided / "extensions.conf").write_text(_DIALPLAN)
         music = Path(lab.info().state_dir) / "steady-music"
         music.mkdir(exist_ok=True)

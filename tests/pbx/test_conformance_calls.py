@@ -1,4 +1,4 @@
-"""What every PBX driver must do with calls: arrive, be answered, be called, be bridged, end. Real SIP phones and callers."""
+"""What every PBX driver must do with calls: arrive, be answered, be called, be bridged, end. Real SIP phones."""
 
 import gevent
 import pytest
@@ -18,9 +18,7 @@ def test_a_call_arrives_with_all_that_is_known_of_it(bed: Bed) -> None:
     assert abs(arrived.at - gevent.get_hub().loop.now()) < 86_400 * 365 * 100  # an epoch time, not a text
 
 
-@pytest.mark.parametrize(
-    "name", ['"; rm -rf /', "a,b|c${SHELL(id)}", "Ünïcödé ☎", "<script>", "%0d%0aX: y", "x" * 120]
-)
+@pytest.mark.parametrize("name", ['"; rm -rf /', "a,b|c${SHELL(id)}", "Ünïcödé ☎", "<script>", "%0d%0aX: y", "x" * 120])
 def test_a_hostile_caller_name_arrives_as_mere_text(bed: Bed, name: str) -> None:
     arrival = bed.arrive(name=name)
     assert arrival.arrived.args == ("did", "800")
@@ -80,9 +78,7 @@ def test_a_caller_who_gives_up_before_the_answer_ends_once(bed: Bed) -> None:
     ("cause", "status"),
     [(Cause.BUSY, 486), (Cause.REJECTED, 403), (Cause.UNALLOCATED, 404), (Cause.CONGESTION, 503)],
 )
-def test_an_unanswered_call_is_refused_with_the_cause_that_was_asked_for(
-    bed: Bed, cause: Cause, status: int
-) -> None:
+def test_an_unanswered_call_is_refused_with_the_cause_that_was_asked_for(bed: Bed, cause: Cause, status: int) -> None:
     arrival = bed.arrive()
     arrival.channel.hangup(cause)
     assert arrival.inbox.next(Ended).cause is cause
@@ -131,9 +127,7 @@ def test_a_called_phone_rings_and_answers_in_our_hands(bed: Bed) -> None:
 @pytest.mark.parametrize(
     ("answer", "cause"), [(BUSY, Cause.BUSY), (DECLINE, Cause.REJECTED), (IGNORE, Cause.NO_ANSWER)], ids=str
 )
-def test_a_called_phone_that_does_not_answer_ends_with_the_reason(
-    bed: Bed, answer: int, cause: Cause
-) -> None:
+def test_a_called_phone_that_does_not_answer_ends_with_the_reason(bed: Bed, answer: int, cause: Cause) -> None:
     with bed.phone("anna", answer=answer, ring=0.2):
         _, inbox = bed.call("anna", ring_seconds=1)
         assert inbox.until(Ended).cause is cause

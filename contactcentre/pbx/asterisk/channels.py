@@ -65,9 +65,7 @@ class AsteriskChannel:
         query: Query = {"variable": name, "value": value}
         self._pbx.request_on(self.id, method="POST", path=f"{self._path}/variable", query=query)
 
-    def record(
-        self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool
-    ) -> None:
+    def record(self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool) -> None:
         query: Query = {
             "name": name,
             "format": "wav",

@@ -1,7 +1,7 @@
 """The link to one Asterisk: keeps a websocket, sends requests with a deadline, hands on events, reconnects.
 
-Events are handed to `on_event` by the one greenlet that reads; it must not block. Requests go over the websocket, or over HTTP
-where the server is too old for that; callers see no difference.
+Events are handed to `on_event` by the one greenlet that reads; it must not block. Requests go over the websocket, or
+over HTTP where the server is too old for that; callers see no difference.
 """
 
 import logging
@@ -32,10 +32,13 @@ from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
 PING_EVERY = 10.0
 """Seconds between two signs of life that we ask for."""
+PING_DEADLINE = 5.0
+"""Seconds that such a sign may take; then the link is cut and made anew."""
 PROBE = 2.0
 """Seconds that a server whose version tells nothing gets to answer its first request over the websocket."""
 FIRST_DELAY, LAST_DELAY = 0.2, 10.0
-"""Seconds before the first and (doubling) the later attempts to reconnect; each is shortened at random by up to a half."""
+"""Seconds before the first and (doubling) the later attempts to reconnect; each is shortened at random, to a half at
+most."""
 
 _jitter = SystemRandom()
 log = logging.getLogger(__name__)
@@ -51,7 +54,7 @@ class Pending:
         self._result: AsyncResult[Response] = AsyncResult()
 
     def wait(self, timeout: float = REQUEST_DEADLINE) -> Any:
-        """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (after `timeout` seconds)."""
+        """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (`timeout` seconds)."""
         # wait() and not get(timeout): a gevent.Timeout that comes from outside is our caller's and passes through.
         self._result.wait(timeout)
         if not self._result.ready():
@@ -82,8 +85,8 @@ class Connection:
     ) -> None:
         """`url` is `http://host:port` (or https), with the prefix of http.conf if there is one; `/ari` may be left out.
 
-        `on_up()` runs when a link is there and may make requests; `on_lost(reason, replaced)` when one that was up is lost.
-        After a loss with `replaced` (another controller took over) there is no reconnecting.
+        `on_up()` runs when a link is there and may make requests; `on_lost(reason, replaced)` when one that was up is
+        lost. After a loss with `replaced` (another controller took over) there is no reconnecting.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -228,7 +231,7 @@ class Connection:
         if self._over_http:
             socket.ping()
         else:
-            self.request("GET", "asterisk/ping")
+            self.send("GET", "asterisk/ping").wait(PING_DEADLINE)
 
     def _read(self, socket: WebSocket) -> None:
         try:

@@ -55,9 +55,7 @@ class AsteriskPbx:
         self._sink: Callable[[NodeEvent], None] = _nobody
         self._stopped = Flag()
         self._held: list[NodeEvent] | None = []
-        self._link = Connection(
-            url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost
-        )
+        self._link = Connection(url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost)
         self.request = self._link.request
         self.legs = Legs(self._report)
         self.rooms = WaitingRooms(self)
@@ -219,18 +217,14 @@ class AsteriskPbx:
         for channel_id in channel_ids:
             self._silence(channel_id)
         query: Query = {"channel": ",".join(channel_ids)}
-        self.request_on(
-            *channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query
-        )
+        self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
 
     def music(self, bridge_id: str, music: str) -> None:
         """Turns it on, without waiting for the answer."""
         self._try("POST", f"{resource('bridges', bridge_id)}/moh", {"mohClass": music})
 
     def _send_tie(self, channel_id: str) -> Pending:
-        return self._link.send(
-            "GET", f"{resource('channels', channel_id)}/variable", {"variable": translate.TIE}
-        )
+        return self._link.send("GET", f"{resource('channels', channel_id)}/variable", {"variable": translate.TIE})
 
     @staticmethod
     def _tie(asked: Pending | None) -> str:
@@ -250,7 +244,7 @@ class AsteriskPbx:
         with suppress(PbxError):
             self._link.send(method, path, query)
 
-    # -- the link, called by its keeper ----------------------------------------------------------------------------------
+    # -- the link, called by its keeper ----------------------------------------------------------------------------
 
     def _set_up(self) -> None:
         """A link is there: say which events we want, find out what we missed, then tell LinkUp."""

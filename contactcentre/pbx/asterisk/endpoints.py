@@ -1,7 +1,7 @@
 """Which endpoints can be reached, asked every few seconds.
 
-Asterisk could tell changes by itself (subscription `endpoint:PJSIP`), but with them come all events of all channels of all
-endpoints, those of our own channels a second time: every digit twice. Asking costs a millisecond and mends itself.
+Asterisk could tell changes by itself (subscription `endpoint:PJSIP`), but with them come all events of all channels
+of all endpoints. Asking costs a millisecond and mends itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from contactcentre.pbx.asterisk.protocol import resource
 from contactcentre.pbx.events import EndpointChanged
 
 POLL = 3.0
-"""Seconds between two looks; so late a change is told at most. A call to an endpoint that is gone fails at once anyway."""
+"""Seconds between two looks; so late a change is told at most. A call to an endpoint that is gone fails at once."""
 
 
 class Endpoints:

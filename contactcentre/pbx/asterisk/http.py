@@ -1,7 +1,7 @@
-"""ARI over plain HTTP: for servers that take no requests over the websocket, and for what is no JSON (recordings' files).
+"""ARI over plain HTTP: for servers that take no requests over the websocket, and for recordings' files.
 
-Runs in a process that gevent has patched (the call then just yields) and in one that it has not (the call then runs in the
-hub's thread pool), so that the hub never blocks.
+Runs in a process that gevent has patched (the call then just yields) and in one that it has not (the call then runs in
+the hub's thread pool), so that the hub never blocks.
 """
 
 import json
@@ -30,8 +30,8 @@ class Http:
 
     def __init__(self, base: str, user: str, secret: str, *, connections: int = 16) -> None:
         self._base = base
-        # One retry for every method: Asterisk closes idle connections after 15 s and may do so while we send. Ids are ours, so
-        # that a request which did get through is refused as a repetition, not done twice.
+        # One retry for every method: Asterisk closes idle connections after 15 s and may do so while we send. Ids are
+        # ours, so that a request which did get through is refused as a repetition, not done twice.
         self._pool = urllib3.PoolManager(
             maxsize=connections,
             block=True,
@@ -62,9 +62,7 @@ class Http:
     def close(self) -> None:
         self._pool.clear()
 
-    def _open(
-        self, method: str, path: str, query: Query | None, body: Any, *, stream: bool
-    ) -> BaseHTTPResponse:
+    def _open(self, method: str, path: str, query: Query | None, body: Any, *, stream: bool) -> BaseHTTPResponse:
         url = f"{self._base}/{path}" + (f"?{urlencode(texts(query))}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         if data and len(data) > MAX_BODY:

@@ -31,12 +31,10 @@ class Leg:
     deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
 
     def reason(self, cause: Cause, at: float) -> Cause:
-        """Why it ended, when the PBX said `cause`. A plain BYE names none: then whoever was there hung up as one does."""
+        """Why it ended, when the PBX said `cause`. A plain BYE names none: then somebody hung up, as one does."""
         cause = cause or self.cause
         if self.called and not self.answered:
-            return (
-                Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
-            )
+            return Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
         return cause or Cause.NORMAL
 
 
@@ -158,9 +156,7 @@ class Legs:
     def overdue(self, now: float) -> Iterable[Leg]:
         """Legs that left our hands SETTLE seconds ago and whose end did not come: ask the PBX where they are."""
         return [
-            leg
-            for leg in self._legs.values()
-            if leg.released_at and not leg.over and now - leg.released_at > SETTLE
+            leg for leg in self._legs.values() if leg.released_at and not leg.over and now - leg.released_at > SETTLE
         ]
 
     def expire(self, now: float) -> list[str]:

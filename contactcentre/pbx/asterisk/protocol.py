@@ -1,8 +1,8 @@
 """ARI without sockets and without a clock: frames out, frames in, errors by status.
 
-REST over the websocket (Asterisk 20.14, 21.9, 22.4 and later): a request is one text frame `RESTRequest`, its answer an event
-`RESTResponse` with the same `request_id`. Whatever arrives that is neither an answer nor an event is counted, never raised:
-a broken peer must not end the reader.
+REST over the websocket (Asterisk 20.14, 21.9, 22.4 and later): a request is one text frame `RESTRequest`, its answer
+an event `RESTResponse` with the same `request_id`. Whatever arrives that is neither an answer nor an event is counted,
+never raised: a broken peer must not end the reader.
 """
 
 import json
@@ -115,7 +115,7 @@ def decode_body(text: str | bytes) -> Any:
 
 
 def speaks_rest(version: str) -> bool | None:
-    """Does this Asterisk take requests over the websocket? None when its version does not say (a certified or git build)."""
+    """Does this Asterisk take requests over the websocket? None when its version does not say (certified, git)."""
     if not (found := _version(version)):
         return None
     major, minor = int(found[1]), int(found[2])
@@ -153,7 +153,7 @@ class Exchange(Generic[W]):
         return waiters
 
     def receive(self, frame: bytes | bytearray | memoryview | str) -> Answer[W] | Event | None:
-        """An answer, an event (a JSON object with a text `type`), or None for what is counted as an error or as late."""
+        """An answer, an event (a JSON object with a text `type`), or None for what is counted as error or late."""
         try:
             message = json.loads(frame if isinstance(frame, str) else bytes(frame))
         except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Stereo recording of a leg by two snoop channels: one records what the leg says, one what it hears.
 
-A channel in a bridge cannot be recorded itself (409), a snoop channel can, but only after its own StasisStart. The two snoops
-are tools of the driver: their events end here and no controller sees them.
+A channel in a bridge cannot be recorded itself (409), a snoop channel can, but only after its own StasisStart. The two
+snoops are tools of the driver: their events end here and no controller sees them.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ class Taps:
         return tap
 
     def stop(self, tap: AsteriskTap) -> Mapping[str, str]:
-        """Returns when both files are complete; a link that is cut meanwhile is no error, the PBX completes them alone."""
+        """Returns when both files are complete; if the link is cut meanwhile, the PBX completes them alone."""
         running = [snoop for side in SIDES if (snoop := self._recordings.get(tap.name(side))) is not None]
         self._hang_up(tap)
         for snoop in running:
@@ -140,7 +140,7 @@ class Taps:
             with suppress(Gone, LinkDown):
                 pending.wait()
 
-    # -- events, called by the reader ------------------------------------------------------------------------------------
+    # -- events, called by the reader ------------------------------------------------------------------------------
 
     def snoop_started(self, channel_id: str) -> bool:
         """Was this StasisStart one of ours?"""

@@ -64,7 +64,7 @@ def arrived(channel: Mapping[str, Any], args: tuple[str, ...], at: float) -> Arr
 
 
 def in_application(channel: Mapping[str, Any], app: str, subscribed: bool) -> bool:
-    """Is the channel in our Stasis application? Servers before 18.? do not say; there, that we get its events must do."""
+    """Is the channel in our Stasis application? Older servers do not say; there, that we get its events must do."""
     place = channel["dialplan"]
     if "app_name" not in place:
         return subscribed
@@ -113,20 +113,13 @@ def media(medium: str) -> str:
     if kind == "digits" and _said(rest):
         # As files, one per digit: Asterisk's own `digits:` cannot be stopped before its end.
         return ",".join([f"sound:{_SPOKEN.get(sign) or f'letters/{sign.lower()}'}" for sign in rest])
-    if (
-        kind == "number"
-        and rest.removeprefix("-").isascii()
-        and rest.removeprefix("-").isdigit()
-        and len(rest) <= 12
-    ):
+    if kind == "number" and rest.removeprefix("-").isascii() and rest.removeprefix("-").isdigit() and len(rest) <= 12:
         return medium
     if kind == "tone" and rest in _TONES:
         return _TONES[rest]
     if kind == "silence":
         return _silence(medium, rest)
-    raise Refused(
-        f"medium {medium[:100]!r}: must be sound:NAME, digits:TEXT, number:N, tone:beep or silence:SECONDS"
-    )
+    raise Refused(f"medium {medium[:100]!r}: must be sound:NAME, digits:TEXT, number:N, tone:beep or silence:SECONDS")
 
 
 def _silence(medium: str, seconds: str) -> str:
@@ -137,9 +130,7 @@ def _silence(medium: str, seconds: str) -> str:
     if not 1 <= left <= 600:
         raise Refused(f"medium {medium[:100]!r}: seconds of silence must be a number from 1 to 600")
     whole, rest = divmod(left, _LONGEST_SILENCE)
-    return ",".join(
-        [f"sound:silence/{_LONGEST_SILENCE}"] * whole + ([f"sound:silence/{rest}"] if rest else [])
-    )
+    return ",".join([f"sound:silence/{_LONGEST_SILENCE}"] * whole + ([f"sound:silence/{rest}"] if rest else []))
 
 
 def cause(value: Any) -> Cause:

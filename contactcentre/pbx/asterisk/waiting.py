@@ -91,7 +91,7 @@ class WaitingRooms:
                 raise
 
     def left(self, channel_id: str) -> _Room | None:
-        """We take the channel out of this room. To be called before the request that does: who enters next must know."""
+        """We take it out of this room. To be called before the request that does: who enters next must know."""
         if (room := self._where.pop(channel_id, None)) is not None:
             del room.members[channel_id]
         return room

@@ -1,4 +1,4 @@
-"""One websocket to the PBX on gevent sockets: one greenlet reads, any may send. The protocol itself is the library's."""
+"""One websocket to the PBX on gevent sockets: one greenlet reads, any may send. The protocol is the library's."""
 
 import logging
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
 def _silent_logger() -> logging.Logger:
-    # The library logs handshakes at debug level, with the Authorization header: it gets a logger that nobody can turn on.
+    # The library logs handshakes at debug level, with the Authorization header: it gets a logger that stays off.
     logger = logging.Logger("contactcentre.pbx.asterisk.websocket", logging.CRITICAL)
     logger.addHandler(logging.NullHandler())
     return logger
@@ -151,7 +151,7 @@ class WebSocket:
                 self._answer()
 
     def _answer(self) -> None:
-        """Sends the pong or close that the library prepared, without ever making the reader wait for the PBX to read."""
+        """Sends the pong or close that the library prepared, without making the reader wait for the PBX to read."""
         if self._writing:
             return
         data = b"".join(self._protocol.data_to_send())
