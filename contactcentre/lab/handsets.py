@@ -66,6 +66,7 @@ class Switchboard(asyncio.DatagramProtocol):
         self._calls: dict[str, Call] = {}
         self._replies: dict[tuple[str, str], asyncio.Queue[Message]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._busy = asyncio.Event()
         self._transport: asyncio.DatagramTransport
         self._control: asyncio.StreamWriter
 
@@ -107,6 +108,9 @@ class Switchboard(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         beat = loop.time()
         while True:
+            if not self._calls:
+                self._busy.clear()
+                await self._busy.wait()
             beat = max(beat + FRAME_SECONDS, loop.time() - 0.2)  # after a stall catch up, but not with a burst
             await asyncio.sleep(beat - loop.time())
             for call in list(self._calls.values()):
@@ -131,6 +135,10 @@ class Switchboard(asyncio.DatagramProtocol):
 
     def emit(self, event: dict[str, Any]) -> None:
         self._control.write(json.dumps(event).encode() + b"\n")
+
+    def _add(self, call: Call) -> None:
+        self._calls[call.id] = call
+        self._busy.set()
 
     def forget(self, call: Call) -> None:
         self._calls.pop(call.id, None)
@@ -182,7 +190,7 @@ class Switchboard(asyncio.DatagramProtocol):
             secret,
             tuple(headers.items()),
         )
-        self._calls[call] = placed
+        self._add(placed)
         self.spawn(placed.place())
 
     def do_hang_up(self, call: str) -> None:
@@ -332,7 +340,7 @@ class Switchboard(asyncio.DatagramProtocol):
             low, high = script["talk"]
             script["talk"] = low + (high - low) * secrets.randbelow(1001) / 1000
         call = arriving(self, invite, handset.name, Script(**script))
-        self._calls[call.id] = call
+        self._add(call)
         call.ring()
         self.emit({"event": "incoming", **call.record})
         if handset.answer == 200:

@@ -24,6 +24,8 @@ from pathlib import Path
 from contactcentre.lab.errors import LabError, LabTimeout, NoAsterisk
 
 OLDEST_ASTERISK = 18
+ROOT = "LAB_ASTERISK_ROOT"
+"""Environment: an unpacked tree to take Asterisk from, so that everything can be tried on another version."""
 SUITE = "forky"
 PACKAGES = (
     "asterisk",
@@ -53,16 +55,18 @@ class Asterisk:
 
 
 def find_asterisk() -> Asterisk:
-    """The system's Asterisk, else the cached one, else a freshly fetched one (about 15 seconds, once).
+    """LAB_ASTERISK_ROOT's, else the system's, else the cached one, else a freshly fetched one (15 seconds, once).
 
     Raises NoAsterisk with what to install when there is no way.
     """
-    return system_asterisk() or _unpacked(fetched_root())
+    if chosen := os.environ.get(ROOT):
+        return unpacked(Path(chosen))
+    return system_asterisk() or unpacked(fetched_root())
 
 
 def can_have_asterisk() -> str | None:
     """None when `find_asterisk` has a chance, else the reason why it has none. Fetches nothing."""
-    if system_asterisk() or _cached_root().is_dir():
+    if os.environ.get(ROOT) or system_asterisk() or _cached_root().is_dir():
         return None
     return _why_no_fetch()
 
@@ -166,7 +170,8 @@ def system_asterisk(root: Path = Path("/")) -> Asterisk | None:
     return found if found.major >= OLDEST_ASTERISK else None
 
 
-def _unpacked(root: Path) -> Asterisk:
+def unpacked(root: Path) -> Asterisk:
+    """The Asterisk in a tree of unpacked Debian or Ubuntu packages, run with that tree's own loader and libraries."""
     program = root / "usr/sbin/asterisk"
     interpreter = _interpreter(program).lstrip("/")
     loader = next((p for p in (root / interpreter, root / "usr" / interpreter) if p.exists()), None)
@@ -206,7 +211,10 @@ def _version(command: tuple[str, ...]) -> str:
 
 def _interpreter(program: Path) -> str:
     """The dynamic loader an ELF program asks for (its PT_INTERP segment, see elf(5))."""
-    image = program.read_bytes()
+    try:
+        image = program.read_bytes()
+    except OSError as error:
+        raise NoAsterisk(f"{program}: {error.strerror}") from error
     order = "<" if image[5] == 1 else ">"
     if image[:4] != b"\x7fELF" or image[4] != 2:
         raise NoAsterisk(f"{program} is not a 64-bit ELF program")

@@ -16,7 +16,7 @@ DIALPLAN = """[contactcentre-in]
 exten = 100,1,Answer()
  same = n,Echo()
 exten = 101,1,Answer()
- same = n,Read(PRESSED,,3,,1,5)
+ same = n,Read(PRESSED,beep,3,,1,5)
  same = n,Verbose(0,PRESSED=${PRESSED} BY=${CALLERID(num)})
  same = n,Hangup(21)
 exten = 102,1,Answer()

@@ -30,7 +30,7 @@ def test_a_caller_hears_its_own_echo_and_hangs_up_when_it_has_talked(testbed: La
 def test_digits_arrive_as_pressed_with_pauses_between_them(testbed: Lab) -> None:
     result = testbed.call("101", digits="1,7#", digits_after=0.2, digit_pause=0.5, caller="+33199000101")
     assert (result.outcome, result.cause) == ("dropped", 21)
-    assert any("PRESSED=17 BY=+33199000101" in line for line in testbed.logs())
+    eventually(lambda: any("PRESSED=17 BY=+33199000101" in line for line in testbed.logs()), "digits logged")
 
 
 def test_digits_of_the_pbx_are_heard(testbed: Lab) -> None:
@@ -120,7 +120,7 @@ def test_a_phone_answers_when_told_and_behaves_differently_from_then_on(testbed:
 def test_a_feature_code_is_dialled_with_the_phones_own_identity(testbed: Lab) -> None:
     with testbed.phone("anna", SECRET) as anna:
         assert anna.dial("*45").wait().answered
-    assert any("FEATURE=*45 OF=anna" in line for line in testbed.logs())
+    eventually(lambda: any("FEATURE=*45 OF=anna" in line for line in testbed.logs()), "feature code logged")
 
 
 def test_a_number_nobody_has_is_refused(testbed: Lab) -> None:

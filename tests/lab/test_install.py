@@ -16,6 +16,7 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with no Asterisk, no mmdebstrap and no cache; the directory is all of its PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
+    monkeypatch.delenv("LAB_ASTERISK_ROOT", raising=False)
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(install, "KEYRING", Path(__file__))
@@ -85,7 +86,7 @@ def real_asterisk() -> Path:
 def test_an_asterisk_on_the_path_is_used_with_its_own_modules(
     real_asterisk: Path, empty_machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    command = " ".join(f"'{word}'" for word in install._unpacked(real_asterisk).command)
+    command = " ".join(f"'{word}'" for word in install.unpacked(real_asterisk).command)
     _program(empty_machine / "asterisk", f'exec {command} "$@"')
     found = system_asterisk(real_asterisk)
     assert found is not None
@@ -102,8 +103,16 @@ def test_an_asterisk_too_old_or_broken_is_passed_over(empty_machine: Path) -> No
     assert system_asterisk() is None
 
 
+def test_a_tree_named_in_the_environment_is_used_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAB_ASTERISK_ROOT", str(tmp_path))
+    with pytest.raises(NoAsterisk, match="usr/sbin/asterisk: No such file"):
+        find_asterisk()
+
+
 def test_a_fetched_tree_that_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "usr/sbin").mkdir(parents=True)
     (tmp_path / "usr/sbin/asterisk").write_bytes(b"not a program")
     with pytest.raises(NoAsterisk, match="not a 64-bit ELF program"):
-        install._unpacked(tmp_path)
+        install.unpacked(tmp_path)
