@@ -86,6 +86,8 @@ class JournalReader:
     def _parse(self, raw: list[tuple[str, dict[str, str] | None]]) -> list[Entry]:
         entries: list[Entry] = []
         for entry_id, fields in raw:
+            if not entry_id:  # Redis 6.2 says so of a pending entry that somebody has deleted
+                continue
             try:
                 entries.append((entry_id, _parse(fields)))
             except (Malformed, ValueError, KeyError, TypeError) as error:

@@ -54,7 +54,8 @@ class RedisServer:
     def lose_data(self) -> None:
         """Killed, and its disk is gone."""
         self.kill()
-        shutil.rmtree(self.directory / "appendonlydir")
+        shutil.rmtree(self.directory / "appendonlydir", ignore_errors=True)  # Redis 7
+        (self.directory / "appendonly.aof").unlink(missing_ok=True)  # Redis 6
         self.start()
 
     def kill(self) -> None:
