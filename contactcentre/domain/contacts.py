@@ -214,7 +214,7 @@ class _Folding:
     def take(self, event: Event) -> None:
         self.at = max(self.at, event.at)
         data = event.data
-        self.contact = replace(self.contact, last_seq=event.seq)
+        self.facts["last_seq"] = event.seq
         if "ended" in self.facts and event.kind in _OF_LIFE:
             return
         match event.kind:

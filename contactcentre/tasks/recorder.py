@@ -20,6 +20,8 @@ from contactcentre.store import Recorded, Store, StoreUnavailable
 
 BATCH = 500
 BLOCK_SECONDS = 1.0
+GATHER_SECONDS = 0.2
+"""Pause after a small batch: a transaction for each single fact would cost more than it is worth."""
 BEAT_SECONDS = 1.0
 """How often the recorder says how far it is."""
 LATE_SECONDS = 10.0
@@ -77,6 +79,8 @@ class Recorder:
                 log.info("recording again")
             if self._stop.is_set() and not found:
                 break
+            if 0 < found < BATCH // 10:
+                self._stop.wait(GATHER_SECONDS)
         log.info("stopped", written=self.written, rejected=self.rejected, last_id=self.last_id)
 
     def step(self, block: float = BLOCK_SECONDS) -> int:
@@ -109,8 +113,8 @@ class Recorder:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("a batch makes the store fail", size=len(batch))
             if len(batch) == 1:
+                log.exception("a fact makes the store fail")
                 self._store.reject(facts[0].to_json(), error)
                 done = Recorded(rejected=1)
             else:

@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 from redis import Redis
+from redis.exceptions import RedisError
 
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.contacts import fold
@@ -21,7 +24,7 @@ from contactcentre.live import AgentFact, Journal, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Recorded, Store, StoreUnavailable
 from contactcentre.tasks.recorder import Backoff, Recorder
-from tests.store.calls import DAY, answered, recorded_call
+from tests.store.calls import DAY, Call, answered, recorded_call
 
 STREAM = "cc:events"
 
@@ -30,6 +33,42 @@ STREAM = "cc:events"
 def stream(services: Services, redis: "Redis") -> Iterator["Redis"]:
     with connect(services.redis_url) as client:
         yield client
+
+
+class OwnRedis:
+    """A Redis of the test's own, to be killed; it keeps what it was told, as ours does."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.url = f"unix://{directory}/redis.sock"
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--appendfsync", "always"]
+        log = (self._directory / "redis.log").open("ab")
+        self._process = subprocess.Popen(["redis-server", *options], cwd=self._directory, stdout=log, stderr=log)
+        log.close()
+        with connect(self.url) as client:
+            assert awaited(lambda: answers(client), 10.0)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def answers(client: "Redis") -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+@pytest.fixture
+def own_redis() -> Iterator[OwnRedis]:
+    with tempfile.TemporaryDirectory(prefix="cc-redis-") as directory:  # a short path: sockets' names are limited
+        server = OwnRedis(Path(directory))
+        yield server
+        server.kill()
 
 
 def append(redis: "Redis", *events: Event) -> None:
@@ -123,6 +162,36 @@ def test_it_waits_longer_after_each_failure_and_not_at_all_after_a_success() -> 
     assert backoff.worked()
     assert not backoff.failing
     assert backoff.failed() == 0.1
+
+
+def test_it_goes_on_by_itself_when_redis_or_postgresql_come_back(
+    store: Store, database_url: str, own_redis: OwnRedis
+) -> None:
+    first, second, third = (answered(DAY + n) for n in range(3))
+    with connect(own_redis.url) as client, connect(own_redis.url) as writer:
+        recorder = Recorder(store, client, "test")
+        thread = threading.Thread(target=recorder.run)
+        thread.start()
+        append(writer, *first.events)
+        assert awaited(lambda: written(store, first), 10.0)
+        own_redis.kill()
+        assert awaited(lambda: recorder._backoff.failing, 10.0)
+        own_redis.start()
+        append(writer, *second.events)
+        assert awaited(lambda: written(store, second), 20.0)
+        with store._begin() as connection:
+            others = "pid <> pg_backend_pid() AND datname = current_database()"
+            connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+        append(writer, *third.events)
+        assert awaited(lambda: written(store, third), 20.0)
+        recorder.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert writer.xlen(STREAM) == 0
+
+
+def written(store: Store, call: Call) -> bool:
+    return len(store.events(call.id)) == len(call.events)
 
 
 @pytest.mark.slow
