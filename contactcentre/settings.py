@@ -69,6 +69,8 @@ class Settings(BaseSettings):
 
     web_bind: str = "127.0.0.1"
     web_port: int = Field(8800, ge=0, le=65535)
+    web_url: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")  # as users type it; "" = made of bind and port
+    web_proxies: int = Field(0, ge=0, le=5)  # reverse proxies in front whose X-Forwarded-* headers are believed
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"

@@ -18,8 +18,8 @@ from contactcentre.settings import Settings
 def command(bind: str | None, port: int | None, workers: int) -> None:
     """Serve the dashboard and the API until Ctrl-C or SIGTERM.
 
-    Behind a reverse proxy that speaks https, let the proxy send X-Forwarded-Proto from the loopback address:
-    cookies are then marked Secure.
+    Behind a reverse proxy that speaks https set CONTACTCENTRE_WEB_PROXIES=1 (its X-Forwarded-For, -Proto and
+    -Host are then believed, and cookies are marked Secure) and CONTACTCENTRE_WEB_URL to the address users type.
     """
     from contactcentre.store import Store
     from contactcentre.web import build

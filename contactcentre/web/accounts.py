@@ -48,6 +48,8 @@ class Address(Protocol):
     """The part of the settings that says where the pages are."""
 
     @property
+    def web_url(self) -> str: ...
+    @property
     def web_bind(self) -> str: ...
     @property
     def web_port(self) -> int: ...
@@ -148,6 +150,8 @@ def change_password(store: Store, name: str, password: str) -> User:
 
 def link_url(address: Address, token: str) -> str:
     """Where the link leads. The token stands behind `#`: browsers never send that part, so no log has it."""
+    if address.web_url:
+        return f"{address.web_url}/welcome#{token}"
     host = address.web_bind
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 (nothing is bound here)
         host = socket.getfqdn()

@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_limiter import Limiter
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from redis import Redis
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from contactcentre.live import Live
 from contactcentre.settings import Settings
@@ -73,7 +74,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.api import health, now, stream
-    from contactcentre.web.pages import account, contacts, live
+    from contactcentre.web.pages import account, audit, contacts, live
 
     app = APIFlask(
         __name__,
@@ -103,9 +104,11 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     build.install(app)
     for blueprint in (now.blueprint, stream.blueprint, api_contacts.blueprint, health.blueprint):
         app.register_blueprint(blueprint)
-    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint):
+    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint, audit.blueprint):
         app.register_blueprint(blueprint)
     permissions.protect(app)
+    if near := services.settings.web_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=near, x_proto=near, x_host=near)  # type: ignore[method-assign]
     app.after_request(_harden)
     return app
 

@@ -103,6 +103,7 @@ def guard() -> ResponseReturnValue | None:
 
 
 def protect(app: Flask) -> None:
-    """Puts the guard before every request, and marks Flask's own route for static files as public."""
+    """Puts the guard before every request, and marks the two routes that are not ours."""
     public(app.view_functions["static"])
+    requires(Permission.SELF)(app.view_functions["openapi.spec"])
     app.before_request(guard)

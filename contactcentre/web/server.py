@@ -35,7 +35,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_class": "gevent",
             "worker_connections": CONNECTIONS,
             "graceful_timeout": GRACEFUL_SECONDS,
-            "keepalive": 30,
+            "keepalive": 2,  # idle connections of browsers would hold a stop up for as long
+            "forwarded_allow_ips": "",  # settings.web_proxies says whom we believe
             "control_socket_disable": True,  # it would lie in the home directory, open to every process of this user
             "logger_class": _Log,
             "post_worker_init": self._started,

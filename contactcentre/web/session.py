@@ -122,7 +122,7 @@ def install(app: APIFlask, store: Store, sessions: Sessions) -> None:
         PERMANENT_SESSION_LIFETIME=LONGEST_SECONDS,
     )
     app.session_interface = _CookieInterface()
-    manager = LoginManager(app)
+    manager = LoginManager(app, add_context_processor=False)
     manager.session_protection = None  # it would sign people out who change between Wi-Fi and cable
 
     @manager.user_loader  # type: ignore[untyped-decorator]

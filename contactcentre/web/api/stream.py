@@ -1,5 +1,6 @@
 """The live stream: server-sent events `snapshot`, `change`, `pulse` and `bye`."""
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -18,6 +19,9 @@ PULSE_SECONDS = 15.0
 
 SEND_SECONDS = 10.0
 """A client that takes nothing from its socket for so long is cut."""
+
+SEND_BUFFER = 128 * 1024
+"""Bytes that may lie in the kernel for a client; without a limit it is megabytes, and slowness shows late."""
 
 blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
 
@@ -39,8 +43,9 @@ def live() -> Response:
         client = web.fanout.join(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
     except TooMany as error:
         raise Unavailable(str(error)) from None
-    if (socket := request.environ.get("gunicorn.socket")) is not None:
-        socket.settimeout(SEND_SECONDS)
+    if (connection := request.environ.get("gunicorn.socket")) is not None:
+        connection.settimeout(SEND_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     token, fanout, sessions = account.token, web.fanout, web.sessions
 
     def events() -> Iterator[bytes]:

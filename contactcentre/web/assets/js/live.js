@@ -21,7 +21,8 @@ const clock = new ServerClock();
 let link = "connecting";
 let known = false; // the board shows something
 let behind = true; // the server itself knows the live state
-let asked = 0;
+let asked = 0; // a timer
+let cost = 0; // of drawing, ms
 
 const stream = new LiveStream("/api/v1/live", {
   event(name, body) {
@@ -43,17 +44,16 @@ const stream = new LiveStream("/api/v1/live", {
   },
 });
 
-// Draws once for all that arrives in one turn.
+// Draws once for all that arrives in a moment, and takes at most a tenth of the processor's time for it.
 function draw() {
-  if (asked) return;
-  asked = requestAnimationFrame(redraw);
-  if (document.hidden) setTimeout(redraw, 250); // hidden pages have no frames
+  asked ||= setTimeout(redraw, Math.max(16, 10 * cost));
 }
 
 function redraw() {
-  cancelAnimationFrame(asked);
   asked = 0;
+  const began = performance.now();
   show(board, clock);
+  cost = performance.now() - began;
 }
 
 function status() {

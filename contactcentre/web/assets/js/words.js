@@ -31,7 +31,7 @@ export function duration(seconds) {
 export function percent(share) {
   if (share === null) return "–";
   const value = share * 100;
-  return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
+  return value === 0 || value === 100 ? `${value} %` : `${Math.min(value, 99.9).toFixed(1)} %`; // nearly all is not all
 }
 
 export function stateName(state) {

@@ -1,0 +1,182 @@
+"""Every route, walked by every role."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from apiflask import APIFlask
+
+from contactcentre.live import Away
+from contactcentre.web.app import WebServices, create_app
+from contactcentre.web.permissions import GRANTS, Permission, Role, granted, permission_of
+from tests.web.conftest import SignIn
+
+PUBLIC = {
+    "/login",
+    "/welcome",
+    "/healthz",
+    "/readyz",
+    "/static/<path:filename>",
+}
+TABLE: dict[str, set[str]] = {
+    "/": {"admin", "supervisor"},
+    "/me": {"admin", "supervisor", "agent", "auditor"},
+    "/me/password": {"admin", "supervisor", "agent", "auditor"},
+    "/logout": {"admin", "supervisor", "agent", "auditor"},
+    "/contacts": {"admin", "supervisor", "auditor"},
+    "/contacts/<id>": {"admin", "supervisor", "auditor"},
+    "/audit": {"admin", "auditor"},
+    "/api/v1/live": {"admin", "supervisor"},
+    "/api/v1/snapshot": {"admin", "supervisor"},
+    "/api/v1/queues": {"admin", "supervisor"},
+    "/api/v1/agents": {"admin", "supervisor"},
+    "/api/v1/contacts": {"admin", "supervisor", "auditor"},
+    "/api/v1/contacts/<id>": {"admin", "supervisor", "auditor"},
+    "/api/v1/recordings/<id>/audio": {"admin", "supervisor", "auditor"},
+    "/api/v1/openapi.json": {"admin", "supervisor", "agent", "auditor"},
+}
+"""Who may; written by hand, so a change of a role is a change here too."""
+
+
+def test_every_route_is_in_the_table_and_names_its_permission(app: APIFlask) -> None:
+    rules = {rule.rule for rule in app.url_map.iter_rules()}
+    assert rules == PUBLIC | set(TABLE)
+    for rule in app.url_map.iter_rules():
+        permission = permission_of(app.view_functions[rule.endpoint])
+        if rule.rule in PUBLIC:
+            assert permission is None
+        else:
+            assert permission is not None
+            assert {role for role in Role if granted(role, permission)} == TABLE[rule.rule], rule
+
+
+@pytest.mark.parametrize("role", ["", *Role])
+def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: APIFlask, sign_in: SignIn) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False  # of interest here is who may, not from where
+    browser = sign_in(role) if role else app.test_client()
+    for path, allowed in TABLE.items():
+        if path in ("/logout", "/api/v1/live"):
+            continue  # the one ends the session, the other does not end; both have tests of their own
+        method = "POST" if path == "/me/password" else "GET"
+        answer = browser.open(path.replace("<id>", "0000"), method=method)
+        if role in allowed:
+            assert answer.status_code in (200, 404, 422, 503), (path, answer.text)
+        elif role:
+            assert answer.status_code == 403, path
+            assert "forbidden" in answer.text
+        elif path.startswith("/api/"):
+            assert (answer.status_code, answer.get_json()["code"]) == (401, "sign_in_needed"), path
+        else:
+            assert (answer.status_code, answer.location.partition("?")[0]) == (302, "/login"), path
+
+
+def test_a_view_that_nobody_marked_is_refused_to_everybody(app: APIFlask, sign_in: SignIn) -> None:
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    answer = sign_in("admin").get("/forgotten")
+    assert answer.status_code == 403
+    assert "secret" not in answer.text
+
+
+def test_an_unknown_role_may_nothing() -> None:
+    assert not any(granted("root", permission) for permission in Permission)
+    assert GRANTS[Role.ADMIN] == set(Permission)
+
+
+def test_every_answer_carries_the_headers_that_keep_others_out(app: APIFlask, sign_in: SignIn) -> None:
+    browser = sign_in("supervisor")
+    for path in ("/", "/login", "/contacts", "/api/v1/contacts", "/nowhere", "/api/v1/nowhere", "/healthz"):
+        headers = browser.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+    with browser.get("/static/build/manifest.json") as built:
+        assert built.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_page_holds_an_inline_script_or_style(sign_in: SignIn) -> None:
+    browser = sign_in("supervisor")
+    for path in ("/", "/contacts", "/me"):
+        text = browser.get(path).text
+        assert "<style" not in text
+        assert " style=" not in text
+        assert " onclick=" not in text
+        assert text.count("<script") == text.count('<script type="module" src="/static/build/')
+
+
+def test_errors_are_problem_json_for_programs_and_a_page_for_people(app: APIFlask, sign_in: SignIn) -> None:
+    browser = sign_in("supervisor")
+    problem = browser.get("/api/v1/contacts?limit=9000")
+    assert problem.status_code == 422
+    assert problem.content_type == "application/problem+json"
+    assert problem.get_json()["code"] == "bad_value"
+    assert "limit" in str(problem.get_json()["errors"])
+    assert browser.post("/api/v1/contacts").get_json()["code"] in ("form_expired", "method_not_allowed")
+    page = browser.get("/nowhere")
+    assert page.status_code == 404
+    assert "There is no such page" in page.text
+    assert "Traceback" not in page.text
+
+
+def test_an_unexpected_error_shows_a_number_and_nothing_of_itself(app: APIFlask, sign_in: SignIn) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.testing = False
+
+    def fail() -> str:
+        raise RuntimeError("password is hunter2")
+
+    from contactcentre.web.permissions import public
+
+    app.add_url_rule("/api/v1/fails", "fails", public(fail))
+    answer = app.test_client().get("/api/v1/fails")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    assert answer.get_json()["code"] == "internal"
+    assert answer.get_json()["reference"]
+
+
+def test_the_openapi_document_describes_the_api_and_loads_nothing_from_elsewhere(sign_in: SignIn) -> None:
+    document = sign_in("admin").get("/api/v1/openapi.json").get_json()
+    assert {"/api/v1/queues", "/api/v1/agents", "/api/v1/contacts", "/api/v1/contacts/{id}"} <= set(document["paths"])
+    schemas = document["components"]["schemas"]
+    used = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert used <= set(schemas)
+    assert "service_level" in json.dumps(schemas)
+    assert "http" not in re.sub(r'"openapi"', "", json.dumps(document)).replace("HTTP", "")
+    assert "/login" not in document["paths"]
+
+
+def test_while_redis_is_away_pages_say_so_and_hide_nothing_in_a_traceback(
+    app: APIFlask, sign_in: SignIn, web: WebServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = sign_in("supervisor")
+
+    def away(*_: object) -> None:
+        raise Away("redis is away: test")
+
+    monkeypatch.setattr(web.sessions, "user_of", away)
+    page = browser.get("/contacts")
+    assert page.status_code == 503
+    assert "The live state does not answer" in page.text
+    assert browser.get("/api/v1/contacts").get_json()["code"] == "live_unavailable"
+
+
+def test_only_as_many_proxies_are_believed_as_the_settings_say(web: WebServices) -> None:
+    lies = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    alone = create_app(web, TESTING=True).test_client().get("/login", headers=lies)
+    assert "Secure" not in alone.headers["Set-Cookie"]
+    settings = web.settings.model_copy(update={"web_proxies": 1})
+    behind = create_app(replace(web, settings=settings), TESTING=True).test_client().get("/login", headers=lies)
+    assert "Secure" in behind.headers["Set-Cookie"]
+
+
+def test_the_audit_log_shows_who_signed_in_from_where(sign_in: SignIn) -> None:
+    sign_in("supervisor")
+    text = sign_in("auditor").get("/audit?actor=a-supervisor").text
+    assert "session.open" in text
+    assert "127.0.0.1" in text
+    assert "a-auditor</bdi>" not in text
