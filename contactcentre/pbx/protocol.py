@@ -60,7 +60,7 @@ class Tap(Protocol):
 
     @property
     def started(self) -> Mapping[str, float]:
-        """ "left"/"right" -> when that file's first sample was taken, as far as the PBX told; to align the two files."""
+        """When the first sample of each file ("left", "right") was taken, as far as the PBX told; to align the two."""
 
     def stop(self) -> Mapping[str, str]:
         """Ends it. Returns {"left": name, "right": name} of the two files on the PBX. A gone channel is no error."""

@@ -36,7 +36,7 @@ class AsteriskTap:
     def __init__(self, taps: "Taps", tap_id: str) -> None:
         self._taps, self.id = taps, tap_id
         self.started: dict[str, float] = {}
-        """"left"/"right" -> epoch seconds at which the PBX began to write that file; to align the two."""
+        """When the PBX began to write each file ("left", "right"), epoch seconds; to align the two."""
 
     def stop(self) -> Mapping[str, str]:
         """Ends it; see pbx.protocol.Tap."""
