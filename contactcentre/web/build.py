@@ -15,7 +15,7 @@ class NotBuilt(Exception):
     """The pages' assets were not built. The text says how."""
 
     def __init__(self) -> None:
-        super().__init__("the pages' scripts and styles are not built yet: run `npm ci && npm run build`")
+        super().__init__("the pages' scripts and styles are not built yet: run `make assets` (npm ci && npm run build)")
 
 
 def names() -> dict[str, str]:

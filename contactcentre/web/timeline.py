@@ -72,6 +72,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             return f"Recording stored ({data['seconds']:.0f} s)", (), ""
         case Kind.RECORDING_FAILED:
             return "The recording could not be stored", (str(data["error"]),), "lost"
+        case Kind.RECORDING_DELETED:
+            return "The recording was deleted", (_words(data["reason"]),), ""
         case Kind.VOICEMAIL:
             return f"Left a message of {data['seconds']:.0f} s in {data['box']}", (), "voicemail"
         case Kind.TRANSFERRED:

@@ -11,12 +11,11 @@ export const STATES = {
 
 export const CONTACT_STATES = {
   ivr: "In the menu",
-  flow: "In the menu",
   queue: "Waiting",
   ringing: "Ringing",
   talking: "Talking",
   voicemail: "Voicemail",
-  transferring: "Transfer",
+  transfer: "Transfer",
   ending: "Ending",
 };
 
