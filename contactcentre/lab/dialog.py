@@ -350,10 +350,11 @@ def outgoing(
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Call:
     """A call about to be placed: by the phone of that name, or from the trunk with that caller number."""
-    user = quote(phone or caller, safe="+*#")
+    user = quote(phone or caller, safe="+*#", errors="replace")
+    identity = f"{user}@{wire.host}" if user else wire.host
     display = quoted(name) + " " if name else ""
-    target = f"sip:{quote(number, safe='+*')}@{wire.pbx}"
-    local = f"{display}<sip:{user}@{wire.host}:{wire.port}>;tag={new_branch()[7:]}"
+    target = f"sip:{quote(number, safe='+*', errors='replace')}@{wire.pbx}"
+    local = f"{display}<sip:{identity}:{wire.port}>;tag={new_branch()[7:]}"
     details = {"number": number, "caller": caller, "incoming": False}
     return Call(
         wire,

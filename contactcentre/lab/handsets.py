@@ -191,7 +191,14 @@ class Switchboard(asyncio.DatagramProtocol):
             tuple(headers.items()),
         )
         self._add(placed)
-        self.spawn(placed.place())
+        self.spawn(self._place(placed))
+
+    async def _place(self, call: Call) -> None:
+        try:
+            await call.place()
+        except Exception:
+            call.finish("nobody", 500)  # whoever waits for its result gets one; `_done` says what went wrong
+            raise
 
     def do_hang_up(self, call: str) -> None:
         if found := self._calls.get(call):

@@ -65,13 +65,13 @@ class Message:
         return cls(lines[0], headers, body)
 
     def encode(self) -> bytes:
-        body = self.body.encode()
+        body = self.body.encode("utf-8", "replace")
         lines = [
             self.start,
             *(f"{name}: {value}" for name, value in self.headers),
             f"Content-Length: {len(body)}",
         ]
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        return "\r\n".join(lines).encode("utf-8", "replace") + b"\r\n\r\n" + body
 
     @property
     def method(self) -> str:

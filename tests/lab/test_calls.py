@@ -123,6 +123,18 @@ def test_a_feature_code_is_dialled_with_the_phones_own_identity(testbed: Lab) ->
     eventually(lambda: any("FEATURE=*45 OF=anna" in line for line in testbed.logs()), "feature code logged")
 
 
+@pytest.mark.parametrize(
+    "name", ["\udcff", "\0\r\nBYE sip:x SIP/2.0", "<sip:1@2>;tag=x", '"' * 50, "\u202eesrever", "x" * 900]
+)
+def test_a_caller_may_have_any_name(testbed: Lab, name: str) -> None:
+    assert testbed.call("100", name=name, talk=0.1).served
+
+
+@pytest.mark.parametrize("caller", ["", "anonymous", "+33 1 (2)", "a@b", "<>;tag=1", "\udcff\n"])
+def test_a_caller_may_have_any_number(testbed: Lab, caller: str) -> None:
+    assert testbed.call("100", caller=caller, talk=0.1).served
+
+
 def test_a_number_nobody_has_is_refused(testbed: Lab) -> None:
     result = testbed.call("99999")
     assert (result.outcome, result.status) == ("refused", 404)

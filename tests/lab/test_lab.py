@@ -49,6 +49,15 @@ def test_starting_twice_is_starting_once(fresh_lab: Lab) -> None:
     assert fresh_lab.start() == fresh_lab.info() == Lab(fresh_lab.directories.state).start()
 
 
+def test_two_processes_that_start_it_at_once_get_the_same_one(fresh_lab: Lab) -> None:
+    fresh_lab.stop()
+    program = "import sys; from contactcentre.lab import Lab; print(Lab(sys.argv[1]).start().pid)"
+    command = [sys.executable, "-c", program, str(fresh_lab.directories.state)]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    pids = {int(racer.communicate(timeout=60)[0]) for racer in racers}
+    assert pids == {fresh_lab.info().pid}
+
+
 def test_a_killed_lab_is_seen_as_such_and_comes_back_at_the_same_addresses(fresh_lab: Lab) -> None:
     before = fresh_lab.info()
     os.kill(before.pid, signal.SIGKILL)
