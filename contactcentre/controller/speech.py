@@ -39,7 +39,8 @@ LOOK_AFTER = 200
 WORDS_PER_MINUTE = 150
 
 SUFFIXES = ("wav", "wav16", "sln", "sln16", "slin", "g722", "alaw", "al", "ulaw", "ul", "pcm", "gsm")
-BUNDLED = Path(__file__).resolve().parents[2] / "dialplans" / "prompts"
+_CHECKOUT = Path(__file__).resolve().parents[2] / "dialplans" / "prompts"
+BUNDLED = _CHECKOUT if _CHECKOUT.is_dir() else Path(sys.prefix) / "share/contactcentre/dialplans/prompts"
 
 Texts = Mapping[str, Mapping[str, str]]
 """Prompt -> language -> text."""
