@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from contactcentre.cli.context import open_store
 from contactcentre.lab import CallResult, Lab, LabInfo
 from contactcentre.logs import printable
+from contactcentre.provision.uses import endpoint_of
 from contactcentre.settings import Settings
 
 PHONE_SECRET = "CONTACTCENTRE_PHONE_SECRET"  # noqa: S105 - the variable's name, not a secret
@@ -98,7 +100,7 @@ def call(did: str, as_json: bool, **plan: Any) -> None:
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"File with the endpoint's password; otherwise {PHONE_SECRET}.",
+    help=f"File with the endpoint's password ({PHONE_SECRET} may hold it, too).",
 )
 @click.option("--ring", default=1.0, show_default=True, help="Seconds it rings before it answers.")
 @click.option(
@@ -120,10 +122,11 @@ def phone(
     as_json: bool,
     **behaviour: Any,
 ) -> None:
-    """Register simulated phones that take calls, until Ctrl-C. Several names share one password."""
-    secret = secret_file.read_text().strip() if secret_file else os.environ.get(PHONE_SECRET, "")
-    if not secret:
-        raise click.UsageError(f"the endpoint's password is needed: --secret-file FILE, or {PHONE_SECRET}")
+    """Register simulated phones that take calls, until Ctrl-C.
+
+    NAME is an agent of the site, whose password is taken from there; or any endpoint, with --secret-file.
+    """
+    accounts = _accounts(names, secret_file)
 
     def tell(event: dict[str, Any]) -> None:
         if as_json:
@@ -132,7 +135,7 @@ def phone(
             click.echo(line)
 
     with _Running(_lab()) as running:
-        phones = [running.phone(name, secret, on_event=tell, **behaviour) for name in names]
+        phones = [running.phone(name, secret, on_event=tell, **behaviour) for name, secret in accounts]
         try:
             if dial:
                 for each in phones:
@@ -144,6 +147,25 @@ def phone(
             pass
         for each in phones:
             each.close()
+
+
+def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[str, str]]:
+    """Endpoint and password for each name."""
+    given = secret_file.read_text().strip() if secret_file else os.environ.get(PHONE_SECRET, "")
+    if given:
+        return [(name, given) for name in names]
+    accounts = []
+    with open_store() as store:
+        _, site = store.site()
+        for name in names:
+            secret = store.secret(f"agent/{name}")
+            if site is None or name not in site.agents or secret is None:
+                raise click.UsageError(
+                    f"{name} is no agent of this site that has a password (`contactcentre apply` gives them one); "
+                    f"for another endpoint use --secret-file FILE or {PHONE_SECRET}"
+                )
+            accounts.append((endpoint_of(site, name), secret))
+    return accounts
 
 
 class _Running:

@@ -1,5 +1,6 @@
 """`contactcentre lab ...` as its users run it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from contactcentre.domain.site import Agent, Site
+from contactcentre.embedded import Services
 from contactcentre.lab import Lab, can_have_asterisk
+from contactcentre.store import Store
 from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET, eventually
 
 
@@ -78,12 +82,25 @@ def test_a_phone_dials_a_feature_code(state: Path, tmp_path: Path) -> None:
     assert "anna called *45: dropped, answered" in done.stdout
 
 
+def test_an_agent_of_the_site_needs_no_password_typed(state: Path, services: Services, database_url: str) -> None:
+    databases = {"DATABASE_URL": database_url, "REDIS_URL": services.redis_url}
+    with contextlib.closing(Store(database_url)) as store:
+        store.migrate()
+        store.save_site(Site(agents={"ann": Agent(endpoint="anna"), "zoe": Agent()}), "test", "agents")
+        store.set_secret("agent/ann", SECRET)
+    done = run(state, "phone", "ann", "--dial", "*45", **databases)
+    assert "anna called *45: dropped, answered" in done.stdout
+    for name in ("zoe", "nobody"):
+        done = run(state, "phone", name, **databases)
+        assert done.returncode == 2
+        assert f"{name} is no agent of this site that has a password" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("call", "100", "--digits", "1;2"), "digits '1;2'"),
         (("call", "100", "--tone", "441"), "multiple of 50"),
-        (("phone", "anna"), "CONTACTCENTRE_PHONE_SECRET"),
     ],
 )
 def test_bad_input_is_named_with_exit_code_2(state: Path, arguments: tuple[str, ...], complaint: str) -> None:
