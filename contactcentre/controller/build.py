@@ -8,6 +8,7 @@ from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
+from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
 from contactcentre.controller.speech import Prompts
 from contactcentre.controller.wrap_ups import WrapUps
@@ -38,6 +39,10 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     def changed(change: Change) -> None:
         controller.changed(change)
 
+    def lost() -> None:
+        for contact in node.contacts.values():
+            contact.save()
+
     def failed(name: str) -> None:
         controller.part_failed(name)
 
@@ -46,8 +51,9 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         pbx=pbx or _asterisk(settings),
         live=live,
         journal=journal,
-        replica=Replica(live, changed),
+        replica=Replica(live, settings.node, changed, lost),
         greenlets=Greenlets(failed),
+        saver=Saver(live),
         configuration=load(),
         last_seq=_last_seq(store, redis),
     )

@@ -287,16 +287,19 @@ class Conductor:
         contact.emit(Kind.LEG_ENDED, leg=contact.caller.id, cause=int(cause))
         contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=contact.ended_by, cause=int(cause))
         contact.drop_bridge()
-        contact.node.live.drop_contact(contact.id)
+        contact.node.saver.put(contact.id, None)
 
 
 def look_up(action: act.Lookup) -> act.Looked | act.LookupFailed:
     """One HTTP request as the flow wants it, `action.timeout` seconds in all; anything but a JSON object of at most
     `action.max_bytes` is a LookupFailed."""
+    session = requests.Session()
+    session.trust_env = False  # the environment's proxies and .netrc are not the flow's business
     try:
         with (
             gevent.Timeout(action.timeout, requests.Timeout("the whole of it took too long")),
-            requests.request(
+            session,
+            session.request(
                 action.method,
                 action.url,
                 json=dict(action.body) if action.body is not None else None,

@@ -21,7 +21,7 @@ from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Decision
-from contactcentre.live import ContactNow, LiveError
+from contactcentre.live import ContactNow
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel
@@ -152,11 +152,11 @@ class Contact:
         self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
 
     def save(self, **changes: Any) -> None:
-        """Tells Redis where this contact is. A new `state` begins a new `since`."""
+        """Notes where this contact is; Redis learns it some milliseconds later. A new `state` begins a new `since`."""
         if "state" in changes and changes["state"] != self.now.state:
             changes.setdefault("since", self.node.now())
         self.now = replace(self.now, seq=self.seq, **changes)
-        self.node.live.put_contact(self.now)
+        self.node.saver.put(self.id, self.now)
 
     def bridge(self) -> Bridge:
         """The one bridge in which this contact's conversations take place; made when first needed."""
@@ -171,13 +171,6 @@ class Contact:
                 self.bridge().destroy()
             except PbxError as error:
                 log.info("bridge not destroyed", contact=self.id, error=str(error))
-
-    def save_quietly(self) -> None:
-        """Before the greenlet ends with the call still there: the events counted so far, if Redis takes them."""
-        try:
-            self.save()
-        except LiveError as error:
-            log.warning("contact not saved", contact=self.id, error=str(error))
 
     def new_id(self, kind: str) -> str:
         """An id for a leg (`a`), playback (`p`) or bridge of ours, unique also after a restart (the events have counted)."""

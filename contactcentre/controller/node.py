@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.replica import Replica
+from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.flows.actions import Scalar
@@ -76,6 +77,7 @@ class Node:
     journal: Journal
     replica: Replica
     greenlets: Greenlets
+    saver: Saver
     configuration: Configuration
     last_seq: Callable[[str], int]
     """The highest seq that history and the journal know of a contact (0 = none)."""

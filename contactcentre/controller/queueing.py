@@ -11,6 +11,7 @@ from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Piece, Sort, Speech
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
+from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Digit
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,10 @@ class QueueStay:
         if self.action.leave_when_empty and not router.anyone_for(self.waiting):
             self._entered_event()
             return self._left(LeftQueue.EMPTY)
-        self._enter()
         try:
+            self._enter()
             return self._wait()
-        except CallerGone:
+        except (CallerGone, Gone):
             self._leave()
             if contact.outcome is not Outcome.ANSWERED:
                 contact.outcome = Outcome.ABANDONED
@@ -67,10 +68,11 @@ class QueueStay:
         if not self.resumed:
             self._entered_event()
         contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
-        contact.caller.wait_with_music(self.queue.music)
         contact.save(state="queue", queue=self.name, agent="", detail={"entered": self.entered})
+        # First the queue, then the music: with an agent free, both are under way at the same time.
         contact.node.router.enter(contact, self.waiting)
         self._inside = True
+        contact.caller.wait_with_music(self.queue.music)
 
     def _entered_event(self) -> None:
         waiting = self.waiting

@@ -82,7 +82,7 @@ def _close(contact: Contact, now: ContactNow) -> None:
     contact.emit(Kind.LEG_ENDED, leg=now.channels.get("caller", ""), cause=int(Cause.UNKNOWN))
     contact.emit(Kind.ENDED, outcome=outcome.value, by="caller", cause=int(Cause.UNKNOWN))
     contact.drop_bridge()
-    node.live.drop_contact(contact.id)
+    node.saver.put(contact.id, None)
 
 
 def _strangers(node: Node, inventory: Inventory, known: set[str]) -> list[Arrived]:

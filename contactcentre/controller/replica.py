@@ -18,19 +18,37 @@ BLOCK = 5.0
 
 
 class Replica:
-    def __init__(self, live: Live, changed: Callable[[Change], None]) -> None:
+    def __init__(self, live: Live, node: str, changed: Callable[[Change], None], lost: Callable[[], None]) -> None:
+        """`changed` is told every change. `lost`: Redis had lost its data; agents and waiting contacts of `node` are
+        written back already, the rest is the caller's."""
         self.agents: dict[str, AgentStatus] = {}
         self.waiting: dict[str, Waiting] = {}
         self._live = live
+        self._node = node
         self._changed = changed
+        self._lost = lost
+        self._generation = ""
         self._cursor = ""
 
     def load(self) -> None:
         """Takes the whole picture anew. Raises LiveError."""
         snapshot = self._live.snapshot()
+        if self._generation not in ("", snapshot.generation):
+            self._write_back()
+            snapshot = self._live.snapshot()
+        self._generation = snapshot.generation
         self.agents = dict(snapshot.agents)
         self.waiting = dict(snapshot.waiting)
         self._cursor = snapshot.cursor
+
+    def _write_back(self) -> None:
+        log.error("Redis had lost its data: writing back what this node knows", agents=len(self.agents))
+        for status in self.agents.values():
+            self._live.restore(status)
+        for waiting in self.waiting.values():
+            if waiting.node == self._node:
+                self._live.enter(waiting)
+        self._lost()
 
     def follow(self) -> None:
         """Applies changes for ever; after a failure it takes the whole picture anew."""
@@ -38,7 +56,7 @@ class Replica:
             try:
                 if not self._cursor:
                     self.load()
-                for change in self._live.changes(self._cursor, BLOCK):
+                for change in self._live.changes(self._cursor, BLOCK, skip=("contact",)):
                     self._cursor = change.cursor
                     self._apply(change)
                     self._changed(change)

@@ -34,6 +34,7 @@ class Router:
         self._node = node
         self._wake = Flag()
         self._own: dict[str, Contact] = {}
+        self._unwritten: dict[str, Waiting] = {}  # waits, and Redis does not know yet
         self._fresh: set[str] = set()  # entered since the last decision: why they wait is noted once
         self.reachable: dict[str, bool] = {}  # endpoint -> registered
 
@@ -48,8 +49,12 @@ class Router:
             self._wake.set()
 
     def enter(self, contact: Contact, waiting: Waiting) -> None:
-        """The contact waits from now on. Raises LiveError."""
-        self._node.live.enter(waiting)
+        """The contact waits from now on, also while Redis is away: then it is told later."""
+        try:
+            self._node.live.enter(waiting)
+        except LiveError as error:
+            log.warning("the queue is not written yet", contact=contact.id, error=str(error))
+            self._unwritten[contact.id] = waiting
         self._node.replica.put_waiting(waiting)
         self._own[contact.id] = contact
         self._fresh.add(contact.id)
@@ -57,6 +62,7 @@ class Router:
 
     def leave(self, contact: Contact) -> None:
         """The contact waits no longer (offered, gone, timed out)."""
+        self._unwritten.pop(contact.id, None)
         self._own.pop(contact.id, None)
         self._node.replica.drop_waiting(contact.id)
         try:
@@ -101,6 +107,10 @@ class Router:
             self._wake.wait(self._until_next())
             self._wake.clear()
             try:
+                for waiting in list(self._unwritten.values()):
+                    self._node.live.enter(waiting)
+                    self._unwritten.pop(waiting.contact_id, None)
+                    self._node.replica.put_waiting(waiting)
                 self._expire()
                 self._serve()
             except LiveError as error:
@@ -133,7 +143,10 @@ class Router:
         now = node.now()
         queue = node.queue(decision.queue)
         token = secrets.token_hex(8)
-        offered = replace(node.replica.waiting[contact.id], offered=decision.agent)
+        waiting = node.replica.waiting.get(contact.id)
+        if waiting is None:  # left while another one was reserved
+            return
+        offered = replace(waiting, offered=decision.agent)
         status = node.live.reserve(
             node.replica.agents[decision.agent],
             contact.id,

@@ -57,12 +57,14 @@ class Controller:
             "router": node.router.run,
             "replica": node.replica.follow,
             "journal": node.journal.run,
+            "saver": node.saver.run,
             "events": self._take_events,
             "commands": self._serve_commands,
             "heartbeat": self._beat,
         }
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
+        self._prepare_prompts()
         node.pbx.start(self._sink)
         log.info("controller started", node=node.name, site=node.configuration.version)
         self._stopped.wait()
@@ -86,9 +88,10 @@ class Controller:
         node.journal.close()
         node.greenlets.stop()
         try:
+            node.saver.flush()
             node.journal.flush()
         except LiveError as error:
-            log.warning("events stay in the spool", error=str(error))
+            log.warning("the last events stay in the spool", error=str(error))
         node.journal.release()
         log.info("controller stopped", node=node.name, contacts_left_running=len(node.contacts))
 
@@ -209,7 +212,7 @@ class Controller:
             conductor.run(first)
         except SUSPENDING as reason:
             log.warning("contact suspended", contact=contact.id, why=type(reason).__name__)
-            contact.save_quietly()
+            contact.save()
             if self._linked and not self._stopped.is_set():
                 self._reconcile_soon()
         finally:
@@ -241,8 +244,14 @@ class Controller:
 
     def _reload(self) -> None:
         self.node.configuration = self._load()
+        self._prepare_prompts()
         log.info("site loaded", version=self.node.configuration.version)
         self.node.router.wake()
+
+    def _prepare_prompts(self) -> None:
+        """Texts are synthesised before a caller has to wait for them."""
+        configuration = self.node.configuration
+        self.node.greenlets.spawn("prompts", configuration.prompts.prepare, list(configuration.flows.values()))
 
     def _serve_commands(self) -> None:
         Commands(self.node.live.redis).serve(

@@ -7,6 +7,7 @@ pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
 """
 
 import time
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from random import random
 from typing import Any
@@ -51,6 +52,14 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key',
 return 1
 """
 
+# Writes (or, with an empty value, removes) many live contacts at once and says so in the stream.
+_PUT_CONTACTS = """
+for i = 2, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'kind', 'contact', 'key', ARGV[i], 'value', ARGV[i + 1])
+end
+"""
+
 # The stream must hold the cursor's own entry, so that a reader can tell "nothing new" from "trimmed". The generation is
 # made when there is none: another one than before means that Redis has lost its data.
 _START = """
@@ -76,6 +85,7 @@ class Live:
         self._generation = f"{prefix}generation"
         self._swap_script = redis.register_script(_SWAP)
         self._put_script = redis.register_script(_PUT)
+        self._put_contacts_script = redis.register_script(_PUT_CONTACTS)
 
     # agents
 
@@ -201,6 +211,12 @@ class Live:
     def put_contact(self, contact: ContactNow) -> None:
         self._put(self._contacts, "contact", contact.contact_id, contact.to_json())
 
+    def put_contacts(self, contacts: Mapping[str, ContactNow | None]) -> None:
+        """Many at once, by contact id; None removes."""
+        pairs = [text for key, now in contacts.items() for text in (key, now.to_json() if now else "")]
+        with named_errors():
+            self._put_contacts_script(keys=[self._contacts, self._changes], args=[KEPT_CHANGES, *pairs])
+
     def drop_contact(self, contact_id: str) -> bool:
         """False when it was not there."""
         return self._put(self._contacts, "contact", contact_id, "", present=True)
@@ -234,9 +250,13 @@ class Live:
             generation,
         )
 
-    def changes(self, cursor: str, block_seconds: float = 1.0, count: int = 1000) -> list[Change]:
+    def changes(
+        self, cursor: str, block_seconds: float = 1.0, count: int = 1000, skip: Container[str] = ()
+    ) -> list[Change]:
         """What happened after `cursor`, oldest first; [] when nothing did within `block_seconds` (at most 60 % of the
-        connection's deadline). Raises Resync when entries after the cursor are lost: take a new snapshot."""
+        connection's deadline). Kinds in `skip`, and entries that cannot be understood (kind `malformed`), come without
+        a value, so that the reader's cursor passes them. Raises Resync when entries after the cursor are lost: take a
+        new snapshot."""
         block = int(max(0.001, min(block_seconds, longest_block(self.redis))) * 1000)
         with named_errors():
             pipe = self.redis.pipeline(transaction=False)
@@ -246,13 +266,15 @@ class Live:
         if not here:
             raise Resync(f"{self._changes} no longer holds {cursor}")
         entries = answer[0][1] if answer else []
-        return [change for entry in entries if (change := self._change(*entry)) is not None]
+        return [self._change(entry_id, fields, skip) for entry_id, fields in entries]
 
-    def _change(self, cursor: str, fields: dict[str, str]) -> Change | None:
+    def _change(self, cursor: str, fields: dict[str, str], skip: Container[str]) -> Change:
         try:
             kind, key, text = fields["kind"], fields["key"], fields["value"]
             value: Any = None
             match kind:
+                case _ if kind in skip:
+                    pass
                 case "agent":
                     value = read_agent(text) if text else None
                 case "waiting":
@@ -265,7 +287,7 @@ class Live:
                     value = text
         except (KeyError, ValueError, Malformed):
             self.malformed += 1
-            return None
+            return Change(cursor, "malformed", "", None)
         return Change(cursor, kind, key, value)
 
     def publish_site(self, version: int) -> None:

@@ -86,3 +86,17 @@ def test_sigterm_leaves_calls_alone(stack: Stack) -> None:
         assert call.wait(20).ended_by == "us"
         story = stack.ended("+33200000051")
     assert Kind.TALK_ENDED in kinds(story)
+
+
+def test_redis_that_loses_everything_is_filled_again_and_the_call_ends_well(stack: Stack) -> None:
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        first = stack.lab.dial("1000", caller="+33200000061", talk=6)
+        stack.wait_for("+33200000061", Kind.TALK_STARTED)
+        second = stack.lab.dial("1000", caller="+33200000062", talk=1, patience=60)
+        stack.wait_for("+33200000062", Kind.QUEUED)
+        stack.redis.flushall()
+        stack.agent_is("anna", AgentState.TALKING)
+        assert first.wait(20).served
+        assert second.wait(20).served, "still waiting, in its place"
+        assert stack.ended("+33200000062")[-1].data["outcome"] == "answered"

@@ -1,0 +1,53 @@
+"""Tells Redis where the contacts are: many at once, some milliseconds late, off the calls' own path.
+
+What lies there is for pages and for the controller that takes over. That one looks at the PBX first, so a record that is
+some milliseconds old costs nothing, while writing each at once would cost every call several round trips.
+"""
+
+import gevent
+import structlog
+from gevent.event import Event as Flag
+
+from contactcentre.live import ContactNow, Live, LiveError
+
+log = structlog.get_logger(__name__)
+
+GATHER = 0.01
+"""Seconds that changes are gathered before they are written."""
+
+RETRY = 1.0
+
+
+class Saver:
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._unsaved: dict[str, ContactNow | None] = {}
+        self._wake = Flag()
+
+    def put(self, contact_id: str, now: ContactNow | None) -> None:
+        """None: the contact has ended."""
+        self._unsaved[contact_id] = now
+        self._wake.set()
+
+    def run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            gevent.sleep(GATHER)
+            try:
+                self.flush()
+            except LiveError as error:
+                log.warning("contacts not saved", error=str(error), unsaved=len(self._unsaved))
+                gevent.sleep(RETRY)
+                self._wake.set()
+
+    def flush(self) -> None:
+        """Writes what is not written yet. Raises LiveError; then it is kept for the next time."""
+        taken, self._unsaved = self._unsaved, {}
+        if not taken:
+            return
+        try:
+            self._live.put_contacts(taken)
+        except LiveError:
+            self._unsaved = {**taken, **self._unsaved}
+            raise
