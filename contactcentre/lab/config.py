@@ -323,7 +323,7 @@ def write_base(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         d.spool / "tmp",
     ):
         made.mkdir(parents=True, exist_ok=True)
-    for private in (d.etc, d.spool, d.log, d.db):  # secrets, recordings, callers' numbers
+    for private in (d.etc, d.spool, d.log, d.db, d.run):  # secrets, recordings, callers' numbers
         private.chmod(0o700)
     for name, text in base_files(asterisk, d, ports, ari_secret).items():
         target = d.etc / name
