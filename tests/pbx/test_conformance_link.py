@@ -13,9 +13,11 @@ from contactcentre.pbx.events import (
     LinkLost,
     LinkUp,
     PlaybackEnded,
+    RecordingEnded,
 )
 from contactcentre.pbx.protocol import Channel
 from tests.pbx.bed import PATIENCE, Bed, Heard, told
+from tests.pbx.spectrum import seconds
 
 
 def test_a_cut_link_is_told_and_comes_back_and_calls_go_on(bed: Bed) -> None:
@@ -71,6 +73,61 @@ def test_who_hung_up_while_the_link_was_cut_has_ended_before_the_link_is_up(bed:
     assert stays.inbox.all == []
     stays.channel.answer()
     stays.inbox.next(Answered)
+
+
+def test_what_ended_while_the_link_was_cut_is_told_when_it_is_back(bed: Bed) -> None:
+    playing, recording, recorded = bed.arrive(), bed.arrive(tone=400), bed.arrive(tone=400)
+    for arrival in (playing, recording, recorded):
+        arrival.channel.answer()
+        arrival.inbox.next(Answered)
+    played, long, short = bed.name("play"), bed.name("voicemail"), bed.name("voicemail")
+    limits = {"max_silence": 0.0, "terminate_on": "", "beep": False}
+    tap = playing.channel.tap(bed.name("tap"))
+    playing.channel.play(played, ["tone:beep"])
+    recording.channel.record(long, max_seconds=60, **limits)
+    recorded.channel.record(short, max_seconds=1, **limits)
+    bed.pbx.stop()
+    gevent.sleep(1.5)  # in which prompt and short recording end
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    assert playing.inbox.next(PlaybackEnded).playback_id == played
+    ended = recorded.inbox.next(RecordingEnded)
+    assert (ended.name, ended.ok) == (short, True)
+    recording.inbox.nothing_for(0)
+    recording.channel.stop_recording(long)
+    assert recording.inbox.next(RecordingEnded).name == long
+    assert seconds(b"".join(bed.pbx.recording(tap.stop()["left"]))) > 1
+
+
+def test_a_tap_whose_channel_ended_while_the_link_was_cut_stops_at_once(bed: Bed) -> None:
+    arrival = bed.arrive(tone=400)
+    arrival.channel.answer()
+    arrival.call.until("answered")
+    tap = arrival.channel.tap(bed.name("tap"))
+    bed.pbx.stop()
+    arrival.call.hang_up()
+    arrival.call.wait(PATIENCE)
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    arrival.inbox.until(Ended)
+    with gevent.Timeout(1):
+        tap.stop()
+
+
+def test_a_tap_that_is_stopped_without_a_link_ends_when_it_is_back(bed: Bed) -> None:
+    arrival = bed.arrive(tone=400)
+    arrival.channel.answer()
+    arrival.call.until("answered")
+    tap = arrival.channel.tap(bed.name("tap"))
+    bed.pbx.stop()
+    with gevent.Timeout(6):
+        tap.stop()
+    assert bed.channels() == 3
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    with gevent.Timeout(PATIENCE):
+        while bed.channels() != 1:
+            gevent.sleep(0.02)
 
 
 def test_a_second_controller_takes_over_and_the_first_is_told_to_stop(bed: Bed) -> None:

@@ -19,7 +19,7 @@ from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event, Query, resource
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
-from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
+from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
     Cause,
     LinkLost,
@@ -29,6 +29,10 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory
 
+AFTERMATH = 2.0
+"""Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
+STOP_ATTEMPTS, STOP_AGAIN = 10, 0.03
+"""How often, and after how many seconds again, a playback is told to stop that goes on to its next part."""
 SWEEP = 0.5
 """Seconds between two looks for channels that left our hands without a word."""
 _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
@@ -55,6 +59,7 @@ class AsteriskPbx:
         self._sink: Callable[[NodeEvent], None] = _nobody
         self._stopped = Flag()
         self._held: list[NodeEvent] | None = []
+        self._look_again_at: float | None = None
         self._link = Connection(url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost)
         self.request = self._link.request
         self.legs = Legs(self._report)
@@ -123,15 +128,12 @@ class AsteriskPbx:
             # 409: it is there already, the request was repeated. Else: no such endpoint, or nowhere to reach it.
             if refused.status != 409:
                 self.legs.end(channel_id, time(), Cause.UNREACHABLE)
-        except (LinkDown, Deadline):
+        except BaseException:
             # It may ring or it may not. Should it be answered, it arrives as ("leg", contact_id).
             self.legs.drop(channel_id)
             self._try("DELETE", resource("channels", channel_id))
             raise
-        except BaseException:
-            self.legs.drop(channel_id)
-            self._try("DELETE", resource("channels", channel_id))
-            raise
+        leg.placed = True
         return channel
 
     def bridge(self, bridge_id: str) -> AsteriskBridge:
@@ -237,7 +239,16 @@ class AsteriskPbx:
         self.intake.take(event)
 
     def _stop_playback(self, playback_id: str) -> None:
-        self._try("DELETE", resource("playbacks", playback_id))
+        self._link.spawn(self._stop_persistently, playback_id)
+
+    def _stop_persistently(self, playback_id: str) -> None:
+        """Between two parts of a playback there is a moment in which it cannot be stopped either."""
+        for _ in range(STOP_ATTEMPTS):
+            with suppress(PbxError):
+                self.request("DELETE", resource("playbacks", playback_id))
+                return
+            if self._stopped.wait(STOP_AGAIN) or playback_id not in self.intake.stopping:
+                return
 
     def _try(self, method: str, path: str, query: Query | None = None) -> None:
         """Sends a request whose answer nobody waits for."""
@@ -248,7 +259,7 @@ class AsteriskPbx:
 
     def _set_up(self) -> None:
         """A link is there: say which events we want, find out what we missed, then tell LinkUp."""
-        bound = self.legs.ids()
+        bound = self.legs.placed()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")
         self.request(
@@ -257,7 +268,8 @@ class AsteriskPbx:
             body={"allowed": [{"type": kind} for kind in wanted], "disallowed": []},
         )
         if bound:
-            self._end_missing(bound)
+            self._catch_up(bound)
+            self._look_again_at = time() + AFTERMATH
         self.rooms.forget()
         self._look_at_endpoints()
         self._sink_safely(LinkUp(time()))
@@ -265,10 +277,26 @@ class AsteriskPbx:
         for event in held:
             self._sink_safely(event)
 
-    def _end_missing(self, bound: set[str]) -> None:
+    def _catch_up(self, bound: set[str]) -> None:
+        """Tells the ends that came while there was no link."""
         there = {channel["id"] for channel in self._link.over_http("GET", "channels")}
+        self.taps.linked(there)
         for channel_id in bound - there:
             self.intake.gone(channel_id, time(), Cause.UNKNOWN)
+        for channel_id, what in self.legs.running():
+            if what in self.intake.recordings:
+                if not self._is_there("recordings", "live", what):
+                    kept = self._is_there("recordings", "stored", what)
+                    self.intake.recording_ended(channel_id, time(), what, 0.0, kept)
+            elif not self._is_there("playbacks", what):
+                self.intake.playback_ended(channel_id, time(), what, True)
+
+    def _is_there(self, *segments: str) -> bool:
+        try:
+            self.request("GET", resource(*segments))
+        except Gone:
+            return False
+        return True
 
     def _lost(self, reason: str, replaced: bool) -> None:
         self._held = []
@@ -296,6 +324,10 @@ class AsteriskPbx:
     def _sweep(self) -> None:
         while not self._stopped.wait(SWEEP):
             now = time()
+            if self._look_again_at is not None and now > self._look_again_at:
+                self._look_again_at = None
+                with suppress(PbxError):
+                    self._catch_up(self.legs.placed())
             for leg in self.legs.overdue(now):
                 leg.released_at = now
                 self._settle(leg.id, leg.cause)

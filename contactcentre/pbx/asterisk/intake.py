@@ -60,7 +60,6 @@ class Intake:
     def lost(self) -> None:
         """The link is gone: what would be told over it is not told any more."""
         self.stopping.clear()
-        self.recordings.clear()
 
     def gone(self, channel_id: str, at: float, cause: Cause) -> None:
         self.rooms.ended(channel_id)
@@ -120,7 +119,7 @@ class Intake:
         if leg is None:
             self.taps.snoop_ended(channel_id)
             return
-        self.gone(channel_id, at, leg.reason(translate.cause(event["cause"]), at))
+        self.gone(channel_id, at, leg.reason(translate.cause(event["cause"]), time()))
 
     def _on_digit(self, event: Event, at: float) -> None:
         if (digit := event["digit"]) in translate.DIGITS:
@@ -135,9 +134,7 @@ class Intake:
         self.stopping.discard(playback["id"])
         target: str = playback["target_uri"]
         if target.startswith(_CHANNEL):
-            channel_id = target.removeprefix(_CHANNEL)
-            self.legs.done(channel_id, playback["id"])
-            self.legs.tell(PlaybackEnded(channel_id, at, playback["id"], playback["state"] == "done"))
+            self.playback_ended(target.removeprefix(_CHANNEL), at, playback["id"], playback["state"] == "done")
 
     def _on_recording_started(self, event: Event, at: float) -> None:
         self.taps.recording_started(event["recording"]["name"], at)
@@ -147,9 +144,16 @@ class Intake:
         name = recording["name"]
         if self.taps.recording_ended(name):
             return
-        self.recordings.pop(name, None)
         target: str = recording["target_uri"]
-        channel_id = target.removeprefix(_CHANNEL)
-        self.legs.done(channel_id, name)
+        seconds = float(recording.get("duration", 0))
         ok = event["type"] == "RecordingFinished"
-        self.legs.tell(RecordingEnded(channel_id, at, name, float(recording.get("duration", 0)), ok))
+        self.recording_ended(target.removeprefix(_CHANNEL), at, name, seconds, ok)
+
+    def playback_ended(self, channel_id: str, at: float, playback_id: str, ok: bool) -> None:
+        self.legs.done(channel_id, playback_id)
+        self.legs.tell(PlaybackEnded(channel_id, at, playback_id, ok))
+
+    def recording_ended(self, channel_id: str, at: float, name: str, seconds: float, ok: bool) -> None:
+        self.recordings.pop(name, None)
+        self.legs.done(channel_id, name)
+        self.legs.tell(RecordingEnded(channel_id, at, name, seconds, ok))

@@ -16,6 +16,7 @@ SETTLE = 1.0
 class Leg:
     id: str
     called: bool = False  # by us; it is in our hands only once it is answered
+    placed: bool = True  # False while the PBX has not yet said that it makes this leg
     inbox: Inbox | None = None
     kept: list[ChannelEvent] = field(default_factory=list)
     kept_until: float = 0.0
@@ -28,13 +29,13 @@ class Leg:
     cause: Cause = Cause.UNKNOWN  # of the hangup that is under way
     doing: set[str] = field(default_factory=set)  # playbacks and recordings that run on it
     recovered: bool = False  # found there, so that we cannot know what runs on it
-    deadline: float = 0.0  # until when a called leg may ring, by the PBX's clock
+    deadline: float = 0.0  # until when a called leg may ring, by our clock
 
-    def reason(self, cause: Cause, at: float) -> Cause:
+    def reason(self, cause: Cause, now: float) -> Cause:
         """Why it ended, when the PBX said `cause`. A plain BYE names none: then somebody hung up, as one does."""
         cause = cause or self.cause
         if self.called and not self.answered:
-            return Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and at >= self.deadline else cause
+            return Cause.NO_ANSWER if cause in (Cause.UNKNOWN, Cause.NORMAL) and now >= self.deadline else cause
         return cause or Cause.NORMAL
 
 
@@ -51,8 +52,9 @@ class Legs:
     def __contains__(self, channel_id: str) -> bool:
         return channel_id in self._legs
 
-    def ids(self) -> set[str]:
-        return set(self._legs)
+    def placed(self) -> set[str]:
+        """Channels that the PBX must know, unless they have ended."""
+        return {leg.id for leg in self._legs.values() if leg.placed and not leg.over}
 
     def get(self, channel_id: str) -> Leg | None:
         return self._legs.get(channel_id)
@@ -64,7 +66,7 @@ class Legs:
 
     def bind(self, channel_id: str, inbox: Inbox, *, called: bool = False) -> Leg:
         """Gives a channel its inbox and delivers what was kept."""
-        leg = self._legs.setdefault(channel_id, Leg(channel_id, called=called))
+        leg = self._legs.setdefault(channel_id, Leg(channel_id, called=called, placed=not called))
         leg.inbox = inbox
         kept, leg.kept = leg.kept, []
         if leg.over:
@@ -81,6 +83,10 @@ class Legs:
     def done(self, channel_id: str, what: str) -> None:
         if (leg := self._legs.get(channel_id)) is not None:
             leg.doing.discard(what)
+
+    def running(self) -> list[tuple[str, str]]:
+        """(channel, playback or recording) of all that runs."""
+        return [(leg.id, what) for leg in self._legs.values() for what in leg.doing]
 
     def busy(self, channel_id: str) -> bool:
         """May something run on the channel that keeps its thread in the PBX occupied?"""
@@ -138,7 +144,7 @@ class Legs:
         elif not leg.hanging_up:
             leg.released_at = now
         elif not leg.called:
-            self.end(channel_id, at, leg.reason(leg.cause, at))
+            self.end(channel_id, at, leg.reason(leg.cause, now))
 
     def leave(self, channel_id: str, at: float) -> None:
         self._finish(Left(channel_id, at))

@@ -4,7 +4,7 @@ A channel in a bridge cannot be recorded itself (409), a snoop channel can, but 
 snoops are tools of the driver: their events end here and no controller sees them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -53,6 +53,7 @@ class Taps:
         self._app, self._send = app, send
         self._snoops: dict[str, _Snoop] = {}
         self._recordings: dict[str, _Snoop] = {}
+        self._to_hang_up: set[str] = set()
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -80,7 +81,8 @@ class Taps:
     def stop(self, tap: AsteriskTap) -> Mapping[str, str]:
         """Returns when both files are complete; if the link is cut meanwhile, the PBX completes them alone."""
         running = [snoop for side in SIDES if (snoop := self._recordings.get(tap.name(side))) is not None]
-        self._hang_up(tap)
+        if not self._hang_up(tap):
+            running = []
         for snoop in running:
             if not snoop.finished.wait(REQUEST_DEADLINE):
                 self._recordings.pop(snoop.recording, None)
@@ -126,7 +128,8 @@ class Taps:
         for pending in sent:
             pending.wait()
 
-    def _hang_up(self, tap: AsteriskTap) -> None:
+    def _hang_up(self, tap: AsteriskTap) -> bool:
+        """False without a link; then it is done when the link is back."""
         sent = []
         for side in SIDES:
             snoop = self._snoops.pop(tap.name(side), None)
@@ -135,10 +138,11 @@ class Taps:
             try:
                 sent.append(self._send("DELETE", resource("channels", tap.name(side))))
             except LinkDown:
-                continue
+                self._to_hang_up.add(tap.name(side))
         for pending in sent:
-            with suppress(Gone, LinkDown):
+            with suppress(PbxError):
                 pending.wait()
+        return self._to_hang_up.isdisjoint(tap.name(side) for side in SIDES)
 
     # -- events, called by the reader ------------------------------------------------------------------------------
 
@@ -165,9 +169,20 @@ class Taps:
         return True
 
     def lost(self, error: PbxError) -> None:
-        """The link is gone: nobody shall wait for a StasisStart that we cannot hear."""
+        """The link is gone: nobody shall wait for what we cannot hear."""
         for snoop in self._snoops.values():
             if not snoop.ready.ready():
                 snoop.ready.set_exception(error)
         for snoop in self._recordings.values():
             snoop.finished.set()
+            snoop.finished = Flag()
+
+    def linked(self, there: Container[str]) -> None:
+        """The link is back; `there` are the channels that are. What ended meanwhile has ended."""
+        for name in [name for name in self._recordings if name not in there]:
+            self.snoop_ended(name)
+            self.recording_ended(name)
+        for name in self._to_hang_up:
+            with suppress(LinkDown):
+                self._send("DELETE", resource("channels", name))
+        self._to_hang_up.clear()
