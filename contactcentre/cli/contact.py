@@ -25,6 +25,8 @@ _TIMES = {
 """Fields of history's records that are times; all other numbers are seconds or counts."""
 SHORT = 18
 """Characters of an id that tables show: its time and some chance, enough for `show` and `why`."""
+BLINK = 0.1
+"""Seconds; parts of a contact's time shorter than this are not worth a line (JSON has them)."""
 _COLOURS = {"answered": "green", "abandoned": "red", "lost": "bold red", "": "cyan"}
 
 
@@ -172,6 +174,8 @@ def _parts(history: ContactHistory, clock: Clock) -> None:
     for column in ("from", "part", "lasting", "queue", "agent"):
         parts.add_column(column)
     for part in history.segments:
+        if part.ended is not None and part.ended - part.started < BLINK:
+            continue
         lasting = "goes on" if part.ended is None else seconds(part.ended - part.started)
         parts.add_row(
             clock.time(part.started), part.kind.replace("_", " "), lasting, said(part.queue), said(part.agent)

@@ -10,14 +10,14 @@ import click
 from rich.table import Table
 
 from contactcentre.cli.contact import console, plain, said
-from contactcentre.cli.context import open_store
+from contactcentre.cli.context import open_services, open_store
 from contactcentre.cli.moments import MOMENT, Clock, seconds
 from contactcentre.cli.provisioning import json_option, print_json
 from contactcentre.domain.contacts import Recording
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.store.history import MAX_PAGE
-from contactcentre.tasks.keeping import stored_file
+from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, stored_file
 from contactcentre.web.permissions import Permission, granted
 
 
@@ -106,6 +106,33 @@ def export(recording: str, user: str, output: Path | None) -> None:
         ):
             shutil.copyfileobj(file, out)
     click.echo(f"{target} ({seconds(found.seconds)}, sha256 {found.sha256})")
+
+
+@command.command("retry")
+@click.argument("recording", required=False)
+@click.option("--failed", "all_failed", is_flag=True, help="All that failed and whose files the PBX may still have.")
+def retry(recording: str | None, all_failed: bool) -> None:
+    """Ask the worker to assemble a RECORDING that failed once more, after the cause is mended."""
+    from contactcentre.tasks.app import assemble_soon, connect_broker
+
+    if bool(recording) is all_failed:
+        raise click.UsageError("name one recording, or give --failed")
+    with open_services() as services, Store(services.database_url) as store:
+        store.migrate()
+        chosen = (
+            store.failed_recordings(time.time() - FAILED_KEPT_SECONDS) if all_failed else [_failed(store, recording)]
+        )
+        connect_broker(services.celery_url)
+        for one in chosen:
+            assemble_soon(one)
+    click.echo(f"{len(chosen)} handed to the worker")
+
+
+def _failed(store: Store, recording: str | None) -> str:
+    _, found = store.recording(recording or "")
+    if found.state not in ("failed", "ended"):
+        raise NoFile(f"recording {found.id} is {found.state}: there is nothing to retry")
+    return found.id
 
 
 def _check(store: Store, name: str, recording: str) -> None:

@@ -1,5 +1,6 @@
 """Do what may take long: assemble recordings, delete them when their time is over."""
 
+import logging
 import warnings
 
 import click
@@ -27,6 +28,8 @@ def command(processes: int, beat: bool) -> None:
     logs.configure(settings.log_level, settings.log_format, process="worker", node=settings.node)
     # it warns of pickle under root; our tasks take JSON and nothing else
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    for chatty in ("celery.worker.strategy", "celery.app.trace"):  # each task twice; ours say what came of it
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     setup_logging.connect(lambda **_: None, weak=False)  # ours are configured
     with open_services(settings) as services:
         with Store(services.database_url) as store:

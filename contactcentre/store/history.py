@@ -206,6 +206,18 @@ class History(Database):
         with self._begin() as connection:
             return [str(id) for id in connection.scalars(statement)]
 
+    def failed_recordings(self, since: float, limit: int = MAX_PAGE) -> list[str]:
+        """Ids of recordings that failed since then and were not stored after all."""
+        columns = tables.recording.c
+        statement = (
+            sa.select(columns.id)
+            .where(columns.failed_at >= since, columns.stored_at.is_(None), columns.deleted_at.is_(None))
+            .order_by(columns.failed_at)
+            .limit(limit)
+        )
+        with self._begin() as connection:
+            return [str(id) for id in connection.scalars(statement)]
+
     def expired_recordings(
         self, days: Mapping[str, float], default_days: float, now: float, limit: int = MAX_PAGE
     ) -> list[tuple[str, Recording]]:

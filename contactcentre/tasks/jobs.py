@@ -20,7 +20,7 @@ from contactcentre.store import NoSuchRecording, Store, StoreUnavailable
 from contactcentre.tasks.app import ASSEMBLE, REASSEMBLE, RETENTION, SWEEP, assemble_soon
 from contactcentre.tasks.audio import BadAudio, NotReady
 from contactcentre.tasks.keeping import Keeper
-from contactcentre.tasks.pbx_files import BadName, pbx_files
+from contactcentre.tasks.pbx_files import BadName, PbxAway, pbx_files
 
 RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
 """Pauses between the tries to assemble a recording; the PBX closes its files some moments after the call's
@@ -106,7 +106,7 @@ def assemble(task: "Task[..., None]", recording: str) -> None:
             try:
                 made = keeper.store_recording(contact_id, found, last_try=last)
             except (NotReady, OSError) as error:
-                if not last:
+                if not last or isinstance(error, PbxAway):
                     raise
                 keeper.failed(contact_id, recording, str(error))
                 return

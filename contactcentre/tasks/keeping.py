@@ -13,7 +13,7 @@ from contactcentre.domain.events import AFTERWARDS, Event, Kind
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import Assembled, BadAudio, NotReady, Side, assemble, describe
-from contactcentre.tasks.pbx_files import SUFFIX, BadName, PbxFiles, checked
+from contactcentre.tasks.pbx_files import SUFFIX, BadName, PbxAway, PbxFiles, checked
 
 FAILED_KEPT_SECONDS = 7 * 86400
 """For so long the PBX's files of a recording that could not be assembled stay there for a person to look at.
@@ -45,8 +45,9 @@ class Keeper:
         """Assembles a recording, and notes the fact; doing it again is harmless. None when there is nothing
         left to do.
 
-        Raises NotReady when the PBX's files are not complete yet. On the last try it makes do with what is
-        there: a side that is missing is silent and noted as a failure too. Raises BadAudio, BadName, OSError.
+        Raises NotReady when the PBX's files are not complete yet, PbxAway when nobody can tell. On the last
+        try it makes do with what is there: a side that is missing is silent and noted as a failure too.
+        Raises BadAudio, BadName, OSError.
         """
         if recording.deleted_at is not None:
             return None
@@ -93,7 +94,7 @@ class Keeper:
     def _sides(self, recording: Recording, names: dict[str, str], last_try: bool) -> tuple[list[Side], str]:
         """The sides to assemble, left (the customer) before right (the agent), and what is lacking, in words."""
         if self.pbx is None:
-            raise NotReady("the PBX's recordings cannot be reached from here: set CONTACTCENTRE_PBX_RECORDINGS_DIR")
+            raise PbxAway("the PBX's recordings cannot be reached from here: set CONTACTCENTRE_PBX_RECORDINGS_DIR")
         if not names:
             raise BadAudio("no files are known of it")
         paths = {side: self.pbx.get(name) for side, name in names.items()}

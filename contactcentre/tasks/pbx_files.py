@@ -33,8 +33,12 @@ def checked(name: str) -> str:
     return name
 
 
+class PbxAway(NotReady):
+    """The PBX's files cannot be reached at the moment: they are not known to be missing."""
+
+
 class PbxFiles(Protocol):
-    """Raises BadName, OSError; what cannot be reached at the moment is NotReady."""
+    """Raises PbxAway, BadName, OSError."""
 
     def get(self, name: str) -> Path | None:
         """A file here with its content; None when the PBX does not have it (yet)."""
@@ -83,7 +87,7 @@ class AriFiles:
             if answer.status == 404:
                 return None
             if answer.status != 200:
-                raise NotReady(f"the PBX answers {answer.status} to the question for recording {name}")
+                raise PbxAway(f"the PBX answers {answer.status} to the question for recording {name}")
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("wb") as file:
                 path.chmod(0o600)
@@ -91,7 +95,7 @@ class AriFiles:
                     file.write(chunk)
         except urllib3.exceptions.HTTPError as error:
             path.unlink(missing_ok=True)
-            raise NotReady(f"recording {name} did not come from the PBX: {error}") from error
+            raise PbxAway(f"recording {name} did not come from the PBX: {error}") from error
         finally:
             answer.release_conn()
         return path
@@ -100,7 +104,7 @@ class AriFiles:
         (self._scratch / f"{checked(name)}{SUFFIX}").unlink(missing_ok=True)
         answer = self._ask("DELETE", name)
         if answer.status not in (200, 204, 404):
-            raise NotReady(f"the PBX answers {answer.status} to the wish to delete recording {name}")
+            raise PbxAway(f"the PBX answers {answer.status} to the wish to delete recording {name}")
 
     def names(self) -> Iterator[str]:
         for stored in self._ask("GET", "").json():
@@ -111,7 +115,7 @@ class AriFiles:
         try:
             return self._http.request(method, f"{self._base}/{path}".rstrip("/"), preload_content=not stream)
         except urllib3.exceptions.HTTPError as error:
-            raise NotReady(f"the PBX cannot be asked for recordings: {error}") from error
+            raise PbxAway(f"the PBX cannot be asked for recordings: {error}") from error
 
 
 def pbx_files(settings: Settings, scratch: Path) -> PbxFiles | None:

@@ -8,7 +8,7 @@ from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import NotReady
 from contactcentre.tasks.keeping import STALE_SECONDS, Keeper, stored_file
-from contactcentre.tasks.pbx_files import BadName, LocalFiles
+from contactcentre.tasks.pbx_files import BadName, LocalFiles, PbxAway
 from tests.store.calls import DAY, Call, recorded_call
 from tests.tasks.waves import channels, power, tone
 
@@ -109,7 +109,7 @@ def test_a_file_name_from_a_fact_cannot_lead_out_of_the_directory(keeper: Keeper
 def test_without_the_pbxs_directory_the_reason_names_the_setting(keeper: Keeper) -> None:
     ended(keeper, "r1", "left", "right")
     contact_id, found = keeper.store.recording("r1")
-    with pytest.raises(NotReady, match="CONTACTCENTRE_PBX_RECORDINGS_DIR"):
+    with pytest.raises(PbxAway, match="CONTACTCENTRE_PBX_RECORDINGS_DIR"):
         Keeper(keeper.store, keeper.facts, keeper.recordings, None).store_recording(contact_id, found)
 
 

@@ -5,8 +5,7 @@ from pydantic import SecretStr
 
 from contactcentre.lab import Lab, LabInfo
 from contactcentre.settings import Settings
-from contactcentre.tasks.audio import NotReady
-from contactcentre.tasks.pbx_files import AriFiles, BadName, LocalFiles, PbxFiles, pbx_files
+from contactcentre.tasks.pbx_files import AriFiles, BadName, LocalFiles, PbxAway, PbxFiles, pbx_files
 from tests.tasks.waves import tone
 
 
@@ -52,9 +51,9 @@ def test_a_name_that_leads_elsewhere_is_refused(files: tuple[PbxFiles, Path], na
 
 
 def test_a_pbx_that_is_away_or_refuses_us_means_later(asterisk: LabInfo, tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="cannot be asked"):
+    with pytest.raises(PbxAway, match="cannot be asked"):
         AriFiles("http://127.0.0.1:1", "x", "y", tmp_path).get("name")
-    with pytest.raises(NotReady, match="401"):
+    with pytest.raises(PbxAway, match="401"):
         AriFiles(asterisk.ari_url, "x", "y", tmp_path).get("name")
 
 
