@@ -39,7 +39,9 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.NODE:
             return f"Flow {data['flow']}: {data['node']} ({data['type']})", (), "ivr"
         case Kind.CHOSE:
-            return f"{data['node']}: {data['choice']}", (), "ivr"
+            key = str(data["choice"])
+            pressed = key.isascii() and len(key) == 1 and (key.isdigit() or key in "*#")
+            return f"Pressed {key} at {data['node']}" if pressed else f"{data['node']}: {_words(key)}", (), "ivr"
         case Kind.SET:
             return f"{data['name']} = {data['value']}", (), ""
         case Kind.QUEUED:

@@ -164,7 +164,8 @@ def _try(name: str) -> None:
     keeper, address = limiter().limiter, address_of(request)
     for limit, key in ((PER_ADDRESS, ("sign-in", address)), (PER_NAME, ("sign-in", name, address))):
         if not keeper.hit(limit, *key):
-            raise TooManyTries(f"At most {limit}. Wait until then.")
+            seconds = max(1, round(keeper.get_window_stats(limit, *key).reset_time - time.time()))
+            raise TooManyTries(f"At most {limit}. Try again in {seconds} seconds.")
 
 
 def _succeeded(name: str) -> None:
