@@ -75,6 +75,7 @@ def main() -> None:
         with stage(Path(directory), TALK, print, site(), ring=(0.3, 0.3)) as here:
             asterisk = here.lab.info().pid
             controller = here.supervisor.status()["controller"]["pid"]
+            here.lab.calls([CallPlan("1000", caller=f"+3360{n:05}", talk=1.0, patience=40) for n in range(20)], rate=10)
             ours = run(here, here.phones, "+3361", {"asterisk": asterisk, "controller": controller})
             print("ours     ", ours)
             here.supervisor.stop()

@@ -1,5 +1,6 @@
 """What the parts of one controller share."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -98,10 +99,8 @@ class Node:
 
     def hang_up(self, channel_id: str) -> None:
         """Ends a channel whatever its state; one that is gone is no error."""
-        try:
+        with contextlib.suppress(Gone):
             self.pbx.adopt(channel_id, lambda event: None).hangup()
-        except Gone:
-            pass
 
     def release_agent(self, contact: "Contact") -> None:
         """Frees the agent that still holds this contact, without wrap-up."""

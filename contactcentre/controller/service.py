@@ -1,14 +1,19 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
+import contextlib
+import gc
 import json
 import os
 import resource
+import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import structlog
+from gevent import subprocess
 from gevent.event import Event as Flag
 from gevent.queue import Queue
 
@@ -24,10 +29,12 @@ from contactcentre.live import Change, CommandFailed, Commands, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import Gone, PbxError
 from contactcentre.pbx.events import Arrived, Cause, EndpointChanged, LinkLost, LinkUp, NodeEvent
+from contactcentre.processes import bind_to_parent
 
 log = structlog.get_logger(__name__)
 
 ARRIVALS_LIMIT = 10_000
+PREPARE_DEADLINE = 300.0
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
 
@@ -65,6 +72,10 @@ class Controller:
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
         self._prepare_prompts()
+        # What lives as long as the process is not to be looked through again and again while calls wait.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         node.pbx.start(self._sink)
         log.info("controller started", node=node.name, site=node.configuration.version)
         self._stopped.wait()
@@ -191,10 +202,8 @@ class Controller:
 
     def _reject(self, contact: Contact) -> None:
         log.warning("unknown number dialled", contact=contact.id, did=printable(contact.now.did))
-        try:
+        with contextlib.suppress(Gone):
             contact.caller.hangup(Cause.UNALLOCATED)
-        except Gone:
-            pass
         contact.emit(Kind.LEG_ENDED, leg=contact.caller.id, cause=int(Cause.UNALLOCATED))
         contact.emit(Kind.ENDED, outcome=Outcome.REJECTED.value, by="system", cause=int(Cause.UNALLOCATED))
 
@@ -249,9 +258,8 @@ class Controller:
         self.node.router.wake()
 
     def _prepare_prompts(self) -> None:
-        """Texts are synthesised before a caller has to wait for them."""
-        configuration = self.node.configuration
-        self.node.greenlets.spawn("prompts", configuration.prompts.prepare, list(configuration.flows.values()))
+        """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
+        self.node.greenlets.spawn("prompts", _run_prepare)
 
     def _serve_commands(self) -> None:
         Commands(self.node.live.redis).serve(
@@ -294,3 +302,14 @@ class Controller:
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
             "rss_kb": usage.ru_maxrss,
         }
+
+
+def _run_prepare() -> None:
+    command = [sys.executable, "-m", "contactcentre", "prompts", "prepare"]
+    done = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=bind_to_parent(signal.SIGTERM))
+    try:
+        if done.wait(PREPARE_DEADLINE):
+            log.warning("not all prompts could be prepared", exit_code=done.returncode)
+    finally:
+        if done.poll() is None:
+            done.terminate()
