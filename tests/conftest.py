@@ -4,4 +4,4 @@ from gevent import monkey
 
 monkey.patch_all()
 
-pytest_plugins = ["tests.plugins.lab", "tests.plugins.services"]
+pytest_plugins = ["tests.plugins.lab", "tests.plugins.ports", "tests.plugins.services"]

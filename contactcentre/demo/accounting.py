@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contactcentre.store import Store
 
 WAV_HEADER = 44
+_NO_CONTACT = "is no contact"
 HEARD_FOR_CERTAIN = 1.0
 """Seconds of talk after which both ends must agree that there was one."""
 
@@ -55,7 +56,7 @@ def account(calls: Sequence[CallResult], store: "Store", recordings_dir: Path, s
         "offered": total.offered,
         "answered": total.answered,
         "abandoned": total.abandoned,
-        "lost": outcomes[Outcome.LOST] + sum(text.startswith("lost") for text in problems),
+        "lost": outcomes[Outcome.LOST] + sum(text.endswith(_NO_CONTACT) for text in problems),
         "recordings": sum(
             bool(one.stored_at) for history in histories for one in history.recordings if one.kind == "call"
         ),
@@ -101,7 +102,7 @@ def _unaccounted(calls: Iterable[CallResult], histories: Iterable[ContactHistory
         found = by_caller.pop(call.caller, [])
         name = f"the call of {call.caller}"
         if not found:
-            yield f"lost: {name} ({call.outcome}, SIP {call.status}) is no contact"
+            yield f"lost: {name} ({call.outcome}, SIP {call.status}) {_NO_CONTACT}"
             continue
         if len(found) > 1:
             yield f"{name} is {len(found)} contacts"

@@ -71,11 +71,11 @@ def stage(
         raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
     _only_ours(state_dir)
     with contextlib.ExitStack() as stack:
-        settings = Settings(web_port=_port(Settings().web_port)).prepare()
+        Settings().prepare()
         write = stack.enter_context(only_one(state_dir))
         say("Starting the lab's Asterisk (the first time it is fetched)")
         lab = stack.enter_context(_lab(state_dir / "lab"))
-        settings = Settings(web_port=settings.web_port)
+        settings = Settings()
         say("Starting PostgreSQL and Redis")
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
@@ -85,6 +85,7 @@ def stage(
         say("Provisioning " + ("dialplans/sites/example.yaml" if wanted is None else "the site"))
         site = _provision(settings, lab, store, wanted or _example())
         say("Starting controller, recorder, worker and web")
+        settings = settings.model_copy(update={"web_port": _port(settings.web_port)})
         log = state_dir / "demo.log"
         file = stack.enter_context(log.open("a", buffering=1))
         supervisor = supervise(settings, lambda name, line: print(f"{name:10} | {line}", file=file), write)

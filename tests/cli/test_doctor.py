@@ -1,0 +1,116 @@
+"""doctor, against a real Asterisk, PostgreSQL and Redis, in good health and with one thing wrong at a time."""
+
+import json
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from contactcentre.cli import examine, group
+from contactcentre.lab import Lab
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+
+Findings = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def doctor(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, Findings]]:
+    def ask() -> tuple[int, Findings]:
+        status = group.run(["doctor", "--json"])
+        return status, {one["subject"]: one for one in json.loads(capsys.readouterr().out)}
+
+    return ask
+
+
+@pytest.fixture
+def pbx(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    info = lab.info()
+    monkeypatch.setenv("CONTACTCENTRE_ARI_URL", info.ari_url)
+    monkeypatch.setenv("CONTACTCENTRE_ARI_USER", info.ari_user)
+    monkeypatch.setenv("CONTACTCENTRE_ARI_SECRET", info.ari_secret)
+    return lab
+
+
+def test_a_healthy_installation_has_nothing_to_repair(
+    pbx: Lab, doctor: Callable[[], tuple[int, Findings]], database_url: str
+) -> None:
+    with Store(database_url) as store:
+        store.migrate()
+    status, found = doctor()
+    assert [one for one in found.values() if one["level"] == "fail"] == []
+    assert status == 0
+    for subject in ("pbx version", "ari rights", "sounds", "redis", "postgresql", "schema", "recordings", "disk"):
+        assert found[subject]["level"] == "ok", found[subject]
+    for clock in ("PBX", "Redis", "PostgreSQL"):
+        assert any(name.startswith("clock") and clock in name for name in found)
+    assert "contactcentre up" in found["controller"]["advice"]
+    assert all(one["advice"] for one in found.values() if one["level"] != "ok")
+
+
+def test_without_a_pbx_it_says_which_settings_name_one(doctor: Callable[[], tuple[int, Findings]]) -> None:
+    status, found = doctor()
+    assert status == 1
+    assert "CONTACTCENTRE_ARI_URL" in found["pbx"]["advice"]
+
+
+def test_a_wrong_secret_is_told_from_a_dead_pbx(
+    pbx: Lab, doctor: Callable[[], tuple[int, Findings]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTCENTRE_ARI_SECRET", "wrong")
+    status, found = doctor()
+    assert status == 1
+    assert "user or secret is wrong" in found["pbx"]["advice"]
+    monkeypatch.setenv("CONTACTCENTRE_ARI_URL", "http://127.0.0.1:9")
+    status, found = doctor()
+    assert status == 1
+    assert "cannot be reached" in found["pbx"]["text"]
+
+
+def test_a_redis_and_a_postgresql_that_are_away_are_findings_and_not_crashes(
+    doctor: Callable[[], tuple[int, Findings]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:s3cret@127.0.0.1:9/0")
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://me:s3cret@127.0.0.1:9/x")
+    status, found = doctor()
+    assert status == 1
+    assert found["redis"]["level"] == found["postgresql"]["level"] == "fail"
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_recordings_that_others_can_read_are_a_failure(
+    settings: Settings, doctor: Callable[[], tuple[int, Findings]]
+) -> None:
+    settings.recordings_dir.chmod(0o755)
+    status, found = doctor()
+    assert status == 1
+    assert found["recordings"]["advice"] == f"chmod 700 {settings.recordings_dir}"
+
+
+def test_a_taken_port_is_told(doctor: Callable[[], tuple[int, Findings]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(other.getsockname()[1]))
+        _, found = doctor()
+    assert found["dashboard"]["level"] == "warn"
+    assert "CONTACTCENTRE_WEB_PORT" in found["dashboard"]["advice"]
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0.4, "ok"), (-5.0, "warn"), (31.0, "fail")])
+def test_clocks_that_differ_are_judged_by_how_much(seconds: float, level: str) -> None:
+    assert examine.judged("clock", seconds, "the PBX's").level == level
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("22.10.1~dfsg", "ok"),
+        ("20.4.0", "ok"),
+        ("certified/20.7-cert2", "ok"),
+        ("18.26.4", "warn"),
+        ("16.2.1", "fail"),
+        ("GIT-master", "warn"),
+    ],
+)
+def test_versions_of_asterisk_are_judged(version: str, level: str) -> None:
+    (finding,) = examine._asterisk(version)
+    assert finding.level == level
