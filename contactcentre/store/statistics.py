@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from contactcentre.domain import metrics
 from contactcentre.domain.events import LeftQueue
@@ -119,17 +119,20 @@ class Statistics(Sites):
     def agent_times(self, since: float, until: float) -> dict[str, AgentTime]:
         """Each agent's seconds by state, and calls, in [since, until): for occupancy, utilisation and day
         totals."""
+        _, site = self.site()
         fact = tables.agent_event.c
-        columns = (fact.agent, fact.at, fact.version, fact.state, fact.reason)
-        before = (
-            sa.select(*columns)
-            .where(fact.at < since)
-            .ext(distinct_on(fact.agent))
-            .order_by(fact.agent, fact.at.desc(), fact.version.desc())
-            .subquery()
+        within = sa.select(fact.agent, fact.at, fact.version, fact.state, fact.reason)
+        within = within.where(fact.at >= since, fact.at < until)
+        known = sa.select(sa.func.unnest(sa.literal(list(site.agents) if site else [], ARRAY(sa.Text))).label("agent"))
+        names = sa.union(known, within.with_only_columns(fact.agent)).subquery()
+        before = (  # one step into the index for each agent, however long the history
+            sa.select(fact.agent, fact.at, fact.version, fact.state, fact.reason)
+            .where(fact.agent == names.c.agent, fact.at < since)
+            .order_by(fact.at.desc(), fact.version.desc())
+            .limit(1)
+            .lateral()
         )
-        within = sa.select(*columns).where(fact.at >= since, fact.at < until)
-        both = sa.union_all(sa.select(before), within).subquery()
+        both = sa.union_all(sa.select(before).select_from(names.join(before, sa.true())), within).subquery()
         statement = sa.select(both.c.agent, both.c.at, both.c.state, both.c.reason).order_by(
             both.c.agent, both.c.at, both.c.version
         )

@@ -79,7 +79,7 @@ agent_event = sa.Table(
     "agent_event",
     metadata,
     _text("agent", primary_key=True),
-    _time("at", nullable=False, primary_key=True),
+    _time("at", nullable=False, primary_key=True, index=True),
     sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
     _text("state"),
     _text("reason"),

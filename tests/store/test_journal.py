@@ -6,6 +6,7 @@ import pytest
 
 from contactcentre.domain.contacts import fold
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
+from contactcentre.domain.site import Agent, Site
 from contactcentre.store import Store
 from tests.store.calls import DAY, Call, answered
 
@@ -145,6 +146,9 @@ def test_agent_facts_are_written_once_and_tell_where_the_time_went(store: Store)
     ]
     assert store.record([], facts).written == 6
     assert store.record([], facts).repeated == 6
+    store.save_site(Site(agents={"alice": Agent(), "idle": Agent()}), "test")
+    assert store.agent_times(DAY + 450, DAY + 460)["alice"].paused == {"lunch": 10}
+    assert "idle" not in store.agent_times(DAY, DAY + 1000)
     time = store.agent_times(DAY + 50, DAY + 1000)["alice"]
     assert (time.available, time.offered, time.talking, time.wrap_up) == (50, 100, 100, 100)
     assert time.paused == {"lunch": 100}

@@ -13,11 +13,12 @@ import pytest
 from redis import Redis
 
 from contactcentre.cli import group
+from contactcentre.domain.site import Queue, Site
 from contactcentre.embedded import Services
 from contactcentre.live import connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
-from contactcentre.tasks.app import REASSEMBLE, app, assemble_soon, connect_broker
+from contactcentre.tasks.app import REASSEMBLE, RETENTION, app, assemble_soon, connect_broker
 from contactcentre.tasks.recorder import Recorder
 from tests.store.calls import recorded_call
 from tests.tasks.waves import channels, power, tone
@@ -110,6 +111,23 @@ def test_what_is_no_sound_is_a_recorded_failure_that_can_be_tried_again(
             tone(pbx / f"bad-{side}.wav", 440, 1)  # somebody has mended it
         assert group.run(["recording", "retry", "--failed"]) == 0
         until(recorder, lambda: state(store, "bad") == "stored")
+
+
+def test_the_nightly_job_deletes_what_its_queue_keeps_no_longer(
+    settings: Settings, store: Store, recorder: Recorder, redis: "Redis", pbx: Path
+) -> None:
+    store.save_site(Site(queues={"support": Queue(retention_days=1)}), "test")
+    for recording, age in (("old", 2), ("new", 0.5)):
+        for event in recorded_call(recording, time.time() - age * 86400).events:
+            redis.xadd("cc:events", {"event": event.to_json()})
+        for side in ("left", "right"):
+            tone(pbx / f"{recording}-{side}.wav", 440, 1)
+    with worker(settings):
+        until(recorder, lambda: state(store, "old") == state(store, "new") == "stored")
+        app.send_task(RETENTION, ignore_result=True)  # what beat does at night
+        until(recorder, lambda: state(store, "old") == "deleted")
+    assert [path.stem for path in settings.recordings_dir.rglob("*.wav")] == ["new"]
+    assert store.audit_entries(subject="old")[0].action == "recording.delete"
 
 
 def test_killed_with_a_task_in_its_hands_it_leaves_no_process_and_no_recording_behind(

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agent", "at", "version", name="pk_agent_event"),
         comment="at is in the key: versions start again when Redis has lost everything",
     )
+    op.create_index("ix_agent_event_at", "agent_event", ["at"], unique=False)
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
