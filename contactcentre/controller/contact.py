@@ -106,7 +106,7 @@ class Contact:
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
     def post(self, message: Message) -> None:
-        """Never blocks. A full inbox drops digits; anything else that finds it full ends the contact's wait for digits."""
+        """Never blocks. A full inbox drops a digit; anything else that finds it full takes the place of the oldest."""
         try:
             self._inbox.put_nowait(message)
         except gevent.queue.Full:
@@ -173,7 +173,7 @@ class Contact:
                 log.info("bridge not destroyed", contact=self.id, error=str(error))
 
     def new_id(self, kind: str) -> str:
-        """An id for a leg (`a`), playback (`p`) or bridge of ours, unique also after a restart (the events have counted)."""
+        """An id for a leg (`a`, `t`) or playback (`p`), unique also after a restart: the events have counted on."""
         return f"{self.id}.{kind}{self.seq}-{next(self._serial)}"
 
     @property

@@ -1,6 +1,6 @@
 """This controller's own picture of who is free and who waits, kept up to date from the stream of changes in Redis.
 
-Decisions are made on it without a round trip; the compare-and-set of the reservation catches the cases where it is behind.
+Decisions are made on it without a round trip; the compare-and-set of the reservation catches what it has not seen yet.
 """
 
 from collections.abc import Callable

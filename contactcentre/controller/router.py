@@ -1,8 +1,8 @@
 """Decides who gets whom, reserves the agent, and hands the reservation to the contact.
 
-Every controller decides over all waiting contacts and all free agents, by the same rules (`domain.routing`), and then
-acts only for the contacts that are its own. So queues span nodes with no leader; the atomic reservation in Redis settles
-what two replicas saw differently.
+Every controller decides over all waiting contacts and all free agents, by the same rules (`domain.routing`), and then acts
+only for the contacts that are its own. So queues span nodes with no leader; the atomic reservation in Redis settles what
+two replicas saw differently.
 """
 
 import secrets

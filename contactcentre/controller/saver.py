@@ -1,7 +1,7 @@
 """Tells Redis where the contacts are: many at once, some milliseconds late, off the calls' own path.
 
-What lies there is for pages and for the controller that takes over. That one looks at the PBX first, so a record that is
-some milliseconds old costs nothing, while writing each at once would cost every call several round trips.
+What lies there is for pages and for the controller that takes over. That one looks at the PBX first, so a record some
+milliseconds old does no harm, while writing each at once would cost every call several round trips.
 """
 
 import gevent
