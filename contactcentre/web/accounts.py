@@ -12,9 +12,9 @@ import time
 from functools import cache
 from typing import Protocol
 
-import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from gevent.threadpool import ThreadPool
 from zxcvbn import zxcvbn
 
 from contactcentre.store import Store, User
@@ -69,15 +69,22 @@ def check_password(password: str, name: str) -> None:
         )
 
 
+@cache
+def _pool() -> ThreadPool:
+    """Where hashes are made, outside the event loop. Each takes some 50 ms of processor time and 64 MiB: two at once
+    are enough for everybody, and a flood of logins cannot take the machine's memory."""
+    return ThreadPool(2)
+
+
 def hash_password(password: str) -> str:
-    """argon2id, computed outside the event loop (it takes some 50 ms of processor time)."""
-    return str(gevent.get_hub().threadpool.apply(_hasher.hash, (password,)))
+    """argon2id."""
+    return str(_pool().apply(_hasher.hash, (password,)))
 
 
 def is_password(hashed: str, password: str) -> bool:
     """Takes equally long whether there is a hash or not, so nobody learns from the clock which users exist."""
     try:
-        right = gevent.get_hub().threadpool.apply(_hasher.verify, (hashed or _nobody(), password))
+        right = _pool().apply(_hasher.verify, (hashed or _nobody(), password))
     except (VerificationError, InvalidHashError):
         return False
     return bool(right) and hashed != ""

@@ -42,7 +42,8 @@ def log_in() -> ResponseReturnValue:
     _try(name)
     user = accounts.authenticate(services().store, name, request.form.get("password", ""))
     if user is None:
-        services().store.audit(name, "session.refuse", "", {}, address_of(request))
+        shown = name if accounts.NAME.fullmatch(name) else "?"  # what else stands there may be a password
+        services().store.audit(shown, "session.refuse", "", {}, address_of(request))
         text = "Name and password do not belong together."
         return render_template("login.html", next=next, name=name, problem=text), 403
     _succeeded(name)
