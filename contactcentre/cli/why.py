@@ -14,6 +14,8 @@ from contactcentre.domain.explain import explain
 from contactcentre.domain.routing import RoutingConfig
 from contactcentre.domain.site import Site
 from contactcentre.domain.story import Line, tell
+from contactcentre.live import LiveError
+from contactcentre.store import NoSuchContact
 
 
 @click.command()
@@ -28,15 +30,25 @@ def command(contact: str, as_json: bool) -> None:
     with open_store() as store:
         _, site = store.site()
         clock = Clock.of(store)
-        history = store.history(contact)
-        lines = tell(history, store.events(history.contact.id))
-    now = _now(history.contact.id, site) if history.contact.ended is None else []
+        try:
+            history = store.history(contact)
+            id, ended, lines = (
+                history.contact.id,
+                history.contact.ended,
+                tell(history, store.events(history.contact.id)),
+            )
+        except NoSuchContact:  # the recorder may be behind
+            if (waits := _waiting(contact)) is None:
+                raise
+            id, ended, lines = waits, None, []
+    now = _now(id, site) if ended is None else []
     if as_json:
         steps = [{"at": iso(line.at), "text": line.text, "because": list(line.because)} for line in lines]
-        print_json({"contact": history.contact.id, "steps": steps, "now": now})
+        print_json({"contact": id, "steps": steps, "now": now})
         return
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(Text(f"Contact {history.contact.id}, {clock.date_and_time(history.contact.arrived)}", style="bold"))
+    arrived = f", {clock.date_and_time(lines[0].at)}" if lines else ": nothing of it is in the history yet"
+    console.print(Text(f"Contact {id}{arrived}", style="bold"))
     for line in lines:
         _say(console, line, clock)
     if now:
@@ -45,15 +57,29 @@ def command(contact: str, as_json: bool) -> None:
         console.print(said(text))
 
 
+def _waiting(beginning: str) -> str | None:
+    """The one waiting contact whose id begins so (at least 4 characters, as in the history)."""
+    wanted = beginning.strip().lower()
+    try:
+        with open_live() as live:
+            found = [id for id in live.waiting() if len(wanted) >= 4 and id.startswith(wanted)]
+    except LiveError:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
 def _now(contact_id: str, site: Site | None) -> list[str]:
     """What routing would decide at this moment, if it waits."""
     if site is None:
         return []
-    with open_live() as live:
-        waiting = live.waiting()
-        if contact_id not in waiting:
-            return []
-        return explain(contact_id, waiting.values(), live.agents(), RoutingConfig.from_site(site), time.time(), {})
+    try:
+        with open_live() as live:
+            waiting, agents = live.waiting(), live.agents()
+    except LiveError as error:
+        return [f"What routing finds now cannot be told: {error}."]
+    if contact_id not in waiting:
+        return []
+    return explain(contact_id, waiting.values(), agents, RoutingConfig.from_site(site), time.time(), {})
 
 
 def _say(console: Console, line: Line, clock: Clock) -> None:

@@ -12,6 +12,7 @@ from contactcentre.cli import group
 from contactcentre.cli.moments import Clock, seconds
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Agent, Queue, Site
 from contactcentre.live import Live, connect
@@ -134,6 +135,29 @@ def test_why_tells_what_a_waiting_contact_waits_for_now(
         "Not bea: logged out",
     ):
         assert part in told
+
+
+def test_why_knows_a_waiting_contact_that_the_history_does_not_have_yet(
+    run: Run, store: Store, settings: Settings, redis: object
+) -> None:
+    store.save_site(Site(queues={"support": Queue()}), "test")
+    now, id = time.time(), uuid7(time.time())
+    assert settings.redis_url is not None
+    with connect(settings.redis_url) as client:
+        Live(client).enter(Waiting(id, "support", arrived=now, entered=now, node="node1"))
+    told = run("why", id[:20])
+    assert "nothing of it is in the history yet" in told
+    assert "waits in queue support" in told
+
+
+def test_why_tells_the_past_also_when_redis_is_away(run: Run, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save_site(Site(queues={"support": Queue()}), "test")
+    call = Call(time.time() - 30).queued(10)
+    store.record(call.events)
+    monkeypatch.setenv("REDIS_URL", "unix:///nowhere/redis.sock")
+    told = run("why", call.id)
+    assert "It entered queue support" in told
+    assert "cannot be told: redis is away" in told
 
 
 def stored(store: Store, settings: Settings, tmp_path: Path, recording: str) -> None:
