@@ -6,7 +6,7 @@ import pytest
 from contactcentre.lab import BUSY, DECLINE, IGNORE
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, Left, Ringing
-from tests.pbx.bed import PATIENCE, Bed, endings, told
+from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, endings, told
 
 
 def test_a_call_arrives_with_all_that_is_known_of_it(bed: Bed) -> None:
@@ -294,3 +294,37 @@ def test_a_verb_that_makes_no_sense_is_refused_with_a_reason(bed: Bed) -> None:
             arrival.channel.play("p", [media])
     with pytest.raises(PbxError):
         arrival.channel.set_variable("A" * 70_000, "b")
+
+
+def test_thirty_calls_at_once_leave_nothing_behind(bed: Bed) -> None:
+    def serve(number: int) -> Arrival:
+        arrival = arrivals[number]
+        arrival.channel.answer()
+        arrival.inbox.next(Answered)
+        arrival.channel.wait_with_music(MUSIC)
+        arrival.channel.play(bed.name("play"), ["digits:123"])
+        arrival.channel.tap(bed.name("tap"))
+        if number % 3 == 0:
+            arrival.channel.hangup()
+        elif number % 3 == 1:
+            arrival.call.hang_up()
+        else:
+            bridge = bed.pbx.bridge(bed.name("bridge"))
+            bridge.add(arrival.channel)
+            arrival.call.hang_up()
+            arrival.inbox.until(Ended)
+            bridge.destroy()
+            return arrival
+        arrival.inbox.until(Ended)
+        return arrival
+
+    arrivals = [bed.arrive(f"8{number:02}") for number in range(30)]
+    served = [gevent.spawn(serve, number) for number in range(30)]
+    gevent.joinall(served, timeout=30, raise_error=True)
+    assert [len(endings(greenlet.get().inbox)) for greenlet in served] == [1] * 30
+    with gevent.Timeout(PATIENCE):
+        while bed.channels():
+            gevent.sleep(0.05)
+    inventory = bed.pbx.inventory()
+    assert inventory.channels == {}
+    assert all(bridge.kind == "holding" and not bridge.channels for bridge in inventory.bridges.values())

@@ -225,6 +225,10 @@ class AsteriskPbx:
         """Turns it on, without waiting for the answer."""
         self._try("POST", f"{resource('bridges', bridge_id)}/moh", {"mohClass": music})
 
+    def silence(self, bridge_id: str) -> None:
+        """Turns the music off, without waiting for the answer; none is no error."""
+        self._try("DELETE", f"{resource('bridges', bridge_id)}/moh")
+
     def _send_tie(self, channel_id: str) -> Pending:
         return self._link.send("GET", f"{resource('channels', channel_id)}/variable", {"variable": translate.TIE})
 

@@ -26,11 +26,13 @@ PREFIX = "waiting-"
 
 
 class Switchboard(Protocol):
-    """What rooms need of the driver. `change` is addChannel or removeChannel; `music` does not wait for an answer."""
+    """What rooms need of the driver. `change` is addChannel or removeChannel; `music` and
+    `silence` do not wait for an answer."""
 
     def make_bridge(self, bridge_id: str, kind: str) -> None: ...
     def change(self, bridge_id: str, verb: str, channel_id: str) -> None: ...
     def music(self, bridge_id: str, music: str) -> None: ...
+    def silence(self, bridge_id: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class WaitingRooms:
         except BaseException:
             self.left(channel_id)
             raise
-        if not music_plays:
+        if not music_plays and channel_id in room.members:  # it may have hung up meanwhile
             self._switchboard.music(room.bridge_id, music)
 
     def leave(self, channel_id: str) -> None:
@@ -94,12 +96,16 @@ class WaitingRooms:
         """We take it out of this room. To be called before the request that does: who enters next must know."""
         if (room := self._where.pop(channel_id, None)) is not None:
             del room.members[channel_id]
+            if not room.members:
+                # mostly Asterisk does it by itself, but not if we turned it on when the last one had just gone
+                self._switchboard.silence(room.bridge_id)
         return room
 
     def stayed(self, channel_id: str, room: _Room | None) -> None:
         """The request that was to take it out of this room was refused."""
         if room is not None and channel_id not in self._where:
             self._take_place(room, channel_id)
+            self._switchboard.music(room.bridge_id, room.music)
 
     def ended(self, channel_id: str) -> None:
         """The channel left its room some moments ago, which may have emptied it before the others entered."""
