@@ -47,6 +47,7 @@ class Show:
         """Returns the exit code: 1 when a call was lost or a promise broken."""
         talk = mean_talk(self._rate, AGENTS)
         with stage(state_dir, talk, lambda text: self._console.print(f"[dim]{text}[/]")) as here:
+            self._say_where(here)
             with _signals(self._interrupted):
                 since = time.time()
                 arrivals = gevent.spawn(self._arrive, here, talk)
@@ -70,6 +71,13 @@ class Show:
         summary.write_text(json.dumps(result.summary, indent=2, ensure_ascii=False) + "\n")
         self._report(result, summary, here.log)
         return 1 if problems else 0
+
+    def _say_where(self, here: Stage) -> None:
+        """On lines of their own, so that a log has them too and a terminal lets them be clicked and copied."""
+        self._console.print(f"Dashboard: http://127.0.0.1:{here.settings.web_port}/", soft_wrap=True)
+        if here.link:
+            self._console.print("This link makes the first admin, once:", soft_wrap=True)
+            self._console.print(f"  {here.link}", soft_wrap=True, highlight=False)
 
     def _interrupted(self) -> None:
         (self._abandon if self._over.is_set() else self._over).set()
