@@ -45,7 +45,7 @@ types: develop ## Check types with mypy --strict
 .PHONY: bench
 bench: develop ## Run a benchmark: NAME=name (without: list them)
 	@if [ -n "$(NAME)" ]; then $(BIN)/python -m bench.$(NAME); \
-	else echo "make bench NAME=one of:"; find bench -name '[a-z]*.py' -printf '  %f\n' 2>/dev/null | sed 's/\.py$$//' | sort; fi
+	else echo "make bench NAME=one of:"; grep -l __main__ bench/*.py | sed 's,bench/\(.*\).py,  \1,'; fi
 
 .PHONY: lab-start lab-stop lab-status lab-logs
 lab-start: ## Start the lab, a private Asterisk; also lab-status, lab-logs, lab-stop

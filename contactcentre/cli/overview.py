@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STALE_SECONDS = 5.0
 """A recorder that has said nothing for so long does not run."""
-# agents by what they do, then today's contacts; short, to fit 80 columns
+# agents by what they do, then today's contacts and the service level; short, to fit 80 columns
 _QUEUE_COLUMNS = (
     "wait",
     "longest",
@@ -166,7 +166,8 @@ def _head(seen: Overview) -> Table:
 
 def queues(seen: rows.Snapshot) -> Table:
     """Queues with who waits, who works, and today's numbers."""
-    table = Table("Queue", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("Queue", no_wrap=True)
     for title in _QUEUE_COLUMNS:
         table.add_column(title, justify="right", no_wrap=True)
     for name, row in sorted(seen.queues.items()):

@@ -1,0 +1,87 @@
+"""The screen that `status` and the demo show."""
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from contactcentre.cli.overview import Overview, for_people, screen
+from contactcentre.web import rows
+
+NOW = time.time()
+
+
+def shown(seen: Overview, width: int = 100) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(screen(seen))
+    return stream.getvalue()
+
+
+def overview(**changes: object) -> Overview:
+    board = rows.Snapshot(
+        now=NOW,
+        site=rows.SiteFacts(name="x"),
+        queues={
+            "support": rows.QueueRow(
+                name="support",
+                threshold=20,
+                waiting=2,
+                oldest=NOW - 75,
+                agents=rows.Counts(talking=1, paused=1),
+                today=rows.Today(offered=10, answered=8, abandoned=1, service_level=0.8),
+            )
+        },
+        agents={
+            "anna": rows.AgentRow(
+                name="anna", state="talking", since=NOW - 30, queue="support", caller_text="+33\x1b[31m1"
+            ),
+            "ben": rows.AgentRow(name="ben", state="paused", since=NOW - 4000, reason="lunch"),
+        },
+        contacts={},
+        totals=rows.Totals(),
+    )
+    facts = {
+        "at": NOW,
+        "processes": {"controller": {"pid": 1, "started_at": NOW - 90, "restarts": 2}},
+        "pbx": "Asterisk 22",
+        "connected": True,
+        "board": board,
+        "recorder": {"at": NOW - 1, "lag": 0.2, "backlog": 3.0},
+    }
+    return Overview(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def test_a_queue_an_agent_and_a_process_are_each_on_one_line() -> None:
+    text = shown(overview(), width=80)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["support", "2", "1:15", "0", "0", "1", "0", "1", "10", "8", "1", "80%", "20", "s"] in lines
+    assert any(line[:4] == ["ben", "paused", "(lunch)", "1:06:40"] for line in lines)
+    assert "controller (1:30, 2 restarts)" in text
+    assert "0.2 s behind, 3 facts waiting" in text
+
+
+def test_what_a_caller_sent_reaches_the_terminal_without_its_codes() -> None:
+    assert "\x1b" not in shown(overview())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"processes": None}, "contactcentre up does not run here"),
+        ({"connected": False}, "no controller connected"),
+        ({"recorder": {}}, "the recorder does not run"),
+        ({"recorder": {"at": NOW - 60}}, "the recorder does not run"),
+        ({"spool_bytes": 512}, "512 bytes of facts wait"),
+        ({"processes": {"web": {"pid": None, "started_at": NOW, "restarts": 1}}}, "web (down, 1 restarts)"),
+    ],
+)
+def test_what_is_wrong_is_said(changes: dict[str, object], said: str) -> None:
+    assert said in shown(overview(**changes))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (59.4, "59 s"), (60, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (2e5, "2 d")]
+)
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert for_people(seconds) == text
