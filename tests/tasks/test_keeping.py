@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from contactcentre.domain.events import Event
+from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Store
 from contactcentre.tasks.audio import NotReady
@@ -145,3 +145,21 @@ def test_the_sweep_removes_only_our_files_and_only_those_of_no_more_use(keeper: 
     assert keeper.sweep(time.time() + STALE_SECONDS + 1) == 1
     kept = sorted(path.name for path in pbx(keeper).iterdir())
     assert kept == ["done.wav", "voicemail-of-the-boss.wav", "waiting-left.wav", "waiting-right.wav"]
+
+
+def test_a_voicemail_message_is_stored_with_one_channel(keeper: Keeper) -> None:
+    call = Call().add(1, Kind.RECORDING_STARTED, recording="v1", agent="", queue="support")
+    call.add(4, Kind.RECORDING_ENDED, recording="v1", files={"left": "v1"}, offsets={"left": 0.0})
+    call.add(4, Kind.VOICEMAIL, recording="v1", box="support", seconds=3.0).ended(4, "voicemail")
+    keeper.store.record(call.events)
+    tone(pbx(keeper) / "v1.wav", 440, 3)
+    keep(keeper, "v1")
+    _, found = keeper.store.recording("v1")
+    assert (found.state, found.kind, found.box, found.channels, found.seconds) == (
+        "stored",
+        "voicemail",
+        "support",
+        1,
+        3.0,
+    )
+    assert keeper.store.history(call.id).voicemails[0].recording == "v1"
