@@ -278,6 +278,13 @@ def files(settings: Settings) -> Iterator[Finding]:
         yield fail("recordings", f"{settings.recordings_dir} cannot be written", "give it to the user we run as")
     else:
         yield ok("recordings", f"{settings.recordings_dir} is ours alone")
+    for secret in (
+        settings.state_dir / "contactcentre.env",
+        settings.state_dir / "secret_key",
+        settings.ari_secret_file,
+    ):
+        if secret and secret.exists() and secret.stat().st_mode & 0o077:
+            yield fail("secrets", f"{secret} is open to other users", f"chmod 600 {secret}")
     made_by_pbx = settings.pbx_recordings_dir
     if made_by_pbx and not os.access(made_by_pbx, os.R_OK | os.X_OK):
         yield fail(

@@ -140,7 +140,10 @@ class Supervisor:
             if self._stopping.wait(pause):
                 return
             child.restarts += 1
-            self._launch(child)
+            try:
+                self._launch(child)
+            except OSError as error:  # no memory, no process left: this, too, may pass
+                log.error(f"{child.program.name} cannot be started", error=str(error))
             self._on_change(self)
 
     def _end(self, child: Child) -> bool:

@@ -114,3 +114,13 @@ def test_clocks_that_differ_are_judged_by_how_much(seconds: float, level: str) -
 def test_versions_of_asterisk_are_judged(version: str, level: str) -> None:
     (finding,) = examine._asterisk(version)
     assert finding.level == level
+
+
+def test_secrets_that_others_can_read_are_a_failure(
+    settings: Settings, doctor: Callable[[], tuple[int, Findings]]
+) -> None:
+    (settings.state_dir / "contactcentre.env").write_text("")
+    (settings.state_dir / "contactcentre.env").chmod(0o644)
+    status, found = doctor()
+    assert status == 1
+    assert found["secrets"]["advice"] == f"chmod 600 {settings.state_dir}/contactcentre.env"
