@@ -3,11 +3,12 @@
 Time is from the caller's INVITE to the agent's phone ringing, both seen by the simulated phones' one clock. Calls are
 queued by the same dialplan, none is recorded; with our controller gone the PBX's own Queue() answers them.
 
-CALLS=50 (all talk at once at the end of the ramp), RATE=25 calls a second.
+CALLS=50 RATE=25 (calls a second) TALK=8 (seconds): all talk at once at the end of the ramp.
 """
 
 import logging
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ from contactcentre.lab.phones import Phone  # noqa: E402
 
 CALLS = int(os.environ.get("CALLS", "50"))
 RATE = float(os.environ.get("RATE", "25"))
-TALK = 8.0
+TALK = float(os.environ.get("TALK", "8"))
 
 
 def site() -> Site:
@@ -52,8 +53,8 @@ def run(here: Stage, phones: list[Phone], prefix: str, pids: dict[str, int]) -> 
     time.sleep(1.0)  # the last phones' own ends
     used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     began = {result.caller: result.started_at for result in results}
-    rang = {call.caller: call.ringing_at for phone in phones for call in phone.calls if call.caller in began}
-    waits = [rang[caller] - began[caller] for caller in began if rang.get(caller)]
+    rang = {call.caller: call.ringing_at for phone in phones for call in phone.calls if call.ringing_at}
+    waits = [rang[caller] - begun for caller, begun in began.items() if caller in rang]
     at_once = max(
         sum(1 for other in results if other.started_at <= result.ended_at and other.ended_at >= result.ended_at)
         for result in results
@@ -69,12 +70,14 @@ def run(here: Stage, phones: list[Phone], prefix: str, pids: dict[str, int]) -> 
 
 
 def main() -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="contactcentre-bench-") as directory:
         Path(directory).chmod(0o755)
         with stage(Path(directory), TALK, print, site(), ring=(0.3, 0.3)) as here:
             asterisk = here.lab.info().pid
             controller = here.supervisor.status()["controller"]["pid"]
+            print("processes:", {"asterisk": asterisk, "controller": controller})
             here.lab.calls([CallPlan("1000", caller=f"+3360{n:05}", talk=1.0, patience=40) for n in range(20)], rate=10)
             ours = run(here, here.phones, "+3361", {"asterisk": asterisk, "controller": controller})
             print("ours     ", ours)

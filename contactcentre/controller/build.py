@@ -36,8 +36,8 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         version, site = store.site()
         return Configuration.of(version, site or Site(), prompts)
 
-    def changed(change: Change) -> None:
-        controller.changed(change)
+    def changed(change: Change, new: bool) -> None:
+        controller.changed(change, new)
 
     def lost() -> None:
         for contact in node.contacts.values():

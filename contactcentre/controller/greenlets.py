@@ -17,6 +17,7 @@ class Greenlets:
         """`on_failure(name)` is told when an essential greenlet died: the process must not live on without it."""
         self._running: dict[Greenlet[..., Any], str] = {}
         self._on_failure = on_failure
+        self.stopping = False  # an essential greenlet that returns now does what it should
 
     def __len__(self) -> int:
         return len(self._running)
@@ -44,7 +45,7 @@ class Greenlets:
         except Exception:
             log.exception("greenlet failed", greenlet=name)
         else:
-            if not essential:
+            if not essential or self.stopping:
                 return
             log.error("essential greenlet returned", greenlet=name)
         if essential:

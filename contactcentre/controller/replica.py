@@ -13,15 +13,21 @@ from contactcentre.live import Change, Live, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
 
+GATHER = 0.003
+"""Seconds between two reads of the stream, so that a busy one is read in batches."""
+
 BLOCK = 5.0
 """Seconds that one read of the stream may wait for the next change."""
 
 
 class Replica:
-    def __init__(self, live: Live, node: str, changed: Callable[[Change], None], lost: Callable[[], None]) -> None:
-        """`changed` is told every change. `lost`: Redis had lost its data; agents and waiting contacts of `node` are
+    def __init__(
+        self, live: Live, node: str, changed: Callable[[Change, bool], None], lost: Callable[[], None]
+    ) -> None:
+        """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting contacts of `node` are
         written back already, the rest is the caller's."""
         self.agents: dict[str, AgentStatus] = {}
+        self.timed: dict[str, AgentStatus] = {}  # those of the agents whom time alone changes: a deadline, a delay
         self.waiting: dict[str, Waiting] = {}
         self._live = live
         self._node = node
@@ -37,7 +43,9 @@ class Replica:
             self._write_back()
             snapshot = self._live.snapshot()
         self._generation = snapshot.generation
-        self.agents = dict(snapshot.agents)
+        self.agents, self.timed = {}, {}
+        for status in snapshot.agents.values():
+            self.put_agent(status)
         self.waiting = dict(snapshot.waiting)
         self._cursor = snapshot.cursor
 
@@ -58,18 +66,24 @@ class Replica:
                     self.load()
                 for change in self._live.changes(self._cursor, BLOCK, skip=("contact",)):
                     self._cursor = change.cursor
-                    self._apply(change)
-                    self._changed(change)
+                    self._changed(change, self._apply(change))
+                gevent.sleep(GATHER)
             except LiveError as error:
                 log.warning("live state is away", error=str(error))
                 self._cursor = ""
                 gevent.sleep(1.0)
 
-    def put_agent(self, status: AgentStatus) -> None:
-        """Applies what we know first-hand, unless the stream was faster."""
+    def put_agent(self, status: AgentStatus) -> bool:
+        """Applies what we know first-hand; False when this or something newer was known."""
         known = self.agents.get(status.name)
-        if known is None or known.version < status.version:
-            self.agents[status.name] = status
+        if known is not None and known.version >= status.version:
+            return False
+        self.agents[status.name] = status
+        if status.deadline or status.not_before > status.since:
+            self.timed[status.name] = status
+        else:
+            self.timed.pop(status.name, None)
+        return True
 
     def put_waiting(self, waiting: Waiting) -> None:
         self.waiting[waiting.contact_id] = waiting
@@ -77,13 +91,18 @@ class Replica:
     def drop_waiting(self, contact_id: str) -> None:
         self.waiting.pop(contact_id, None)
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: Change) -> bool:
+        """False for what was known: our own doing comes back in the stream, too."""
         match change.value:
             case AgentStatus() as status:
-                self.put_agent(status)
+                return self.put_agent(status)
             case Waiting() as waiting:
+                known = self.waiting.get(waiting.contact_id)
                 self.put_waiting(waiting)
+                return known != waiting
             case None if change.kind == "waiting":
-                self.drop_waiting(change.key)
+                return self.waiting.pop(change.key, None) is not None
             case None if change.kind == "agent":
-                self.agents.pop(change.key, None)
+                self.timed.pop(change.key, None)
+                return self.agents.pop(change.key, None) is not None
+        return True

@@ -119,8 +119,8 @@ class Router:
 
     def _serve(self) -> None:
         node = self._node
-        if not self._own:
-            return
+        if not any(not w.offered for key in self._own if (w := node.replica.waiting.get(key)) is not None):
+            return  # nobody of ours waits for an agent: most of the time, where there are enough agents
         fresh, self._fresh = self._fresh, set()
         everybody = Round(
             node.replica.waiting.values(),
@@ -180,7 +180,7 @@ class Router:
 
     def _expire(self) -> None:
         now = self._node.now()
-        for status in list(self._node.replica.agents.values()):
+        for status in list(self._node.replica.timed.values()):
             if 0 < _due(status) <= now:
                 queue = self._node.queue(status.queue)
                 self.change(status.name, Verb.EXPIRE, misses_allowed=queue.misses_allowed, delay=queue.retry_delay)
@@ -189,19 +189,20 @@ class Router:
         """Seconds until time alone changes something: a deadline, the end of a delay, a relaxation step."""
         now = self._node.now()
         due = [now + IDLE]
-        due += [d for status in self._node.replica.agents.values() if (d := _due(status)) > 0]
-        due += [s.not_before for s in self._node.replica.agents.values() if s.not_before > now]
+        for status in self._node.replica.timed.values():
+            if (deadline := _due(status)) > 0:
+                due.append(deadline)
+            if status.not_before > now:
+                due.append(status.not_before)
         moment = next_change(self._node.replica.waiting.values(), self._node.configuration.routing, now)
         if moment is not None:
             due.append(moment)
         return max(0.005, min(due) - now)
 
     def reachable_agents(self) -> Mapping[str, bool]:
-        """Agent -> can the endpoint ring. An endpoint we know nothing of counts as reachable: the offer will tell."""
-        return {
-            agent: self.reachable.get(endpoint, True)
-            for endpoint, agent in self._node.configuration.agent_of_endpoint.items()
-        }
+        """The agents whose endpoint cannot ring, each with False; all others count as reachable: the offer will tell."""
+        endpoints = self._node.configuration.agent_of_endpoint
+        return {agent: False for endpoint, agent in endpoints.items() if not self.reachable.get(endpoint, True)}
 
 
 def _due(status: AgentStatus) -> float:

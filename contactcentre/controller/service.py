@@ -96,6 +96,7 @@ class Controller:
             contact.post(LinkLost(node.now(), "the controller stops"))
         gevent.sleep(0)
         node.pbx.stop()
+        node.greenlets.stopping = True
         node.journal.close()
         node.greenlets.stop()
         try:
@@ -231,9 +232,10 @@ class Controller:
 
     # -- commands, configuration, signs of life -----------------------------------------------------------------------
 
-    def changed(self, change: Change) -> None:
+    def changed(self, change: Change, new: bool) -> None:
         """Told of every change in Redis, by the replica's greenlet."""
-        self.node.router.changed(change)
+        if new:
+            self.node.router.changed(change)
         self.node.wrap_ups.changed(change)
         if change.kind == "site":
             self.node.greenlets.spawn("configuration", self._reload)
@@ -287,6 +289,7 @@ class Controller:
             gevent.sleep(HEARTBEAT)
 
     def _signs(self) -> dict[str, Any]:
+        unreachable = sorted(self.node.router.reachable_agents())
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "node": self.node.name,
@@ -295,7 +298,8 @@ class Controller:
             "at": time.time(),
             "linked": self._linked,
             "contacts": len(self.node.contacts),
-            "reachable": sum(self.node.router.reachable_agents().values()),
+            "reachable": len(self.node.site.agents) - len(unreachable),
+            "unreachable": unreachable,
             "greenlets": len(self.node.greenlets),
             "site": self.node.configuration.version,
             "unsent": self.node.journal.unsent,

@@ -10,6 +10,7 @@ event twice is harmless: `(contact_id, seq)` is its key.
 
 import logging
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from contactcentre.live.spool import Spool
 BATCH_BYTES = 128 * 1024
 KEPT_IN_MEMORY = 100_000
 """Events held in memory when the local disk cannot be written (full); more than that are lost, and counted."""
+GATHER_SECONDS = 0.01
 LOOK_SECONDS = 0.5
 """How often a dead Redis is tried again, and what was recorded is looked at."""
 
@@ -77,7 +79,8 @@ class Journal:
         """Sends until `close`; then returns when all is sent, or at the first failure (the file keeps the rest)."""
         away = False
         while True:
-            self._wake.wait(LOOK_SECONDS)
+            if self._wake.wait(LOOK_SECONDS) and not self._closing:
+                time.sleep(GATHER_SECONDS)  # facts come in bursts: send each burst at once
             self._wake.clear()
             try:
                 self.flush()
