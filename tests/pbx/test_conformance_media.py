@@ -6,8 +6,8 @@ import gevent
 import pytest
 
 from contactcentre.pbx.errors import Gone
-from contactcentre.pbx.events import Answered, Digit, Ended, PlaybackEnded, RecordingEnded
-from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed
+from contactcentre.pbx.events import Answered, Digit, Ended, LinkUp, PlaybackEnded, RecordingEnded
+from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, Heard
 from tests.pbx.spectrum import loud_from, seconds, share
 
 
@@ -166,10 +166,19 @@ def test_a_tap_of_an_earlier_controller_is_taken_over(bed: Bed) -> None:
     arrival = answered(bed, tone=400)
     name = bed.name("tap")
     arrival.channel.tap(name)
-    gevent.sleep(0.5)
-    names = arrival.channel.tap(name).stop()
-    assert bed.channels() == 1
-    assert seconds(b"".join(bed.pbx.recording(names["left"]))) > 0.3
+    assert arrival.channel.tap(name).id == name
+    bed.pbx.stop()
+    following, nodes = bed.new_pbx(), Heard()
+    following.start(nodes)
+    try:
+        nodes.next(LinkUp)
+        channel = following.adopt(arrival.channel.id, Heard())
+        gevent.sleep(0.5)  # of talk
+        names = channel.tap(name).stop()
+        assert bed.channels() == 1
+        assert seconds(b"".join(following.recording(names["left"]))) > 0.3
+    finally:
+        following.stop()
 
 
 def test_a_recording_ends_by_digit_and_has_what_was_said(bed: Bed) -> None:

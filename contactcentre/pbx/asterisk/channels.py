@@ -90,7 +90,7 @@ class AsteriskChannel:
             self._pbx.request("POST", f"{resource('recordings', 'live', name)}/stop")
 
     def tap(self, tap_id: str) -> AsteriskTap:
-        return self._pbx.taps.start(self.id, tap_id)
+        return self._pbx.taps.start(self.id, tap_id, recovered=self._pbx.legs.is_recovered(self.id))
 
     def leave_to(self, context: str, extension: str) -> None:
         self._pbx.legs.set_leaving(self.id, True)

@@ -75,6 +75,10 @@ class Legs:
             self._put(leg, event)
         return leg
 
+    def is_recovered(self, channel_id: str) -> bool:
+        leg = self._legs.get(channel_id)
+        return leg is None or leg.recovered
+
     def begin(self, channel_id: str, what: str) -> None:
         """A playback or recording runs on the channel from now on."""
         if (leg := self._legs.get(channel_id)) is not None:

@@ -57,14 +57,19 @@ class Taps:
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
-    def start(self, channel_id: str, tap_id: str) -> AsteriskTap:
-        """Raises Gone (the channel), Refused, LinkDown, Deadline; then nothing of it is left behind."""
+    def start(self, channel_id: str, tap_id: str, *, recovered: bool) -> AsteriskTap:
+        """Raises Gone (the channel), Refused, LinkDown, Deadline; then nothing of it is left behind.
+
+        A `recovered` channel may have this tap already: it is looked for first, because a second snoop of the same id
+        leaves Asterisk with something that keeps it from shutting down.
+        """
         tap = AsteriskTap(self, tap_id)
+        running = tap.name("left") in self._snoops or (recovered and self._exists(tap.name("left")))
         snoops = {side: _Snoop(tap, tap.name(side)) for side in SIDES}
         for side, snoop in snoops.items():
             self._snoops[tap.name(side)] = self._recordings[snoop.recording] = snoop
         try:
-            if self._snoop(channel_id, tap):
+            if not running and self._snoop(channel_id, tap):
                 for snoop in snoops.values():
                     snoop.ready.wait(REQUEST_DEADLINE)
                     if not snoop.ready.ready():
