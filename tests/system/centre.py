@@ -1,0 +1,234 @@
+"""The whole product as its users have it, with people around it: callers, agents at their phones, an admin's commands."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import requests
+
+from contactcentre.demo.accounting import Account, account, pending
+from contactcentre.demo.stage import EXAMPLE, Stage, stage
+from contactcentre.domain.agents import AgentState, AgentStatus, Verb
+from contactcentre.domain.contacts import ContactHistory
+from contactcentre.domain.site import Site
+from contactcentre.lab import CallResult
+from contactcentre.lab.phones import ANSWER, OngoingCall, Phone
+from contactcentre.live.connection import PREFIX, ask
+from contactcentre.provision import load
+
+SUPPORT, SALES = "+33155500100", "+33155500101"
+"""The example's numbers; both lead into its bilingual welcome."""
+FRENCH, ENGLISH = "2", "1"
+PATIENCE = 20.0
+"""Seconds that a test waits for what must happen soon."""
+HISTORY_DEADLINE = 40.0
+RING_SECONDS = 3.0
+TALK_SECONDS = 2.0
+
+
+class NotInTime(AssertionError):
+    pass
+
+
+def eventually(look: Callable[[], Any], what: str | Callable[[], object], seconds: float = PATIENCE) -> Any:
+    """What `look` answers as soon as it is true; raises NotInTime, with `what` as it is then."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise NotInTime(f"not within {seconds:g} s: {what() if callable(what) else what}")
+        gevent.sleep(0.03)
+    return found
+
+
+class Centre:
+    """A running contact centre and what a test does with it."""
+
+    def __init__(self, here: Stage) -> None:
+        self.here = here
+        self.store, self.live, self.lab, self.settings = here.store, here.live, here.lab, here.settings
+        self.phones: dict[str, Phone] = dict(zip(here.site.agents, here.phones, strict=True))
+        self.calls: list[OngoingCall] = []
+        self.since = 0.0
+        self._numbers = itertools.count(1)
+
+    # -- a test's frame -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Nobody is on duty, nobody has called."""
+        self.calls = []
+        self.since = time.time()
+        self.on_duty()
+
+    def over(self) -> Account:
+        """After the last call: everything has come to rest, nothing is left anywhere; returns the accounts."""
+        results = self.results()
+        eventually(lambda: not self.live.contacts(), lambda: f"live contacts {self.live.contacts()}")
+        assert self.live.waiting() == {}
+        self._nothing_on_the_pbx()
+        eventually(lambda: not self.busy(), lambda: f"agents are still busy: {self.busy()}")
+        self.settle()
+        assert self.originals() == []
+        return account(results, self.store, self.settings.recordings_dir, self.since, time.time())
+
+    def results(self) -> list[CallResult]:
+        """Of all calls, which end by themselves."""
+        return [call.wait(90) for call in self.calls]
+
+    def settle(self) -> None:
+        """Until history knows every end, and every recording is stored."""
+        eventually(
+            lambda: float(self.here.recorder().get("backlog", 1)) == 0 and pending(self.store, self.since) == 0,
+            lambda: f"{pending(self.store, self.since)} parts of history pending, {self.here.recorder()}",
+            HISTORY_DEADLINE,
+        )
+
+    def _nothing_on_the_pbx(self) -> None:
+        """No channel, and no bridge but waiting rooms without callers."""
+
+        def channels() -> list[str]:
+            return [line for line in self.lab.rx("core show channels concise").splitlines() if "!" in line]
+
+        def bridges() -> list[str]:
+            lines = [line for line in self.lab.rx("bridge show all").splitlines()[1:] if line.strip()]
+            return [line for line in lines if "holding" not in line]
+
+        eventually(lambda: not channels(), lambda: f"channels {channels()}")
+        eventually(lambda: not bridges(), lambda: f"bridges {bridges()}")
+
+    def busy(self) -> dict[str, AgentStatus]:
+        resting = (AgentState.AVAILABLE, AgentState.PAUSED, AgentState.LOGGED_OUT)
+        return {name: status for name, status in self.live.agents().items() if status.state not in resting}
+
+    def originals(self) -> list[str]:
+        """Files of recordings that still lie on the PBX."""
+        return sorted(path.name for path in Path(self.lab.info().recordings_dir).rglob("*.wav"))
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    def on_duty(self, *names: str, **behaviour: Any) -> None:
+        """These agents are free, idle longest first; nobody else is there. `behaviour` is that of their phones."""
+        eventually(lambda: not self.busy(), lambda: f"agents are still busy: {self.busy()}")
+        for name, phone in self.phones.items():
+            if self.agent(name).state is not AgentState.LOGGED_OUT:
+                self.live.change(name, Verb.LOGOUT, time.time())
+            phone.behave(**{"ring": 0.1, "answer": ANSWER, "talk": None, **behaviour})
+            phone.calls.clear()
+        for name in names:
+            self.live.change(name, Verb.LOGIN, time.time())
+
+    def agent(self, name: str) -> AgentStatus:
+        return self.live.agent(name)
+
+    def until_agent(self, name: str, state: AgentState) -> AgentStatus:
+        eventually(lambda: self.agent(name).state is state, lambda: f"{name} {state}, is {self.agent(name)}")
+        return self.agent(name)
+
+    def dial(self, digits: str = "", did: str = SUPPORT, **plan: Any) -> OngoingCall:
+        """A caller with a number of their own presses these digits. `talk` seconds with an agent unless told."""
+        plan = {"caller": f"+3360000{next(self._numbers):04}", "talk": TALK_SECONDS, "digits_after": 0.3} | plan
+        call = self.lab.dial(did, digits=digits, digit_pause=1.0, **plan)
+        self.calls.append(call)
+        return call
+
+    def support(self, language: str = ENGLISH, **plan: Any) -> OngoingCall:
+        """A caller who chooses a language, then support."""
+        return self.dial(f"{language},2", **plan)
+
+    def sales(self, language: str = ENGLISH, **plan: Any) -> OngoingCall:
+        return self.dial(f"{language},1", **plan)
+
+    def until_waiting(self, *calls: OngoingCall) -> None:
+        """Until all of these wait in a queue."""
+        callers = {call.plan.caller for call in calls}
+
+        def waiting() -> set[str]:
+            return {waiting.caller for waiting in self.live.waiting().values() if not waiting.offered}
+
+        eventually(lambda: callers <= waiting(), lambda: f"{callers} wait, there are {waiting()}")
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def id_of(self, call: OngoingCall) -> str:
+        """The contact's id, as soon as history has it."""
+
+        def found() -> str:
+            contacts = self.store.contacts(since=self.since, caller=call.plan.caller).contacts
+            return contacts[0].id if contacts else ""
+
+        return str(eventually(found, f"history knows {call.plan.caller}"))
+
+    def history(self, call: OngoingCall) -> ContactHistory:
+        """Of a call that has ended, with its recordings stored."""
+        self.settle()
+        return self.store.history(self.id_of(call))
+
+    # -- the admin ----------------------------------------------------------------------------------------------------
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`contactcentre ARGUMENTS`, as a program of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "contactcentre", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "CONTACTCENTRE_STATE_DIR": str(self.settings.state_dir)},
+        )
+
+    def ask(self, *arguments: str) -> str:
+        """The output of a command that succeeds."""
+        done = self.command(*arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def ask_json(self, *arguments: str) -> Any:
+        return json.loads(self.ask(*arguments, "--json"))
+
+    def processes(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.here.supervisor.status()
+
+    def controller_signs(self) -> dict[str, Any]:
+        """What the controller last said of itself."""
+        return dict(json.loads(ask(self.live.redis, "GET", f"{PREFIX}node:{self.settings.node}") or "{}"))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings.web_port}"
+
+    def page_answers(self) -> bool:
+        """Whether the dashboard can serve."""
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def log(self) -> str:
+        return self.here.log.read_text()
+
+
+@contextmanager
+def running(state_dir: Path) -> Iterator[Centre]:
+    """A contact centre with the example site, phones and all, below this directory; the environment is put back."""
+    before = dict(os.environ)
+    os.environ["CONTACTCENTRE_WEB_PORT"] = "0"
+    try:
+        with stage(state_dir, TALK_SECONDS, lambda _: None, site(), ring=(0.1, 0.1)) as here:
+            yield Centre(here)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def site() -> Site:
+    """The example, with what makes a test wait cut short."""
+    example = load(EXAMPLE)
+    short = {"wrap_up": 1.0, "ring_seconds": RING_SECONDS, "retry_delay": 1.0}
+    queues = {name: queue.model_copy(update=short) for name, queue in example.queues.items()}
+    return example.model_copy(update={"queues": queues})

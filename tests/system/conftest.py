@@ -1,0 +1,37 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contactcentre.lab import can_have_asterisk
+from tests.cli.test_up import processes_of
+from tests.system.centre import Centre, eventually, running
+
+
+@pytest.fixture(scope="package")
+def shared_centre() -> Iterator[Centre]:
+    """One contact centre for all system tests: lab, services, our four processes, six phones."""
+    if reason := can_have_asterisk():
+        pytest.skip(reason)
+    # short, and not below pytest's own directory, which the account that PostgreSQL runs as under root cannot enter
+    with tempfile.TemporaryDirectory(prefix="cc-sys-", dir="/tmp") as directory:
+        state = Path(directory)
+        state.chmod(0o755)
+        with running(state) as centre:
+            yield centre
+        eventually(lambda: not processes_of(state), lambda: f"left running: {processes_of(state)}")
+
+
+@pytest.fixture
+def centre(shared_centre: Centre) -> Iterator[Centre]:
+    """Nobody is on duty and nobody has called; afterwards nothing is left of the test's calls."""
+    shared_centre.begin()
+    told = len(shared_centre.log())
+    yield shared_centre
+    for call in shared_centre.calls:
+        if call.result is None:
+            call.hang_up()
+    problems = shared_centre.over().problems
+    assert problems == ()
+    assert "Traceback" not in shared_centre.log()[told:], shared_centre.log()[told:]

@@ -1,0 +1,52 @@
+"""Each of our processes is killed while people talk and wait: it comes back, and no call notices."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from contactcentre.domain.agents import AgentState
+from tests.system.centre import Centre, eventually
+
+
+def back(centre: Centre, name: str, killed_at: float) -> bool:
+    """Whether the process works again, by its own word where it gives one."""
+    if centre.processes()[name]["pid"] is None:
+        return False
+    match name:
+        case "controller":
+            signs = centre.controller_signs()
+            return signs.get("pid") == centre.processes()[name]["pid"] and bool(signs.get("linked"))
+        case "recorder":
+            return float(centre.here.recorder().get("at", 0)) > centre.processes()[name]["started_at"] > killed_at
+        case "web":
+            return centre.page_answers()
+    return True
+
+
+@pytest.mark.parametrize("name", ["controller", "recorder", "worker", "web"])
+def test_a_killed_process_comes_back_and_those_who_talk_and_wait_notice_nothing(centre: Centre, name: str) -> None:
+    centre.on_duty("bruno", "emma")
+    talking = [centre.support("2", talk=None), centre.support("1", talk=None)]
+    for agent in ("bruno", "emma"):
+        centre.until_agent(agent, AgentState.TALKING)
+    waiting = [centre.support("2"), centre.support("1")]
+    centre.until_waiting(*waiting)
+    before = centre.processes()[name]
+
+    killed_at = time.time()
+    os.kill(before["pid"], signal.SIGKILL)
+    eventually(lambda: centre.processes()[name]["restarts"] == before["restarts"] + 1, f"{name} is started again")
+    eventually(lambda: back(centre, name, killed_at), f"{name} works again")
+    assert [call.result for call in (*talking, *waiting)] == [None] * 4, "everybody is still on the line"
+    centre.until_waiting(*waiting)
+
+    for call in talking:
+        call.hang_up()
+    assert all(call.wait(30).served for call in waiting), "those who waited are served"
+    assert {call.wait(5).ended_by for call in centre.calls} == {"us"}
+    account = centre.over()
+    assert account.problems == ()
+    assert account.summary["recordings"] == len(centre.calls)
+    assert account.summary["outcomes"] == {"answered": len(centre.calls)}
