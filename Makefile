@@ -80,12 +80,12 @@ $(BIN)/python: | $(STAMPS)/packages
 
 $(STAMPS)/venv: setup.cfg pyproject.toml | $(BIN)/python $(STAMPS)/packages
 	@echo "Installing contactcentre and its libraries into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
 $(STAMPS)/venv-develop: $(STAMPS)/venv | $(STAMPS)/packages-test
 	@echo "Installing the tools for tests and checks into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
 
 $(STAMPS)/node: package.json $(wildcard package-lock.json .npmrc) | $(STAMPS)/packages

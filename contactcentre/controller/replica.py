@@ -24,8 +24,8 @@ class Replica:
     def __init__(
         self, live: Live, node: str, changed: Callable[[Change, bool], None], lost: Callable[[], None]
     ) -> None:
-        """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting contacts of `node` are
-        written back already, the rest is the caller's."""
+        """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting
+        contacts of `node` are written back already, the rest is the caller's."""
         self.agents: dict[str, AgentStatus] = {}
         self.timed: dict[str, AgentStatus] = {}  # those of the agents whom time alone changes: a deadline, a delay
         self.waiting: dict[str, Waiting] = {}

@@ -1,8 +1,8 @@
 """Decides who gets whom, reserves the agent, and hands the reservation to the contact.
 
-Every controller decides over all waiting contacts and all free agents, by the same rules (`domain.routing`), and then acts
-only for the contacts that are its own. So queues span nodes with no leader; the atomic reservation in Redis settles what
-two replicas saw differently.
+Every controller decides over all waiting contacts and all free agents, by the same rules (`domain.routing`), and then
+acts only for the contacts that are its own. So queues span nodes with no leader; the atomic reservation in Redis
+settles what two replicas saw differently.
 """
 
 import secrets
@@ -200,7 +200,7 @@ class Router:
         return max(0.005, min(due) - now)
 
     def reachable_agents(self) -> Mapping[str, bool]:
-        """The agents whose endpoint cannot ring, each with False; all others count as reachable: the offer will tell."""
+        """The agents whose endpoint cannot ring, each with False; all others count as reachable."""
         endpoints = self._node.configuration.agent_of_endpoint
         return {agent: False for endpoint, agent in endpoints.items() if not self.reachable.get(endpoint, True)}
 

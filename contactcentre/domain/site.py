@@ -167,7 +167,7 @@ class Settings(Model):
 
 
 class Site(Model):
-    """A whole site. `check()` in provision.check adds the rules that span objects (unknown skill, DID used twice ...)."""
+    """A whole site. `provision.check` adds the rules that span objects (unknown skill, DID used twice ...)."""
 
     settings: Settings = Settings()
     features: Features = Features()

@@ -55,7 +55,8 @@ return 1
 # Writes (or, with an empty value, removes) many live contacts at once and says so in the stream.
 _PUT_CONTACTS = """
 for i = 2, #ARGV, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'kind', 'contact', 'key', ARGV[i], 'value', ARGV[i + 1])
 end
 """

@@ -58,9 +58,7 @@ def redis(services: Services) -> Iterator[redis_client.Redis]:
 
 
 @pytest.fixture
-def settings(
-    tmp_path: Path, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
+def settings(tmp_path: Path, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A state directory of the test's own and the session's services; the environment says the same."""
     state = tmp_path / "state"
     monkeypatch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
