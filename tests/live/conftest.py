@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from contactcentre.embedded.servers import find_redis
 from contactcentre.live import Live, connect
 
 
@@ -22,13 +23,11 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        server = shutil.which("redis-server")
-        assert server, "redis-server must be on PATH"
         log = self.directory / "log"
         log.unlink(missing_ok=True)
         options = ["--port", "0", "--unixsocket", f"{self.directory}/redis.sock", "--dir", str(self.directory)]
         options += ["--appendonly", "yes", "--save", "", "--logfile", str(log)]
-        self._process = subprocess.Popen([server, *options])
+        self._process = subprocess.Popen(["redis-server", *options], executable=find_redis())
         client = connect(self.url)
         for _ in range(500):
             try:
