@@ -58,9 +58,12 @@ def redis(services: Services) -> Iterator[redis_client.Redis]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
     """A state directory of the test's own and the session's services; the environment says the same."""
-    state = tmp_path / "state"
+    # not below tmp_path, which has the test's name: a socket's path must fit into 107 bytes
+    state = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", services.redis_url)

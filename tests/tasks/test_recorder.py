@@ -20,6 +20,7 @@ from contactcentre.domain.agents import AgentState
 from contactcentre.domain.contacts import fold
 from contactcentre.domain.events import Event
 from contactcentre.embedded import Services
+from contactcentre.embedded.servers import find_redis
 from contactcentre.live import AgentFact, Journal, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Recorded, Store, StoreUnavailable
@@ -46,7 +47,9 @@ class OwnRedis:
     def start(self) -> None:
         options = ["--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--appendfsync", "always"]
         log = (self._directory / "redis.log").open("ab")
-        self._process = subprocess.Popen(["redis-server", *options], cwd=self._directory, stdout=log, stderr=log)
+        self._process = subprocess.Popen(
+            ["redis-server", *options], executable=find_redis(), cwd=self._directory, stdout=log, stderr=log
+        )
         log.close()
         with connect(self.url) as client:
             assert awaited(lambda: answers(client), 10.0)
