@@ -145,14 +145,24 @@ class Centre:
     def sales(self, language: str = ENGLISH, **plan: Any) -> OngoingCall:
         return self.dial(f"{language},1", **plan)
 
-    def until_waiting(self, *calls: OngoingCall) -> None:
-        """Until all of these wait in a queue."""
+    def waiting(self) -> set[str]:
+        """Numbers of the callers who wait, and for whom no phone rings."""
+        return {waiting.caller for waiting in self.live.waiting().values() if not waiting.offered}
+
+    def until_some_wait(self, calls: list[OngoingCall], number: int) -> tuple[list[OngoingCall], list[OngoingCall]]:
+        """Until so many of the calls wait and the others hear an agent: (those who talk, those who wait)."""
         callers = {call.plan.caller for call in calls}
 
-        def waiting() -> set[str]:
-            return {waiting.caller for waiting in self.live.waiting().values() if not waiting.offered}
+        def split() -> bool:
+            live = [one.state for one in self.live.contacts().values() if one.caller in callers]
+            return len(callers & self.waiting()) == number and live.count("talking") == len(calls) - number
 
-        eventually(lambda: callers <= waiting(), lambda: f"{callers} wait, there are {waiting()}")
+        eventually(split, lambda: f"{number} wait, the others talk: {self.live.contacts()}")
+        waiting = self.waiting()
+        talking = [call for call in calls if call.plan.caller not in waiting]
+        for call in talking:
+            call.until("person", PATIENCE)
+        return talking, [call for call in calls if call.plan.caller in waiting]
 
     # -- what is known ------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ def shared_centre() -> Iterator[Centre]:
         state.chmod(0o755)
         with running(state) as centre:
             yield centre
+            killed = centre.here.supervisor.stop()
+            assert killed == [], f"every process of ours ends when it is asked to\n{centre.log()[-5000:]}"
         eventually(lambda: not processes_of(state), lambda: f"left running: {processes_of(state)}")
 
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from contactcentre.domain.agents import AgentState
-from tests.system.centre import Centre, eventually
+from tests.system.centre import ENGLISH, FRENCH, Centre, eventually
 
 
 def back(centre: Centre, name: str, killed_at: float) -> bool:
@@ -28,25 +27,24 @@ def back(centre: Centre, name: str, killed_at: float) -> bool:
 @pytest.mark.parametrize("name", ["controller", "recorder", "worker", "web"])
 def test_a_killed_process_comes_back_and_those_who_talk_and_wait_notice_nothing(centre: Centre, name: str) -> None:
     centre.on_duty("bruno", "emma")
-    talking = [centre.support("2", talk=None), centre.support("1", talk=None)]
-    for agent in ("bruno", "emma"):
-        centre.until_agent(agent, AgentState.TALKING)
-    waiting = [centre.support("2"), centre.support("1")]
-    centre.until_waiting(*waiting)
+    calls = [centre.support(language, talk=None) for language in (FRENCH, ENGLISH) * 2]
+    talking, waiting = centre.until_some_wait(calls, 2)
     before = centre.processes()[name]
 
     killed_at = time.time()
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: centre.processes()[name]["restarts"] == before["restarts"] + 1, f"{name} is started again")
     eventually(lambda: back(centre, name, killed_at), f"{name} works again")
-    assert [call.result for call in (*talking, *waiting)] == [None] * 4, "everybody is still on the line"
-    centre.until_waiting(*waiting)
+    assert [call.result for call in calls] == [None] * 4, "everybody is still on the line"
+    assert centre.waiting() == {call.plan.caller for call in waiting}
 
     for call in talking:
         call.hang_up()
-    assert all(call.wait(30).served for call in waiting), "those who waited are served"
-    assert {call.wait(5).ended_by for call in centre.calls} == {"us"}
+    for call in waiting:
+        call.until("person", 20)
+        call.hang_up()
+    assert {result.ended_by for result in centre.results()} == {"us"}
     account = centre.over()
     assert account.problems == ()
-    assert account.summary["recordings"] == len(centre.calls)
-    assert account.summary["outcomes"] == {"answered": len(centre.calls)}
+    assert account.summary["recordings"] == len(calls)
+    assert account.summary["outcomes"] == {"answered": len(calls)}

@@ -1,0 +1,98 @@
+"""The live page in a real browser while real calls run."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contactcentre.domain.agents import AgentState
+from contactcentre.web import accounts
+from tests.system.centre import ENGLISH, FRENCH, Centre
+from tests.web.chromium import Chromium, why_not
+from tests.web.conftest import PASSWORD
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def page(centre: Centre, tmp_path: Path) -> Iterator[Chromium]:
+    """Where a supervisor has signed in; a picture of how it ended lies in the test's directory."""
+    if centre.store.user_named("sue") is None:
+        centre.store.add_user("sue", accounts.hash_password(PASSWORD), "supervisor")
+    with Chromium(viewport={"width": 1440, "height": 900}) as chromium:
+        chromium.goto(f"{centre.url}/login")
+        chromium.fill("#name", "sue")
+        chromium.fill("#password", PASSWORD)
+        chromium.click("button.main")
+        chromium.wait_for_selector("#link[data-link=live]")
+        yield chromium
+        chromium.screenshot(path=str(tmp_path / "live.png"), full_page=True)
+
+
+def until_tile(page: Chromium, tile: str, number: int) -> None:
+    page.wait_for_function(
+        "([tile, number]) => document.querySelector(tile).textContent === number", arg=[tile, str(number)],
+        timeout=20_000,
+    )
+
+
+def test_the_live_page_follows_real_calls_without_a_reload(centre: Centre, page: Chromium) -> None:
+    centre.on_duty("emma", "bruno")
+    centre.ask("agent", "pause", "bruno", "--reason", "lunch")
+    page.evaluate("() => { window.neverReloaded = true; }")
+    page.wait_for_text('[data-agent="emma"] .state', "Free")
+    page.wait_for_text('[data-agent="bruno"] .state', "Paused: lunch")
+    until_tile(page, "#tile-waiting", 0)
+
+    calls = [centre.support(FRENCH, talk=None, name=HOSTILE) for _ in "12"]
+    until_tile(page, "#tile-waiting", 2)
+    page.wait_for_text('tr[data-queue="support"] .waiting', "2")
+    ids = [centre.id_of(call) for call in calls]
+    for id in ids:
+        page.wait_for_text(f'[data-contact="{id}"] .caller', HOSTILE)
+    assert page.evaluate("document.querySelectorAll('main script').length") == 0
+    waited = page.text_content('tr[data-queue="support"] .oldest span')
+    assert re.fullmatch(r"0:\d\d", waited)
+
+    centre.ask("agent", "unpause", "bruno")
+    page.wait_for_text('[data-agent="bruno"] .state', "Talking")
+    page.wait_for_selector('[data-agent="bruno"][data-state="talking"]')
+    until_tile(page, "#tile-waiting", 1)
+    until_tile(page, "#tile-talking", 1)
+    shown = page.text_content('[data-agent="bruno"] .timer')
+    page.wait_for_function(
+        "(before) => document.querySelector('[data-agent=\"bruno\"] .timer').textContent > before", arg=shown
+    )
+    centre.until_agent("bruno", AgentState.TALKING)
+
+    level = page.text_content('tr[data-queue="support"] .level small')
+    assert "20 s" in level, "the formula names its threshold"
+    talking, waiting = centre.until_some_wait(calls, 1)
+    for call in (*talking, *waiting):
+        call.until("person", 20)
+        call.hang_up()
+    until_tile(page, "#tile-waiting", 0)
+    until_tile(page, "#tile-talking", 0)
+    page.wait_for_function("() => document.querySelectorAll('[data-contact]').length === 0")
+    page.wait_for_text('[data-agent="bruno"] .state', "Free")
+    page.wait_for_text('[data-agent="bruno"] .calls', "2 calls")
+
+    page.wait_for_function("() => /\\d %?/.test(document.querySelector('#tile-level').textContent)", timeout=20_000)
+    assert page.text_content("#tile-formula")
+    assert page.evaluate("window.neverReloaded") is True
+    assert page.errors == []
+
+
+def test_a_contacts_page_shows_a_hostile_name_as_text_and_what_happened(centre: Centre, page: Chromium) -> None:
+    centre.on_duty("emma")
+    call = centre.support(ENGLISH, name=HOSTILE)
+    assert call.wait(40).served
+    id = centre.history(call).contact.id
+    page.goto(f"{centre.url}/contacts/{id}")
+    page.wait_for_text("main", HOSTILE)
+    page.wait_for_text("main", "Routing chose emma")
+    assert page.evaluate("document.querySelectorAll('main script').length") == 0
+    assert page.errors == []
