@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from contactcentre import embedded
 from contactcentre.embedded import Services
 from contactcentre.settings import Settings
@@ -11,6 +13,21 @@ from contactcentre.settings import Settings
 if TYPE_CHECKING:
     from contactcentre.live import Live
     from contactcentre.store import Store
+
+
+def knowing_the_pbx(settings: Settings, store: "Store") -> Settings:
+    """The settings with the ARI user and password that `apply` made, where they name none themselves.
+
+    So an apply is all it takes: the password need not be copied from the store into a file. Settings that name
+    a password, and other users than ours, are left as they are. Raises StoreUnavailable.
+    """
+    from contactcentre.provision.render import ARI_USER
+
+    user = settings.ari_user or ARI_USER
+    if settings.ari_url is None or settings.ari_secret is not None or user != ARI_USER:
+        return settings
+    found = store.secret(f"ari/{ARI_USER}")
+    return settings.model_copy(update={"ari_user": user, "ari_secret": None if found is None else SecretStr(found)})
 
 
 @contextlib.contextmanager

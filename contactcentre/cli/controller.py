@@ -6,7 +6,7 @@ from types import FrameType
 import click
 
 from contactcentre import logs
-from contactcentre.cli.context import open_services
+from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.settings import Settings
 
 
@@ -24,7 +24,7 @@ def command() -> None:
     logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
     with open_services(settings) as services, Store(services.database_url) as store:
         store.migrate()
-        controller = build(settings, store, connect(services.redis_url))
+        controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
 
         def end(number: int, frame: FrameType | None) -> None:
             controller.stop()

@@ -1,5 +1,6 @@
 """Checks everything the contact centre stands on, and says what to do about each finding."""
 
+import contextlib
 import json
 from dataclasses import asdict
 from functools import partial
@@ -10,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from contactcentre.cli import examine
-from contactcentre.cli.context import open_services
+from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
-from contactcentre.embedded import EmbeddedError
+from contactcentre.embedded import EmbeddedError, Services
 from contactcentre.logs import printable
 from contactcentre.settings import Settings, without_password
 
@@ -36,16 +37,26 @@ def command(as_json: bool) -> int:
 
 def findings(settings: Settings) -> list[Finding]:
     """All findings, in the order they are shown."""
-    found = all_of("pbx", partial(examine.pbx, settings))
+    found: list[Finding] = []
     try:
         with open_services(settings) as services:
+            settings = _knowing_the_pbx(settings, services)
             found += all_of("redis", partial(examine.redis_server, services))
             found += all_of("postgresql", partial(examine.postgres, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
+    found = all_of("pbx", partial(examine.pbx, settings)) + found
     found += all_of("files", partial(examine.files, settings))
     found += all_of("dashboard", partial(examine.ports, settings))
     return [Finding(one.subject, one.level, printable(without_password(one.text)), one.advice) for one in found]
+
+
+def _knowing_the_pbx(settings: Settings, services: Services) -> Settings:
+    from contactcentre.store import Store
+
+    with contextlib.suppress(Exception), Store(services.database_url) as store:  # what is wrong is found just after
+        return knowing_the_pbx(settings, store)
+    return settings
 
 
 def show(found: list[Finding]) -> None:

@@ -106,7 +106,7 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         yield fail(
             "pbx",
             "no PBX is named",
-            "set CONTACTCENTRE_ARI_URL, CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE, "
+            "set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) and CONTACTCENTRE_PBX_ETC_DIR (say /etc/asterisk), "
             "or try the lab: contactcentre lab start",
         )
         return
@@ -123,7 +123,7 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         return
     if answer.status != 200:
         advice = {
-            401: "the user or secret is wrong: compare with ari.conf, then `asterisk -rx 'module reload res_ari'`",
+            401: f"the user or secret is wrong: {_whose_secret(settings)}; then `asterisk -rx 'module reload res_ari'`",
             404: "ARI is not there: enabled = yes in ari.conf and http.conf; a prefix of http.conf belongs in the URL",
         }
         yield fail("pbx", f"{ari.base} answers {answer.status}", advice.get(answer.status, "see the PBX's own log"))
@@ -136,6 +136,17 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         yield judged("clock of the PBX", parsedate_to_datetime(date).timestamp() + 0.5 - ours, "the PBX's")
     yield from _rights(ari)
     yield from _sounds(ari)
+
+
+def _whose_secret(settings: Settings) -> str:
+    if settings.ari_secret is None:
+        return "none is known yet; `contactcentre apply` makes one (or set CONTACTCENTRE_ARI_SECRET_FILE)"
+    if settings.ari_secret_file or os.environ.get("CONTACTCENTRE_ARI_SECRET"):
+        return (
+            "compare with ari.conf; without CONTACTCENTRE_ARI_SECRET_FILE and CONTACTCENTRE_ARI_SECRET the one that "
+            "`contactcentre apply` made is used"
+        )
+    return "`contactcentre plan` shows whether ari.conf still has the one that `apply` made"
 
 
 def _asterisk(version: str) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import json
 import click
 from rich.console import Console
 
-from contactcentre.cli.context import open_services
+from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.settings import Settings
 
 
@@ -30,7 +30,7 @@ def command(as_json: bool) -> None:
         answer = ask(client, "HGETALL", f"{PREFIX}recorder")
         up = read_up(settings.state_dir)
         children = None if up is None else up.get("children", {})
-        seen = gather(settings, store, Live(client), dict(answer), children)
+        seen = gather(knowing_the_pbx(settings, store), store, Live(client), dict(answer), children)
     if as_json:
         click.echo(json.dumps(seen.to_json(), indent=2))
     else:

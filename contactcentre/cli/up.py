@@ -46,8 +46,8 @@ def command(with_lab: bool) -> None:
             settings = Settings()
         if settings.ari_url is None:
             raise SettingsError(
-                "no PBX: set CONTACTCENTRE_ARI_URL, CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE "
-                f"(in the environment or in {settings.state_dir / 'contactcentre.env'}), or use --lab"
+                "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) in the environment or in "
+                f"{settings.state_dir / 'contactcentre.env'}, or use --lab"
             )
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)

@@ -6,7 +6,7 @@ import warnings
 import click
 
 from contactcentre import logs
-from contactcentre.cli.context import open_services
+from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.settings import Settings
 
 
@@ -34,6 +34,7 @@ def command(processes: int, beat: bool) -> None:
     with open_services(settings) as services:
         with Store(services.database_url) as store:
             store.migrate()
+            settings = knowing_the_pbx(settings, store)
         connect_broker(services.celery_url)
         workshop.open(settings, services.database_url, services.redis_url)
         state = settings.state_dir / "worker"
