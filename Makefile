@@ -62,8 +62,8 @@ packages: $(STAMPS)/packages ## Install the system packages that are missing
 clean: ## Remove what was made here: .state (with its databases), .venv, node_modules, built pages
 	@if [ -x $(BIN)/contactcentre ]; then $(BIN)/contactcentre lab stop >/dev/null 2>&1 || true; fi
 	@# root's embedded databases may live outside, see docs/decisions/embedded-keeper.rst
-	@home=$$(readlink $(STATE)/embedded/home 2>/dev/null || true); \
-	case "$$home" in /var/lib/contactcentre-embedded/?*) rm -rf "$$home" ;; esac
+	@for link in $(STATE)/embedded/home $(STATE)/*/embedded/home; do home=$$(readlink $$link || true); \
+	case "$$home" in /var/lib/contactcentre-embedded/?*) rm -rf "$$home" ;; esac; done
 	@rm -rf $(STATE) .venv node_modules contactcentre/web/static/build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMPS)/packages: .ci/packages
