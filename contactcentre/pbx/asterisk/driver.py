@@ -207,11 +207,12 @@ class AsteriskPbx:
         self.legs.done(channel_id, playback_id)
 
     def make_bridge(self, bridge_id: str, kind: str) -> None:
-        """One that exists already is no error (older servers say nothing, newer ones 409)."""
+        """One that exists already is no error (Asterisk 22 answers 409, 18 and 20 answer 500)."""
+        path = resource("bridges", bridge_id)
         try:
-            self.request("POST", resource("bridges", bridge_id), {"type": kind, "name": bridge_id})
+            self.request("POST", path, {"type": kind, "name": bridge_id})
         except Refused as refused:
-            if refused.status != 409:
+            if refused.status not in (409, 500) or not self._is_there(path):
                 raise
 
     def change(self, bridge_id: str, verb: str, *channel_ids: str) -> None:
@@ -289,15 +290,15 @@ class AsteriskPbx:
             self.intake.gone(channel_id, time(), Cause.UNKNOWN)
         for channel_id, what in self.legs.running():
             if what in self.intake.recordings:
-                if not self._is_there("recordings", "live", what):
-                    kept = self._is_there("recordings", "stored", what)
+                if not self._is_there(resource("recordings", "live", what)):
+                    kept = self._is_there(resource("recordings", "stored", what))
                     self.intake.recording_ended(channel_id, time(), what, 0.0, kept)
-            elif not self._is_there("playbacks", what):
+            elif not self._is_there(resource("playbacks", what)):
                 self.intake.playback_ended(channel_id, time(), what, True)
 
-    def _is_there(self, *segments: str) -> bool:
+    def _is_there(self, path: str) -> bool:
         try:
-            self.request("GET", resource(*segments))
+            self.request("GET", path)
         except Gone:
             return False
         return True
