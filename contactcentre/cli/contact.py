@@ -5,16 +5,17 @@ from dataclasses import fields
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from contactcentre.cli import why
 from contactcentre.cli.context import open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
 from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.cli.terminal import facts, said
+from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
 from contactcentre.domain.events import Event, Outcome
-from contactcentre.logs import printable
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.timeline import NOISE, line
 
@@ -85,7 +86,7 @@ def list_(
         table.add_column(name, no_wrap=name in ("arrived", "id"))
     for contact in page.contacts:
         table.add_row(*_row(contact, clock))
-    _print(table)
+    show_parts(table)
     if page.cursor:
         click.echo(f"More: --cursor {page.cursor}")
 
@@ -106,6 +107,9 @@ def show(contact: str, as_json: bool) -> None:
     _facts(history, clock)
     _timeline(events, clock)
     _parts(history, clock)
+
+
+command.add_command(why.command, "why")
 
 
 def _row(contact: Contact, clock: Clock) -> list[Text]:
@@ -141,14 +145,11 @@ def _facts(history: ContactHistory, clock: Clock) -> None:
         "disposition": contact.disposition,
         "missing": ", ".join(f"facts {first} to {last}" for first, last in contact.missing),
     }
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for label, text in told.items():
-        if text:
-            table.add_row(Text(label, style="bold"), said(text))
+    table = facts((label, text) for label, text in told.items() if text)
     for recording in history.recordings:
         state = f"{recording.state} {recording.path} {seconds(recording.seconds)} {recording.error}".strip()
         table.add_row(Text("recording", style="bold"), said(f"{recording.id}: {state}"))
-    _print(table)
+    show_parts(table)
 
 
 def _timeline(events: list[Event], clock: Clock) -> None:
@@ -160,7 +161,7 @@ def _timeline(events: list[Event], clock: Clock) -> None:
         table.add_row(Text(str(event.seq or "+"), style="dim"), Text(clock.time(event.at)), said(told.text))
         for more in told.more:
             table.add_row("", "", said(f"  {more}", "dim"))
-    _print("", table)
+    show_parts("", table)
 
 
 def _parts(history: ContactHistory, clock: Clock) -> None:
@@ -181,8 +182,8 @@ def _parts(history: ContactHistory, clock: Clock) -> None:
             clock.time(part.started), part.kind.replace("_", " "), lasting, said(part.queue), said(part.agent)
         )
     if history.legs:
-        _print("", legs)
-    _print("", parts)
+        show_parts("", legs)
+    show_parts("", parts)
 
 
 def _everything(history: ContactHistory, events: list[Event]) -> dict[str, Any]:
@@ -204,20 +205,3 @@ def plain(record: Any) -> dict[str, Any]:
             value = dict(value)
         found[field.name] = value
     return found
-
-
-def said(text: str, style: str = "") -> Text:
-    """What others may have chosen, on a terminal: no control characters, no markup."""
-    return Text(printable(text), style=style)
-
-
-def _print(*parts: Any) -> None:
-    for part in parts:
-        console().print(part)
-
-
-def console() -> Console:
-    """Plain text only. As wide as the terminal; wide enough for every table where a file or a program reads
-    it."""
-    found = Console(highlight=False, markup=False)
-    return found if found.is_terminal else Console(highlight=False, markup=False, width=200)

@@ -23,11 +23,7 @@ def _has_command(tree: ast.Module) -> bool:
         if isinstance(node, ast.FunctionDef) and node.name == "command":
             return True
         targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         if any(isinstance(target, ast.Name) and target.id == "command" for target in targets):
             return True

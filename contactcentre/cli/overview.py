@@ -1,7 +1,7 @@
 """The state of everything at one moment, and how a terminal shows it: for `status` and the demo."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from rich.text import Text
 
 from contactcentre.cli.examine import APP, Ari
 from contactcentre.domain.site import Site
+from contactcentre.live import signs_of_life, unreachable
+from contactcentre.live.spool import unread_bytes
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
 from contactcentre.web import rows
@@ -63,6 +65,8 @@ class Overview:
     """at, lag, backlog, written, rejected; empty when it never ran."""
     spool_bytes: int = 0
     """Facts that wait in local files because Redis was away."""
+    unreachable: frozenset[str] = frozenset()
+    """Agents whose phone no controller can ring."""
 
     @property
     def recording(self) -> bool:
@@ -76,6 +80,7 @@ class Overview:
             "pbx": {"text": self.pbx, "connected": self.connected},
             "recorder": {**self.recorder, "running": self.recording},
             "spool_bytes": self.spool_bytes,
+            "unreachable": sorted(self.unreachable),
             **self.board.model_dump(mode="json", exclude={"now"}),
         }
 
@@ -106,7 +111,8 @@ def gather(
         recorder={
             key: float(recorder[key]) for key in ("at", "lag", "backlog", "written", "rejected") if key in recorder
         },
-        spool_bytes=sum(path.stat().st_size for path in spool.glob("*.jsonl*")) if spool.is_dir() else 0,
+        spool_bytes=sum(unread_bytes(path) for path in spool.glob("*.jsonl")) if spool.is_dir() else 0,
+        unreachable=unreachable(signs_of_life(live.redis)),
     )
 
 
@@ -127,14 +133,14 @@ def _pbx(settings: Settings) -> tuple[str, bool]:
 
 def screen(seen: Overview) -> Group:
     """One screen for people."""
-    return Group(_head(seen), Text(), *board(seen.board))
+    return Group(_head(seen), Text(), *board(seen.board, seen.unreachable))
 
 
-def board(seen: rows.Snapshot) -> tuple[Table | Text, ...]:
-    """The queues and agents."""
+def board(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> tuple[Table | Text, ...]:
+    """The queues and agents. `unreachable` are those whose phone cannot ring."""
     if not seen.queues and not seen.agents:
         return (Text("nothing is provisioned yet: contactcentre apply SITE_FILE", style="yellow"),)
-    return queues(seen), Text(), agents(seen)
+    return queues(seen), Text(), agents(seen, unreachable)
 
 
 def _head(seen: Overview) -> Table:
@@ -147,7 +153,7 @@ def _head(seen: Overview) -> Table:
             running = child["pid"] is not None
             line.append(f"{name} ", style="green" if running else "bold red")
             text = f"{for_people(seen.at - child['started_at'])}" if running else "down"
-            again = f", {child['restarts']} restarts" if child["restarts"] else ""
+            again = f", {child['restarts']} restart{'' if child['restarts'] == 1 else 's'}" if child["restarts"] else ""
             line.append(f"({text}{again})  ")
         table.add_row("processes", line)
     link = ("controller connected", "green") if seen.connected else ("no controller connected", "bold red")
@@ -186,17 +192,21 @@ def queues(seen: rows.Snapshot) -> Table:
     return table
 
 
-def agents(seen: rows.Snapshot) -> Table:
-    """Agents with their state and since when."""
+def agents(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> Table:
+    """Agents with their state and since when; of those on duty also whether their phone is away."""
     table = Table("Agent", "state", box=None, pad_edge=False, header_style="bold")
     table.add_column("for", justify="right")
     table.add_column("calls", justify="right")
     table.add_column("with")
     for name, row in sorted(seen.agents.items()):
-        state = row.state.replace("_", "-") + (f" ({row.reason})" if row.reason else "")
+        state = Text(
+            row.state.replace("_", "-") + (f" ({row.reason})" if row.reason else ""), style=_STATES.get(row.state, "")
+        )
+        if name in unreachable and row.state != "logged_out":
+            state.append(", phone not registered", style="bold red")
         talk = " ".join(part for part in (printable(row.caller_text), f"({row.queue})" if row.queue else "") if part)
         since = for_people(seen.now - row.since) if row.since else ""
-        table.add_row(name, Text(state, style=_STATES.get(row.state, "")), since, str(row.calls), talk)
+        table.add_row(name, state, since, str(row.calls), talk)
     return table
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from contactcentre.cli.contact import console, plain, said
+from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
 from contactcentre.cli.moments import MOMENT, Clock, seconds
 from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.cli.terminal import facts, said
+from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Recording
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -60,7 +62,7 @@ def list_(since: str, until: str | None, queue: str, agent: str, limit: int, as_
         state = f"{one.state}: {one.error}" if one.error else one.state
         where = said(one.box or one.queue)
         table.add_row(began, said(one.id), one.kind, where, said(one.agent), seconds(one.seconds), said(state))
-    console().print(table if found else "No recordings.")
+    show_parts(table if found else "No recordings.")
 
 
 @command.command("show")
@@ -77,9 +79,9 @@ def show(recording: str, as_json: bool) -> None:
     if as_json:
         print_json({**known, "access": access})
         return
-    for name, value in known.items():
-        if value not in (None, "", {}):
-            click.echo(f"{name:12} {said(str(value))}")
+    show_parts(
+        facts((name.replace("_", " "), str(value)) for name, value in known.items() if value not in (None, "", {}))
+    )
     for one in access:
         click.echo(f"{one['at']}  {said(one['who'])}: {one['did']}")
 
@@ -87,7 +89,9 @@ def show(recording: str, as_json: bool) -> None:
 @command.command("export")
 @click.argument("recording")
 @click.option("--as", "user", required=True, metavar="USER", help="On whose account: must be allowed to listen.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default ID.wav here.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default ID.wav here."
+)
 def export(recording: str, user: str, output: Path | None) -> None:
     """Copy a recording out, on the account of USER. Who did it is noted in the audit log, before the copy is
     made."""

@@ -66,7 +66,7 @@ def why_agent(
     if status.then:
         lines.append(f"After that: {status.then.replace(':', ' (') + ')' if ':' in status.then else status.then}.")
     if status.state is AgentState.AVAILABLE and not reachable.get(name, True):
-        lines.append("The endpoint is not reachable (its phone is not registered): no calls until it is.")
+        lines.append("The phone is not registered or does not answer: no calls until it does.")
     if status.state is AgentState.AVAILABLE and status.not_before > now:
         lines.append(f"A delay after a missed offer runs for {_seconds(status.not_before - now)} more.")
     levels = config.levels[name]

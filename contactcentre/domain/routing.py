@@ -71,7 +71,7 @@ class Cut(StrEnum):
     TAKEN = "serves a contact with right of way"
     EXCLUDED = "excluded by the contact"
     DELAYED = "waits out a delay after a missed offer"
-    UNREACHABLE = "endpoint is not reachable"
+    UNREACHABLE = "phone not registered or not answering"
     WRAP_UP = "in wrap-up"
     OFFERED = "rings for a contact"
     TALKING = "talking"

@@ -20,6 +20,7 @@ from contactcentre.live.journal import Journal
 from contactcentre.live.leases import Lease
 from contactcentre.live.reader import JournalReader
 from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot
+from contactcentre.live.signs import Signs, signs_of_life, unreachable
 from contactcentre.live.state import Live
 
 __all__ = [
@@ -40,9 +41,12 @@ __all__ = [
     "NoReply",
     "Refused",
     "Resync",
+    "Signs",
     "Snapshot",
     "SpoolInUse",
     "TooLarge",
     "Waiting",
     "connect",
+    "signs_of_life",
+    "unreachable",
 ]

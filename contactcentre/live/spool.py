@@ -112,6 +112,13 @@ class Spool:
         os.pwrite(self._fd, b"%016d\n" % offset, 0)
 
 
+def unread_bytes(path: Path) -> int:
+    """How much of a spool file is still needed; without taking it from the process that has it open."""
+    with path.open("rb") as file:
+        head, size = file.read(HEADER), os.fstat(file.fileno()).st_size
+    return max(0, size - int(head)) if len(head) == HEADER and head[:-1].isdigit() else 0
+
+
 def _open(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

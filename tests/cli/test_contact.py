@@ -240,3 +240,30 @@ def test_times_are_read_and_written_in_the_sites_zone() -> None:
     assert clock.read("yesterday", clock.read("2026-03-29 12:00")) == clock.read("2026-03-28")
     assert clock.read("90m", 10_000) == 4_600
     assert [seconds(value) for value in (None, 0, 59.6, 61, 3661)] == ["", "0 s", "1:00", "1:01", "1:01:01"]
+
+
+def test_why_says_that_a_phone_is_not_registered_and_that_no_controller_lives(
+    run: Run, store: Store, settings: Settings, redis: object
+) -> None:
+    """What the controller finds out every two seconds reaches whoever asks."""
+    store.save_site(Site(queues={"support": Queue()}, agents={"anna": Agent(), "ben": Agent()}), "test", "")
+    client = connect(settings.redis_url or "")
+    live, now = Live(client), time.time()
+    waits = uuid7(now)
+    for name in ("anna", "ben"):
+        live.change(name, Verb.LOGIN, now)
+    live.enter(Waiting(waits, "support", node="node1", arrived=now, entered=now))
+    assert "no controller of node1 is alive" in run("why", waits)
+    assert "No controller" in run("why", "--agent", "anna")
+    signs = {"node": "node1", "at": now, "linked": True, "unreachable": ["anna"]}
+    client.set("cc:node:node1", json.dumps(signs))
+    said = run("contact", "why", waits)
+    assert "Not anna: phone not registered or not answering." in said
+    assert "Agent ben gets it now" in said
+    assert "controller" not in said
+    assert "not registered" in run("why", "--agent", "anna")
+    assert "not registered" not in "".join(from_json(run, "why", "--agent", "ben")["now"])
+    client.set("cc:node:node1", json.dumps({**signs, "linked": False}))
+    assert "no link to its PBX" in run("why", waits)
+    assert "name a contact" in run("why", fails=2)
+    assert "there is no agent zoe" in run("why", "--agent", "zoe", fails=2)

@@ -73,7 +73,7 @@ def test_what_a_caller_sent_reaches_the_terminal_without_its_codes() -> None:
         ({"recorder": {}}, "the recorder does not run"),
         ({"recorder": {"at": NOW - 60}}, "the recorder does not run"),
         ({"spool_bytes": 512}, "512 bytes of facts wait"),
-        ({"processes": {"web": {"pid": None, "started_at": NOW, "restarts": 1}}}, "web (down, 1 restarts)"),
+        ({"processes": {"web": {"pid": None, "started_at": NOW, "restarts": 1}}}, "web (down, 1 restart)"),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, object], said: str) -> None:
@@ -85,3 +85,10 @@ def test_what_is_wrong_is_said(changes: dict[str, object], said: str) -> None:
 )
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert for_people(seconds) == text
+
+
+def test_an_agent_on_duty_whose_phone_is_away_is_shown_as_such() -> None:
+    text = shown(overview(unreachable=frozenset({"ben", "cleo"})))
+    assert "paused (lunch), phone not registered" in text
+    assert text.count("phone not registered") == 1
+    assert overview(unreachable=frozenset({"ben"})).to_json()["unreachable"] == ["ben"]
