@@ -286,7 +286,9 @@ def test_a_record_that_cannot_be_understood_is_left_out_and_counted(live: Live, 
     redis.xadd("cc:changes", {"nothing": "known"})
     snapshot = live.snapshot()
     assert (set(snapshot.agents), snapshot.waiting, snapshot.contacts) == ({"anna"}, {}, {})
-    assert live.changes(cursor) == []
+    unclear = live.changes(cursor)
+    assert [(change.kind, change.value) for change in unclear] == [("malformed", None)] * 2
+    assert live.changes(unclear[-1].cursor, 0.01) == [], "a reader's cursor has passed them"
     assert live.malformed == 8
     with pytest.raises(Malformed):
         live.agent("bob")
