@@ -15,14 +15,14 @@ T ?=
 
 # seconds until `make demo` ends by itself (0: at Ctrl-C), and calls that arrive each second
 DEMO_SECONDS ?= 0
-DEMO_RATE ?= 2
+DEMO_RATE ?= 2.5
 
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+)[a-z -]*:.*## /\1\t/' | expand -t 12
 
 .PHONY: demo
-demo: run ## Set everything up and watch calls being served: DEMO_RATE=2 calls/s, DEMO_SECONDS=60 ends by itself
+demo: run ## Set everything up and watch calls being served: DEMO_RATE=2.5 calls/s, DEMO_SECONDS=60 ends by itself
 	@$(BIN)/contactcentre demo --rate $(DEMO_RATE) --seconds $(DEMO_SECONDS)
 
 .PHONY: up

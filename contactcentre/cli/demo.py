@@ -7,7 +7,7 @@ from contactcentre.settings import Settings
 
 
 @click.command()
-@click.option("--rate", type=click.FloatRange(0.05, 50), default=2.0, show_default=True, help="Calls a second.")
+@click.option("--rate", type=click.FloatRange(0.05, 50), default=2.5, show_default=True, help="Calls a second.")
 @click.option("--seconds", type=click.FloatRange(0), default=0.0, help="End by itself after so many; 0 = at Ctrl-C.")
 def command(rate: float, seconds: float) -> int:
     """Show a whole contact centre at work, and account for every call at its end.
