@@ -89,6 +89,8 @@ class AgentStatus:
     not_before: float = 0.0  # no offer before this time (reject delay, busy delay)
     misses: int = 0  # in a row
     calls: int = 0  # answered since login
+    talked: float = 0.0  # seconds in conversations that are over, since login
+    turn: float = 0.0  # the last offer, whatever came of it, or the login: round-robin counts from here
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
 
     def to_json(self) -> str:
@@ -148,17 +150,18 @@ def step(
     free = replace(moved, since=at, reason="", contact_id="", queue="", token="", deadline=0.0)
     match verb:
         case Verb.LOGIN:
-            return replace(free, state=target, idle_since=at, not_before=0.0, misses=0, calls=0, then="")
+            fresh = replace(free, misses=0, calls=0, talked=0.0, turn=at)
+            return replace(fresh, state=target, idle_since=at, not_before=0.0, then="")
         case Verb.OFFER:
-            return replace(
-                moved, state=target, since=at, contact_id=contact_id, queue=queue, token=token, deadline=deadline
-            )
+            offer = replace(moved, contact_id=contact_id, queue=queue, token=token, deadline=deadline)
+            return replace(offer, state=target, since=at, turn=at)
         case Verb.ACCEPT:
             return replace(moved, state=target, since=at, deadline=0.0, misses=0, calls=status.calls + 1)
-        case Verb.FINISH if wrap_up > 0:
-            return replace(moved, state=target, since=at, deadline=at + wrap_up, idle_since=at)
         case Verb.FINISH:
-            return _settle(replace(free, state=AgentState.AVAILABLE, idle_since=at), at)
+            talked = round(status.talked + max(0.0, at - status.since), 3)
+            if wrap_up > 0:
+                return replace(moved, state=target, since=at, deadline=at + wrap_up, idle_since=at, talked=talked)
+            return _settle(replace(free, state=AgentState.AVAILABLE, idle_since=at, talked=talked), at)
         case Verb.MISS | Verb.EXPIRE if status.state is AgentState.OFFERED:
             misses = status.misses + 1
             missed = replace(free, state=target, misses=misses, not_before=at + delay)

@@ -39,8 +39,8 @@ def explain(
     else:
         lines.append(f"Nobody gets it now: {decision.rule}.")
     if decision.candidates:
-        unit = config.rules[contact.queue].strategy.unit
-        named = ", ".join(f"{name} ({score:g} {unit})" for name, score in decision.candidates)
+        said = config.rules[contact.queue].strategy.words
+        named = ", ".join(f"{name} ({said(score)})" for name, score in decision.candidates)
         more = decision.fitting - len(decision.candidates)
         lines.append(f"Candidates in order: {named}{f' and {more} more' if more > 0 else ''}.")
     lines += [f"Not {name}: {_right_of_way(text, round_)}." for name, text in decision.cut]

@@ -4,7 +4,10 @@
 2. For each, the candidates are the agents who are members of its queue, have what it needs *now*, are available, whose
    endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact before it
    has taken. A contact that finds nobody blocks nobody behind it.
-3. The queue's strategy puts the candidates in order; the first one is the agent.
+3. The queue's strategy puts the candidates in order; the first one is the agent. Who was offered this contact before
+   and did not answer comes after all others.
+4. Where the strategy rings several agents at once, those who are then still free ring too (`Round.more`): nobody rings
+   as the second one for a contact while another contact could have that agent as its first.
 
 What a contact needs is the queue's requirement (or the last of its relax steps that is due) and the contact's own. The
 configuration is looked at when the decision is made, so a changed queue counts at once for those who wait already.
@@ -12,57 +15,24 @@ configuration is looked at when the decision is made, so a changed queue counts 
 All controllers compute this over the same data and each acts only on its own contacts. Nothing here reads a clock.
 """
 
-import json
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
-from typing import Any
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.requirements import Requirement, RequirementError, combine, parse
-from contactcentre.domain.site import Queue, Site
+from contactcentre.domain.strategies import Seen, drawn
+from contactcentre.domain.terms import RoutingConfig, Terms
+from contactcentre.domain.waiting import Waiting
+
+__all__ = ["Cut", "Decision", "Nobody", "Round", "RoutingConfig", "Terms", "Waiting", "decide", "next_change", "order"]
 
 KEPT_CANDIDATES = 10
 KEPT_CUT = 20
 EXAMINED = 60
 """A decision names so many candidates and so many who were cut, of so many looked at: enough for a queue of twenty, and
 in a queue of a thousand it stays as fast. `Decision.fitting` and `Decision.left_out` count the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One contact waiting in a queue."""
-
-    contact_id: str
-    queue: str
-    node: str = ""  # its owner: only this node's controller acts on it
-    requires: str = ""  # the contact's own requirement, on top of the queue's; "" = none
-    priority: int = 0
-    arrived: float = 0.0  # the contact's first arrival: its place in the order
-    entered: float = 0.0  # this queue: relax steps and max_wait count from here
-    excluded: tuple[str, ...] = ()  # agents it must not be offered to
-    offered: str = ""  # agent reserved for it now; "" = it waits for one
-    caller: str = ""  # shown on pages
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "Waiting":
-        """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
-        raw = json.loads(text)
-        known = {key: raw[key] for key in _WAITING_FIELDS if key in raw}
-        known["excluded"] = tuple(str(name) for name in known.get("excluded", ()))
-        made = cls(**known)
-        texts = (made.contact_id, made.queue, made.node, made.requires, made.offered, made.caller)
-        numbers = (made.priority, made.arrived, made.entered)
-        if not all(isinstance(v, str) for v in texts) or not all(isinstance(v, (int, float)) for v in numbers):
-            raise ValueError("a field has a wrong type")
-        return made
-
-
-_WAITING_FIELDS = tuple(f.name for f in fields(Waiting))
 
 
 class Cut(StrEnum):
@@ -103,27 +73,6 @@ _CUT_ORDER = {cut: place for place, cut in enumerate(Cut)}
 
 
 @dataclass(frozen=True, slots=True)
-class Strategy:
-    """Puts candidates in order. `key`: the smallest comes first; it gets the agent and how well the skills fit (0-100).
-    `score` is what people are shown, in `unit`."""
-
-    name: str
-    unit: str
-    key: Callable[[AgentStatus, int], tuple[Any, ...]]
-    score: Callable[[AgentStatus, int, float], float]
-
-
-LONGEST_IDLE = Strategy(
-    "longest-idle",
-    "seconds idle",
-    key=lambda agent, fit: (agent.idle_since, agent.name),
-    score=lambda agent, fit, now: round(now - agent.idle_since, 1),
-)
-
-STRATEGIES: dict[str, Strategy] = {LONGEST_IDLE.name: LONGEST_IDLE}
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """One contact's agent (`""` = nobody), and why."""
 
@@ -138,80 +87,6 @@ class Decision:
     left_out: int = 0  # agents cut and not named
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What contacts of one kind ask for: those who share it share their candidates."""
-
-    queue: str
-    requirement: Requirement
-    strategy: Strategy
-    fits: Mapping[str, int]  # agent -> how well (0-100): the members who fulfil the requirement
-
-
-@dataclass(frozen=True, slots=True)
-class _QueueRules:
-    members: Mapping[str, None]  # in the site's order
-    steps: tuple[tuple[float, Requirement], ...]  # (after seconds, requirement); the first is at 0
-    strategy: Strategy
-
-
-class RoutingConfig:
-    """What routing needs of a site, prepared once per site version. Make it with `from_site`."""
-
-    def __init__(self, queues: Mapping[str, Queue], levels: Mapping[str, Mapping[str, int]]) -> None:
-        """Raises RequirementError or ValueError where `provision.check` would have refused the site."""
-        self.levels = {name: dict(skills) for name, skills in levels.items()}
-        self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
-        self._terms: dict[tuple[str, int, str], Terms | None] = {}
-
-    @classmethod
-    def from_site(cls, site: Site) -> "RoutingConfig":
-        return cls(site.queues, {name: agent.skills for name, agent in site.agents.items()})
-
-    def _rules(self, name: str, queue: Queue) -> _QueueRules:
-        strategy = STRATEGIES.get(queue.strategy)
-        if strategy is None:
-            known = ", ".join(sorted(STRATEGIES))
-            raise ValueError(f"queue {name}: strategy {queue.strategy!r} is none of: {known}")
-        steps = [(0.0, parse(queue.requires))]
-        steps += sorted(((step.after, parse(step.requires)) for step in queue.relax), key=lambda step: step[0])
-        members = dict.fromkeys(agent for agent in queue.agents or self.levels if agent in self.levels)
-        return _QueueRules(members, tuple(steps), strategy)
-
-    def step(self, waiting: Waiting, now: float) -> int:
-        """Which of the queue's relax steps counts: 0 = none yet."""
-        rules = self.rules.get(waiting.queue)
-        if rules is None or len(rules.steps) == 1:
-            return 0
-        waited = now - waiting.entered
-        return sum(1 for after, _ in rules.steps[1:] if after <= waited)
-
-    def terms(self, waiting: Waiting, now: float) -> Terms | None:
-        """What it asks for now; None where the queue is gone or its own requirement cannot be read."""
-        key = (waiting.queue, self.step(waiting, now), waiting.requires)
-        if key not in self._terms:
-            if len(self._terms) > 10_000:  # requirements come from flows, which are few; this is a fence
-                self._terms.clear()
-            self._terms[key] = self._make_terms(*key)
-        return self._terms[key]
-
-    def _make_terms(self, queue: str, step: int, requires: str) -> Terms | None:
-        rules = self.rules.get(queue)
-        try:
-            own = parse(requires)
-        except RequirementError:
-            return None
-        if rules is None:
-            return None
-        requirement = combine(rules.steps[step][1], own)
-        fits = {
-            name: requirement.score(self.levels[name])
-            for name in rules.members
-            if requirement.matches(self.levels[name])
-        }
-        return Terms(queue, requirement, rules.strategy, fits)
-
-
 def order(waiting: Waiting) -> tuple[int, float, str]:
     """The key of the one order in which contacts are served: the smallest comes first."""
     return (-waiting.priority, waiting.arrived, waiting.contact_id)
@@ -221,20 +96,45 @@ class Pool:
     """The free agents who fit one kind of terms, in the strategy's order."""
 
     def __init__(self, terms: Terms, free: Iterable[AgentStatus], taken: Container[str]) -> None:
-        key, fits = terms.strategy.key, terms.fits
         self.terms = terms
-        self.agents = [agent for agent in free if agent.name in fits and agent.name not in taken]
-        self.agents.sort(key=lambda agent: key(agent, fits[agent.name]))
+        self.agents = [terms.seen(agent) for agent in free if agent.name in terms.fits and agent.name not in taken]
+        self.agents.sort(key=terms.strategy.key)
         self.left = len(self.agents)  # not taken yet
         self._head = 0  # all before it are taken
 
-    def rest(self, taken: Container[str], excluded: Container[str]) -> Iterator[AgentStatus]:
+    def rest(self, contact: Waiting, taken: Container[str]) -> Iterator[Seen]:
+        """Its candidates, in order."""
+        agents = self._in_order(contact, taken)
+        if not contact.tried:
+            return agents
+        return chain(*_new_and_tried(agents, contact.tried))
+
+    def _in_order(self, contact: Waiting, taken: Container[str]) -> Iterator[Seen]:
         while self._head < len(self.agents) and self.agents[self._head].name in taken:
             self._head += 1
-        for place in range(self._head, len(self.agents)):
-            agent = self.agents[place]
-            if agent.name not in taken and agent.name not in excluded:
-                yield agent
+        left = islice(self.agents, self._head, None)
+        there = (seen for seen in left if seen.name not in taken and seen.name not in contact.excluded)
+        weight = self.terms.strategy.weight
+        if weight is None:
+            return there
+        names = list(there)
+        return iter(drawn(names, [weight(seen) for seen in names], seed(contact)))
+
+
+def seed(contact: Waiting) -> str:
+    """Of the lots drawn for it: others after every try, and the same whoever draws them again."""
+    return f"{contact.contact_id}/{len(contact.tried)}"
+
+
+def _new_and_tried(agents: Iterator[Seen], tried: tuple[str, ...]) -> Iterator[Iterable[Seen]]:
+    again: dict[str, Seen] = {}
+    last = {name: place for place, name in enumerate(tried)}
+    for seen in agents:
+        if seen.name in last:
+            again[seen.name] = seen
+        else:
+            yield (seen,)
+    yield (again[name] for name in sorted(again, key=last.__getitem__))
 
 
 class Round:
@@ -271,18 +171,39 @@ class Round:
                 break
             terms = self.config.terms(contact, self.now)
             pool = self.pool(terms) if terms else None
-            agent = next(pool.rest(self.taken, contact.excluded), None) if pool and pool.left else None
+            agent = next(pool.rest(contact, self.taken), None) if pool and pool.left else None
             if agent is not None:
                 decisions.append(self.reason(contact))
-                self._take(agent, contact)
+                self._take(agent.name, contact)
                 if len(self.taken) == len(self.free):
                     break
         return decisions
 
-    def _take(self, agent: AgentStatus, contact: Waiting) -> None:
-        self.taken[agent.name] = contact
+    def more(self) -> list[Decision]:
+        """After `decide`: agents to ring besides those who ring for a contact already (or were just decided on), where
+        the queue's strategy rings several. One decision for each agent; a contact may have many."""
+        decisions: list[Decision] = []
+        if len(self.taken) == len(self.free):
+            return decisions
+        ringing = Counter(agent.contact_id for agent in self.agents.values() if agent.state is AgentState.OFFERED)
+        ringing.update(contact.contact_id for contact in self.taken.values())
+        answered = {agent.contact_id for agent in self.agents.values() if agent.state is AgentState.TALKING}
+        for contact in sorted(self.waiting, key=order):
+            already, rules = ringing[contact.contact_id], self.config.rules.get(contact.queue)
+            if not already or contact.contact_id in answered or rules is None:
+                continue
+            for _ in range(rules.together(self.now - contact.entered) - already):
+                decision = self.reason(contact, besides=True)
+                if not decision.agent:
+                    break
+                decisions.append(decision)
+                self._take(decision.agent, contact)
+        return decisions
+
+    def _take(self, agent: str, contact: Waiting) -> None:
+        self.taken[agent] = contact
         for pool in self._pools.values():
-            pool.left -= agent.name in pool.terms.fits
+            pool.left -= agent in pool.terms.fits
 
     def pool(self, terms: Terms) -> Pool:
         pool = self._pools.get(id(terms))
@@ -290,21 +211,22 @@ class Round:
             pool = self._pools[id(terms)] = Pool(terms, self.free.values(), self.taken)
         return pool
 
-    def reason(self, contact: Waiting) -> Decision:
-        """The decision about one contact as things stand: its agent, or why there is none."""
+    def reason(self, contact: Waiting, besides: bool = False) -> Decision:
+        """The decision about one contact as things stand: its agent, or why there is none. `besides`: one more agent
+        than those who ring for it."""
         terms = self.config.terms(contact, self.now)
         if terms is None:
             rule = Nobody.BAD_REQUIREMENT if contact.queue in self.config.rules else Nobody.NO_QUEUE
             return Decision(contact.contact_id, contact.queue, "", str(rule), (), (), contact.requires)
         pool, strategy = self.pool(terms), terms.strategy
-        first = list(islice(pool.rest(self.taken, contact.excluded), KEPT_CANDIDATES))
-        candidates = tuple((a.name, strategy.score(a, terms.fits[a.name], self.now)) for a in first)
+        first = list(islice(pool.rest(contact, self.taken), KEPT_CANDIDATES))
+        candidates = tuple((seen.name, strategy.score(seen, self.now)) for seen in first)
         excluded = (set(contact.excluded) & self.free.keys() & terms.fits.keys()) - self.taken.keys()
         fitting = pool.left - len(excluded)
-        if contact.offered:
+        if contact.offered and not besides:
             agent, text = "", f"{Nobody.HAS_OFFER}: {contact.offered}"
         elif first:
-            agent, text = first[0].name, f"{strategy.name}: {candidates[0][1]:g} {strategy.unit}, first of {fitting}"
+            agent, text = first[0].name, f"{strategy.name}: {strategy.words(candidates[0][1])}, first of {fitting}"
         else:
             agent, text = "", str(self._nobody(terms))
         cut = self._cut(contact, terms, pool)
@@ -374,12 +296,7 @@ def decide(
 
 
 def next_change(waiting: Iterable[Waiting], config: RoutingConfig, now: float) -> float | None:
-    """When the next relax step of anybody falls due (epoch seconds); None = never. For the controller's timer."""
-    due = [
-        contact.entered + after
-        for contact in waiting
-        if (rules := config.rules.get(contact.queue)) is not None and not contact.offered
-        for after, _ in rules.steps[1:]
-        if contact.entered + after > now
-    ]
+    """When time alone changes what anybody may get (epoch seconds): a relax step falls due, one more agent may ring.
+    None = never. For the controller's timer."""
+    due = (moment for contact in waiting if (moment := config.next_moment(contact, now)) is not None)
     return min(due, default=None)

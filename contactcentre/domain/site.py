@@ -88,7 +88,9 @@ class Queue(Model):
     requires: Expression = ""  # expression over skills: "lang_fr >= 50 and billing"
     relax: tuple[RelaxStep, ...] = ()
     agents: tuple[Name, ...] = ()  # members; empty = every agent who has the skills
-    strategy: Word = "longest-idle"
+    strategy: Word = "longest-idle"  # or one of domain.strategies, by its name or by Asterisk's or FreeSWITCH's
+    ring_at_most: Annotated[int, Field(ge=1, le=100)] = 10  # agents at once for one contact, where several ring
+    ring_more_every: Annotated[float, Field(ge=1, le=300)] = 10  # ring-progressively: one agent more
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
     music: EndpointName = "default"  # one of `music`, or a class that the PBX has already
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20

@@ -11,8 +11,8 @@ from contactcentre.domain import hours, requirements
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
 from contactcentre.domain.flows.model import read as read_flow
-from contactcentre.domain.routing import STRATEGIES
 from contactcentre.domain.site import Site
+from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
 from contactcentre.provision.problems import Problem, dotted, shown
 from contactcentre.provision.uses import endpoint_of
 
@@ -136,8 +136,8 @@ def _queues(site: Site) -> Iterator[Problem]:
             if agent in members:
                 yield Problem(f"{where}.agents.{index}", "duplicate", f"{agent} appears twice")
             members.add(agent)
-        if queue.strategy not in STRATEGIES:
-            message = f"{shown(queue.strategy)} is not one of: {', '.join(STRATEGIES)}"
+        if strategy_named(queue.strategy) is None:
+            message = f"{shown(queue.strategy)} is not one of: {', '.join((*STRATEGIES, *ALIASES))}"
             yield Problem(f"{where}.strategy", "choice", message)
 
 

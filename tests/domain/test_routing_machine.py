@@ -9,10 +9,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
 from contactcentre.domain.explain import explain, why_agent
-from contactcentre.domain.requirements import combine, parse
-from contactcentre.domain.routing import Decision, RoutingConfig, Waiting, decide, next_change
+from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, decide, next_change
 from contactcentre.domain.site import Agent, Queue, RelaxStep, Site
+from contactcentre.domain.strategies import STRATEGIES
+from tests.domain.book import Book
 
+S = AgentState
 SKILLS = ("fr", "en", "vip")
 NAMES = ("anna", "bob", "carla", "dora")
 EXPRESSIONS = st.sampled_from(["", "fr >= 50", "en", "fr >= 20 or vip", "not vip", "fr and en >= 30"])
@@ -21,6 +23,9 @@ QUEUES = st.builds(
     requires=EXPRESSIONS,
     relax=st.lists(st.builds(RelaxStep, after=st.sampled_from([5, 20]), requires=EXPRESSIONS), max_size=2).map(tuple),
     agents=st.lists(st.sampled_from([*NAMES, "ghost"]), max_size=3, unique=True).map(tuple),
+    strategy=st.sampled_from([*STRATEGIES, "leastrecent", "rrmemory", "rrordered", "top-down", "ring-all"]),
+    ring_at_most=st.integers(1, 3),
+    ring_more_every=st.just(5),
 )
 AGENTS = st.builds(Agent, skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 100)))
 SITES = st.builds(
@@ -41,7 +46,7 @@ class World(RuleBasedStateMachine):
         self.agents = {name: step(AgentStatus(name), Verb.LOGIN, self.now - before) for name, before in logins}
         self.waiting: dict[str, Waiting] = {}
         self.reachable = dict.fromkeys(NAMES, True)
-        self.served: dict[str, str] = {}  # contact -> the agent that rings for it or talks with it
+        self.served: set[tuple[str, str]] = set()  # contact, and an agent that rings for it or talks with it
         self.count = 0
 
     @rule(
@@ -64,9 +69,7 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data())
     def hang_up_while_waiting(self, data: st.DataObject) -> None:
         contact = self.waiting.pop(data.draw(st.sampled_from(sorted(self.waiting))))
-        if contact.offered:
-            self._take(contact.offered, Verb.RELEASE)
-            self.served.pop(contact.contact_id)
+        self._release_all(contact.contact_id)
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, 60.0]))
     def time_passes(self, seconds: float) -> None:
@@ -88,21 +91,33 @@ class World(RuleBasedStateMachine):
         self._take(name, verb, misses_allowed=2, delay=4.0, wrap_up=6.0)
         if verb is Verb.ACCEPT:
             self.waiting.pop(status.contact_id)
-        elif verb is Verb.MISS:
-            contact = self.waiting[status.contact_id]
-            self.waiting[status.contact_id] = replace(contact, offered="")
-            del self.served[status.contact_id]
+            self._release_all(status.contact_id)
         else:
-            del self.served[status.contact_id]
+            self._over(status, verb is Verb.MISS)
 
     @rule()
     def deadlines_pass(self) -> None:
-        for name, status in self.agents.items():
+        for name, status in list(self.agents.items()):
             if 0 < status.deadline <= self.now:
                 self._take(name, Verb.EXPIRE, misses_allowed=2, delay=4.0)
                 if status.state is AgentState.OFFERED:
-                    self.waiting[status.contact_id] = replace(self.waiting[status.contact_id], offered="")
-                    del self.served[status.contact_id]
+                    self._over(status, missed=True)
+
+    def _over(self, status: AgentStatus, missed: bool) -> None:
+        """What a controller does with a contact when one of its offers has come to nothing, or its call has ended."""
+        self.served.remove((status.contact_id, status.name))
+        if missed:
+            contact = self.waiting[status.contact_id]
+            still = [agent for contact_id, agent in sorted(self.served) if contact_id == contact.contact_id]
+            tried = (*(name for name in contact.tried if name != status.name), status.name)
+            self.waiting[contact.contact_id] = replace(contact, offered=still[0] if still else "", tried=tried)
+
+    def _release_all(self, contact_id: str) -> None:
+        """Takes back what still rings for it."""
+        for name, status in list(self.agents.items()):
+            if status.state is AgentState.OFFERED and status.contact_id == contact_id:
+                self._take(name, Verb.RELEASE)
+                self.served.remove((contact_id, name))
 
     @rule(name=st.sampled_from(NAMES), reachable=st.booleans())
     def phone_registers(self, name: str, reachable: bool) -> None:
@@ -114,30 +129,40 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def everything_is_decided(self) -> None:
-        for decision in self._decide():
+        round_ = self._round()
+        first = round_.decide()
+        for decision in first:
+            assert not self.waiting[decision.contact_id].offered, "a first offer is for a contact that has none"
+        for decision in first + round_.more():
             self._check_reason(decision)
             contact_id, name = decision.contact_id, decision.agent
-            assert contact_id not in self.served, "a contact is never served twice"
-            assert name not in self.served.values(), "an agent never has two contacts"
+            assert name not in [agent for _, agent in self.served], "an agent never has two contacts"
             self._take(name, Verb.OFFER, contact_id=contact_id, queue=decision.queue, deadline=self.now + 8)
-            self.waiting[contact_id] = replace(self.waiting[contact_id], offered=name)
-            self.served[contact_id] = name
-        assert self._decide() == [], "nobody who could be served is left waiting"
+            contact = self.waiting[contact_id]
+            self.waiting[contact_id] = replace(contact, offered=contact.offered or name)
+            self.served.add((contact_id, name))
+        again = self._round()
+        assert again.decide() == [], "nobody who could be served is left waiting"
+        assert again.more() == [], "nobody who should ring as well is left idle"
 
     @invariant()
     def the_decision_is_the_one_by_the_book(self) -> None:
-        assert [(d.contact_id, d.agent) for d in self._decide()] == self._by_the_book()
+        round_, book = self._round(), self._book()
+        assert [(d.contact_id, d.agent) for d in round_.decide()] == book.first_offers()
+        assert [(d.contact_id, d.agent) for d in round_.more()] == book.further_offers()
 
     @invariant()
     def agents_and_contacts_agree(self) -> None:
-        busy = {s.contact_id: n for n, s in self.agents.items() if s.state in (AgentState.OFFERED, AgentState.TALKING)}
+        busy = {(s.contact_id, n) for n, s in self.agents.items() if s.state in (S.OFFERED, S.TALKING)}
         assert busy == self.served
-        assert {c.contact_id: c.offered for c in self.waiting.values() if c.offered}.items() <= busy.items()
+        talking = [s.contact_id for s in self.agents.values() if s.state is S.TALKING]
+        assert len(talking) == len(set(talking)), "a contact is never served twice"
+        assert {(c.contact_id, c.offered) for c in self.waiting.values() if c.offered} <= busy
 
     @invariant()
     def everybody_can_be_explained(self) -> None:
         args = (self.waiting.values(), self.agents, self.config, self.now, self.reachable)
-        expected = dict(self._by_the_book())
+        expected = dict(self._book().first_offers())
         for contact_id in self.waiting:
             lines = explain(contact_id, *args)
             agent = expected.get(contact_id)
@@ -155,6 +180,9 @@ class World(RuleBasedStateMachine):
         before = [(d.contact_id, d.agent) for d in self._decide()]
         assert before == [(d.contact_id, d.agent) for d in self._decide(later)]
 
+    def _round(self) -> Round:
+        return Round(self.waiting.values(), self.agents, self.config, self.now, self.reachable)
+
     def _decide(self, now: float | None = None) -> list[Decision]:
         return decide(self.waiting.values(), self.agents, self.config, now or self.now, self.reachable)
 
@@ -162,32 +190,8 @@ class World(RuleBasedStateMachine):
         token = f"t{self.agents[name].version}" if verb is Verb.OFFER else self.agents[name].token
         self.agents[name] = step(self.agents[name], verb, self.now, token=token, **args)  # type: ignore[arg-type]
 
-    def _by_the_book(self) -> list[tuple[str, str]]:
-        """The rules once more, as they read."""
-        found: list[tuple[str, str]] = []
-        for contact in sorted(self.waiting.values(), key=lambda c: (-c.priority, c.arrived, c.contact_id)):
-            able = [
-                (status.idle_since, name)
-                for name, status in self.agents.items()
-                if self._may_serve(contact, name) and name not in [agent for _, agent in found]
-            ]
-            if able and not contact.offered:
-                found.append((contact.contact_id, min(able)[1]))
-        return found
-
-    def _may_serve(self, contact: Waiting, name: str) -> bool:
-        queue, status, agent = self.site.queues.get(contact.queue), self.agents[name], self.site.agents.get(name)
-        if queue is None or agent is None or (queue.agents and name not in queue.agents):
-            return False
-        due = sorted((s for s in queue.relax if s.after <= self.now - contact.entered), key=lambda s: s.after)
-        requires = due[-1].requires if due else queue.requires
-        return (
-            combine(parse(requires), parse(contact.requires)).matches(agent.skills)
-            and status.state is AgentState.AVAILABLE
-            and status.not_before <= self.now
-            and self.reachable[name]
-            and name not in contact.excluded
-        )
+    def _book(self) -> Book:
+        return Book(self.site, self.agents, self.waiting, self.now, self.reachable)
 
     def _check_reason(self, decision: Decision) -> None:
         names = [name for name, _ in decision.candidates] + [name for name, _ in decision.cut]

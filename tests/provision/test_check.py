@@ -39,7 +39,7 @@ def test_a_good_site_has_no_problem() -> None:
         ("dids__0155500001", {"flow": "main"}, "dids.0155500001", "duplicate"),
         ("skills__not", "", "skills.not", "reserved"),
         ("queues__support__agents", ["alice", "alice"], "queues.support.agents.1", "duplicate"),
-        ("queues__support__strategy", "rrmemory", "queues.support.strategy", "choice"),
+        ("queues__support__strategy", "fastest", "queues.support.strategy", "choice"),
         ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
         ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
         ("agents__bob__number", "*45", "agents.bob.number", "duplicate"),

@@ -1,0 +1,116 @@
+"""What contacts ask for: the rules of each queue, prepared once for each version of the site."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.requirements import Requirement, RequirementError, combine, parse
+from contactcentre.domain.site import Queue, Site
+from contactcentre.domain.strategies import ALIASES, STRATEGIES, Seen, Strategy, strategy_named
+from contactcentre.domain.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What contacts of one kind ask for: those who share it share their candidates."""
+
+    queue: str
+    requirement: Requirement
+    strategy: Strategy
+    fits: Mapping[str, int]  # agent -> how well (0-100): the members who fulfil the requirement
+    members: Mapping[str, int]  # all of the queue -> place in its list, from 0
+
+    def seen(self, agent: AgentStatus) -> Seen:
+        """One of those who fit, as the queue's strategy looks at it."""
+        return Seen(agent, self.fits[agent.name], self.members[agent.name])
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    members: Mapping[str, int]  # agent -> place in the queue's list (without one: in the site's), from 0
+    steps: tuple[tuple[float, Requirement], ...]  # (after seconds, requirement); the first is at 0
+    strategy: Strategy
+    ring_at_most: int  # agents who ring for one contact at the same time
+    ring_more_every: float  # seconds
+
+    def together(self, waited: float) -> int:
+        """How many agents may ring for one contact that has waited so many seconds in the queue."""
+        if not self.strategy.together:
+            return 1
+        if not self.strategy.growing:
+            return self.ring_at_most
+        return min(self.ring_at_most, 1 + int(max(0.0, waited) // self.ring_more_every))
+
+    def next_growth(self, waited: float) -> float | None:
+        """After how many seconds of waiting one more agent may ring; None = never."""
+        number = self.together(waited)
+        if not self.strategy.growing or number >= self.ring_at_most:
+            return None
+        return number * self.ring_more_every
+
+
+class RoutingConfig:
+    """What routing needs of a site, prepared once per site version. Make it with `from_site`."""
+
+    def __init__(self, queues: Mapping[str, Queue], levels: Mapping[str, Mapping[str, int]]) -> None:
+        """Raises RequirementError or ValueError where `provision.check` would have refused the site."""
+        self.levels = {name: dict(skills) for name, skills in levels.items()}
+        self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
+        self._terms: dict[tuple[str, int, str], Terms | None] = {}
+
+    @classmethod
+    def from_site(cls, site: Site) -> "RoutingConfig":
+        return cls(site.queues, {name: agent.skills for name, agent in site.agents.items()})
+
+    def _rules(self, name: str, queue: Queue) -> QueueRules:
+        strategy = strategy_named(queue.strategy)
+        if strategy is None:
+            known = ", ".join((*STRATEGIES, *ALIASES))
+            raise ValueError(f"queue {name}: strategy {queue.strategy!r} is none of: {known}")
+        steps = [(0.0, parse(queue.requires))]
+        steps += sorted(((step.after, parse(step.requires)) for step in queue.relax), key=lambda step: step[0])
+        there = dict.fromkeys(agent for agent in queue.agents or self.levels if agent in self.levels)
+        members = {agent: place for place, agent in enumerate(there)}
+        return QueueRules(members, tuple(steps), strategy, queue.ring_at_most, queue.ring_more_every)
+
+    def step(self, waiting: Waiting, now: float) -> int:
+        """Which of the queue's relax steps counts: 0 = none yet."""
+        rules = self.rules.get(waiting.queue)
+        if rules is None or len(rules.steps) == 1:
+            return 0
+        return sum(1 for after, _ in rules.steps[1:] if waiting.entered + after <= now)
+
+    def next_moment(self, waiting: Waiting, now: float) -> float | None:
+        """When time alone next changes what this contact may get; None = never."""
+        rules = self.rules.get(waiting.queue)
+        if rules is None:
+            return None
+        if waiting.offered:
+            growth = rules.next_growth(now - waiting.entered)
+            return None if growth is None else waiting.entered + growth
+        return next((due for after, _ in rules.steps[1:] if (due := waiting.entered + after) > now), None)
+
+    def terms(self, waiting: Waiting, now: float) -> Terms | None:
+        """What it asks for now; None where the queue is gone or its own requirement cannot be read."""
+        key = (waiting.queue, self.step(waiting, now), waiting.requires)
+        if key not in self._terms:
+            if len(self._terms) > 10_000:  # requirements come from flows, which are few; this is a fence
+                self._terms.clear()
+            self._terms[key] = self._make_terms(*key)
+        return self._terms[key]
+
+    def _make_terms(self, queue: str, step: int, requires: str) -> Terms | None:
+        rules = self.rules.get(queue)
+        try:
+            own = parse(requires)
+        except RequirementError:
+            return None
+        if rules is None:
+            return None
+        requirement = combine(rules.steps[step][1], own)
+        fits = {
+            name: requirement.score(self.levels[name])
+            for name in rules.members
+            if requirement.matches(self.levels[name])
+        }
+        return Terms(queue, requirement, rules.strategy, fits, rules.members)

@@ -1,0 +1,41 @@
+"""A contact that waits: the record that routing decides on, and that every node can read."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One contact waiting in a queue."""
+
+    contact_id: str
+    queue: str
+    node: str = ""  # its owner: only this node's controller acts on it
+    requires: str = ""  # the contact's own requirement, on top of the queue's; "" = none
+    priority: int = 0
+    arrived: float = 0.0  # the contact's first arrival: its place in the order
+    entered: float = 0.0  # this queue: relax steps and max_wait count from here
+    excluded: tuple[str, ...] = ()  # agents it must not be offered to
+    tried: tuple[str, ...] = ()  # agents who were offered it and did not answer, the last one last: they come last
+    offered: str = ""  # agent reserved for it now; "" = it waits for one
+    caller: str = ""  # shown on pages
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Waiting":
+        """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
+        raw = json.loads(text)
+        known = {key: raw[key] for key in _WAITING_FIELDS if key in raw}
+        for names in ("excluded", "tried"):
+            known[names] = tuple(str(name) for name in known.get(names, ()))
+        made = cls(**known)
+        texts = (made.contact_id, made.queue, made.node, made.requires, made.offered, made.caller)
+        numbers = (made.priority, made.arrived, made.entered)
+        if not all(isinstance(v, str) for v in texts) or not all(isinstance(v, (int, float)) for v in numbers):
+            raise ValueError("a field has a wrong type")
+        return made
+
+
+_WAITING_FIELDS = tuple(f.name for f in fields(Waiting))
