@@ -1,0 +1,293 @@
+"""A contact centre in virtual time: the rules of routing and of agents, and nothing else that is real.
+
+Who gets whom is decided by `domain.routing.Round`, what an agent does next by `domain.agents.step`: the very functions
+that the controllers run, so what is seen here is what the site would do. The world adds callers, who come, wait, lose
+patience and talk, and a list of moments at which something happens. It goes from one to the next; nothing waits.
+
+What is left out: flows, transfers, and the milliseconds that networks take.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, NamedTuple
+
+from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.events import LeftQueue
+from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
+from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
+from contactcentre.domain.simulation.arrivals import Arrival
+from contactcentre.domain.simulation.distributions import stream
+from contactcentre.domain.simulation.people import Habits, Roster
+from contactcentre.domain.site import Queue, Site
+
+JUST_AFTER = 1e-6
+"""Seconds added to a moment that a sum of times has to reach: 0.1 + 0.2 may fall short of 0.3."""
+
+
+class Visit(NamedTuple):
+    """A contact's stay in a queue, as `metrics.count` reads it."""
+
+    entered: float
+    reason: str
+    waited: float | None
+    talk: float = 0.0
+    wrap_up: float = 0.0
+
+
+class Change(NamedTuple):
+    """An agent's state from a moment on, as `metrics.agent_time` reads it."""
+
+    at: float
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What happened in one run, counted from the end of its warm-up."""
+
+    queues: dict[str, Counts]
+    agents: dict[str, AgentTime]
+    contacts: int  # that came, warm-up included
+    moments: int  # at which something happened
+    decisions: int  # contacts that got an agent
+
+
+class World:
+    """One run. Make it, `run` it once."""
+
+    def __init__(
+        self,
+        site: Site,
+        arrivals: Iterable[Arrival],
+        roster: Roster,
+        habits: Habits,
+        *,
+        seed: str,
+        until: float,
+        warm_up: float = 0.0,
+        config: RoutingConfig | None = None,
+    ) -> None:
+        """Counts what begins between `warm_up` and `until` (seconds). Whoever waits at `until` is still served, by
+        those whose roster does not end. `config` saves preparing it again for the same site. Raises ValueError or
+        RequirementError where the site is not valid."""
+        self.site, self.habits, self.until, self.warm_up = site, habits, until, warm_up
+        self.config = config or RoutingConfig.from_site(site)
+        self.now = 0.0
+        self.agents = {name: AgentStatus(name) for name in roster}
+        self.waiting: dict[str, Waiting] = {}
+        self._arrivals = iter(arrivals)
+        self._random = stream(f"{seed}/agents")
+        self._came: dict[str, Arrival] = {}  # those who wait
+        self._lengths: Counter[str] = Counter()
+        self._unserved = 0  # wait, and nobody rings for them
+        self._free = 0  # agents in state available
+        self._visits: dict[str, list[Visit]] = {name: [] for name in site.queues}
+        self._changes: dict[str, list[Change]] = {name: [Change(0.0, AgentState.LOGGED_OUT, "")] for name in roster}
+        self._moments: list[tuple[float, int, Callable[[Any], None], Any]] = []
+        self._number = 0
+        self._contacts = self._decisions = 0
+        for name, spells in roster.items():
+            for since, till in spells:
+                self._at(since, self._log_in, name)
+                if till < inf:
+                    self._at(till, self._log_out, name)
+
+    def run(self) -> Result:
+        self._next_arrival()
+        moments, done = self._moments, 0
+        while moments:
+            self.now, _, do, what = heapq.heappop(moments)
+            do(what)
+            done += 1
+            # Once for all that happens in one instant, and only when a decision can have a result.
+            if self._unserved and self._free and not (moments and moments[0][0] <= self.now):
+                self._decide()
+        return self._result(done)
+
+    def _at(self, moment: float, do: Callable[[Any], None], what: object) -> None:
+        self._number += 1  # what was planned first happens first
+        heapq.heappush(self._moments, (moment, self._number, do, what))
+
+    # -- contacts -----------------------------------------------------------------------------------------------------
+
+    def _next_arrival(self) -> None:
+        arrival = next(self._arrivals, None)
+        if arrival is not None:
+            self._at(arrival.at, self._arrive, arrival)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        self._next_arrival()
+        self._contacts += 1
+        queue = self.site.queues[arrival.queue]
+        if 0 < queue.max_length <= self._lengths[arrival.queue]:
+            self._visit(arrival.queue, Visit(self.now, LeftQueue.FULL, 0.0))
+            return
+        contact = Waiting(
+            contact_id=f"{self._contacts:09}",
+            queue=arrival.queue,
+            requires=arrival.requires,
+            priority=queue.priority + arrival.priority,
+            arrived=self.now,
+            entered=self.now,
+        )
+        self.waiting[contact.contact_id] = contact
+        self._came[contact.contact_id] = arrival
+        self._lengths[contact.queue] += 1
+        self._unserved += 1
+        if arrival.patience < inf:
+            self._at(self.now + arrival.patience, self._lose_patience, contact.contact_id)
+        if queue.max_wait:
+            self._at(self.now + queue.max_wait, self._time_out, contact.contact_id)
+        self._await_relaxation(contact.contact_id)
+
+    def _await_relaxation(self, contact_id: str) -> None:
+        if contact := self.waiting.get(contact_id):
+            moment = next_change([replace(contact, offered="")], self.config, self.now)
+            if moment is not None:
+                self._at(moment + JUST_AFTER, self._await_relaxation, contact_id)
+
+    def _lose_patience(self, contact_id: str) -> None:
+        if contact_id in self.waiting:
+            self._leave(contact_id, LeftQueue.ABANDONED)
+
+    def _time_out(self, contact_id: str) -> None:
+        contact = self.waiting.get(contact_id)
+        if contact and not contact.offered:
+            self._leave(contact_id, LeftQueue.TIMEOUT)
+        elif contact:  # while a phone rings nobody is sent away; looked at again when it has rung out
+            agent = self.agents[contact.offered]
+            self._at(agent.deadline + JUST_AFTER, self._time_out, contact_id)
+
+    def _leave(self, contact_id: str, reason: LeftQueue) -> None:
+        """Out of the queue without having been answered."""
+        contact = self.waiting.pop(contact_id)
+        del self._came[contact_id]
+        self._lengths[contact.queue] -= 1
+        if contact.offered:
+            self._step(contact.offered, Verb.RELEASE, token=self.agents[contact.offered].token)
+        else:
+            self._unserved -= 1
+        self._visit(contact.queue, Visit(contact.entered, reason, self.now - contact.entered))
+
+    def _visit(self, queue: str, visit: Visit) -> None:
+        if visit.entered >= self.warm_up:
+            self._visits[queue].append(visit)
+
+    # -- offers -------------------------------------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        for decision in Round(self.waiting.values(), self.agents, self.config, self.now, {}).decide():
+            self._offer(decision)
+
+    def _offer(self, decision: Decision) -> None:
+        self._decisions += 1
+        contact, queue = self.waiting[decision.contact_id], self.site.queues[decision.queue]
+        token, deadline = str(self._decisions), self.now + queue.ring_seconds
+        self._step(
+            decision.agent,
+            Verb.OFFER,
+            contact_id=contact.contact_id,
+            queue=contact.queue,
+            token=token,
+            deadline=deadline,
+        )
+        self.waiting[contact.contact_id] = replace(contact, offered=decision.agent)
+        self._unserved -= 1
+        rings = self.habits.pick_up.draw(self._random)
+        missed = self.habits.miss > 0 and self._random.random() < self.habits.miss
+        if missed or rings >= queue.ring_seconds:
+            self._at(deadline, self._ring_out, (decision.agent, token))
+        else:
+            self._at(self.now + rings, self._answer, (decision.agent, token))
+
+    def _ringing(self, name: str, token: str) -> AgentStatus | None:
+        """The agent, if this offer still rings."""
+        agent = self.agents[name]
+        return agent if agent.state is AgentState.OFFERED and agent.token == token else None
+
+    def _ring_out(self, offer: tuple[str, str]) -> None:
+        name, token = offer
+        agent = self._ringing(name, token)
+        if agent is None:
+            return
+        contact, queue = self.waiting[agent.contact_id], self.site.queues[agent.queue]
+        self.waiting[contact.contact_id] = replace(contact, offered="")
+        self._unserved += 1
+        left = self._step(name, Verb.MISS, token=token, misses_allowed=queue.misses_allowed, delay=queue.retry_delay)
+        if left.state is AgentState.PAUSED and left.reason == MISSED:
+            self._at(self.now + self.habits.back_after, self._come_back, (name, left.version))
+        elif left.not_before > self.now:
+            self._at(left.not_before, self._look_again, name)
+
+    def _answer(self, offer: tuple[str, str]) -> None:
+        name, token = offer
+        agent = self._ringing(name, token)
+        if agent is None:
+            return
+        self._step(name, Verb.ACCEPT, token=token)
+        contact = self.waiting.pop(agent.contact_id)
+        arrival = self._came.pop(agent.contact_id)
+        self._lengths[contact.queue] -= 1
+        # Handling time is talk and wrap-up; the queue's wrap-up is what of it comes after the call.
+        wrap_up = min(self.site.queues[contact.queue].wrap_up, arrival.handling)
+        talk = arrival.handling - wrap_up
+        waited = self.now - contact.entered
+        self._visit(contact.queue, Visit(contact.entered, LeftQueue.ANSWERED, waited, talk, wrap_up))
+        self._at(self.now + talk, self._hang_up, (name, token, wrap_up))
+
+    def _hang_up(self, call: tuple[str, str, float]) -> None:
+        name, token, wrap_up = call
+        after = self._step(name, Verb.FINISH, token=token, wrap_up=wrap_up)
+        if after.state is AgentState.WRAP_UP:
+            self._at(after.deadline, self._end_wrap_up, name)
+
+    # -- agents -------------------------------------------------------------------------------------------------------
+
+    def _end_wrap_up(self, name: str) -> None:
+        agent = self.agents[name]
+        if agent.state is AgentState.WRAP_UP and agent.deadline <= self.now:
+            self._step(name, Verb.EXPIRE)
+
+    def _come_back(self, which: tuple[str, int]) -> None:
+        name, version = which
+        if self.agents[name].version == version:
+            self._step(name, Verb.UNPAUSE)
+
+    def _log_in(self, name: str) -> None:
+        agent = self.agents[name]
+        if agent.state is AgentState.LOGGED_OUT:
+            self._step(name, Verb.LOGIN)
+        elif agent.then == "logout":  # still in the last call of the spell before
+            self._step(name, Verb.UNPAUSE)
+
+    def _log_out(self, name: str) -> None:
+        if self.agents[name].state is not AgentState.LOGGED_OUT:
+            self._step(name, Verb.LOGOUT)
+
+    def _look_again(self, name: str) -> None:
+        """A delay has passed: the run decides after every moment."""
+
+    def _step(self, name: str, verb: Verb, **args: Any) -> AgentStatus:
+        before = self.agents[name]
+        after = self.agents[name] = step(before, verb, self.now, **args)
+        if after.state is not before.state:
+            self._free += (after.state is AgentState.AVAILABLE) - (before.state is AgentState.AVAILABLE)
+            self._changes[name].append(Change(self.now, after.state, after.reason))
+        return after
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _result(self, moments: int) -> Result:
+        for contact in self.waiting.values():  # nobody is left who could serve them
+            self._visit(contact.queue, Visit(contact.entered, "", None))
+        end, short = max(self.now, self.until), self.site.settings.short_abandon
+        queues = {name: count(self._visits[name], end, self._queue(name).service_level, short) for name in self._visits}
+        agents = {name: agent_time(changes, self.warm_up, self.until) for name, changes in self._changes.items()}
+        return Result(queues, agents, self._contacts, moments, self._decisions)
+
+    def _queue(self, name: str) -> Queue:
+        return self.site.queues[name]
