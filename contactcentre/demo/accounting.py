@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contactcentre.domain import metrics
+from contactcentre.domain.agents import AgentState
 from contactcentre.domain.contacts import ContactHistory
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.metrics import Counts
 from contactcentre.lab.results import CallResult
+from contactcentre.live import Snapshot
 
 if TYPE_CHECKING:
     from contactcentre.store import Store
@@ -141,6 +143,15 @@ def _unrecorded(histories: Iterable[ContactHistory], recordings_dir: Path) -> It
                 size = file.stat().st_size
             if size <= WAV_HEADER:
                 yield f"the recording {file.name} of contact {contact.id} is empty or not there"
+
+
+def left_over(state: Snapshot) -> Iterator[str]:
+    """What the live state still holds when every call has ended: agents who talk with nobody, ghosts that wait."""
+    for agent in state.agents.values():
+        if agent.state in (AgentState.OFFERED, AgentState.TALKING):
+            yield f"agent {agent.name} is still {agent.state} with {agent.contact_id}, and every call has ended"
+    for contact_id in sorted(state.waiting.keys() | state.contacts.keys()):
+        yield f"contact {contact_id} is still there, and every call has ended"
 
 
 def double_offers(events: Iterable[Event]) -> Iterator[str]:

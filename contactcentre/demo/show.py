@@ -18,11 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from contactcentre.cli import overview
-from contactcentre.demo.accounting import Account, account, pending
+from contactcentre.demo.accounting import Account, account, left_over, pending
 from contactcentre.demo.callers import mean_talk, plans
 from contactcentre.demo.stage import Stage, stage
 from contactcentre.lab import CallResult
 from contactcentre.lab.phones import OngoingCall
+from contactcentre.live.errors import LiveError
+from contactcentre.store import StoreUnavailable
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 5.0
@@ -60,10 +62,15 @@ class Show:
                         call.hang_up()
                 self._settle(here, since)
             result = account(self._results, here.store, here.settings.recordings_dir, since, time.time())
+            left = tuple(left_over(here.live.snapshot()))
             restarts = {
                 name: child["restarts"] for name, child in here.supervisor.status().items() if child["restarts"]
             }
-        problems = [*result.problems, *(f"{name} had to be started again {n} times" for name, n in restarts.items())]
+        problems = [
+            *result.problems,
+            *left,
+            *(f"{name} had to be started again {n} times" for name, n in restarts.items()),
+        ]
         result = Account(
             {**result.summary, "rate": self._rate, "seconds": round(time.time() - since, 1), "problems": problems},
             tuple(problems),
@@ -114,12 +121,20 @@ class Show:
                     deadline = deadline or time.monotonic() + CALLS_DEADLINE
                     if not self._running or time.monotonic() > deadline:
                         return
-                seen = overview.gather(here.settings, here.store, here.live, here.recorder(), here.supervisor.status())
+                try:
+                    seen = overview.gather(
+                        here.settings, here.store, here.live, here.recorder(), here.supervisor.status()
+                    )
+                except (LiveError, StoreUnavailable) as error:  # calls go on meanwhile, and so do we
+                    shown_now: Group | Text = Text(f"{error}", style="bold red")
+                    line = f"calls {self._begun}  running {len(self._running)}  {error}"
+                else:
+                    shown_now, line = self._screen(here, seen), self._line(seen)
                 if screen:
-                    screen.update(self._screen(here, seen), refresh=True)
+                    screen.update(shown_now, refresh=True)
                 elif time.monotonic() - said >= LINE_SECONDS:
                     said = time.monotonic()
-                    self._console.print(self._line(seen), soft_wrap=True)
+                    self._console.print(Text(line), soft_wrap=True)
                 self._abandon.wait(REFRESH_SECONDS)
 
     def _settle(self, here: Stage, since: float) -> None:
@@ -127,13 +142,11 @@ class Show:
         self._console.print("[dim]All calls have ended; waiting for the history and the recordings[/]")
         deadline = time.monotonic() + HISTORY_DEADLINE
         while time.monotonic() < deadline and not self._abandon.is_set():
-            lag = here.recorder()
-            if (
-                float(lag.get("backlog", 0)) == 0
-                and float(lag.get("at", 0)) > time.time() - 2
-                and not pending(here.store, since)
-            ):
-                return
+            with contextlib.suppress(LiveError, StoreUnavailable):
+                recorder = here.recorder()
+                caught_up = float(recorder.get("backlog", 0)) == 0 and float(recorder.get("at", 0)) > time.time() - 2
+                if caught_up and not pending(here.store, since):
+                    return
             self._abandon.wait(0.5)
 
     def _line(self, seen: overview.Overview) -> str:

@@ -9,9 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from contactcentre.demo.accounting import account, double_offers, pending
+from contactcentre.demo.accounting import account, double_offers, left_over, pending
+from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
+from contactcentre.domain.routing import Waiting
 from contactcentre.lab.results import CallResult
+from contactcentre.live import Snapshot
 from contactcentre.store import Store
 
 START = 1_790_000_000.0
@@ -159,3 +162,15 @@ def test_an_offer_after_a_failed_or_finished_one_is_fine() -> None:
     later = Event(other, 1, START + 60, Kind.OFFERED, {**OFFERED[1]})
     assert list(double_offers([*failed, later])) == []
     assert list(double_offers([*SERVED, later])) == []
+
+
+def test_an_agent_who_talks_with_nobody_and_ghosts_that_wait_are_noticed() -> None:
+    agents = {
+        "anna": AgentStatus("anna", AgentState.TALKING, contact_id=CONTACT),
+        "ben": AgentStatus("ben", AgentState.WRAP_UP),
+    }
+    state = Snapshot("0-1", agents, {CONTACT: Waiting(CONTACT, "support")}, {})
+    problems = list(left_over(state))
+    assert len(problems) == 2
+    assert problems[0].startswith("agent anna is still talking")
+    assert CONTACT in problems[1]
