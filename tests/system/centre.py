@@ -1,21 +1,22 @@
 """The whole product as its users have it, with people around it: callers, agents at their phones, an admin's commands."""
 
+import io
 import itertools
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gevent
 import requests
 
+from contactcentre.cli import group
 from contactcentre.demo.accounting import Account, account, pending
-from contactcentre.demo.stage import EXAMPLE, Stage, stage
+from contactcentre.demo.stage import EXAMPLE, DemoError, Stage, stage
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.contacts import ContactHistory
 from contactcentre.domain.site import Site
@@ -38,14 +39,26 @@ class NotInTime(AssertionError):
     pass
 
 
-def eventually(look: Callable[[], Any], what: str | Callable[[], object], seconds: float = PATIENCE) -> Any:
-    """What `look` answers as soon as it is true; raises NotInTime, with `what` as it is then."""
+def eventually(
+    look: Callable[[], Any], what: str | Callable[[], object], seconds: float = PATIENCE, every: float = 0.03
+) -> Any:
+    """What `look` answers as soon as it is true; raises NotInTime, with `what` as it is then. `every`: seconds between
+    two looks."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
             raise NotInTime(f"not within {seconds:g} s: {what() if callable(what) else what}")
-        gevent.sleep(0.03)
+        gevent.sleep(every)
     return found
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and its exit code."""
+
+    status: int
+    out: str
+    err: str
 
 
 class Centre:
@@ -88,6 +101,7 @@ class Centre:
             lambda: float(self.here.recorder().get("backlog", 1)) == 0 and pending(self.store, self.since) == 0,
             lambda: f"{pending(self.store, self.since)} parts of history pending, {self.here.recorder()}",
             HISTORY_DEADLINE,
+            every=0.3,
         )
 
     def _nothing_on_the_pbx(self) -> None:
@@ -100,8 +114,8 @@ class Centre:
             lines = [line for line in self.lab.rx("bridge show all").splitlines()[1:] if line.strip()]
             return [line for line in lines if "holding" not in line]
 
-        eventually(lambda: not channels(), lambda: f"channels {channels()}")
-        eventually(lambda: not bridges(), lambda: f"bridges {bridges()}")
+        eventually(lambda: not channels(), lambda: f"channels {channels()}", every=0.3)
+        eventually(lambda: not bridges(), lambda: f"bridges {bridges()}", every=0.3)
 
     def busy(self) -> dict[str, AgentStatus]:
         resting = (AgentState.AVAILABLE, AgentState.PAUSED, AgentState.LOGGED_OUT)
@@ -182,21 +196,18 @@ class Centre:
 
     # -- the admin ----------------------------------------------------------------------------------------------------
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`contactcentre ARGUMENTS`, as a program of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "contactcentre", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "CONTACTCENTRE_STATE_DIR": str(self.settings.state_dir)},
-        )
+    def command(self, *arguments: str) -> Done:
+        """`contactcentre ARGUMENTS`, without the second that a program of its own takes to start."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = group.run(list(arguments))
+        return Done(status, out.getvalue(), err.getvalue())
 
     def ask(self, *arguments: str) -> str:
         """The output of a command that succeeds."""
         done = self.command(*arguments)
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
+        assert done.status == 0, f"{arguments}: {done.out}{done.err}"
+        return done.out
 
     def ask_json(self, *arguments: str) -> Any:
         return json.loads(self.ask(*arguments, "--json"))
@@ -231,6 +242,9 @@ def running(state_dir: Path) -> Iterator[Centre]:
     try:
         with stage(state_dir, TALK_SECONDS, lambda _: None, site(), ring=(0.1, 0.1)) as here:
             yield Centre(here)
+    except DemoError as error:
+        error.add_note((state_dir / "demo.log").read_text()[-5000:])
+        raise
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -20,10 +20,12 @@ def test_an_agent_logs_in_pauses_returns_and_logs_out_from_the_own_phone(centre:
     ):
         call = chloe.dial(code)
         assert centre.until_agent("chloe", state).reason == reason, code
-        result = call.wait(20)
-        assert result.answered, code
-        assert result.ended_by == "pbx", "a spoken word confirms it, then the line is free"
-    assert shown(centre, "chloe")["state"] == "logged_out"
+        if code == "*45":
+            assert call.wait(20).ended_by == "pbx", "a spoken word confirms it, then the line is free"
+        call.until("answered")
+        call.hang_up()
+        assert call.wait(10).answered, code
+        assert shown(centre, "chloe")["state"] == state
     assert centre.store.contacts(since=centre.since).contacts == (), "a feature code is no contact"
 
 
@@ -36,10 +38,10 @@ def test_an_admin_logs_agents_in_and_pauses_them_by_command(centre: Centre) -> N
     assert "token" not in seen
 
     wrong = centre.command("agent", "pause", "david", "--reason", "yachting")
-    assert wrong.returncode == 2
-    assert "yachting" in wrong.stderr
-    assert "break" in wrong.stderr
-    assert centre.command("agent", "login", "nobody").returncode == 2
+    assert wrong.status == 2
+    assert "yachting" in wrong.err
+    assert "break" in wrong.err
+    assert centre.command("agent", "login", "nobody").status == 2
     assert centre.agent("david").state is AgentState.AVAILABLE
 
 

@@ -1,0 +1,34 @@
+"""`contactcentre up --lab`, started and stopped twice on one state directory, with a call in between."""
+
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from contactcentre.lab import can_have_asterisk
+from tests.cli.test_up import Up, eventually, processes_of
+
+pytestmark = pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or "")
+
+
+def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(unused_port: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="cc-up-", dir="/tmp") as directory:
+        state = Path(directory)
+        state.chmod(0o755)
+        links = []
+        for turn in (1, 2):
+            up = Up(state, unused_port)
+            try:
+                eventually(up, lambda up=up: any("reconciled" in line for line in up.lines), "the PBX is linked")  # type: ignore[misc]
+                eventually(up, lambda up=up: any("web serves" in line for line in up.lines), "the dashboard")  # type: ignore[misc]
+                eventually(up, lambda up=up: any("recording" in line for line in up.lines), "the recorder")  # type: ignore[misc]
+                links.append(any("/welcome#" in line for line in up.lines))
+                up.process.send_signal(signal.SIGTERM)
+                assert up.process.wait(60) == 0, f"turn {turn}\n{up.said()}"
+                assert any('"stopped"' in line and '"killed": []' in line for line in up.lines), up.said()
+                assert processes_of(state) == [], f"turn {turn}"
+            finally:
+                if up.process.poll() is None:
+                    up.process.kill()
+                    up.process.wait(10)
