@@ -145,7 +145,7 @@ class Show:
             with contextlib.suppress(LiveError, StoreUnavailable):
                 recorder = here.recorder()
                 caught_up = float(recorder.get("backlog", 0)) == 0 and float(recorder.get("at", 0)) > time.time() - 2
-                if caught_up and not pending(here.store, since):
+                if caught_up and not pending(here.store, since) and not any(left_over(here.live.snapshot())):
                     return
             self._abandon.wait(0.5)
 
