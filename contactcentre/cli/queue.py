@@ -15,6 +15,8 @@ command = noun(
         "ring_at_most": "Agents whose phones ring at once for one contact, with ringall (10).",
         "ring_more_every": "Seconds until one more phone rings, with ring-progressively (10).",
         "priority": "0 to 1000; higher goes first among queues (0).",
+        "ageing": "Points of priority that a contact gains a minute; 0 = none, then priority is strict (0).",
+        "groups": "Points on top for a group of contacts, such as gold=20. May be given several times.",
         "music": "Class of music on hold (default).",
         "ring_seconds": "How long an agent's phone rings (20).",
         "misses_allowed": "Missed offers in a row before the agent is paused; 0 = never (2).",

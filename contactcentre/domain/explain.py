@@ -6,7 +6,7 @@ Both take what `routing.decide` takes and look into the very same round, so they
 from collections.abc import Iterable, Mapping
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, order, words
+from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, words
 
 NAMED = 5
 """Contacts that `why_agent` names per queue."""
@@ -30,9 +30,9 @@ def explain(
     decision = round_.reason(contact)
     lines = [
         f"Contact {contact_id} waits in queue {contact.queue}: {_seconds(now - contact.entered)} there, "
-        f"{_seconds(now - contact.arrived)} since it arrived; priority {contact.priority}."
+        f"{_seconds(now - contact.arrived)} since it arrived; {_claim(contact, config, now)}."
     ]
-    lines += _place(contact, everybody)
+    lines += _place(contact, round_)
     lines += _needs(contact, decision, config, now)
     if decision.agent:
         lines.append(f"Agent {decision.agent} gets it now ({decision.rule}).")
@@ -60,7 +60,8 @@ def why_agent(
     """Why this agent gets calls or none: state, skills, and each queue with the contacts that wait there."""
     if name not in config.levels:
         return [f"Agent {name} is not in the site."]
-    everybody = sorted(waiting, key=order)
+    round_ = Round(waiting, agents, config, now, reachable)
+    everybody = round_.in_order(round_.waiting)
     status = agents.get(name, AgentStatus(name))
     lines = [_state(status, now)]
     if status.then:
@@ -73,7 +74,6 @@ def why_agent(
     lines.append(
         "Skills: " + (", ".join(f"{skill} {level}" for skill, level in sorted(levels.items())) or "none") + "."
     )
-    round_ = Round(everybody, agents, config, now, reachable)
     decisions = {decision.contact_id: decision for decision in round_.decide()}
     strangers = [queue for queue, rules in config.rules.items() if name not in rules.members]
     for queue in config.rules:
@@ -87,10 +87,23 @@ def why_agent(
     return lines
 
 
-def _place(contact: Waiting, everybody: list[Waiting]) -> list[str]:
+def _claim(contact: Waiting, config: RoutingConfig, now: float) -> str:
+    """What its right of way comes from."""
+    claims = config.claims(contact.queue)
+    parts = [f"priority {contact.priority}"]
+    if contact.group in claims.groups:
+        parts.append(f"{claims.groups[contact.group]} as group {contact.group}")
+    score = claims.score(contact, now)
+    if claims.rate:
+        parts.append(f"{score - claims.points(contact):g} for waiting")
+    return parts[0] if len(parts) == 1 else f"score {score:g}: {' + '.join(parts)}"
+
+
+def _place(contact: Waiting, round_: Round) -> list[str]:
     if contact.offered:
         return []
-    before = [one for one in everybody if not one.offered and order(one) < order(contact)]
+    others = round_.in_order(one for one in round_.waiting if not one.offered)
+    before = others[: others.index(contact)]
     own = sum(1 for one in before if one.queue == contact.queue)
     return [f"It is number {own + 1} in its queue and number {len(before) + 1} over all queues."]
 
@@ -123,7 +136,7 @@ def _right_of_way(text: str, round_: Round) -> str:
     if first is None:
         return text
     waited = _seconds(round_.now - first.arrived)
-    return f"{text} (queue {first.queue}, priority {first.priority}, arrived {waited} ago)"
+    return f"{text} (queue {first.queue}, {_claim(first, round_.config, round_.now)}, arrived {waited} ago)"
 
 
 def _state(status: AgentStatus, now: float) -> str:

@@ -1,6 +1,7 @@
 """Who gets whom: the rules of routing, decided for everybody at once.
 
-1. Contacts are served in one order over all queues: priority (high first), then first arrival, then contact id.
+1. Contacts are served in one order over all queues (`domain.order`): score (high first: priority, and what the queue's
+   contacts gain by waiting), then first arrival, then contact id.
 2. For each, the candidates are the agents who are members of its queue, have what it needs *now*, are available, whose
    endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact before it
    has taken. A contact that finds nobody blocks nobody behind it.
@@ -88,7 +89,7 @@ class Decision:
 
 
 def order(waiting: Waiting) -> tuple[int, float, str]:
-    """The key of the one order in which contacts are served: the smallest comes first."""
+    """The order where no queue lets contacts age; `RoutingConfig.order` is the whole truth."""
     return (-waiting.priority, waiting.arrived, waiting.contact_id)
 
 
@@ -149,7 +150,7 @@ class Round:
         reachable: Mapping[str, bool],
     ) -> None:
         self.agents, self.config, self.now, self.reachable = agents, config, now, reachable
-        self.waiting = waiting
+        self.waiting = tuple(waiting)
         self.free = {
             agent.name: agent
             for agent in agents.values()
@@ -166,7 +167,7 @@ class Round:
         decisions: list[Decision] = []
         if not self.free:
             return decisions
-        for contact in sorted((contact for contact in self.waiting if not contact.offered), key=order):
+        for contact in self.in_order(contact for contact in self.waiting if not contact.offered):
             if contact.contact_id == before:
                 break
             terms = self.config.terms(contact, self.now)
@@ -188,7 +189,7 @@ class Round:
         ringing = Counter(agent.contact_id for agent in self.agents.values() if agent.state is AgentState.OFFERED)
         ringing.update(contact.contact_id for contact in self.taken.values())
         answered = {agent.contact_id for agent in self.agents.values() if agent.state is AgentState.TALKING}
-        for contact in sorted(self.waiting, key=order):
+        for contact in self.in_order(self.waiting):
             already, rules = ringing[contact.contact_id], self.config.rules.get(contact.queue)
             if not already or contact.contact_id in answered or rules is None:
                 continue
@@ -199,6 +200,10 @@ class Round:
                 decisions.append(decision)
                 self._take(decision.agent, contact)
         return decisions
+
+    def in_order(self, contacts: Iterable[Waiting]) -> list[Waiting]:
+        """By right of way, the first one first."""
+        return sorted(contacts, key=lambda contact: self.config.order(contact, self.now))
 
     def _take(self, agent: str, contact: Waiting) -> None:
         self.taken[agent] = contact

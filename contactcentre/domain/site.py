@@ -92,6 +92,8 @@ class Queue(Model):
     ring_at_most: Annotated[int, Field(ge=1, le=100)] = 10  # agents at once for one contact, where several ring
     ring_more_every: Annotated[float, Field(ge=1, le=300)] = 10  # ring-progressively: one agent more
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
+    ageing: Annotated[float, Field(ge=0, le=1000)] = 0  # points of priority that a contact gains a minute
+    groups: dict[Name, Annotated[int, Field(ge=-1000, le=1000)]] = {}  # group of contacts -> points: {gold: 20}
     music: EndpointName = "default"  # one of `music`, or a class that the PBX has already
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
     misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
@@ -166,6 +168,7 @@ class Settings(Model):
     )
     service_level_formula: Word = "answered_in_time_over_offered"  # see domain.metrics
     short_abandon: Seconds = 5
+    order: Literal["score", "service-level"] = "score"  # of all that wait, see domain.order
 
 
 class Site(Model):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.order import BY_SCORE, STRICT, Claims, Key
 from contactcentre.domain.requirements import Requirement, RequirementError, combine, parse
 from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, Seen, Strategy, strategy_named
@@ -32,6 +33,7 @@ class QueueRules:
     strategy: Strategy
     ring_at_most: int  # agents who ring for one contact at the same time
     ring_more_every: float  # seconds
+    claims: Claims
 
     def together(self, waited: float) -> int:
         """How many agents may ring for one contact that has waited so many seconds in the queue."""
@@ -52,15 +54,19 @@ class QueueRules:
 class RoutingConfig:
     """What routing needs of a site, prepared once per site version. Make it with `from_site`."""
 
-    def __init__(self, queues: Mapping[str, Queue], levels: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(
+        self, queues: Mapping[str, Queue], levels: Mapping[str, Mapping[str, int]], order: str = BY_SCORE
+    ) -> None:
         """Raises RequirementError or ValueError where `provision.check` would have refused the site."""
+        self.by = order
         self.levels = {name: dict(skills) for name, skills in levels.items()}
         self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
         self._terms: dict[tuple[str, int, str], Terms | None] = {}
 
     @classmethod
     def from_site(cls, site: Site) -> "RoutingConfig":
-        return cls(site.queues, {name: agent.skills for name, agent in site.agents.items()})
+        levels = {name: agent.skills for name, agent in site.agents.items()}
+        return cls(site.queues, levels, site.settings.order)
 
     def _rules(self, name: str, queue: Queue) -> QueueRules:
         strategy = strategy_named(queue.strategy)
@@ -71,7 +77,16 @@ class RoutingConfig:
         steps += sorted(((step.after, parse(step.requires)) for step in queue.relax), key=lambda step: step[0])
         there = dict.fromkeys(agent for agent in queue.agents or self.levels if agent in self.levels)
         members = {agent: place for place, agent in enumerate(there)}
-        return QueueRules(members, tuple(steps), strategy, queue.ring_at_most, queue.ring_more_every)
+        claims = Claims.of(queue, self.by)
+        return QueueRules(members, tuple(steps), strategy, queue.ring_at_most, queue.ring_more_every, claims)
+
+    def claims(self, queue: str) -> Claims:
+        rules = self.rules.get(queue)
+        return STRICT if rules is None else rules.claims
+
+    def order(self, waiting: Waiting, now: float) -> Key:
+        """The key of the one order in which contacts are served: the smallest comes first."""
+        return self.claims(waiting.queue).key(waiting, now)
 
     def step(self, waiting: Waiting, now: float) -> int:
         """Which of the queue's relax steps counts: 0 = none yet."""

@@ -1,6 +1,7 @@
 """A contact that waits: the record that routing decides on, and that every node can read."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 
 
@@ -12,13 +13,14 @@ class Waiting:
     queue: str
     node: str = ""  # its owner: only this node's controller acts on it
     requires: str = ""  # the contact's own requirement, on top of the queue's; "" = none
-    priority: int = 0
+    priority: int = 0  # points: of the queue and of the flow
     arrived: float = 0.0  # the contact's first arrival: its place in the order
     entered: float = 0.0  # this queue: relax steps and max_wait count from here
     excluded: tuple[str, ...] = ()  # agents it must not be offered to
-    tried: tuple[str, ...] = ()  # agents who were offered it and did not answer, the last one last: they come last
     offered: str = ""  # agent reserved for it now; "" = it waits for one
     caller: str = ""  # shown on pages
+    tried: tuple[str, ...] = ()  # agents who were offered it and did not answer, the last one last: they come last
+    group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -31,10 +33,12 @@ class Waiting:
         for names in ("excluded", "tried"):
             known[names] = tuple(str(name) for name in known.get(names, ()))
         made = cls(**known)
-        texts = (made.contact_id, made.queue, made.node, made.requires, made.offered, made.caller)
+        texts = (made.contact_id, made.queue, made.node, made.requires, made.group, made.offered, made.caller)
         numbers = (made.priority, made.arrived, made.entered)
         if not all(isinstance(v, str) for v in texts) or not all(isinstance(v, (int, float)) for v in numbers):
             raise ValueError("a field has a wrong type")
+        if not all(math.isfinite(v) for v in numbers):
+            raise ValueError("a number is not finite")
         return made
 
 

@@ -4,6 +4,7 @@ Nothing here uses the modules it is a check of, but for the records and the lang
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from hashlib import blake2b
 
 from contactcentre.domain.agents import AgentState, AgentStatus
@@ -23,7 +24,18 @@ class Book:
     reachable: dict[str, bool]
 
     def right_of_way(self) -> list[Waiting]:
-        return sorted(self.waiting.values(), key=lambda c: (-c.priority, c.arrived, c.contact_id))
+        return sorted(self.waiting.values(), key=lambda c: (-self.score(c), c.arrived, c.contact_id))
+
+    def score(self, contact: Waiting) -> Fraction:
+        """In points, exactly."""
+        queue = self.site.queues.get(contact.queue)
+        if queue is None:
+            return Fraction(contact.priority)
+        points = contact.priority + queue.groups.get(contact.group, 0)
+        seconds = Fraction(self.now) - Fraction(contact.arrived)
+        if self.site.settings.order == "service-level":
+            return points + 100 * seconds / Fraction(queue.service_level)
+        return points + Fraction(queue.ageing) * seconds / 60
 
     def first_offers(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
