@@ -1,25 +1,30 @@
 """Puts a controller together from the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
+import structlog
 from redis import Redis
 
+from contactcentre.controller.agents import Agents
 from contactcentre.controller.greenlets import Greenlets
-from contactcentre.controller.node import Configuration, Node
+from contactcentre.controller.node import Configuration, Node, Told
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
 from contactcentre.controller.speech import Prompts
 from contactcentre.controller.wrap_ups import WrapUps
-from contactcentre.domain.events import Event
+from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
 from contactcentre.live import Change, Journal, Live
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
 from contactcentre.pbx.protocol import Pbx
 from contactcentre.settings import Settings, SettingsError
-from contactcentre.store import Store
+from contactcentre.store import Store, StoreUnavailable
+
+log = structlog.get_logger(__name__)
 
 UNREAD_LIMIT = 50_000
 """Journal entries looked through, after a restart, for the last event of a contact that was taken up."""
@@ -40,22 +45,24 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         controller.changed(change, new)
 
     def lost() -> None:
-        for contact in node.contacts.values():
+        for contact in list(node.contacts.values()):
             contact.save()
 
     def failed(name: str) -> None:
         controller.part_failed(name)
 
+    replica = Replica(live, settings.node, changed, lost)
     node = Node(
         name=settings.node,
         pbx=pbx or _asterisk(settings),
         live=live,
         journal=journal,
-        replica=Replica(live, settings.node, changed, lost),
+        replica=replica,
+        agents=Agents(live, replica, lambda: node.now(), lambda: node.router.wake()),
         greenlets=Greenlets(failed),
         saver=Saver(live),
         configuration=load(),
-        last_seq=_last_seq(store, redis),
+        told=_told(store, redis),
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()
@@ -64,23 +71,38 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
 
 
 def _asterisk(settings: Settings) -> AsteriskPbx:
-    if not settings.ari_url or not settings.ari_user or settings.ari_secret is None:
+    if not settings.ari_url:
         raise SettingsError(
-            "no PBX is named: set CONTACTCENTRE_ARI_URL, _ARI_USER and _ARI_SECRET_FILE, or start the lab "
-            "(contactcentre lab start)"
+            "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088), or `contactcentre lab start`"
+        )
+    if not settings.ari_user or settings.ari_secret is None:
+        raise SettingsError(
+            f"the password for {settings.ari_url} is not known: `contactcentre apply` makes one, or set "
+            "CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE"
         )
     return AsteriskPbx(settings.node, settings.ari_url, settings.ari_user, settings.ari_secret.get_secret_value())
 
 
-def _last_seq(store: Store, redis: "Redis") -> Callable[[str], int]:
-    """The highest seq of a contact that history has or that still lies in the journal."""
+def _told(store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:
+    """What history has of contacts, or what still lies in the journal."""
 
-    def last_seq(contact_id: str) -> int:
-        seqs = [event.seq for event in store.events(contact_id)]
-        for _, fields in ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT):
-            text = fields.get("event", "")
-            if contact_id in text:
-                seqs.append(Event.from_json(text).seq)
-        return max(seqs, default=0)
+    def told(contact_ids: Collection[str]) -> dict[str, Told]:
+        known = {contact_id: Told() for contact_id in contact_ids}
+        try:
+            events = [event for contact_id in contact_ids for event in store.events(contact_id)]
+        except StoreUnavailable as error:  # calls go on: the journal and the contacts' own records must do
+            log.warning("history is away", error=str(error))
+            events = []
+        if contact_ids:
+            for _, fields in ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT):
+                text = fields.get("event", "")
+                if text.partition('"contact_id":"')[2][:36] in known:
+                    with suppress(ValueError, KeyError):
+                        events.append(Event.from_json(text))
+        for event in events:
+            if (before := known.get(event.contact_id)) is not None:
+                ended = before.ended or event.kind is Kind.ENDED
+                known[event.contact_id] = Told(max(before.seq, event.seq), ended)
+        return known
 
-    return last_seq
+    return told

@@ -1,29 +1,25 @@
 """Carries out on the PBX what the flow of a contact asks for, from the contact's first moment to its end."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import gevent
-import requests
 import structlog
-import urllib3
 
-from contactcentre.controller import talk
+from contactcentre.controller import talk, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
-from contactcentre.controller.offers import withdraw
+from contactcentre.controller.lookups import look_up
+from contactcentre.controller.offers import accepted, withdraw
 from contactcentre.controller.queueing import QueueStay
 from contactcentre.controller.speech import SpeechError
-from contactcentre.controller.transfers import transfer
+from contactcentre.controller.transfers import connected, transfer
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.domain.ids import uuid7
 from contactcentre.live import ContactNow
-from contactcentre.pbx.errors import Gone, PbxError
-from contactcentre.pbx.events import Cause, Digit, PlaybackEnded, RecordingEnded
-from contactcentre.pbx.protocol import REQUEST_DEADLINE
+from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.events import Cause, Digit, Ended, PlaybackEnded, RecordingEnded
+from contactcentre.pbx.protocol import ChannelInfo
 
 log = structlog.get_logger(__name__)
 
@@ -34,74 +30,147 @@ SHORTEST_MESSAGE = 1.0
 """Seconds; what is shorter is a caller who hung up at the beep."""
 
 APOLOGY = "sound:an-error-has-occurred"
+APOLOGY_DEADLINE = 4.0
+
+GONE_DEADLINE = 3.0
+"""Seconds within which a channel that the PBX calls gone is told to have ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """Where a suspended contact was, and what is still there of it."""
+class Found:
+    """What the PBX has of a contact that was suspended."""
 
-    now: ContactNow
-    leg: str  # of the agent or target, "" when it has ended meanwhile
+    caller: ChannelInfo | None  # None: has left meanwhile
+    leg: bool  # the agent's or target's is there
+    joined: bool  # caller and leg are in the contact's bridge
 
 
 class Conductor:
     """Walks one contact through its flow."""
 
-    def __init__(self, contact: Contact, walker: Walker, *, answered: bool, earlier: Earlier | None = None) -> None:
-        """`answered`: the caller's leg is answered already. `earlier`: where the contact was when it was suspended."""
+    def __init__(
+        self, contact: Contact, make_walker: Callable[[], Walker], *, answered: bool, found: Found | None = None
+    ) -> None:
+        """`answered`: the caller's leg is answered already. `found`: the contact was suspended, and this is there."""
         self.contact = contact
-        self.walker = walker
+        self.walker: Walker
+        self._make_walker = make_walker
         self._answered = answered
-        self._earlier = earlier
+        self._found = found
 
-    def run(self, first: act.Result) -> None:
-        """From `first` (Begin or Resume) to the contact's end. Leaves the call alone when suspended."""
-        contact = self.contact
+    def run(self) -> None:
+        """To the contact's end. Leaves the call alone when suspended."""
         try:
-            self._walk(first)
+            self._adopt()
+            if self._found is None and not self.contact.caller_there:
+                self.contact.outcome = Outcome.LOST  # hung up before we came to it
+                raise self._caller_gone() or CallerGone(Cause.UNKNOWN)
+            self._walk()
         except SUSPENDING:
             raise
         except CallerGone as gone:
-            self._end(gone.cause)
-        except Gone:  # a verb met a channel that has just ended: the event is on its way
-            self._end(self._last_cause())
-        except Exception:
-            log.exception("contact failed", contact=contact.id)
-            contact.outcome, contact.ended_by = Outcome.LOST, "system"
-            self._apologise()
-            self._end(Cause.FAILURE)
+            self._end(gone.cause, gone.by)
+        except (Gone, Refused) as error:  # a verb met a channel that has just ended: the event is on its way
+            left = self._caller_gone()
+            if left is not None:
+                self._end(left.cause, left.by)
+            else:
+                self._fail(error)
+        except Exception as error:
+            self._fail(error)
 
-    def _walk(self, result: act.Result) -> None:
+    def refuse(self, cause: Cause) -> None:
+        """Turns the caller away. Instead of `run`."""
+        self._adopt()
+        self.contact.outcome = Outcome.REJECTED
+        if self.contact.caller_there:
+            self.contact.caller.hangup(cause)
+        self._end(cause, "system")
+
+    def _adopt(self) -> None:
         contact = self.contact
-        if self._earlier is not None:
-            result = self._take_up(self._earlier)
+        contact.caller_there = self._found is None or self._found.caller is not None
+        if contact.caller_there:
+            try:
+                contact.caller = contact.node.pbx.adopt(contact.caller_id, contact.post)
+            except Gone:
+                contact.caller_there = False
+        if not contact.caller_there:
+            contact.post(Ended(contact.caller_id, contact.node.now(), Cause.UNKNOWN))
+
+    def _walk(self) -> None:
+        contact, now = self.contact, self.contact.node.now
+        result: act.Result = act.Begin()
+        if self._found is None:
+            self.walker = self._make_walker()
+        else:
+            was = contact.now
+            came_to = self._take_up(self._found)
+            self.walker = self._make_walker()  # only now: a conversation goes on whatever became of the flow
+            action = self.walker.step(act.Resume(), now())
+            if came_to is None:
+                result = self._repeat(action, was)
+            elif isinstance(action, act.Enqueue | act.Transfer | act.Voicemail):
+                result = came_to
+            else:  # another flow than it was
+                return self._hang_up(act.Hangup())
         while True:
-            action = self.walker.step(result, contact.node.now())
+            action = self.walker.step(result, now())
             for kind, data in self.walker.take_notes():
                 contact.emit(kind, **data)
-            if not isinstance(action, act.Enqueue):
-                contact.save(state="ivr", flow=self.walker.flow.name, flow_state=self.walker.save())
-            else:
-                contact.save(flow=self.walker.flow.name, flow_state=self.walker.save())
+            detail = {**contact.now.detail, "outcome": contact.outcome.value}
+            contact.save(flow=self.walker.flow.name, flow_state=self.walker.save(), detail=detail)
             if isinstance(action, act.Hangup):
                 return self._hang_up(action)
+            if not isinstance(action, act.Enqueue):
+                contact.save(state="ivr")
             result = self._carry_out(action)
 
-    def _take_up(self, earlier: Earlier) -> act.Result:
-        """Goes on where the contact was suspended, without doing twice what people would notice."""
-        contact, now = self.contact, earlier.now
-        action = self.walker.step(act.Resume(), contact.node.now())
-        if now.state == "talking":
-            talk.resume(contact, now, earlier.leg)
-            return act.Left(LeftQueue.ANSWERED.value) if isinstance(action, act.Enqueue) else act.Transferred()
-        if now.state == "ringing":
-            withdraw(contact, now)
-        elif earlier.leg:
-            contact.node.hang_up(earlier.leg)
-        if isinstance(action, act.Enqueue):
-            return self._enqueue(action, float(now.detail.get("entered", now.since)))
+    # -- after a suspension -------------------------------------------------------------------------------------------
+
+    def _take_up(self, found: Found) -> act.Result | None:
+        """What the action under way came to, None where it is to be repeated. What people would notice is not done
+        twice, and a conversation is not touched. Raises CallerGone, Suspended."""
+        contact, node, was = self.contact, self.contact.node, self.contact.now
+        contact.outcome = Outcome(was.detail.get("outcome", Outcome.SELF_SERVED))
+        conversation = was.state == "talking" or (was.state == "ringing" and found.joined)
+        node.agents.release(contact.id, but=was.agent if conversation else "")
+        if conversation:
+            return self._talk_on(found)
+        match was.state:
+            case "transfer" | "transferred" if found.joined or was.state == "transferred":
+                connected(contact)
+                return transfers.resume(contact, found.leg)
+            case "transfer":
+                transfers.give_up(contact)
+            case "voicemail":
+                return self._finish_message(was)
+            case "ringing":
+                withdraw(contact)
+        if not contact.caller_there:
+            if was.state in ("queue", "ringing") and was.queue:
+                QueueStay(contact, act.Enqueue(was.queue), _entered(was)).run()
+            raise self._caller_gone() or CallerGone(Cause.UNKNOWN)
+        return None
+
+    def _talk_on(self, found: Found) -> act.Result:
+        contact = self.contact
+        if contact.now.state == "ringing":  # suspended in the moment when the two were connected
+            talked = accepted(contact)
+            if talked.queue:
+                waited = round(contact.node.now() - _entered(contact.now), 3)
+                contact.emit(Kind.UNQUEUED, queue=talked.queue, reason=LeftQueue.ANSWERED.value, waited=waited)
+            talk.begin(contact, talked)
+        queue = talk.Conversation.of(contact.now).queue
+        contact.node.router.leave(contact)
+        talk.resume(contact, found.leg)
+        return act.Left(LeftQueue.ANSWERED.value) if queue else act.Transferred()
+
+    def _repeat(self, action: act.Action, was: ContactNow) -> act.Result:
         if isinstance(action, act.Hangup):
-            raise CallerGone
+            return act.Done()  # the walk is over
+        if isinstance(action, act.Enqueue) and was.state in ("queue", "ringing") and was.queue == action.queue:
+            return self._enqueue(action, _entered(was))
         return self._carry_out(action)
 
     def _carry_out(self, action: act.Action) -> act.Result:
@@ -129,7 +198,8 @@ class Conductor:
         if not self._answered:
             self.contact.caller.answer()
             self.contact.emit(Kind.ANSWERED)
-            self.contact.emit(Kind.LEG_ANSWERED, leg=self.contact.caller.id)
+            self.contact.emit(Kind.LEG_ANSWERED, leg=self.contact.caller_id)
+            self.contact.save(detail={**self.contact.now.detail, "answered": True})
             self._answered = True
         return act.Done()
 
@@ -179,20 +249,19 @@ class Conductor:
                 return act.timed_out(action, pressed)
 
     def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left:
-        self.contact.typed.clear()
-        left = QueueStay(self.contact, action, entered).run()
-        self.contact.outcome = Outcome.ANSWERED if left.reason == LeftQueue.ANSWERED else Outcome.SELF_SERVED
-        self.contact.caller.stop_waiting()
+        contact = self.contact
+        contact.typed.clear()
+        left = QueueStay(contact, action, entered).run()
+        contact.caller.stop_waiting()
+        if left.reason == LeftQueue.ANSWERED:
+            contact.typed.clear()  # keys pressed in the conversation were for the agent's ears
         return left
 
     def _voicemail(self, action: act.Voicemail) -> act.Recorded:
-        contact = self.contact
+        contact, now = self.contact, self.contact.node.now
         self._play(act.Play(action.speech, action.language, interruptible=True))
         contact.typed.clear()
-        name = uuid7(contact.node.now())
-        contact.save(state="voicemail", detail={"recording": name, "box": action.box})
-        started = contact.node.now()
-        contact.emit(Kind.RECORDING_STARTED, recording=name, agent="", queue=action.box)
+        name = uuid7(now())
         try:
             contact.caller.record(
                 name,
@@ -201,20 +270,47 @@ class Conductor:
                 terminate_on=action.terminators,
                 beep=action.beep,
             )
-            seconds = self._recorded(name, started + action.max_seconds + 10)
+        except Refused as error:
+            log.warning("message not recorded", contact=contact.id, error=str(error))
+            contact.emit(Kind.RECORDING_FAILED, recording=name, error=str(error))
+            return act.Recorded(0.0, name, ok=False)
+        contact.emit(Kind.RECORDING_STARTED, recording=name, agent="", queue=action.box)
+        message = {"recording": name, "box": action.box, "until": now() + action.max_seconds + 10}
+        contact.save(state="voicemail", detail={**contact.now.detail, **message})
+        return self._finish_message(contact.now)
+
+    def _finish_message(self, was: ContactNow) -> act.Recorded:
+        """Waits for the end of the message that is being recorded, also of one that was begun before a suspension."""
+        now = self.contact.node.now
+        name, box = str(was.detail["recording"]), str(was.detail["box"])
+        try:
+            seconds = self._recorded(name, was.since, float(was.detail["until"]))
         except CallerGone:
             # Hanging up is how most people end a message; the PBX keeps what was said.
-            self._keep_message(name, action.box, contact.node.now() - started)
+            self._keep_message(name, box, now() - was.since)
             raise
-        return act.Recorded(seconds, name, ok=self._keep_message(name, action.box, seconds))
+        return act.Recorded(seconds, name, ok=self._keep_message(name, box, seconds))
 
-    def _recorded(self, name: str, until: float) -> float:
+    def _recorded(self, name: str, since: float, until: float) -> float:
         """Seconds recorded; 0 when the PBX could not."""
-        while (message := self.contact.next(until)) is not None:
+        contact = self.contact
+        if self._found is not None and contact.caller_there and self._is_complete(name):
+            until = 0.0  # ended while nobody looked, perhaps with a word of it
+        while (message := contact.next(until)) is not None:
             if isinstance(message, RecordingEnded) and message.name == name:
-                return message.seconds if message.ok else 0.0
-        self.contact.caller.stop_recording(name)
+                # Of one that ended while the link was away the PBX may not say how long it was.
+                return (message.seconds or contact.node.now() - since) if message.ok else 0.0
+        if not until:
+            return contact.node.now() - since
+        contact.caller.stop_recording(name)
         return 0.0
+
+    def _is_complete(self, name: str) -> bool:
+        try:
+            next(iter(self.contact.node.pbx.recording(name)), b"")
+        except Gone:
+            return False
+        return True
 
     def _keep_message(self, name: str, box: str, seconds: float) -> bool:
         """False: too short to be a message. Somebody hung up at the beep, or the PBX could not record."""
@@ -238,11 +334,11 @@ class Conductor:
         contact.language = language
         try:
             media = contact.node.configuration.prompts.media(speech, language)
-        except SpeechError as error:
+            playback = contact.new_id("p")
+            contact.caller.play(playback, media, language)
+        except (SpeechError, Refused) as error:
             log.warning("prompt not played", contact=contact.id, error=str(error))
             return ""
-        playback = contact.new_id("p")
-        contact.caller.play(playback, media, language)
         return playback
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -251,76 +347,62 @@ class Conductor:
         contact = self.contact
         if action.turned_away and contact.outcome is Outcome.SELF_SERVED:
             contact.outcome = Outcome.REJECTED
-        if contact.outcome is not Outcome.ANSWERED:
-            contact.ended_by = "system"
         contact.caller.hangup(Cause(action.cause))
-        self._end(Cause(action.cause))
+        self._end(Cause(action.cause), "agent" if contact.ended_by == "agent" else "system")
 
-    def _apologise(self) -> None:
-        """Says that something went wrong before the line goes dead, and takes down what the contact still holds."""
-        contact, node = self.contact, self.contact.node
-        steps: list[Callable[[], Any]] = [
-            lambda: node.router.leave(contact),
-            lambda: node.release_agent(contact),
-            lambda: contact.caller.play(contact.new_id("p"), [APOLOGY]),
-            lambda: contact.next(node.now() + 4.0),
-        ]
-        for step in steps:
+    def _fail(self, error: Exception) -> None:
+        """Our fault: says so before the line goes dead, and gives back what the contact still holds."""
+        contact = self.contact
+        log.error("contact failed", contact=contact.id, exc_info=error)
+        contact.outcome = Outcome.LOST
+        for step in (self._let_go, self._apologise, lambda: contact.caller.hangup(Cause.FAILURE)):
             try:
                 step()
-            except (PbxError, CallerGone):
-                break
-        for channel in contact.now.channels.values():
-            node.hang_up(channel)
+            except (Gone, Refused, CallerGone):
+                continue
+        self._end(Cause.FAILURE, "system")
 
-    def _last_cause(self) -> Cause:
+    def _let_go(self) -> None:
+        contact, node = self.contact, self.contact.node
+        match contact.now.state:
+            case "talking":
+                talked = talk.Conversation.of(contact.now)
+                node.hang_up(talked.leg)
+                talk.end(contact, talked, None, "system", Cause.FAILURE)
+            case "transfer" | "transferred":
+                transfers.give_up(contact)
+            case "ringing":
+                withdraw(contact)
+        node.router.leave(contact)
+        node.agents.release(contact.id)
+
+    def _apologise(self) -> None:
+        contact, now = self.contact, self.contact.node.now
+        playback = contact.new_id("p")
+        contact.caller.play(playback, [APOLOGY])
+        until = now() + APOLOGY_DEADLINE
+        while (message := contact.next(until)) is not None:
+            if isinstance(message, PlaybackEnded) and message.playback_id == playback:
+                return
+
+    def _caller_gone(self) -> CallerGone | None:
+        """How the caller left, when something says that the channel is gone. None: the caller is still there."""
+        until = self.contact.node.now() + GONE_DEADLINE
         try:
-            until = self.contact.node.now() + REQUEST_DEADLINE
             while self.contact.next(until) is not None:
                 pass
         except CallerGone as gone:
-            return gone.cause
-        return Cause.UNKNOWN
+            return gone
+        return None
 
-    def _end(self, cause: Cause) -> None:
+    def _end(self, cause: Cause, by: str) -> None:
         contact = self.contact
-        contact.emit(Kind.LEG_ENDED, leg=contact.caller.id, cause=int(cause))
-        contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=contact.ended_by, cause=int(cause))
-        contact.drop_bridge()
+        by = "system" if contact.dismissed else by
+        contact.emit(Kind.LEG_ENDED, leg=contact.caller_id, cause=int(cause))
+        contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=by, cause=int(cause))
         contact.node.saver.put(contact.id, None)
+        contact.drop_bridge()
 
 
-def look_up(action: act.Lookup) -> act.Looked | act.LookupFailed:
-    """One HTTP request as the flow wants it, `action.timeout` seconds in all; anything but a JSON object of at most
-    `action.max_bytes` is a LookupFailed."""
-    session = requests.Session()
-    session.trust_env = False  # the environment's proxies and .netrc are not the flow's business
-    try:
-        with (
-            gevent.Timeout(action.timeout, requests.Timeout("the whole of it took too long")),
-            session,
-            session.request(
-                action.method,
-                action.url,
-                json=dict(action.body) if action.body is not None else None,
-                timeout=action.timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer,
-        ):
-            if not 200 <= answer.status_code < 300:
-                return act.LookupFailed(f"status {answer.status_code}")
-            body = answer.raw.read(action.max_bytes + 1, decode_content=True)
-    except requests.Timeout:
-        return act.LookupFailed("timeout")
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        return act.LookupFailed(type(error).__name__)
-    if len(body) > action.max_bytes:
-        return act.LookupFailed("too large")
-    try:
-        values = json.loads(body)
-    except ValueError:
-        return act.LookupFailed("not JSON")
-    if not isinstance(values, dict):
-        return act.LookupFailed("not a JSON object")
-    return act.Looked(answer.status_code, values)
+def _entered(was: ContactNow) -> float:
+    return float(was.detail.get("entered", was.since))

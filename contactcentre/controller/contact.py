@@ -28,19 +28,19 @@ from contactcentre.pbx.protocol import Bridge, Channel
 
 log = structlog.get_logger(__name__)
 
-INBOX_LIMIT = 1000
-"""Messages that may wait for one contact. A caller who floods digits loses digits, nobody else loses anything."""
+DIGITS_LIMIT = 1000
+"""With so many messages waiting for a contact its caller's digits are dropped: all else is bounded by what we do."""
 
 WATCH = 300.0
 """Seconds after which a greenlet that waits for nothing in particular looks around (every wait has a deadline)."""
 
 
 class CallerGone(Exception):
-    """The caller's leg ended, or left our hands."""
+    """The caller's leg ended (`by` the caller), or left our hands for the PBX's own dialplan (`by` the system)."""
 
-    def __init__(self, cause: Cause = Cause.NORMAL) -> None:
+    def __init__(self, cause: Cause = Cause.NORMAL, by: str = "caller") -> None:
         super().__init__(cause.name)
-        self.cause = cause
+        self.cause, self.by = cause, by
 
 
 class Suspended(Exception):
@@ -55,15 +55,11 @@ class Granted:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Somebody wants something of this contact (supervisor, API)."""
-
-    verb: str
-    args: dict[str, Any]
+class SiteChanged:
+    """Another version of the configuration counts from now on."""
 
 
-Message = ChannelEvent | Granted | Command | LinkLost
+Message = ChannelEvent | Granted | SiteChanged | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""
@@ -78,15 +74,19 @@ class Contact:
         self.caller: Channel
         self.outcome = Outcome.SELF_SERVED  # so far
         self.ended_by = "caller"
-        self.suspended = False  # its greenlet is about to end, the call is not
+        self.dismissed = False  # a supervisor or program hangs up
+        self.caller_there = True  # False: left while nobody looked; that it has is the inbox's first news
+        self.parked = False  # suspended: its greenlet has ended, the call has not
         self.language = node.site.settings.language
         self._bridge: Bridge | None = None
         self._serial = itertools.count(1)
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
-        self._inbox: Queue[Message] = Queue(maxsize=INBOX_LIMIT)
+        self._inbox: Queue[Message] = Queue()
 
     @classmethod
-    def new(cls, node: Node, *, channel_id: str, did: str, caller: Party, flow: str, at: float) -> "Contact":
+    def new(
+        cls, node: Node, *, channel_id: str, did: str, caller: Party, flow: str, at: float, answered: bool
+    ) -> "Contact":
         """A contact that begins now. Writes its first event."""
         contact_id = uuid7(at)
         now = ContactNow(
@@ -97,22 +97,19 @@ class Contact:
             channels={"caller": channel_id},
             caller=printable(caller.number),
             caller_name=printable(caller.name),
-            did=did,
+            did=printable(did),
             arrived=at,
             since=at,
+            detail={"answered": answered},
         )
         return cls(node, now)
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
     def post(self, message: Message) -> None:
-        """Never blocks. A full inbox drops a digit; anything else that finds it full takes the place of the oldest."""
-        try:
+        """Never blocks."""
+        if not isinstance(message, Digit) or self._inbox.qsize() < DIGITS_LIMIT:
             self._inbox.put_nowait(message)
-        except gevent.queue.Full:
-            if not isinstance(message, Digit):
-                self._inbox.get_nowait()
-                self._inbox.put_nowait(message)
 
     def next(self, until: float | None = None) -> Message | None:
         """The next message, or None when `until` (epoch seconds) or `WATCH` has passed. Digits of the caller are also
@@ -124,26 +121,37 @@ class Contact:
         except Empty:
             return None
         match message:
-            case Ended(channel_id=leg, cause=cause) if leg == self.caller.id:
+            case Ended(channel_id=leg, cause=cause) if leg == self.caller_id:
                 raise CallerGone(cause)
-            case Left(channel_id=leg) if leg == self.caller.id:
-                self.outcome, self.ended_by = Outcome.TRANSFERRED, "system"
-                raise CallerGone
-            case Digit(channel_id=leg, digit=digit) if leg == self.caller.id:
+            case Left(channel_id=leg) if leg == self.caller_id:
+                self.outcome = Outcome.TRANSFERRED
+                raise CallerGone(by="system")
+            case Left(channel_id=leg, at=at):  # a leg that went elsewhere is as good as ended
+                return Ended(leg, at, Cause.UNKNOWN)
+            case Digit(channel_id=leg, digit=digit) if leg == self.caller_id:
                 self.typed.append(digit)
             case LinkLost():
-                self.suspended = True
                 raise Suspended
         return message
 
-    def sweep(self) -> list[Message]:
-        """Takes out what waits in the inbox, for the end of a phase. What others must still see is put back."""
-        taken: list[Message] = []
-        while True:
-            try:
-                taken.append(self._inbox.get_nowait())
-            except Empty:
-                return taken
+    def take_out(self, *kinds: type[Message]) -> list[Message]:
+        """Takes the messages of these kinds out of the inbox; the others keep their order."""
+        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for message in waiting:
+            if not isinstance(message, kinds):
+                self._inbox.put_nowait(message)
+        return [message for message in waiting if isinstance(message, kinds)]
+
+    def park(self) -> None:
+        """Its greenlet has ended, without touching the call; what happens on its legs waits in the inbox."""
+        self.parked = True
+        self._bridge = None  # may be another one when we come back
+        self.save()
+
+    def unpark(self) -> None:
+        """A new greenlet takes it up. What was told to the old one is void."""
+        self.parked = False
+        self.take_out(Granted, LinkLost, SiteChanged)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -162,19 +170,25 @@ class Contact:
         """The one bridge in which this contact's conversations take place; made when first needed."""
         if self._bridge is None:
             self._bridge = self.node.pbx.bridge(f"{self.id}.b")
+            self.save(detail={**self.now.detail, "bridge": True})
         return self._bridge
 
     def drop_bridge(self) -> None:
         """At the contact's end, also the bridge that an earlier controller made."""
-        if self._bridge is not None or "agent" in self.now.channels or "target" in self.now.channels:
+        if self._bridge is not None or "bridge" in self.now.detail:
             try:
-                self.bridge().destroy()
+                (self._bridge or self.node.pbx.bridge(f"{self.id}.b")).destroy()
             except PbxError as error:
                 log.info("bridge not destroyed", contact=self.id, error=str(error))
 
     def new_id(self, kind: str) -> str:
         """An id for a leg (`a`, `t`) or playback (`p`), unique also after a restart: the events have counted on."""
         return f"{self.id}.{kind}{self.seq}-{next(self._serial)}"
+
+    @property
+    def caller_id(self) -> str:
+        """The caller's channel."""
+        return self.now.channels["caller"]
 
     @property
     def party(self) -> Party:

@@ -1,6 +1,7 @@
 """Feature codes: an agent dials `*45` on the phone and is logged in. Who calls is known from the SIP account."""
 
 import structlog
+from gevent.lock import BoundedSemaphore
 from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
@@ -8,10 +9,13 @@ from contactcentre.domain.agents import AgentState, NotAllowed, Verb
 from contactcentre.domain.site import Site
 from contactcentre.live import LiveError
 from contactcentre.pbx.errors import PbxError
-from contactcentre.pbx.events import Arrived, ChannelEvent, Ended, PlaybackEnded
+from contactcentre.pbx.events import Arrived, Cause, ChannelEvent, Ended, PlaybackEnded
 from contactcentre.pbx.protocol import Inbox, Medium
 
 log = structlog.get_logger(__name__)
+
+AT_ONCE = 50
+"""Feature calls that are answered at the same time; whoever floods us with more hears that the line is busy."""
 
 PLAY_DEADLINE = 15.0
 """Seconds that a spoken confirmation may take at most."""
@@ -23,6 +27,7 @@ _SPOKEN: dict[Verb, Medium] = {
     Verb.UNPAUSE: "sound:agent-loginok",
 }
 _REFUSED: Medium = "sound:beeperr"
+_turns = BoundedSemaphore(AT_ONCE)
 
 
 def understand(site: Site, code: str) -> tuple[Verb, str] | None:
@@ -48,6 +53,9 @@ def run(node: Node, arrived: Arrived) -> None:
     """One feature call, from its arrival to our hanging up."""
     code, endpoint = (*arrived.args[1:], "", "")[:2]
     inbox: Queue[ChannelEvent] = Queue(maxsize=100)
+    if not _turns.acquire(blocking=False):
+        log.warning("too many feature calls at once", code=code, endpoint=endpoint)
+        return _end(node, arrived.channel_id, Cause.CONGESTION)
     try:
         channel = node.pbx.adopt(arrived.channel_id, _bounded(inbox))
         channel.answer()
@@ -59,6 +67,15 @@ def run(node: Node, arrived: Arrived) -> None:
             channel.hangup()
     except PbxError as error:
         log.info("feature call ended early", code=code, endpoint=endpoint, error=str(error))
+    finally:
+        _turns.release()
+
+
+def _end(node: Node, channel_id: str, cause: Cause) -> None:
+    try:
+        node.hang_up(channel_id, cause)
+    except PbxError as error:  # ended when we look the next time
+        log.info("feature call not ended", channel=channel_id, error=str(error))
 
 
 def _await_end(node: Node, inbox: "Queue[ChannelEvent]") -> None:

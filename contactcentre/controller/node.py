@@ -2,15 +2,15 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from contactcentre.controller.agents import Agents
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
-from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.flows.actions import Scalar
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.walk import Walker
@@ -18,6 +18,7 @@ from contactcentre.domain.routing import RoutingConfig
 from contactcentre.domain.site import Queue, Site
 from contactcentre.live import Journal, Live
 from contactcentre.pbx.errors import Gone
+from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import Pbx
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ class Configuration:
         return (known.endpoint if known else None) or agent
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was journalled of a contact that another process had."""
+
+    seq: int = 0  # the highest
+    ended: bool = False
+
+
 @dataclass(slots=True)
 class Node:
     """One PBX with the controller that drives it."""
@@ -80,11 +89,11 @@ class Node:
     greenlets: Greenlets
     saver: Saver
     configuration: Configuration
-    last_seq: Callable[[str], int]
-    """The highest seq that history and the journal know of a contact (0 = none)."""
-    reconcile_soon: Callable[[], None] = lambda: None
-    channels: set[str] = field(default_factory=set)  # of callers that have a contact
-    contacts: dict[str, "Contact"] = field(default_factory=dict)
+    agents: Agents
+    told: Callable[[Collection[str]], Mapping[str, Told]]
+    """What history and the journal know of these contacts."""
+    channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
+    contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     router: "Router" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time
@@ -97,20 +106,10 @@ class Node:
         """A queue's settings; the defaults for a direct call, or for a queue that was removed while contacts wait."""
         return self.site.queues.get(name) or _NO_QUEUE
 
-    def hang_up(self, channel_id: str) -> None:
+    def hang_up(self, channel_id: str, cause: Cause = Cause.NORMAL) -> None:
         """Ends a channel whatever its state; one that is gone is no error."""
         with contextlib.suppress(Gone):
-            self.pbx.adopt(channel_id, lambda event: None).hangup()
-
-    def release_agent(self, contact: "Contact") -> None:
-        """Frees the agent that still holds this contact, without wrap-up."""
-        status = self.replica.agents.get(contact.now.agent)
-        if status is None or status.contact_id != contact.id:
-            return
-        if status.state is AgentState.OFFERED:
-            self.router.change(status.name, Verb.RELEASE, token=status.token)
-        elif status.state is AgentState.TALKING:
-            self.router.change(status.name, Verb.FINISH, token=status.token, wrap_up=0.0)
+            self.pbx.adopt(channel_id, lambda event: None).hangup(cause)
 
 
 _NO_QUEUE = Queue(announce_position=0)

@@ -2,16 +2,16 @@
 
 import structlog
 
-from contactcentre.controller.contact import CallerGone, Contact, Granted
+from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged
 from contactcentre.controller.offers import Offer
 from contactcentre.controller.speech import SpeechError
-from contactcentre.controller.talk import Talk
+from contactcentre.controller.talk import begin, converse
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Piece, Sort, Speech
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
-from contactcentre.pbx.errors import Gone
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Digit
 
 log = structlog.get_logger(__name__)
@@ -26,13 +26,10 @@ class QueueStay:
         self.contact = contact
         self.action = action
         self.name = action.queue
-        self.queue: Queue = node.queue(action.queue)
         self.resumed = entered is not None
         self.entered = node.now() if entered is None else entered
-        self._inside = False  # in the waiting order
-        max_wait = self.queue.max_wait if action.max_wait is None else action.max_wait
-        self._until = self.entered + max_wait if max_wait else None
-        self._announce_at = node.now() + self.queue.announce_position if self.queue.announce_position else None
+        self._inside = self.resumed  # in the waiting order
+        self._configure()
         self.waiting = Waiting(
             contact_id=contact.id,
             queue=action.queue,
@@ -44,31 +41,48 @@ class QueueStay:
             caller=contact.now.caller,
         )
 
+    def _configure(self) -> None:
+        """Takes over the queue's settings, also when they have changed while the contact waits."""
+        now = self.contact.node.now()
+        self.queue: Queue = self.contact.node.queue(self.name)
+        max_wait = self.queue.max_wait if self.action.max_wait is None else self.action.max_wait
+        self._until = self.entered + max_wait if max_wait else None
+        self._announce_at = now + self.queue.announce_position if self.queue.announce_position else None
+
     def run(self) -> Left:
         """Raises CallerGone, Suspended."""
         contact, router = self.contact, self.contact.node.router
-        if not self.resumed and 0 < self.queue.max_length <= router.length(self.name):
+        if not self.resumed:
             self._entered_event()
-            return self._left(LeftQueue.FULL)
-        if self.action.leave_when_empty and not router.anyone_for(self.waiting):
-            self._entered_event()
-            return self._left(LeftQueue.EMPTY)
+            if self._closed() or (self.action.leave_when_empty and not router.anyone_for(self.waiting)):
+                return self._left(LeftQueue.EMPTY)
+            if 0 < self.queue.max_length <= router.length(self.name):
+                return self._left(LeftQueue.FULL)
+        before = contact.outcome
+        contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
         try:
             self._enter()
-            return self._wait()
-        except (CallerGone, Gone):
+            left = self._wait()
+        except SUSPENDING:
+            raise
+        except Exception as error:
             self._leave()
             if contact.outcome is not Outcome.ANSWERED:
-                contact.outcome = Outcome.ABANDONED
-                self._left(LeftQueue.ABANDONED)
+                self._left(_reason(error))
             raise
+        if left.reason != LeftQueue.ANSWERED:
+            contact.outcome = before if before is Outcome.ANSWERED else Outcome.SELF_SERVED
+        return left
+
+    def _closed(self) -> bool:
+        """The queue was removed from the site: nobody will ever be found for it."""
+        return self.name not in self.contact.node.site.queues
 
     def _enter(self) -> None:
         contact = self.contact
-        if not self.resumed:
-            self._entered_event()
-        contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
-        contact.save(state="queue", queue=self.name, agent="", detail={"entered": self.entered})
+        if not contact.caller_there:
+            return
+        contact.save(state="queue", queue=self.name, agent="", detail={**contact.now.detail, "entered": self.entered})
         # First the queue, then the music: with an agent free, both are under way at the same time.
         contact.node.router.enter(contact, self.waiting)
         self._inside = True
@@ -82,13 +96,18 @@ class QueueStay:
         contact = self.contact
         while True:
             match contact.next(self._next_moment()):
-                case Digit(channel_id=contact.caller.id, digit=key) if key in self.action.keys:
+                case Digit(channel_id=contact.caller_id, digit=key) if key in self.action.keys:
                     self._leave()
                     contact.typed.clear()
                     return self._left(LeftQueue.KEY, key)
                 case Granted() as granted:
                     if self._serve(granted):
                         return Left(LeftQueue.ANSWERED)
+                case SiteChanged():
+                    self._configure()
+                    if self._closed():
+                        self._leave()
+                        return self._left(LeftQueue.EMPTY)
                 case None:
                     now = contact.node.now()
                     if self._until is not None and self._until <= now:
@@ -104,25 +123,29 @@ class QueueStay:
     def _serve(self, granted: Granted) -> bool:
         """Rings the reserved agent. True: the conversation took place and the agent has left."""
         contact = self.contact
-        connected = Offer(contact, granted, contact.new_id("a")).ring()
-        if connected is None:
+        offered = granted.agent
+        if contact.node.now() > (offered.since + offered.deadline) / 2:  # we were busy; it is no fault of the agent's
+            contact.node.agents.change(offered.name, Verb.RELEASE, token=offered.token)
             self._enter_again()
             return False
-        talk = Talk(contact, connected, self.name)
-        self._leave()
-        if not talk.join():
+        offer = Offer(contact, granted)
+        talk = offer.ring()
+        if talk is None:
             self._enter_again()
+            if offer.moved:
+                contact.caller.wait_with_music(self.queue.music)
             return False
         self._left(LeftQueue.ANSWERED)
-        talk.converse()
+        begin(contact, talk)
+        self._leave()
+        converse(contact, talk)
         return True
 
     def _enter_again(self) -> None:
         """Back in its place, after an offer that came to nothing."""
         contact = self.contact
-        contact.save(state="queue", agent="", channels={"caller": contact.caller.id})
+        contact.save(state="queue", agent="", channels={"caller": contact.caller_id})
         contact.node.router.enter(contact, self.waiting)
-        self._inside = True
 
     def _announce(self) -> None:
         contact, node = self.contact, self.contact.node
@@ -130,10 +153,9 @@ class QueueStay:
         speech = spoken_position(self.queue.announce_prompt, position)
         try:
             media = node.configuration.prompts.media(speech, contact.language)
-        except SpeechError as error:
-            log.warning("position not announced", contact=contact.id, error=str(error))
-        else:
             contact.caller.play(contact.new_id("p"), media, contact.language)
+        except (SpeechError, Refused) as error:
+            log.warning("position not announced", contact=contact.id, error=str(error))
         contact.emit(Kind.ANNOUNCED, queue=self.name, position=position)
         self._announce_at = node.now() + self.queue.announce_position
 
@@ -144,11 +166,9 @@ class QueueStay:
             return
         self._inside = False
         router.leave(contact)
-        for message in contact.sweep():
-            if isinstance(message, Granted):
-                router.change(message.agent.name, Verb.RELEASE, token=message.agent.token)
-            else:
-                contact.post(message)
+        for granted in contact.take_out(Granted):
+            assert isinstance(granted, Granted)
+            contact.node.agents.change(granted.agent.name, Verb.RELEASE, token=granted.agent.token)
 
     def _left(self, reason: LeftQueue, key: str = "") -> Left:
         contact = self.contact
@@ -159,6 +179,16 @@ class QueueStay:
             waited=round(contact.node.now() - self.entered, 3),
         )
         return Left(reason.value, key)
+
+
+def _reason(error: Exception) -> LeftQueue:
+    match error:
+        case CallerGone(by="caller") | Gone():
+            return LeftQueue.ABANDONED
+        case CallerGone():
+            return LeftQueue.TRANSFERRED
+        case _:
+            return LeftQueue.LOST
 
 
 def spoken_position(prompt: str, position: int) -> Speech:

@@ -1,115 +1,133 @@
-"""Takes back what lives on the PBX: after a restart of the controller, and after the link was away.
+"""Holds three pictures against each other: the PBX's channels and bridges, our contacts, and what Redis has of them.
 
-Three pictures are held against each other: the PBX's channels and bridges, the live contacts in Redis, and the events.
-A contact whose caller is still there goes on where it was; one whose caller has gone is closed; a channel or bridge
-that belongs to nobody is ended, unless it is a caller, who is greeted like a new one.
+After a start, after the link was away, after a request whose outcome is unknown, and now and then. A contact that
+nobody conducts is taken up, with what is still there of it: its own greenlet then goes on where it was, or closes it,
+by the same rules as if it had watched (`conduct`). A leg or bridge that belongs to nobody is ended; a caller who
+belongs to nobody is greeted like a new one. Of a contact that is conducted, a leg that is gone without a word is told
+to have ended.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
-from contactcentre.controller import talk
-from contactcentre.controller.conduct import Conductor, Earlier
+from contactcentre.controller.conduct import Found
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.node import Node
-from contactcentre.controller.offers import withdraw
-from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
+from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
-from contactcentre.pbx.events import Arrived, Cause
-from contactcentre.pbx.protocol import Inventory
+from contactcentre.pbx.events import Arrived, Cause, Ended
+from contactcentre.pbx.protocol import ChannelInfo, Inventory
 
 log = structlog.get_logger(__name__)
 
-_OUTCOMES = {"queue": Outcome.ABANDONED, "ringing": Outcome.ABANDONED, "talking": Outcome.ANSWERED}
-"""How a contact ended whose caller left while we were away, by where it was."""
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    contacts: list[tuple[Contact, Found]]  # to take up
+    callers: list[Arrived]  # to greet
+    orphans: list[str]  # channels to end
 
 
-def reconcile(node: Node) -> tuple[list[Conductor], list[Arrived]]:
-    """The contacts to go on with, and the callers to greet anew. Raises PbxError, LiveError."""
+def reconcile(node: Node) -> Findings:
+    """Raises PbxError, LiveError; then nothing was done. No contact may be made meanwhile."""
+    ours = dict(node.contacts)
+    before = {contact.id: contact.now for contact in ours.values() if not contact.parked}
+    talking = [status for status in node.replica.agents.values() if status.state is AgentState.TALKING]
+    node.saver.flush()  # who has ended before this moment is no longer in Redis after it
+    live = node.live.contacts()
     inventory = node.pbx.inventory()
-    taken_up: list[Conductor] = []
-    known: set[str] = set()
-    for now in node.live.contacts().values():
-        if now.node != node.name:
-            continue
-        known.update(now.channels.values())
-        if now.contact_id in node.contacts:
-            continue
-        contact = Contact(node, replace(now, seq=max(now.seq, node.last_seq(now.contact_id))))
-        caller = inventory.channels.get(now.channels.get("caller", ""))
-        if caller is None or not caller.ours:
-            _close(contact, now)
+    left_behind = _left_behind(
+        node, {key: now for key, now in live.items() if now.node == node.name and key not in ours}
+    )
+    for contact in ours.values():
+        if contact.now is before.get(contact.id):
+            _tell_what_is_gone(contact, inventory)
+    contacts = [contact for contact in ours.values() if contact.id not in before] + left_behind
+    for contact in left_behind:
+        node.contacts[contact.id] = contact
+    node.router.clear(node.contacts)
+    _free_agents(node, talking, {*live, *node.contacts})
+    known = {channel for contact in node.contacts.values() for channel in contact.now.channels.values()} | node.channels
+    found = Findings(
+        [(contact, _found(contact.now, inventory)) for contact in contacts],
+        _strangers(node, inventory, known),
+        _orphans(node, inventory, known),
+    )
+    log.info(
+        "reconciled",
+        taken_up=len(found.contacts),
+        callers=len(found.callers),
+        orphans=len(found.orphans),
+        channels=len(inventory.channels),
+    )
+    return found
+
+
+def _left_behind(node: Node, records: dict[str, ContactNow]) -> list[Contact]:
+    """Contacts of a process that is gone. Those whose end it had still written need nothing but to be dropped."""
+    told = node.told(records)
+    contacts = []
+    for contact_id, now in records.items():
+        if told[contact_id].ended or "caller" not in now.channels:
+            node.saver.put(contact_id, None)
         else:
-            taken_up.append(_take_up(contact, now, inventory))
-    strangers = _strangers(node, inventory, known)
-    log.info("reconciled", taken_up=len(taken_up), strangers=len(strangers), channels=len(inventory.channels))
-    return taken_up, strangers
+            contact = Contact(node, replace(now, seq=max(now.seq, told[contact_id].seq)))
+            contact.parked = True
+            contacts.append(contact)
+    return contacts
 
 
-def _take_up(contact: Contact, now: ContactNow, inventory: Inventory) -> Conductor:
-    node = contact.node
-    info = inventory.channels[now.channels["caller"]]
-    contact.caller = node.pbx.adopt(info.id, contact.post)
-    contact.language = str(now.flow_state.get("language", contact.language))
-    walker = node.configuration.restore_walker(now.flow_state)
-    return Conductor(contact, walker, answered=info.up, earlier=Earlier(now, _other_leg(now, inventory)))
-
-
-def _other_leg(now: ContactNow, inventory: Inventory) -> str:
-    """The agent's or target's leg, if it is still there."""
+def _found(now: ContactNow, inventory: Inventory) -> Found:
+    caller = inventory.channels.get(now.channels["caller"])
     leg = now.channels.get("agent") or now.channels.get("target", "")
-    return leg if leg in inventory.channels else ""
+    bridge = inventory.bridges.get(f"{now.contact_id}.b")
+    together = bridge is not None and now.channels["caller"] in bridge.channels and leg in bridge.channels
+    return Found(caller if caller is not None and caller.ours else None, leg in inventory.channels, together)
 
 
-def _close(contact: Contact, now: ContactNow) -> None:
-    """Writes the end of a contact whose caller left while nobody of ours looked."""
-    node = contact.node
-    outcome = _OUTCOMES.get(now.state, Outcome.SELF_SERVED)
-    if now.state == "talking":
-        talk.end(contact, talk.Conversation.of(now), None, "caller", Cause.UNKNOWN)
-    if now.state == "ringing":
-        withdraw(contact, now, OfferResult.CALLER_GONE)
-    if now.state in ("queue", "ringing"):
-        entered = float(now.detail.get("entered", now.since))
-        waited = round(node.now() - entered, 3)
-        contact.emit(Kind.UNQUEUED, queue=now.queue, reason=LeftQueue.ABANDONED.value, waited=waited)
-        node.live.leave(contact.id)
-        node.replica.drop_waiting(contact.id)
-    for role, channel in now.channels.items():
-        if role != "caller":
-            node.hang_up(channel)
-    contact.emit(Kind.LEG_ENDED, leg=now.channels.get("caller", ""), cause=int(Cause.UNKNOWN))
-    contact.emit(Kind.ENDED, outcome=outcome.value, by="caller", cause=int(Cause.UNKNOWN))
-    contact.drop_bridge()
-    node.saver.put(contact.id, None)
+def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:
+    """For a contact that nothing has changed while we looked: so its legs were there before."""
+    established = contact.now.state in ("talking", "transferred")
+    for role, channel in contact.now.channels.items():
+        if channel not in inventory.channels and (role == "caller" or established):
+            log.warning("a leg is gone without a word", contact=contact.id, role=role, channel=channel)
+            contact.post(Ended(channel, contact.node.now(), Cause.UNKNOWN))
+
+
+def _free_agents(node: Node, talking: list[AgentStatus], alive: set[str]) -> None:
+    """Who talks with a contact that is nowhere any more. (An offer ends by itself.)"""
+    for status in talking:
+        if status.contact_id not in alive:
+            log.warning("agent talked with a contact that is over", agent=status.name, contact=status.contact_id)
+            node.agents.release(status.contact_id)
 
 
 def _strangers(node: Node, inventory: Inventory, known: set[str]) -> list[Arrived]:
-    """Ends legs and bridges that belong to no contact; returns the callers among them."""
-    callers: list[Arrived] = []
-    for info in inventory.channels.values():
-        if not info.ours or info.id in known or info.id in node.channels:
-            continue
-        if info.contact_id:
-            log.warning("orphaned leg ended", channel=info.id, contact=info.contact_id)
-            node.hang_up(info.id)
-            continue
-        did = info.dialled
-        callers.append(
-            Arrived(
-                info.id,
-                info.created_at,
-                ("did", did),
-                info.caller,
-                did,
-                info.endpoint,
-                language="",
-                up=info.up,
-            )
+    return [
+        Arrived(
+            info.id, info.created_at, ("did", info.dialled), info.caller, info.dialled, info.endpoint, "", up=info.up
         )
-    running = {f"{contact_id}.b" for contact_id in node.contacts}
+        for info in inventory.channels.values()
+        if info.ours and not info.contact_id and info.id not in known and not _is_feature_call(node, info)
+    ]
+
+
+def _orphans(node: Node, inventory: Inventory, known: set[str]) -> list[str]:
+    """Legs of ours, also such that still ring, and what is left of feature calls. Empty bridges of contacts that are
+    over are ended here."""
     for bridge in inventory.bridges.values():
-        if bridge.kind == "mixing" and not bridge.channels and bridge.id not in running:
+        contact_id, dot, kind = bridge.id.rpartition(".")
+        mine = dot and kind == "b" and len(contact_id) == len("00000000-0000-0000-0000-000000000000")
+        if mine and not bridge.channels and contact_id not in node.contacts:
             node.pbx.bridge(bridge.id).destroy()
-    return callers
+    return [
+        info.id
+        for info in inventory.channels.values()
+        if info.id not in known and (info.contact_id or (info.ours and _is_feature_call(node, info)))
+    ]
+
+
+def _is_feature_call(node: Node, info: ChannelInfo) -> bool:
+    """An agent's own phone, and no number of ours: whoever dialled a feature code dials it again."""
+    return info.endpoint in node.configuration.agent_of_endpoint and info.dialled not in node.site.dids

@@ -37,23 +37,31 @@ class Replica:
         self._cursor = ""
 
     def load(self) -> None:
-        """Takes the whole picture anew. Raises LiveError."""
+        """Takes the whole picture anew, and tells what has changed since the last one. Raises LiveError."""
         snapshot = self._live.snapshot()
-        if self._generation not in ("", snapshot.generation):
+        first = not self._generation
+        if not first and self._generation != snapshot.generation:
             self._write_back()
             snapshot = self._live.snapshot()
         self._generation = snapshot.generation
-        self.agents, self.timed = {}, {}
+        known, self.agents, self.timed = self.agents, {}, {}
         for status in snapshot.agents.values():
             self.put_agent(status)
-        self.waiting = dict(snapshot.waiting)
+        others = {key: waiting for key, waiting in snapshot.waiting.items() if first or waiting.node != self._node}
+        self.waiting = others | {key: waiting for key, waiting in self.waiting.items() if waiting.node == self._node}
         self._cursor = snapshot.cursor
+        if not first:
+            for status in snapshot.agents.values():
+                if known.get(status.name) != status:
+                    self._changed(Change(self._cursor, "agent", status.name, status), True)
+        if snapshot.site:
+            self._changed(Change(self._cursor, "site", "", snapshot.site), True)
 
     def _write_back(self) -> None:
         log.error("Redis had lost its data: writing back what this node knows", agents=len(self.agents))
-        for status in self.agents.values():
+        for status in list(self.agents.values()):
             self._live.restore(status)
-        for waiting in self.waiting.values():
+        for waiting in list(self.waiting.values()):
             if waiting.node == self._node:
                 self._live.enter(waiting)
         self._lost()
@@ -78,12 +86,16 @@ class Replica:
         known = self.agents.get(status.name)
         if known is not None and known.version >= status.version:
             return False
+        self.set_agent(status)
+        return True
+
+    def set_agent(self, status: AgentStatus) -> None:
+        """What Redis says now, whatever was known."""
         self.agents[status.name] = status
         if status.deadline or status.not_before > status.since:
             self.timed[status.name] = status
         else:
             self.timed.pop(status.name, None)
-        return True
 
     def put_waiting(self, waiting: Waiting) -> None:
         self.waiting[waiting.contact_id] = waiting
@@ -92,17 +104,20 @@ class Replica:
         self.waiting.pop(contact_id, None)
 
     def _apply(self, change: Change) -> bool:
-        """False for what was known: our own doing comes back in the stream, too."""
+        """False for what was known: our own doing comes back in the stream, too. Who waits here is known first-hand:
+        the stream, a moment late, would take back what has been reserved since."""
         match change.value:
             case AgentStatus() as status:
                 return self.put_agent(status)
-            case Waiting() as waiting:
+            case Waiting() as waiting if waiting.node != self._node:
                 known = self.waiting.get(waiting.contact_id)
                 self.put_waiting(waiting)
                 return known != waiting
-            case None if change.kind == "waiting":
-                return self.waiting.pop(change.key, None) is not None
+            case None if change.kind == "waiting" and change.key in self.waiting:
+                if self.waiting[change.key].node != self._node:
+                    del self.waiting[change.key]
+                    return True
             case None if change.kind == "agent":
                 self.timed.pop(change.key, None)
                 return self.agents.pop(change.key, None) is not None
-        return True
+        return change.kind not in ("agent", "waiting")

@@ -7,6 +7,7 @@ milliseconds old does no harm, while writing each at once would cost every call 
 import gevent
 import structlog
 from gevent.event import Event as Flag
+from gevent.lock import RLock
 
 from contactcentre.live import ContactNow, Live, LiveError
 
@@ -23,6 +24,7 @@ class Saver:
         self._live = live
         self._unsaved: dict[str, ContactNow | None] = {}
         self._wake = Flag()
+        self._writing = RLock()
 
     def put(self, contact_id: str, now: ContactNow | None) -> None:
         """None: the contact has ended."""
@@ -43,11 +45,12 @@ class Saver:
 
     def flush(self) -> None:
         """Writes what is not written yet. Raises LiveError; then it is kept for the next time."""
-        taken, self._unsaved = self._unsaved, {}
-        if not taken:
-            return
-        try:
-            self._live.put_contacts(taken)
-        except LiveError:
-            self._unsaved = {**taken, **self._unsaved}
-            raise
+        with self._writing:  # after the return, what another greenlet had begun to write is there, too
+            taken, self._unsaved = self._unsaved, {}
+            if not taken:
+                return
+            try:
+                self._live.put_contacts(taken)
+            except BaseException:
+                self._unsaved = {**taken, **self._unsaved}
+                raise

@@ -1,6 +1,5 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
-import contextlib
 import gc
 import json
 import os
@@ -9,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -19,24 +19,35 @@ from gevent.queue import Queue
 
 from contactcentre.controller import features
 from contactcentre.controller.conduct import Conductor
-from contactcentre.controller.contact import SUSPENDING, Contact, printable
+from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.domain.agents import AgentState
-from contactcentre.domain.events import Kind, Outcome
-from contactcentre.domain.flows import actions as act
+from contactcentre.domain.events import Kind
 from contactcentre.live import Change, CommandFailed, Commands, LiveError
 from contactcentre.live.connection import PREFIX, ask
-from contactcentre.pbx.errors import Gone, PbxError
+from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, Cause, EndpointChanged, LinkLost, LinkUp, NodeEvent
 from contactcentre.processes import bind_to_parent
 
 log = structlog.get_logger(__name__)
 
 ARRIVALS_LIMIT = 10_000
+LOOK_AGAIN = 1.0
+"""Seconds after which we look at everything, when something is not as it should be."""
+
+LOOK_REGULARLY = 60.0
+
+RELOAD = 5.0
+"""Seconds after which a site that could not be loaded is asked for again."""
+
 PREPARE_DEADLINE = 300.0
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
+
+
+class LookAgain:
+    """Time to reconcile, although the link was not away."""
 
 
 class Controller:
@@ -46,12 +57,14 @@ class Controller:
         """`load` reads the newest configuration from the store."""
         self.node = node
         self._load = load
-        self._events: Queue[NodeEvent] = Queue(maxsize=ARRIVALS_LIMIT)
+        self._events: Queue[NodeEvent | LookAgain] = Queue()
+        self._site_wanted, self._reach_wanted = Flag(), Flag()
+        self._looking_soon = False
+        self._replaced = False
         self._linked = False
         self._stopped = Flag()
         self._started = time.time()
         self.failed = False
-        node.reconcile_soon = self._reconcile_soon
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -68,6 +81,9 @@ class Controller:
             "events": self._take_events,
             "commands": self._serve_commands,
             "heartbeat": self._beat,
+            "look": self._look_regularly,
+            "configuration": self._keep_configuration,
+            "reachable": self._look_who_is_reachable,
         }
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
@@ -100,7 +116,8 @@ class Controller:
         node.journal.close()
         node.greenlets.stop()
         try:
-            node.saver.flush()
+            if not self._replaced:  # else the contacts are another's, who knows better where they are
+                node.saver.flush()
             node.journal.flush()
         except LiveError as error:
             log.warning("the last events stay in the spool", error=str(error))
@@ -110,10 +127,13 @@ class Controller:
     # -- what the PBX says --------------------------------------------------------------------------------------------
 
     def _sink(self, event: NodeEvent) -> None:
-        try:
-            self._events.put_nowait(event)
-        except gevent.queue.Full:
-            log.error("too many arrivals at once: one was left to the PBX", node_event=type(event).__name__)
+        if isinstance(event, Arrived):
+            if len(self._events) >= ARRIVALS_LIMIT:
+                log.error("too many arrivals at once: one must wait until we look again")
+                self._look_soon()
+                return
+            self.node.channels.add(event.channel_id)
+        self._events.put_nowait(event)
 
     def _take_events(self) -> None:
         while True:
@@ -122,54 +142,77 @@ class Controller:
                 self._take(event)
             except (PbxError, LiveError) as error:
                 log.warning("node event not carried out", node_event=type(event).__name__, error=str(error))
-                if isinstance(event, LinkUp):
-                    gevent.spawn_later(1.0, self._sink, event)
+                self._look_soon()
+            except Exception:  # one event that cannot be taken must not cost all others
+                log.exception("node event failed", node_event=type(event).__name__)
+                self._look_soon()
 
-    def _take(self, event: NodeEvent) -> None:
+    def _take(self, event: NodeEvent | LookAgain) -> None:
         match event:
             case LinkUp():
                 self._linked = True
                 self._reconcile()
+            case LookAgain():
+                if self._linked:  # else the next LinkUp looks
+                    self._reconcile()
             case LinkLost(reason=reason, replaced=replaced):
                 self._linked = False
                 log.warning("link to the PBX lost", reason=reason, replaced=replaced)
                 for contact in list(self.node.contacts.values()):
                     contact.post(event)
                 if replaced:
+                    self._replaced = True
                     self.stop()
             case EndpointChanged(endpoint=endpoint, reachable=reachable):
                 self.node.router.reachable[endpoint] = reachable
                 self.node.router.wake()
             case Arrived(args=("feature", *_)):
-                self.node.greenlets.spawn(f"feature {event.channel_id}", features.run, self.node, event)
+                self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
             case Arrived(args=("leg", *_)):  # answered after we had given it up
-                self.node.hang_up(event.channel_id)
+                self._end_orphan(event.channel_id)
             case Arrived():
                 self._greet(event)
 
-    def _reconcile_soon(self) -> None:
-        gevent.spawn_later(1.0, self._sink, LinkUp(time.time()))
+    def _look_soon(self) -> None:
+        """Reconciles in a moment: something happened whose outcome nobody knows."""
+        if not self._looking_soon:
+            self._looking_soon = True
+            self.node.greenlets.spawn("look again", self._look_later)
+
+    def _look_later(self) -> None:
+        gevent.sleep(LOOK_AGAIN)
+        self._looking_soon = False
+        self._events.put_nowait(LookAgain())
+
+    def _look_regularly(self) -> None:
+        """Whatever went wrong unseen mends itself."""
+        while True:
+            gevent.sleep(LOOK_REGULARLY)
+            self._look_soon()
 
     def _reconcile(self) -> None:
         node = self.node
-        # Contacts that were told of the lost link end their greenlets first; their calls are what we look at.
-        deadline = time.time() + 5.0
-        while any(c.suspended for c in node.contacts.values()) and time.time() < deadline:
-            gevent.sleep(0.01)
         node.replica.load()
         node.router.reachable = dict(node.pbx.reachable())
-        taken_up, strangers = reconcile(node)
-        for conductor in taken_up:
-            self._spawn(conductor, act.Resume())
-        for arrived in strangers:
+        found = reconcile(node)
+        for channel_id in found.orphans:
+            log.warning("orphaned channel ended", channel=channel_id)
+            self._end_orphan(channel_id)
+        for contact, there in found.contacts:
+            contact.unpark()
+            walker = partial(node.configuration.restore_walker, contact.now.flow_state)
+            contact.language = str(contact.now.flow_state.get("language", contact.language))
+            answered = bool(contact.now.detail.get("answered"))
+            conductor = Conductor(contact, walker, answered=answered, found=there)
+            self._spawn(contact, conductor.run if contact.now.flow else partial(conductor.refuse, Cause.UNALLOCATED))
+        for arrived in found.callers:
+            node.channels.add(arrived.channel_id)
             self._greet(arrived)
         node.router.wake()
 
     def _greet(self, arrived: Arrived) -> None:
         """A new caller: a contact of its own, walking the flow of the number dialled."""
         node = self.node
-        if arrived.channel_id in node.channels:
-            return
         did = arrived.args[1] if len(arrived.args) > 1 else arrived.dialled
         found = node.site.dids.get(did)
         contact = Contact.new(
@@ -179,56 +222,69 @@ class Controller:
             caller=arrived.caller,
             flow=found.flow if found else "",
             at=arrived.at,
+            answered=arrived.up,
         )
-        contact.caller = node.pbx.adopt(arrived.channel_id, contact.post)
         if found and found.language:
             contact.language = found.language
         contact.emit(
             Kind.ARRIVED,
             node=node.name,
             channel=arrived.channel_id,
-            did=printable(did),
+            did=contact.now.did,
             caller=contact.now.caller,
             caller_name=contact.now.caller_name,
             flow=contact.now.flow,
             language=contact.language,
         )
         contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
-        if found is None or found.flow not in node.site.flows:
-            self._reject(contact)
-            return
         variables = {"caller": contact.now.caller, "caller_name": contact.now.caller_name, "did": did}
-        walker = node.configuration.walker(found.flow, variables, found.language)
-        self._spawn(Conductor(contact, walker, answered=arrived.up), act.Begin())
+        walker = partial(node.configuration.walker, contact.now.flow, variables, found.language if found else "")
+        conductor = Conductor(contact, walker, answered=arrived.up)
+        if found is None or found.flow not in node.site.flows:
+            log.warning("unknown number dialled", contact=contact.id, did=contact.now.did)
+            self._spawn(contact, partial(conductor.refuse, Cause.UNALLOCATED))
+        else:
+            self._spawn(contact, conductor.run)
 
-    def _reject(self, contact: Contact) -> None:
-        log.warning("unknown number dialled", contact=contact.id, did=printable(contact.now.did))
-        with contextlib.suppress(Gone):
-            contact.caller.hangup(Cause.UNALLOCATED)
-        contact.emit(Kind.LEG_ENDED, leg=contact.caller.id, cause=int(Cause.UNALLOCATED))
-        contact.emit(Kind.ENDED, outcome=Outcome.REJECTED.value, by="system", cause=int(Cause.UNALLOCATED))
+    def _feature(self, arrived: Arrived) -> None:
+        try:
+            features.run(self.node, arrived)
+        finally:
+            self.node.channels.discard(arrived.channel_id)
+
+    def _end_orphan(self, channel_id: str) -> None:
+        self.node.channels.discard(channel_id)
+        self.node.greenlets.spawn(f"orphan {channel_id}", self._hang_up, channel_id)
+
+    def _hang_up(self, channel_id: str) -> None:
+        try:
+            self.node.hang_up(channel_id)
+        except PbxError as error:  # found again when we look the next time
+            log.info("channel not ended", channel=channel_id, error=str(error))
 
     # -- contacts -----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, conductor: Conductor, first: act.Result) -> None:
-        contact = conductor.contact
+    def _spawn(self, contact: Contact, conduct: Callable[[], None]) -> None:
         self.node.contacts[contact.id] = contact
-        self.node.channels.add(contact.caller.id)
-        self.node.greenlets.spawn(f"contact {contact.id}", self._conduct, conductor, first)
+        self.node.channels.add(contact.caller_id)
+        self.node.greenlets.spawn(f"contact {contact.id}", self._conduct, contact, conduct)
 
-    def _conduct(self, conductor: Conductor, first: act.Result) -> None:
-        contact = conductor.contact
+    def _conduct(self, contact: Contact, conduct: Callable[[], None]) -> None:
+        node = self.node
         try:
-            conductor.run(first)
+            conduct()
         except SUSPENDING as reason:
             log.warning("contact suspended", contact=contact.id, why=type(reason).__name__)
-            contact.save()
-            if self._linked and not self._stopped.is_set():
-                self._reconcile_soon()
+            contact.park()
+            node.router.forget(contact)
+            if not self._stopped.is_set():
+                self._look_soon()
+            return
         finally:
-            self.node.router.forget(contact)
-            self.node.contacts.pop(contact.id, None)
-            self.node.channels.discard(contact.caller.id)
+            if not contact.parked:
+                node.router.forget(contact)
+                node.contacts.pop(contact.id, None)
+                node.channels.discard(contact.caller_id)
 
     # -- commands, configuration, signs of life -----------------------------------------------------------------------
 
@@ -237,27 +293,41 @@ class Controller:
         if new:
             self.node.router.changed(change)
         self.node.wrap_ups.changed(change)
-        if change.kind == "site":
-            self.node.greenlets.spawn("configuration", self._reload)
+        if change.kind == "site" and change.value != self.node.configuration.version:
+            self._site_wanted.set()
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
             endpoint = self.node.configuration.endpoint_of(change.key)
             if self._linked and not self.node.router.reachable.get(endpoint, True):
-                self.node.greenlets.spawn("reachable", self._look_who_is_reachable)
+                self._reach_wanted.set()
 
     def _look_who_is_reachable(self) -> None:
         """At once, for an agent who has just become available with a phone that was away at the last look."""
-        try:
-            self.node.router.reachable = dict(self.node.pbx.reachable())
-        except PbxError as error:
-            log.info("endpoints not asked", error=str(error))
-            return
-        self.node.router.wake()
+        while True:
+            self._reach_wanted.wait()
+            self._reach_wanted.clear()
+            try:
+                self.node.router.reachable = dict(self.node.pbx.reachable())
+                self.node.router.wake()
+            except PbxError as error:
+                log.info("endpoints not asked", error=str(error))
 
-    def _reload(self) -> None:
-        self.node.configuration = self._load()
-        self._prepare_prompts()
-        log.info("site loaded", version=self.node.configuration.version)
-        self.node.router.wake()
+    def _keep_configuration(self) -> None:
+        """Loads the site when another version was published. One that cannot be had or read leaves the last one."""
+        while True:
+            self._site_wanted.wait()
+            self._site_wanted.clear()
+            try:
+                self.node.configuration = self._load()
+            except Exception:
+                log.exception("site not loaded, trying again")
+                gevent.sleep(RELOAD)
+                self._site_wanted.set()
+                continue
+            self._prepare_prompts()
+            log.info("site loaded", version=self.node.configuration.version)
+            for contact in list(self.node.contacts.values()):
+                contact.post(SiteChanged())
+            self.node.router.wake()
 
     def _prepare_prompts(self) -> None:
         """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
@@ -275,7 +345,11 @@ class Controller:
             contact = self.node.contacts.get(str(args.get("contact", "")))
             if contact is None:
                 raise CommandFailed("not_found", "no such live contact on this node")
-            contact.caller.hangup()
+            contact.dismissed = True
+            try:
+                self.node.pbx.adopt(contact.caller_id, contact.post).hangup()
+            except PbxError as error:
+                raise CommandFailed("pbx", str(error)) from error
             return {"contact": contact.id}
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
 

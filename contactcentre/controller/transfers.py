@@ -2,15 +2,20 @@
 
 import secrets
 
-from contactcentre.controller.contact import CallerGone, Contact, Granted
-from contactcentre.controller.offers import Offer
-from contactcentre.controller.talk import Talk
+import structlog
+
+from contactcentre.controller.contact import SUSPENDING, Contact, Granted
+from contactcentre.controller.offers import Offer, who_left
+from contactcentre.controller.talk import begin, converse
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Transfer, TransferFailed, Transferred
 from contactcentre.domain.routing import Decision
-from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
+from contactcentre.live import LiveError
+from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Answered, Cause, Ended, Party
 from contactcentre.pbx.protocol import Channel
+
+log = structlog.get_logger(__name__)
 
 _FAILED = {
     Cause.BUSY: "busy",
@@ -30,25 +35,24 @@ def transfer(contact: Contact, action: Transfer) -> Transferred | TransferFailed
 
 
 def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFailed:
-    node = contact.node
-    agent = node.replica.agents.get(action.target)
-    if agent is None or action.target not in node.site.agents:
+    node, name = contact.node, action.target
+    if name not in node.site.agents:
         return TransferFailed("unreachable")
-    now = node.now()
-    status = node.live.reserve(agent, contact.id, "", secrets.token_hex(8), now + action.ring_seconds, now)
+    deadline = node.now() + action.ring_seconds
+    try:
+        agent = node.live.agent(name)
+        status = node.agents.reserve(agent, contact.id, "", secrets.token_hex(8), deadline, waiting=None)
+    except LiveError as error:
+        log.warning("agent not reserved", contact=contact.id, agent=name, error=str(error))
+        return TransferFailed("unreachable")
     if status is None:
         return TransferFailed("busy")
-    node.replica.put_agent(status)
-    rule = "asked for by name"
-    granted = Granted(status, Decision(contact.id, "", status.name, rule, candidates=(), cut=()))
-    contact.caller.ring()
-    connected = Offer(contact, granted, contact.new_id("a"), ring_seconds=action.ring_seconds).ring()
-    if connected is None:
+    granted = Granted(status, Decision(contact.id, "", name, "asked for by name", candidates=(), cut=()))
+    talk = Offer(contact, granted, ring_seconds=action.ring_seconds).ring(on_call=contact.caller.ring)
+    if talk is None:
         return TransferFailed("missed")
-    talk = Talk(contact, connected, "")
-    if not talk.join():
-        return TransferFailed("missed")
-    talk.converse()
+    begin(contact, talk)
+    converse(contact, talk)
     return Transferred()
 
 
@@ -59,6 +63,7 @@ def _to_number(contact: Contact, action: Transfer) -> Transferred | TransferFail
         return TransferFailed("unreachable")
     leg_id = contact.new_id("t")
     contact.emit(Kind.LEG_STARTED, leg=leg_id, role="target", endpoint=action.target, agent="")
+    contact.save(state="transfer", channels={"caller": contact.caller_id, "target": leg_id})
     try:
         leg = node.pbx.call(
             f"{action.target}@{trunk}",
@@ -68,20 +73,15 @@ def _to_number(contact: Contact, action: Transfer) -> Transferred | TransferFail
             caller=Party(node.site.trunks[trunk].caller_id),
             ring_seconds=action.ring_seconds,
         )
+        return _await_answer(contact, leg, node.now() + action.ring_seconds) or _join(contact, leg)
     except (LinkDown, Deadline):
         raise
     except PbxError:
-        contact.emit(Kind.LEG_ENDED, leg=leg_id, cause=int(Cause.UNREACHABLE))
-        return TransferFailed("unreachable")
-    contact.save(state="transfer", channels={**contact.now.channels, "target": leg_id})
-    try:
-        failed = _await_answer(contact, leg, node.now() + action.ring_seconds)
-        if failed is not None:
-            return failed
-        return _talk(contact, leg)
-    except CallerGone:
-        leg.hangup()
-        contact.emit(Kind.LEG_ENDED, leg=leg_id, cause=int(Cause.NORMAL))
+        return _failed(contact, leg_id, Cause.UNREACHABLE)
+    except SUSPENDING:
+        raise
+    except Exception:
+        give_up(contact)
         raise
 
 
@@ -92,19 +92,68 @@ def _await_answer(contact: Contact, leg: Channel, until: float) -> TransferFaile
                 contact.emit(Kind.LEG_ANSWERED, leg=leg.id)
                 return None
             case Ended(channel_id=leg.id, cause=cause):
-                contact.emit(Kind.LEG_ENDED, leg=leg.id, cause=int(cause))
-                return TransferFailed(_FAILED.get(cause, "unreachable"))
+                return _failed(contact, leg.id, cause)
     leg.hangup(Cause.NO_ANSWER)
-    contact.emit(Kind.LEG_ENDED, leg=leg.id, cause=int(Cause.NO_ANSWER))
-    return TransferFailed("missed")
+    return _failed(contact, leg.id, Cause.NO_ANSWER)
 
 
-def _talk(contact: Contact, leg: Channel) -> Transferred:
+def _join(contact: Contact, leg: Channel) -> Transferred | TransferFailed:
+    try:
+        contact.bridge().add(contact.caller, leg)
+    except (Gone, Refused):  # refused is what is just about to be gone
+        return _failed(contact, leg.id, who_left(contact, leg.id))
+    connected(contact)
+    return _watch(contact, leg.id)
+
+
+def connected(contact: Contact) -> None:
+    """The caller talks to somebody outside from now on."""
     contact.outcome = Outcome.TRANSFERRED
-    contact.bridge().add(contact.caller, leg)
+    contact.save(state="transferred")
+
+
+def _watch(contact: Contact, leg: str) -> Transferred:
     while True:
         match contact.next():
-            case Ended(channel_id=leg.id, cause=cause):
-                contact.emit(Kind.LEG_ENDED, leg=leg.id, cause=int(cause))
+            case Ended(channel_id=ended, cause=cause) if ended == leg:
+                _over(contact, leg, cause)
                 contact.ended_by = "agent"
                 return Transferred()
+
+
+def resume(contact: Contact, leg_there: bool) -> Transferred:
+    """Takes up the conversation with somebody outside. Returns when that one has left. Raises CallerGone, Suspended."""
+    leg = contact.now.channels.get("target", "")
+    contact.outcome = Outcome.TRANSFERRED
+    if leg_there and contact.caller_there:
+        try:
+            contact.node.pbx.adopt(leg, contact.post)
+        except Gone:
+            leg_there = False
+    if not leg_there and contact.caller_there:
+        _over(contact, leg, Cause.UNKNOWN)
+        return Transferred()
+    try:
+        return _watch(contact, leg)
+    except SUSPENDING:
+        raise
+    except Exception:
+        give_up(contact)
+        raise
+
+
+def give_up(contact: Contact) -> None:
+    """Ends the leg to the outside."""
+    if leg := contact.now.channels.get("target", ""):
+        contact.node.hang_up(leg)
+        _over(contact, leg, Cause.NORMAL)
+
+
+def _failed(contact: Contact, leg: str, cause: Cause) -> TransferFailed:
+    _over(contact, leg, cause)
+    return TransferFailed(_FAILED.get(cause, "unreachable"))
+
+
+def _over(contact: Contact, leg: str, cause: Cause) -> None:
+    contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(cause))
+    contact.save(state="ivr", channels={"caller": contact.caller_id})
