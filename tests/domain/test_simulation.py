@@ -150,6 +150,28 @@ def test_a_caller_who_hangs_up_while_the_phone_rings_frees_the_agent() -> None:
     assert queue.wait_answered == pytest.approx(12)
 
 
+def test_ringall_rings_all_and_the_first_answer_takes_the_contact_without_a_miss_for_the_others() -> None:
+    site = one_queue(3, strategy="ringall")
+    result = live(site, Arrival(0, "support", 100, inf), habits=Habits(pick_up=Distribution.parse("uniform:2,10")))
+    assert result.decisions == 3
+    assert sum(time.calls for time in result.agents.values()) == 1
+    rang = {round(time.offered, 6) for time in result.agents.values()}
+    assert rang == {round(result.queues["support"].wait_answered, 6)}
+
+
+def test_ring_progressively_lets_one_more_phone_ring_after_each_pause() -> None:
+    site = one_queue(3, strategy="ring-progressively", ring_more_every=4)
+    result = live(site, Arrival(0, "support", 100, inf), habits=Habits(pick_up=Distribution("const", 10)))
+    assert sorted(time.offered for time in result.agents.values()) == pytest.approx([2, 6, 10], abs=0.01)
+
+
+def test_who_did_not_answer_is_not_asked_again_while_another_one_is_free() -> None:
+    site = one_queue(2, strategy="linear", ring_seconds=10, retry_delay=0, misses_allowed=0)
+    habits = Habits(pick_up=Distribution("const", 60))
+    result = live(site, Arrival(0, "support", 100, 35), habits=habits)
+    assert [time.offered for time in result.agents.values()] == pytest.approx([20, 15])
+
+
 def test_a_full_queue_and_a_longest_wait_send_contacts_elsewhere() -> None:
     site = one_queue(1, max_length=1, max_wait=50)
     result = live(

@@ -77,11 +77,13 @@ class World:
         self.site, self.habits, self.until, self.warm_up = site, habits, until, warm_up
         self.config = config or RoutingConfig.from_site(site)
         self.now = 0.0
+        self._together = any(rules.strategy.together for rules in self.config.rules.values())
         self.agents = {name: AgentStatus(name) for name in roster}
         self.waiting: dict[str, Waiting] = {}
         self._arrivals = iter(arrivals)
         self._random = stream(f"{seed}/agents")
         self._came: dict[str, Arrival] = {}  # those who wait
+        self._ringing: dict[str, list[str]] = {}  # contact -> the agents who ring for it
         self._lengths: Counter[str] = Counter()
         self._unserved = 0  # wait, and nobody rings for them
         self._free = 0  # agents in state available
@@ -104,7 +106,7 @@ class World:
             do(what)
             done += 1
             # Once for all that happens in one instant, and only when a decision can have a result.
-            if self._unserved and self._free and not (moments and moments[0][0] <= self.now):
+            if (self._unserved or self._together) and self._free and not (moments and moments[0][0] <= self.now):
                 self._decide()
         return self._result(done)
 
@@ -142,13 +144,14 @@ class World:
             self._at(self.now + arrival.patience, self._lose_patience, contact.contact_id)
         if queue.max_wait:
             self._at(self.now + queue.max_wait, self._time_out, contact.contact_id)
-        self._await_relaxation(contact.contact_id)
+        self._await_change(contact.contact_id)
 
-    def _await_relaxation(self, contact_id: str) -> None:
+    def _await_change(self, contact_id: str) -> None:
+        """A relax step, or one more phone that may ring: the run decides after every moment."""
         if contact := self.waiting.get(contact_id):
-            moment = next_change([replace(contact, offered="")], self.config, self.now)
+            moment = next_change([replace(contact, offered=name) for name in ("", "x")], self.config, self.now)
             if moment is not None:
-                self._at(moment + JUST_AFTER, self._await_relaxation, contact_id)
+                self._at(moment + JUST_AFTER, self._await_change, contact_id)
 
     def _lose_patience(self, contact_id: str) -> None:
         if contact_id in self.waiting:
@@ -159,18 +162,16 @@ class World:
         if contact and not contact.offered:
             self._leave(contact_id, LeftQueue.TIMEOUT)
         elif contact:  # while a phone rings nobody is sent away; looked at again when it has rung out
-            agent = self.agents[contact.offered]
-            self._at(agent.deadline + JUST_AFTER, self._time_out, contact_id)
+            deadline = max(self.agents[name].deadline for name in self._ringing[contact_id])
+            self._at(deadline + JUST_AFTER, self._time_out, contact_id)
 
     def _leave(self, contact_id: str, reason: LeftQueue) -> None:
         """Out of the queue without having been answered."""
         contact = self.waiting.pop(contact_id)
         del self._came[contact_id]
         self._lengths[contact.queue] -= 1
-        if contact.offered:
-            self._step(contact.offered, Verb.RELEASE, token=self.agents[contact.offered].token)
-        else:
-            self._unserved -= 1
+        self._unserved -= not contact.offered
+        self._release(contact_id)
         self._visit(contact.queue, Visit(contact.entered, reason, self.now - contact.entered))
 
     def _visit(self, queue: str, visit: Visit) -> None:
@@ -180,7 +181,11 @@ class World:
     # -- offers -------------------------------------------------------------------------------------------------------
 
     def _decide(self) -> None:
-        for decision in Round(self.waiting.values(), self.agents, self.config, self.now, {}).decide():
+        round_ = Round(self.waiting.values(), self.agents, self.config, self.now, {})
+        decisions = round_.decide()
+        if self._together:
+            decisions += round_.more()
+        for decision in decisions:
             self._offer(decision)
 
     def _offer(self, decision: Decision) -> None:
@@ -195,8 +200,10 @@ class World:
             token=token,
             deadline=deadline,
         )
-        self.waiting[contact.contact_id] = replace(contact, offered=decision.agent)
-        self._unserved -= 1
+        self._ringing.setdefault(contact.contact_id, []).append(decision.agent)
+        if not contact.offered:
+            self.waiting[contact.contact_id] = replace(contact, offered=decision.agent)
+            self._unserved -= 1
         rings = self.habits.pick_up.draw(self._random)
         missed = self.habits.miss > 0 and self._random.random() < self.habits.miss
         if missed or rings >= queue.ring_seconds:
@@ -204,19 +211,27 @@ class World:
         else:
             self._at(self.now + rings, self._answer, (decision.agent, token))
 
-    def _ringing(self, name: str, token: str) -> AgentStatus | None:
+    def _release(self, contact_id: str) -> None:
+        """Whoever still rings for it stops, and has missed nothing."""
+        for name in self._ringing.pop(contact_id, ()):
+            self._step(name, Verb.RELEASE, token=self.agents[name].token)
+
+    def _rings(self, name: str, token: str) -> AgentStatus | None:
         """The agent, if this offer still rings."""
         agent = self.agents[name]
         return agent if agent.state is AgentState.OFFERED and agent.token == token else None
 
     def _ring_out(self, offer: tuple[str, str]) -> None:
         name, token = offer
-        agent = self._ringing(name, token)
+        agent = self._rings(name, token)
         if agent is None:
             return
         contact, queue = self.waiting[agent.contact_id], self.site.queues[agent.queue]
-        self.waiting[contact.contact_id] = replace(contact, offered="")
-        self._unserved += 1
+        others = self._ringing[contact.contact_id]
+        others.remove(name)
+        tried = (*(one for one in contact.tried if one != name), name)
+        self.waiting[contact.contact_id] = replace(contact, offered=others[0] if others else "", tried=tried)
+        self._unserved += not others
         left = self._step(name, Verb.MISS, token=token, misses_allowed=queue.misses_allowed, delay=queue.retry_delay)
         if left.state is AgentState.PAUSED and left.reason == MISSED:
             self._at(self.now + self.habits.back_after, self._come_back, (name, left.version))
@@ -225,10 +240,12 @@ class World:
 
     def _answer(self, offer: tuple[str, str]) -> None:
         name, token = offer
-        agent = self._ringing(name, token)
+        agent = self._rings(name, token)
         if agent is None:
             return
         self._step(name, Verb.ACCEPT, token=token)
+        self._ringing[agent.contact_id].remove(name)
+        self._release(agent.contact_id)
         contact = self.waiting.pop(agent.contact_id)
         arrival = self._came.pop(agent.contact_id)
         self._lengths[contact.queue] -= 1
