@@ -18,6 +18,7 @@ command = noun(
         "ageing": "Points of priority that a contact gains a minute; 0 = none, then priority is strict (0).",
         "groups": "Points on top for a group of contacts, such as gold=20. May be given several times.",
         "music": "Class of music on hold (default).",
+        "prefer_for": "Seconds that a contact's preferred agents have it for themselves (20).",
         "ring_seconds": "How long an agent's phone rings (20).",
         "misses_allowed": "Missed offers in a row before the agent is paused; 0 = never (2).",
         "retry_delay": "Seconds before an agent who missed is offered again (5).",

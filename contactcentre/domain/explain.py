@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, words
+from contactcentre.domain.terms import QueueRules
 
 NAMED = 5
 """Contacts that `why_agent` names per queue."""
@@ -116,16 +117,31 @@ def _needs(contact: Waiting, decision: Decision, config: RoutingConfig, now: flo
         f"It needs {decision.requirement or 'any'}" + (f" (its own: {contact.requires})" if contact.requires else "")
     ]
     step = config.step(contact, now)
-    if step:
-        after = rules.steps[step][0]
+    if step and rules.steps[step].requirement is not rules.steps[0].requirement:
+        after = rules.steps[step].after
         lines[0] += f"; the queue's part was relaxed after {_seconds(after)} (step {step} of {len(rules.steps) - 1})"
     lines[0] += "."
     if step + 1 < len(rules.steps):
-        after, requirement = rules.steps[step + 1]
-        lines.append(f"In {_seconds(contact.entered + after - now)} the queue's part is relaxed to {requirement}.")
+        lines.append(f"In {_seconds(contact.entered + rules.steps[step + 1].after - now)} {_relaxed(rules, step + 1)}.")
+    if config.asks_preferred(contact, now):
+        left = _seconds(contact.entered + rules.prefer_for - now)
+        lines.append(f"It prefers {', '.join(contact.preferred)} for {left} more.")
     if contact.excluded:
         lines.append(f"It must not get: {', '.join(contact.excluded)}.")
     return lines
+
+
+def _relaxed(rules: QueueRules, step: int) -> str:
+    """What a step changes."""
+    before, then = rules.steps[step - 1], rules.steps[step]
+    parts = []
+    if then.requirement != before.requirement:
+        parts.append(f"the queue's part is relaxed to {then.requirement}")
+    if new := [name for name in then.members if name not in before.members]:
+        parts.append(
+            f"the queue also asks {', '.join(new[:NAMED])}{f' and {len(new) - NAMED} more' * (len(new) > NAMED)}"
+        )
+    return " and ".join(parts) or "nothing changes"
 
 
 def _right_of_way(text: str, round_: Round) -> str:

@@ -2,9 +2,10 @@
 
 1. Contacts are served in one order over all queues (`domain.order`): score (high first: priority, and what the queue's
    contacts gain by waiting), then first arrival, then contact id.
-2. For each, the candidates are the agents who are members of its queue, have what it needs *now*, are available, whose
-   endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact before it
-   has taken. A contact that finds nobody blocks nobody behind it.
+2. For each, the candidates are the agents whom its queue asks by now, who have what it needs *now*, are available,
+   whose endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact before it
+   has taken. As long as it prefers agents who are at work, the candidates are only those. A contact that finds nobody
+   blocks nobody behind it.
 3. The queue's strategy puts the candidates in order; the first one is the agent. Who was offered this contact before
    and did not answer comes after all others.
 4. Where the strategy rings several agents at once, those who are then still free ring too (`Round.more`): nobody rings
@@ -40,6 +41,7 @@ class Cut(StrEnum):
     """Why an agent is no candidate. A text in `Decision.cut` is one of these, often with `: detail` after it."""
 
     TAKEN = "serves a contact with right of way"
+    NOT_PREFERRED = "another agent is preferred"
     EXCLUDED = "excluded by the contact"
     DELAYED = "waits out a delay after a missed offer"
     UNREACHABLE = "phone not registered or not answering"
@@ -47,6 +49,7 @@ class Cut(StrEnum):
     OFFERED = "rings for a contact"
     TALKING = "talking"
     PAUSED = "paused"
+    LATER = "is asked later"
     LACKS_SKILL = "does not fit"
     LOGGED_OUT = "logged out"
     NOT_A_MEMBER = "not a member of the queue"
@@ -57,6 +60,7 @@ class Nobody(StrEnum):
 
     NO_QUEUE = "the queue is not in the site"
     BAD_REQUIREMENT = "the contact's requirement cannot be read"
+    PREFERS = "waits for an agent it prefers"
     NONE_FITS = "no member of the queue fits"
     NONE_THERE = "nobody who fits is logged in"
     NONE_FREE = "nobody who fits is free for it"
@@ -171,8 +175,7 @@ class Round:
             if contact.contact_id == before:
                 break
             terms = self.config.terms(contact, self.now)
-            pool = self.pool(terms) if terms else None
-            agent = next(pool.rest(contact, self.taken), None) if pool and pool.left else None
+            agent = next(self.candidates(contact, terms), None) if terms and self.pool(terms).left else None
             if agent is not None:
                 decisions.append(self.reason(contact))
                 self._take(agent.name, contact)
@@ -216,6 +219,29 @@ class Round:
             pool = self._pools[id(terms)] = Pool(terms, self.free.values(), self.taken)
         return pool
 
+    def candidates(self, contact: Waiting, terms: Terms) -> Iterator[Seen]:
+        """The agents who may be given to it now, in order."""
+        only = self.preferred(contact, terms)
+        if not only:
+            return self.pool(terms).rest(contact, self.taken)
+        free = (self.free[name] for name in only if name in self.free)
+        return Pool(terms, free, self.taken).rest(contact, self.taken)
+
+    def preferred(self, contact: Waiting, terms: Terms) -> tuple[str, ...]:
+        """The agents who have it for themselves: those preferred who fit and are at work, as long as the queue grants
+        it. Who is paused, logged out, without a phone or did not answer it before is not waited for."""
+        if not self.config.asks_preferred(contact, self.now):
+            return ()
+        return tuple(
+            name
+            for name in dict.fromkeys(contact.preferred)
+            if name in terms.fits
+            and name not in contact.excluded
+            and name not in contact.tried
+            and self.reachable.get(name, True)
+            and self.agents.get(name, AgentStatus(name)).state not in (AgentState.LOGGED_OUT, AgentState.PAUSED)
+        )
+
     def reason(self, contact: Waiting, besides: bool = False) -> Decision:
         """The decision about one contact as things stand: its agent, or why there is none. `besides`: one more agent
         than those who ring for it."""
@@ -223,15 +249,18 @@ class Round:
         if terms is None:
             rule = Nobody.BAD_REQUIREMENT if contact.queue in self.config.rules else Nobody.NO_QUEUE
             return Decision(contact.contact_id, contact.queue, "", str(rule), (), (), contact.requires)
-        pool, strategy = self.pool(terms), terms.strategy
-        first = list(islice(pool.rest(contact, self.taken), KEPT_CANDIDATES))
+        pool, strategy, only = self.pool(terms), terms.strategy, self.preferred(contact, terms)
+        found = self.candidates(contact, terms)
+        first = list(found if only else islice(found, KEPT_CANDIDATES))
         candidates = tuple((seen.name, strategy.score(seen, self.now)) for seen in first)
         excluded = (set(contact.excluded) & self.free.keys() & terms.fits.keys()) - self.taken.keys()
-        fitting = pool.left - len(excluded)
+        fitting = len(first) if only else pool.left - len(excluded)
         if contact.offered and not besides:
             agent, text = "", f"{Nobody.HAS_OFFER}: {contact.offered}"
         elif first:
             agent, text = first[0].name, f"{strategy.name}: {strategy.words(candidates[0][1])}, first of {fitting}"
+        elif only:
+            agent, text = "", f"{Nobody.PREFERS}: {', '.join(only)}"
         else:
             agent, text = "", str(self._nobody(terms))
         cut = self._cut(contact, terms, pool)
@@ -265,6 +294,9 @@ class Round:
         if name not in terms.fits:
             if name not in config.rules[contact.queue].members:
                 return Cut.NOT_A_MEMBER, ""
+            if name not in terms.members:
+                after = next(s.after for s in config.rules[contact.queue].steps if name in s.members)
+                return Cut.LATER, f"in {contact.entered + after - self.now:.0f} s"
             return Cut.LACKS_SKILL, terms.requirement.why_not(config.levels[name])
         if name in contact.excluded:
             return Cut.EXCLUDED, ""
@@ -276,6 +308,9 @@ class Round:
             return Cut.UNREACHABLE, ""
         if agent.not_before > self.now:
             return Cut.DELAYED, f"{agent.not_before - self.now:.1f} s more"
+        only = self.preferred(contact, terms)
+        if only and name not in only:
+            return Cut.NOT_PREFERRED, ", ".join(only)
         if name in self.taken:
             return Cut.TAKEN, self.taken[name].contact_id
         return None

@@ -77,8 +77,11 @@ class Did(Model):
 
 
 class RelaxStep(Model):
+    """From so many seconds in the queue on, less is asked, or more agents are."""
+
     after: Seconds
-    requires: Expression  # "" = anyone of the queue
+    requires: Expression | None = None  # "" = anyone of the queue; None = as before
+    agents: tuple[Name, ...] = ()  # join the queue's own, to the end
 
 
 class Queue(Model):
@@ -95,6 +98,7 @@ class Queue(Model):
     ageing: Annotated[float, Field(ge=0, le=1000)] = 0  # points of priority that a contact gains a minute
     groups: dict[Name, Annotated[int, Field(ge=-1000, le=1000)]] = {}  # group of contacts -> points: {gold: 20}
     music: EndpointName = "default"  # one of `music`, or a class that the PBX has already
+    prefer_for: Seconds = 20  # a contact's preferred agents are asked first for so long
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
     misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
     retry_delay: Seconds = 5  # before the same agent is offered again after a miss

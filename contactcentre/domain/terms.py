@@ -1,6 +1,6 @@
 """What contacts ask for: the rules of each queue, prepared once for each version of the site."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contactcentre.domain.agents import AgentStatus
@@ -19,7 +19,7 @@ class Terms:
     requirement: Requirement
     strategy: Strategy
     fits: Mapping[str, int]  # agent -> how well (0-100): the members who fulfil the requirement
-    members: Mapping[str, int]  # all of the queue -> place in its list, from 0
+    members: Mapping[str, int]  # all whom the queue asks now -> place in its list, from 0
 
     def seen(self, agent: AgentStatus) -> Seen:
         """One of those who fit, as the queue's strategy looks at it."""
@@ -27,13 +27,27 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRules:
+class Step:
+    """What a queue asks for from some time of waiting on."""
+
+    after: float  # seconds in the queue; the first step is at 0
+    requirement: Requirement
     members: Mapping[str, int]  # agent -> place in the queue's list (without one: in the site's), from 0
-    steps: tuple[tuple[float, Requirement], ...]  # (after seconds, requirement); the first is at 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    steps: tuple[Step, ...]
     strategy: Strategy
     ring_at_most: int  # agents who ring for one contact at the same time
     ring_more_every: float  # seconds
     claims: Claims
+    prefer_for: float  # seconds
+
+    @property
+    def members(self) -> Mapping[str, int]:
+        """All who ever may be asked: those of the last step."""
+        return self.steps[-1].members
 
     def together(self, waited: float) -> int:
         """How many agents may ring for one contact that has waited so many seconds in the queue."""
@@ -73,12 +87,23 @@ class RoutingConfig:
         if strategy is None:
             known = ", ".join((*STRATEGIES, *ALIASES))
             raise ValueError(f"queue {name}: strategy {queue.strategy!r} is none of: {known}")
-        steps = [(0.0, parse(queue.requires))]
-        steps += sorted(((step.after, parse(step.requires)) for step in queue.relax), key=lambda step: step[0])
-        there = dict.fromkeys(agent for agent in queue.agents or self.levels if agent in self.levels)
-        members = {agent: place for place, agent in enumerate(there)}
         claims = Claims.of(queue, self.by)
-        return QueueRules(members, tuple(steps), strategy, queue.ring_at_most, queue.ring_more_every, claims)
+        growth = (queue.ring_at_most, queue.ring_more_every)
+        return QueueRules(self._steps(queue), strategy, *growth, claims, queue.prefer_for)
+
+    def _steps(self, queue: Queue) -> tuple[Step, ...]:
+        members = self._places(queue.agents or self.levels)
+        steps = [Step(0.0, parse(queue.requires), members)]
+        for relax in sorted(queue.relax, key=lambda step: step.after):
+            requirement = steps[-1].requirement if relax.requires is None else parse(relax.requires)
+            if relax.agents and queue.agents:
+                members = self._places((*members, *relax.agents))
+            steps.append(Step(relax.after, requirement, members))
+        return tuple(steps)
+
+    def _places(self, agents: Iterable[str]) -> dict[str, int]:
+        there = dict.fromkeys(agent for agent in agents if agent in self.levels)
+        return {agent: place for place, agent in enumerate(there)}
 
     def claims(self, queue: str) -> Claims:
         rules = self.rules.get(queue)
@@ -93,7 +118,7 @@ class RoutingConfig:
         rules = self.rules.get(waiting.queue)
         if rules is None or len(rules.steps) == 1:
             return 0
-        return sum(1 for after, _ in rules.steps[1:] if waiting.entered + after <= now)
+        return sum(1 for step in rules.steps[1:] if waiting.entered + step.after <= now)
 
     def next_moment(self, waiting: Waiting, now: float) -> float | None:
         """When time alone next changes what this contact may get; None = never."""
@@ -103,7 +128,15 @@ class RoutingConfig:
         if waiting.offered:
             growth = rules.next_growth(now - waiting.entered)
             return None if growth is None else waiting.entered + growth
-        return next((due for after, _ in rules.steps[1:] if (due := waiting.entered + after) > now), None)
+        due = [waiting.entered + step.after for step in rules.steps[1:]]
+        if waiting.preferred:
+            due.append(waiting.entered + rules.prefer_for)
+        return min((moment for moment in due if moment > now), default=None)
+
+    def asks_preferred(self, waiting: Waiting, now: float) -> bool:
+        """Whether its preferred agents have it for themselves, as far as time goes."""
+        rules = self.rules.get(waiting.queue)
+        return rules is not None and bool(waiting.preferred) and waiting.entered + rules.prefer_for > now
 
     def terms(self, waiting: Waiting, now: float) -> Terms | None:
         """What it asks for now; None where the queue is gone or its own requirement cannot be read."""
@@ -122,10 +155,11 @@ class RoutingConfig:
             return None
         if rules is None:
             return None
-        requirement = combine(rules.steps[step][1], own)
+        asked = rules.steps[step]
+        requirement = combine(asked.requirement, own)
         fits = {
             name: requirement.score(self.levels[name])
-            for name in rules.members
+            for name in asked.members
             if requirement.matches(self.levels[name])
         }
-        return Terms(queue, requirement, rules.strategy, fits, rules.members)
+        return Terms(queue, requirement, rules.strategy, fits, asked.members)

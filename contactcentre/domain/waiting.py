@@ -20,6 +20,7 @@ class Waiting:
     offered: str = ""  # agent reserved for it now; "" = it waits for one
     caller: str = ""  # shown on pages
     tried: tuple[str, ...] = ()  # agents who were offered it and did not answer, the last one last: they come last
+    preferred: tuple[str, ...] = ()  # agents who have it for themselves at first, such as the one it talked with last
     group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
@@ -30,7 +31,7 @@ class Waiting:
         """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
         raw = json.loads(text)
         known = {key: raw[key] for key in _WAITING_FIELDS if key in raw}
-        for names in ("excluded", "tried"):
+        for names in ("excluded", "tried", "preferred"):
             known[names] = tuple(str(name) for name in known.get(names, ()))
         made = cls(**known)
         texts = (made.contact_id, made.queue, made.node, made.requires, made.group, made.offered, made.caller)

@@ -124,18 +124,25 @@ def _queues(site: Site) -> Iterator[Problem]:
         yield from _requirement(site, f"{where}.requires", queue.requires)
         last = -1.0
         for index, step in enumerate(queue.relax):
-            yield from _requirement(site, f"{where}.relax.{index}.requires", step.requires)
+            yield from _requirement(site, f"{where}.relax.{index}.requires", step.requires or "")
+            if step.requires is None and not step.agents:
+                yield Problem(f"{where}.relax.{index}", "missing", "changes nothing: requires or agents is needed")
             if step.after <= last:
                 message = f"{step.after:g} s is not later than the step before it"
                 yield Problem(f"{where}.relax.{index}.after", "order", message)
             last = step.after
         members: set[str] = set()
-        for index, agent in enumerate(queue.agents):
-            if agent not in site.agents:
-                yield _unknown(f"{where}.agents.{index}", "agent", agent, site.agents)
-            if agent in members:
-                yield Problem(f"{where}.agents.{index}", "duplicate", f"{agent} appears twice")
-            members.add(agent)
+        lists = [(f"{where}.agents", queue.agents)]
+        lists += [(f"{where}.relax.{index}.agents", step.agents) for index, step in enumerate(queue.relax)]
+        for place, agents in lists:
+            if agents and not queue.agents:
+                yield Problem(place, "order", "the queue names no agents, so it has all of them from the start")
+            for index, agent in enumerate(agents):
+                if agent not in site.agents:
+                    yield _unknown(f"{place}.{index}", "agent", agent, site.agents)
+                if agent in members:
+                    yield Problem(f"{place}.{index}", "duplicate", f"{agent} appears twice")
+                members.add(agent)
         if strategy_named(queue.strategy) is None:
             message = f"{shown(queue.strategy)} is not one of: {', '.join((*STRATEGIES, *ALIASES))}"
             yield Problem(f"{where}.strategy", "choice", message)

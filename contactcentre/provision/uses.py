@@ -42,8 +42,11 @@ def members(site: Site, queue: Queue) -> dict[str, int]:
     them."""
     found: dict[str, int] = {}
     chosen = queue.agents or tuple(sorted(site.agents))
-    for index, expression in enumerate((queue.requires, *(step.requires for step in queue.relax))):
-        requirement = requirements.parse(expression)
+    requirement = requirements.parse(queue.requires)
+    for index, step in enumerate((None, *queue.relax)):
+        if step is not None:
+            requirement = requirement if step.requires is None else requirements.parse(step.requires)
+            chosen += step.agents if queue.agents else ()
         for name in chosen:
             if name in site.agents and name not in found and requirement.matches(site.agents[name].skills):
                 found[name] = index
@@ -71,8 +74,10 @@ def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
         for skill in skills_in(queue.requires):
             yield "skill", skill, f"{where}.requires"
         for index, step in enumerate(queue.relax):
-            for skill in skills_in(step.requires):
+            for skill in skills_in(step.requires or ""):
                 yield "skill", skill, f"{where}.relax.{index}.requires"
+            for agent in step.agents:
+                yield "agent", agent, f"{where}.relax.{index}.agents"
         for agent in queue.agents:
             yield "agent", agent, f"{where}.agents"
     for name, holder in site.agents.items():

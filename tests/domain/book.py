@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.requirements import combine, parse
-from contactcentre.domain.site import Queue, Site
+from contactcentre.domain.site import Queue, RelaxStep, Site
 from contactcentre.domain.waiting import Waiting
 
 
@@ -82,12 +82,13 @@ class Book:
         if queue is None:
             return []
         able = [name for name in self.agents if name not in taken and self.may_serve(contact, name)]
-        able = self.by_strategy(queue, contact, able)
+        awaited = self.awaited(queue, contact)
+        able = self.by_strategy(queue, contact, [name for name in able if not awaited or name in awaited])
         new = [name for name in able if name not in contact.tried]
         return new + [name for name in contact.tried if name in able]
 
     def by_strategy(self, queue: Queue, contact: Waiting, names: list[str]) -> list[str]:
-        place = list(queue.agents or self.site.agents).index
+        place = self.members(queue, contact).index
         fit = {name: self.requirement(queue, contact).score(self.site.agents[name].skills) for name in names}
         idle = sorted(names, key=lambda name: (self.agents[name].idle_since, name))
         match queue.strategy:
@@ -115,12 +116,43 @@ class Book:
         raise AssertionError(queue.strategy)
 
     def requirement(self, queue: Queue, contact: Waiting):  # type: ignore[no-untyped-def]
-        due = sorted((s for s in queue.relax if contact.entered + s.after <= self.now), key=lambda s: s.after)
-        return combine(parse(due[-1].requires if due else queue.requires), parse(contact.requires))
+        requires = queue.requires
+        for relax in self.due(queue, contact):
+            requires = requires if relax.requires is None else relax.requires
+        return combine(parse(requires), parse(contact.requires))
+
+    def due(self, queue: Queue, contact: Waiting) -> list[RelaxStep]:
+        return sorted((s for s in queue.relax if contact.entered + s.after <= self.now), key=lambda s: s.after)
+
+    def members(self, queue: Queue, contact: Waiting) -> list[str]:
+        """Whom the queue asks by now, in its own order."""
+        if not queue.agents:
+            return list(self.site.agents)
+        names = [*queue.agents, *(name for relax in self.due(queue, contact) for name in relax.agents)]
+        return [name for name in dict.fromkeys(names) if name in self.site.agents]
+
+    def awaited(self, queue: Queue, contact: Waiting) -> list[str]:
+        """The preferred agents it is worth to wait for."""
+        if contact.entered + queue.prefer_for <= self.now:
+            return []
+        able = []
+        for name in contact.preferred:
+            at_work = name in self.agents and self.agents[name].state.value in (
+                "available",
+                "offered",
+                "talking",
+                "wrap_up",
+            )
+            fits = name in self.members(queue, contact) and self.requirement(queue, contact).matches(
+                self.site.agents[name].skills
+            )
+            if at_work and fits and self.reachable[name] and name not in (*contact.excluded, *contact.tried):
+                able.append(name)
+        return able
 
     def may_serve(self, contact: Waiting, name: str) -> bool:
         queue, status, agent = self.site.queues.get(contact.queue), self.agents[name], self.site.agents.get(name)
-        if queue is None or agent is None or (queue.agents and name not in queue.agents):
+        if queue is None or agent is None or name not in self.members(queue, contact):
             return False
         return (
             self.requirement(queue, contact).matches(agent.skills)

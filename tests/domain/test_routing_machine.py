@@ -20,11 +20,15 @@ S = AgentState
 SKILLS = ("fr", "en", "vip")
 NAMES = ("anna", "bob", "carla", "dora")
 EXPRESSIONS = st.sampled_from(["", "fr >= 50", "en", "fr >= 20 or vip", "not vip", "fr and en >= 30"])
+SOME = st.lists(st.sampled_from([*NAMES, "ghost"]), max_size=3, unique=True).map(tuple)
 QUEUES = st.builds(
     Queue,
     requires=EXPRESSIONS,
-    relax=st.lists(st.builds(RelaxStep, after=st.sampled_from([5, 20]), requires=EXPRESSIONS), max_size=2).map(tuple),
-    agents=st.lists(st.sampled_from([*NAMES, "ghost"]), max_size=3, unique=True).map(tuple),
+    relax=st.lists(
+        st.builds(RelaxStep, after=st.sampled_from([5, 20]), requires=st.none() | EXPRESSIONS, agents=SOME), max_size=2
+    ).map(tuple),
+    prefer_for=st.sampled_from([0, 8]),
+    agents=SOME,
     strategy=st.sampled_from([*STRATEGIES, "leastrecent", "rrmemory", "rrordered", "top-down", "ring-all"]),
     ring_at_most=st.integers(1, 3),
     ring_more_every=st.just(5),
@@ -62,6 +66,7 @@ class World(RuleBasedStateMachine):
         arrived_before=st.sampled_from([0.0, 7.0]),
         excluded=st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
         group=st.sampled_from(["", "gold", "grey", "none"]),
+        preferred=st.just(()) | st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
     )
     def arrive(self, arrived_before: float, **contact: Any) -> None:
         self.count += 1
@@ -203,7 +208,8 @@ class World(RuleBasedStateMachine):
         assert decision.candidates[0][0] == decision.agent
         assert len(names) == len(set(names)), "an agent is a candidate or cut, not both"
         queue = self.site.queues[decision.queue]
-        members = [name for name in queue.agents or self.site.agents if name in self.site.agents]
+        asked = {*queue.agents, *(name for relax in queue.relax for name in relax.agents)} if queue.agents else NAMES
+        members = [name for name in asked if name in self.site.agents]
         assert sorted(names) == sorted(members), "every member is accounted for"
         assert (decision.fitting, decision.left_out) == (len(decision.candidates), 0)
 

@@ -39,6 +39,10 @@ def test_a_good_site_has_no_problem() -> None:
         ("dids__0155500001", {"flow": "main"}, "dids.0155500001", "duplicate"),
         ("skills__not", "", "skills.not", "reserved"),
         ("queues__support__agents", ["alice", "alice"], "queues.support.agents.1", "duplicate"),
+        ("queues__support__relax", [{"after": 5, "agents": ["bob"]}], "queues.support.relax.0.agents", "order"),
+        ("queues__sales__relax", [{"after": 5}], "queues.sales.relax.0", "missing"),
+        ("queues__sales__relax", [{"after": 5, "agents": ["zoe"]}], "queues.sales.relax.0.agents.0", "unknown-agent"),
+        ("queues__sales__relax", [{"after": 5, "agents": ["bob"]}], "queues.sales.relax.0.agents.0", "duplicate"),
         ("queues__support__strategy", "fastest", "queues.support.strategy", "choice"),
         ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
         ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
@@ -98,3 +102,6 @@ def test_members_of_a_fallback_queue_are_ranked_by_the_step_that_lets_them_in() 
     site = Site.model_validate(document())
     assert members(site, site.queues["support"]) == {"alice": 0, "bob": 1}
     assert members(site, site.queues["sales"]) == {"bob": 0}
+    rings = Site.model_validate(document(queues__sales__relax=[{"after": 5, "agents": ["alice"]}]))
+    assert members(rings, rings.queues["sales"]) == {"bob": 0, "alice": 1}
+    assert users_of(rings, "agent", "alice") == ["queues.sales.relax.0.agents"]
