@@ -4,14 +4,13 @@ import time
 from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from contactcentre.cli.context import open_live, open_store
-from contactcentre.cli.noun import listed, noun
-from contactcentre.cli.provisioning import actor, desk, json_option, print_json
+from contactcentre.cli.noun import noun
+from contactcentre.cli.provisioning import stored_site
+from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
-from contactcentre.domain.site import Agent, Site
+from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
 from contactcentre.provision.change import NotThere, found
 from contactcentre.provision.uses import endpoint_of
@@ -81,7 +80,7 @@ def unpause(names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def status(name: str | None, as_json: bool) -> None:
     """What an agent, or everybody, is doing now."""
-    site = _site()
+    site = stored_site()
     if name:
         found(site, "agent", name)
     with open_live() as live:
@@ -102,33 +101,31 @@ def status(name: str | None, as_json: bool) -> None:
 def secret(name: str, reveal: bool, as_json: bool) -> None:
     """The settings for an agent's SIP phone."""
     settings = Settings()
-    with desk(settle=False) as here:
-        found(here.site, "agent", name)
-        endpoint = endpoint_of(here.site, name)
-        password = here.store.secret(f"agent/{name}")
+    site = stored_site()
+    found(site, "agent", name)
+    endpoint = endpoint_of(site, name)
+    with open_store() as store:
+        password = store.secret(f"agent/{name}")
         if password is None:
             raise NotThere(f"agent {name} has no secret yet: `contactcentre apply` makes one")
         if reveal:
-            here.store.audit(actor(), "agent.secret", f"agent {name}")
+            store.audit(actor(), "agent.secret", f"agent {name}")
     shown = {
         "server": _sip_server(settings),
         "user": endpoint,
         "password": password if reveal else "(add --reveal to see it)",
         "codecs": "alaw, ulaw",
         "dtmf": "RFC 4733",
-        "number": here.site.agents[name].number or "",
+        "number": site.agents[name].number or "",
     }
     if as_json:
         print_json({"name": name, **shown, "password": password if reveal else None})
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for field, value in shown.items():
-        table.add_row(field, value or "-")
-    Console(highlight=False, markup=False).print(table)
+    show(facts((field, value or "-") for field, value in shown.items()))
 
 
 def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "") -> None:
-    site = _site()
+    site = stored_site()
     for name in names:
         found(site, "agent", name)
     arguments = {}
@@ -148,12 +145,6 @@ def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "") -
         words = {"": "", "logout": ", logged out when this is over"}
         then = words.get(one.then, f", {one.then} when this is over")
         click.echo(f"{one.name} is {one.state.value}{f' ({one.reason})' if one.reason else ''}{then}")
-
-
-def _site() -> Site:
-    with open_store() as store:
-        _, site = store.site()
-    return site or Site()
 
 
 def _told(status: AgentStatus, now: float) -> dict[str, object]:

@@ -6,6 +6,7 @@ import click
 
 from contactcentre.cli.provisioning import Desk, comment_option, desk, dry_run_option, read_site, yes_option
 from contactcentre.provision import Plan, plan_removal
+from contactcentre.provision.change import NotThere
 
 PREVIOUS = -1
 
@@ -43,10 +44,10 @@ def command(site_file: Path | None, rollback: int | None, yes: bool, dry_run: bo
 
 def _back(here: Desk, version: int) -> tuple[Plan, str, str]:
     number = here.version - 1 if version == PREVIOUS else version
-    if here.version == 0 or number >= here.version:
-        raise click.UsageError(
-            f"there is no version {max(number, 0)} to go back to: the site is at version {here.version}"
-        )
+    if here.version == 0:
+        raise NotThere("nothing was applied yet: there is nothing to go back to")
+    if number >= here.version:
+        raise NotThere(f"there is no version {number} to go back to: the site is at version {here.version}")
     subject = f"version {number}"
     if number == 0:
         return plan_removal(here.target, here.site), "site.rollback", subject

@@ -11,8 +11,7 @@ from rich.text import Text
 from contactcentre.cli import why
 from contactcentre.cli.context import open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
-from contactcentre.cli.provisioning import json_option, print_json
-from contactcentre.cli.terminal import facts, said
+from contactcentre.cli.terminal import facts, json_option, print_json, said
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
 from contactcentre.domain.events import Event, Outcome

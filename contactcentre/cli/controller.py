@@ -16,6 +16,8 @@ def command() -> None:
 
     Stopping or killing it drops no call: what talks goes on, what waits waits on, and the next start takes them up.
     """
+    import holidays  # noqa: F401 - at the first call of a site with public holidays it would hold up all others
+
     from contactcentre.controller.build import build
     from contactcentre.live import connect
     from contactcentre.store import Store

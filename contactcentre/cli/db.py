@@ -4,7 +4,7 @@ import click
 
 from contactcentre.cli.context import open_services
 from contactcentre.cli.moments import Clock, iso
-from contactcentre.cli.provisioning import json_option, print_json
+from contactcentre.cli.terminal import json_option, print_json
 from contactcentre.logs import printable
 from contactcentre.store import Store
 from contactcentre.store.history import MAX_PAGE

@@ -11,11 +11,31 @@ from pathlib import Path
 
 import click
 
-from contactcentre.logs import printable
-from contactcentre.settings import without_password
-
 _DIRECTORY = Path(__file__).parent
 DEBUG = "CONTACTCENTRE_DEBUG"
+
+FAILURES = frozenset(
+    {
+        "contactcentre.controller.speech.SpeechError",
+        "contactcentre.demo.stage.DemoError",
+        "contactcentre.embedded.places.EmbeddedError",
+        "contactcentre.lab.errors.LabTimeout",
+        "contactcentre.lab.errors.NoAsterisk",
+        "contactcentre.lab.errors.PhoneError",
+        "contactcentre.live.errors.Away",
+        "contactcentre.live.errors.CommandFailed",
+        "contactcentre.live.errors.LostRace",
+        "contactcentre.live.errors.NoReply",
+        "contactcentre.live.errors.Refused",
+        "contactcentre.pbx.errors.PbxError",
+        "contactcentre.provision.apply.ApplyFailed",
+        "contactcentre.provision.apply.ReloadRefused",
+        "contactcentre.provision.target.PbxUnreachable",
+        "contactcentre.store.database.StoreUnavailable",
+        "contactcentre.tasks.pbx_files.PbxAway",
+    }
+)
+"""Errors of ours that say that something did not work; all others refuse what was asked for."""
 
 
 def _has_command(tree: ast.Module) -> bool:
@@ -65,7 +85,7 @@ def commands() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command. 0 done; 1 failed; 2 bad input or a refusal that says why; 130 interrupted.
+    """Runs one command. 0 done; 1 failed, or a finding; 2 bad input or a refusal that says why; 130 interrupted.
 
     No tracebacks unless CONTACTCENTRE_DEBUG=1.
     """
@@ -85,16 +105,25 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except Exception as error:
+        # with what it stands on, more than half of the time that help would take
+        from contactcentre.logs import printable
+        from contactcentre.settings import without_password
+
         if os.environ.get(DEBUG):
             traceback.print_exc()
         text = "\n       ".join(printable(without_password(line)) for line in explain(error).splitlines())
         click.echo(f"Error: {text}", err=True)
-        return 2 if is_named(error) else 1
+        return 2 if is_named(error) and not has_failed(error) else 1
 
 
 def is_named(error: Exception) -> bool:
     """True for the errors this package defines: they say what is wrong in words a user understands."""
     return type(error).__module__.startswith("contactcentre.")
+
+
+def has_failed(error: Exception) -> bool:
+    """True when asking again later, or after a repair, may work; False when the wish itself is refused."""
+    return any(f"{cls.__module__}.{cls.__qualname__}" in FAILURES for cls in type(error).__mro__)
 
 
 def explain(error: Exception) -> str:

@@ -14,7 +14,6 @@ import click
 from contactcentre.cli.context import open_store
 from contactcentre.lab import CallResult, Lab, LabInfo
 from contactcentre.logs import printable
-from contactcentre.provision.uses import endpoint_of
 from contactcentre.settings import Settings
 
 PHONE_SECRET = "CONTACTCENTRE_PHONE_SECRET"  # noqa: S105 - the variable's name, not a secret
@@ -154,6 +153,8 @@ def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[st
     given = secret_file.read_text().strip() if secret_file else os.environ.get(PHONE_SECRET, "")
     if given:
         return [(name, given) for name in names]
+    from contactcentre.provision.uses import endpoint_of
+
     accounts = []
     with open_store() as store:
         _, site = store.site()

@@ -9,18 +9,17 @@ from typing import Any
 
 import click
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 
 from contactcentre.cli.provisioning import (
     comment_option,
     desk,
     dry_run_option,
-    json_option,
-    print_json,
+    stored_site,
     yes_option,
 )
 from contactcentre.cli.reading import Reader, pairs, readers, steps, words
+from contactcentre.cli.terminal import facts, json_option, listed, plain, print_json
+from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.site import Site
 from contactcentre.provision import SiteError
 from contactcentre.provision import change as changes
@@ -39,16 +38,18 @@ def noun(
     """The group `kind`. `about` explains each field, `shown` are the columns of `list`; `after_removal` is
     told the name of what was removed."""
     section = changes.SECTIONS[kind]
-    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    many = "DIDs" if kind == "did" else section
+    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {changes.called(kind)}"
+    name_argument = click.argument("name", metavar="NUMBER" if kind == "did" else "NAME")
     read = readers(model)
     options = _options(read, about)
 
-    @click.group(kind, help=f"The site's {section}: show and change them.")
+    @click.group(kind, help=f"The site's {many}: show and change them.")
     def group() -> None:
         pass
 
     @group.command("add", help=f"Add {one}.")
-    @click.argument("name")
+    @name_argument
     @options
     @_changing
     def add(name: str, yes: bool, dry_run: bool, comment: str, **given: Any) -> None:
@@ -56,82 +57,57 @@ def noun(
         _change(kind, "add", name, lambda site: changes.added(site, kind, name, value), yes, dry_run, comment)
 
     @group.command("set", help=f"Change {one}; what is not given stays. An empty value means the default.")
-    @click.argument("name")
+    @name_argument
     @options
     @_changing
     def set_(name: str, yes: bool, dry_run: bool, comment: str, **given: Any) -> None:
         def changed(site: Site) -> Site:
-            now = changes.found(site, kind, name).model_dump(mode="json")
-            values = _values(read, given, now)
+            known = changes.name_of(site, kind, name)
+            values = _values(read, given, changes.found(site, kind, known).model_dump(mode="json"))
             if not values:
                 raise click.UsageError("nothing to set: give at least one option")
-            return changes.changed(site, kind, name, values)
+            return changes.changed(site, kind, known, values)
 
         _change(kind, "set", name, changed, yes, dry_run, comment)
 
-    @group.command("show", help=f"Show one {kind}, and what uses it.")
-    @click.argument("name")
+    @group.command("show", help=f"Show one {changes.called(kind)}, and what uses it.")
+    @name_argument
     @json_option
     def show(name: str, as_json: bool) -> None:
-        with desk(settle=False) as here:
-            value = changes.found(here.site, kind, name).model_dump(mode="json")
-            used_by = users_of(here.site, kind, name)
+        site = stored_site()
+        name = changes.name_of(site, kind, name)
+        value = changes.found(site, kind, name).model_dump(mode="json")
+        used_by = users_of(site, kind, name)
         if as_json:
             print_json({"name": name, **value, "used_by": used_by})
             return
-        table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_row("name", name)
-        for field, content in value.items():
-            table.add_row(field, plain(content))
-        table.add_row("used by", plain(used_by))
-        Console(highlight=False, markup=False).print(table)
+        rows = {"name": name, **value, "used_by": used_by}
+        show_parts(facts((field.replace("_", " "), plain(content)) for field, content in rows.items()))
 
-    @group.command("list", help=f"List the site's {section}.")
+    @group.command("list", help=f"List the site's {many}.")
     @json_option
     def list_(as_json: bool) -> None:
-        with desk(settle=False) as here:
-            things: dict[str, BaseModel] = getattr(here.site, section)
-            rows = [{"name": name, **thing.model_dump(mode="json")} for name, thing in sorted(things.items())]
-        listed(rows, ("name", *shown), as_json)
+        things: dict[str, BaseModel] = getattr(stored_site(), section)
+        rows = [{"name": name, **thing.model_dump(mode="json")} for name, thing in sorted(things.items())]
+        listed(rows, ("name", *shown), as_json, f"The site has no {many}.")
 
     @group.command("remove", help=f"Remove {one} that nothing uses.")
-    @click.argument("name")
+    @name_argument
     @_changing
     def remove(name: str, yes: bool, dry_run: bool, comment: str) -> None:
-        _change(kind, "remove", name, lambda site: changes.removed(site, kind, name), yes, dry_run, comment)
+        _change(
+            kind,
+            "remove",
+            name,
+            lambda site: changes.removed(site, kind, changes.name_of(site, kind, name)),
+            yes,
+            dry_run,
+            comment,
+        )
         if not dry_run:
             after_removal(name)
 
     return group
-
-
-def listed(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
-    """Prints rows as a table of some columns, or all of them as JSON."""
-    if as_json:
-        print_json(rows)
-        return
-    if not rows:
-        click.echo("none")
-        return
-    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(plain(row[column]) for column in columns))
-    Console(highlight=False, markup=False).print(table)
-
-
-def plain(value: Any) -> str:
-    """A value of the site as a person reads it."""
-    if value is None or value in ("", [], {}):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={plain(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(f"({plain(item)})" if isinstance(item, dict) else plain(item) for item in value)
-    return str(value)
 
 
 def _change(
@@ -141,7 +117,7 @@ def _change(
         try:
             plan = here.plan(change(here.site))
         except SiteError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.ClickException(str(error)) from error
         here.carry_out(
             plan, yes=yes, dry_run=dry_run, comment=comment, action=f"{kind}.{verb}", subject=f"{kind} {name}"
         )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from contactcentre.cli.provisioning import desk, json_option, outline, plan_as_json, read_site
+from contactcentre.cli.provisioning import desk, outline, plan_as_json, read_site
+from contactcentre.cli.terminal import json_option
 
 
 @click.command()

@@ -2,19 +2,18 @@
 change."""
 
 import contextlib
-import getpass
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from contactcentre.cli.context import open_live, open_store
-from contactcentre.controller.speech import Prompts
+from contactcentre.cli.terminal import actor, counted
+from contactcentre.cli.terminal import json_option as json_option
+from contactcentre.cli.terminal import print_json as print_json
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.logs import printable
@@ -32,7 +31,6 @@ from contactcentre.provision import (
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Apply without asking.")
 dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and stop.")
 comment_option = click.option("-m", "--comment", default="", help="Why; kept with the site's version.")
@@ -61,7 +59,7 @@ class Desk:
             return
         if not yes:
             if not sys.stdin.isatty():
-                raise click.UsageError("nobody can be asked here: add --yes to apply this plan")
+                raise click.ClickException("nobody can be asked here: add --yes to apply this plan")
             click.confirm("Apply this plan?", abort=True)
 
         def record(site: Site, by: str, why: str) -> int:
@@ -74,15 +72,33 @@ class Desk:
         def say(text: str) -> None:
             click.secho(f"  {text}", dim=True)
 
-        done = apply(plan, self.target, record, keep, by=actor(), comment=comment or action, say=say)
+        done = apply(
+            plan,
+            self.target,
+            record,
+            keep,
+            by=actor(),
+            comment=comment or f"{action.rpartition('.')[2]} {subject}".strip(),
+            say=say,
+        )
         self.store.audit(actor(), action, subject, {"version": done.version, "backup": done.backup})
-        click.secho(f"Applied: the site is at version {done.version}. {done.checked} checks passed.", fg="green")
+        passed = f" {counted(done.checked, 'check')} passed." if done.checked else ""
+        click.secho(f"Applied: the site is at version {done.version}.{passed}", fg="green")
         publish(done.version)
 
 
 def read_site(file: Path) -> Site:
     """A site file, checked; also that every prompt which its flows name can be heard. Raises SiteError."""
+    from contactcentre.controller.speech import Prompts
+
     return load(file, Prompts(Settings().prompts_dir).knows)
+
+
+def stored_site() -> Site:
+    """The newest version of the site; an empty one when nothing is provisioned yet. Needs no PBX."""
+    with open_store() as store:
+        _, site = store.site()
+    return site or Site()
 
 
 @contextlib.contextmanager
@@ -128,14 +144,17 @@ def outline(plan: Plan) -> str:
     """The plan as a person reads it: the diffs in colour, then what else happens."""
     if plan.empty:
         return "Nothing to change: the PBX is as the site says."
-    lines = [_coloured(printable(line)) for line in plan.diff().split("\n")]
+    lines = [_coloured(printable(line)) for line in plan.diff().rstrip("\n").split("\n")]
     lines += ["", *(f"note: {note}" for note in plan.notes)]
+    for change in plan.files:
+        how = "is made" if change.old is None else "goes" if change.new is None else "changes"
+        lines.append(f"file: {change.path} {how}")
     lines += [f"reload: {command}" for command in plan.reloads]
     if plan.checks:
-        lines.append(f"then {len(plan.checks)} checks, and back to what was if one fails")
+        lines.append(f"then {counted(len(plan.checks), 'check')}, and back to what was if one fails")
     if not plan.files:
         lines.append("No file of the PBX changes.")
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines)
 
 
 def plan_as_json(plan: Plan) -> str:
@@ -159,21 +178,6 @@ def publish(version: int) -> None:
             live.publish_site(version)
     except Exception as error:
         click.secho(f"The controllers could not be told ({error}); they read the site when they start.", fg="yellow")
-
-
-def actor() -> str:
-    """Who does this, for the audit log."""
-    name = os.environ.get("SUDO_USER") or ""
-    if not name:
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):
-            name = f"uid {os.getuid()}"
-    return f"cli:{name}"
-
-
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _coloured(line: str) -> str:

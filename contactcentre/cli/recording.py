@@ -12,8 +12,7 @@ from rich.table import Table
 from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
 from contactcentre.cli.moments import MOMENT, Clock, seconds
-from contactcentre.cli.provisioning import json_option, print_json
-from contactcentre.cli.terminal import facts, said
+from contactcentre.cli.terminal import facts, json_option, print_json, said
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Recording
 from contactcentre.settings import Settings

@@ -5,7 +5,7 @@ import sys
 import click
 
 from contactcentre.cli.context import open_store
-from contactcentre.cli.provisioning import actor, print_json
+from contactcentre.cli.terminal import actor, json_option, listed
 from contactcentre.domain.site import Site
 from contactcentre.provision.change import NotThere
 from contactcentre.provision.secrets import check_name, check_value, generate, needed
@@ -36,20 +36,25 @@ def set_(name: str) -> None:
 @click.argument("name")
 def rotate(name: str) -> None:
     """Replace a secret by a new random one."""
-    _store(check_name(name), generate(), "secret.rotate")
+    check_name(name)
+    with open_store() as store:
+        _, site = store.site()
+        if store.secret(name) is None and name not in needed(site or Site())[0]:
+            raise NotThere(f"there is no secret {name}, and nothing needs one")
+    _store(name, generate(), "secret.rotate")
 
 
 @command.command()
 @click.argument("name")
-@click.option("--reveal", is_flag=True, help="Yes, show it; this is kept in the audit log.")
+@click.option("--reveal", is_flag=True, help="Show it; this is kept in the audit log.")
 def show(name: str, reveal: bool) -> None:
-    """Print a secret."""
+    """Print a secret, with --reveal."""
     with open_store() as store:
         value = store.secret(check_name(name))
         if value is None:
             raise NotThere(f"there is no secret {name}")
         if not reveal:
-            raise click.UsageError("add --reveal to see it")
+            raise click.ClickException("add --reveal to see it; this is kept in the audit log")
         store.audit(actor(), "secret.show", name)
     click.echo(value)
 
@@ -66,7 +71,7 @@ def remove(name: str) -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(as_json: bool) -> None:
     """Which secrets there are, which are missing, and which nothing needs any more. No values."""
     with open_store() as store:
@@ -76,11 +81,8 @@ def list_(as_json: bool) -> None:
     states = {name: "set" if name in known else "made by apply when needed" for name in own}
     states |= {name: "set" if name in known else "missing" for name in given}
     states |= {name: "not needed" for name in known if name not in states}
-    if as_json:
-        print_json([{"name": name, "state": state} for name, state in sorted(states.items())])
-        return
-    for name, state in sorted(states.items()):
-        click.echo(f"{name:40} {state}")
+    rows = [{"name": name, "state": state} for name, state in sorted(states.items())]
+    listed(rows, ("name", "state"), as_json, "None, and none is needed.")
 
 
 def _store(name: str, value: str, action: str) -> None:

@@ -1,15 +1,17 @@
 """The whole site: check a file, show or export what is provisioned, and its versions."""
 
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import yaml
 
 from contactcentre.cli.context import open_store
-from contactcentre.cli.noun import listed
-from contactcentre.cli.provisioning import json_option, print_json, read_site
+from contactcentre.cli.moments import Clock, iso
+from contactcentre.cli.provisioning import read_site
+from contactcentre.cli.terminal import counted, json_option, listed, print_json
 from contactcentre.domain.site import Site
+from contactcentre.provision import SiteError
 from contactcentre.provision.change import NotThere
 
 
@@ -20,13 +22,21 @@ def command() -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
-    """Check a site file; names every problem with its line."""
-    site = read_site(file)
-    click.echo(
-        f"{file}: {len(site.dids)} DIDs, {len(site.queues)} queues, {len(site.agents)} agents, "
-        f"{len(site.flows)} flows: no problem"
-    )
+@json_option
+def check(file: Path, as_json: bool) -> None:
+    """Check a site file; names every problem with its line. Exit code 2 when there is one."""
+    try:
+        site = read_site(file)
+    except SiteError as error:
+        if not as_json:
+            raise
+        print_json([asdict(problem) for problem in error.problems])
+        raise click.exceptions.Exit(2) from None
+    if as_json:
+        print_json([])
+        return
+    sizes = (site.dids, "DID"), (site.queues, "queue"), (site.agents, "agent"), (site.flows, "flow")
+    click.echo(f"{file}: {', '.join(counted(len(things), word) for things, word in sizes)}: no problem")
 
 
 @command.command()
@@ -49,8 +59,17 @@ def versions(limit: int, as_json: bool) -> None:
     """The versions of the site, newest first."""
     with open_store() as store:
         known = store.site_versions(limit)
-    rows = [{"version": one.id, "at": _told(one.at, as_json), "by": one.by, "comment": one.comment} for one in known]
-    listed(rows, ("version", "at", "by", "comment"), as_json)
+        clock = Clock.of(store)
+    rows = [
+        {
+            "version": one.id,
+            "at": iso(one.at) if as_json else clock.date_and_time(one.at),
+            "by": one.by,
+            "comment": one.comment,
+        }
+        for one in known
+    ]
+    listed(rows, ("version", "at", "by", "comment"), as_json, "No site is provisioned yet.")
 
 
 def _stored(version: int | None) -> Site:
@@ -59,7 +78,3 @@ def _stored(version: int | None) -> Site:
     if site is None or number == 0:
         raise NotThere("no site is provisioned yet: `contactcentre apply site.yaml`")
     return site
-
-
-def _told(at: float, as_json: bool) -> object:
-    return at if as_json else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

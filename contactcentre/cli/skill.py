@@ -2,16 +2,16 @@
 
 import click
 
-from contactcentre.cli.noun import listed
 from contactcentre.cli.provisioning import (
     Desk,
     comment_option,
     desk,
     dry_run_option,
-    json_option,
-    print_json,
+    stored_site,
     yes_option,
 )
+from contactcentre.cli.terminal import facts, json_option, listed, plain, print_json
+from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.site import Site
 from contactcentre.provision.change import added, found, removed
 from contactcentre.provision.load import parse
@@ -60,24 +60,24 @@ def set_(name: str, description: str | None, yes: bool, dry_run: bool, comment: 
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show a skill, who has it and what asks for it."""
-    with desk(settle=False) as here:
-        row = {"name": name, "description": found(here.site, "skill", name), **_use(here.site, name)}
+    site = stored_site()
+    row = {"name": name, "description": found(site, "skill", name), **_use(site, name)}
     if as_json:
         print_json(row)
     else:
-        listed([row], tuple(row), False)
+        show_parts(facts((field.replace("_", " "), plain(value)) for field, value in row.items()))
 
 
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
     """List the site's skills."""
-    with desk(settle=False) as here:
-        rows = [
-            {"name": name, "description": description, **_use(here.site, name)}
-            for name, description in sorted(here.site.skills.items())
-        ]
-    listed(rows, ("name", "description", "agents"), as_json)
+    site = stored_site()
+    rows = [
+        {"name": name, "description": description, **_use(site, name)}
+        for name, description in sorted(site.skills.items())
+    ]
+    listed(rows, ("name", "description", "agents"), as_json, "The site has no skills.")
 
 
 @command.command()

@@ -1,5 +1,8 @@
 """How commands print: the same tables everywhere, and nothing that a caller sent moves an admin's terminal."""
 
+import getpass
+import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from contactcentre.logs import printable
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 WIDE = 200
 """Columns where a file or a program reads: lines are not to be broken for it."""
@@ -43,3 +48,52 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
     for name, value in rows:
         table.add_row(Text(name, style="bold"), said(value))
     return table
+
+
+def listed(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str = "None.") -> None:
+    """Prints rows as a table of some columns, or all of them as JSON; `nothing` says that there are none."""
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo(nothing)
+        return
+    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(said(plain(row[column])) for column in columns))
+    show(table)
+
+
+def plain(value: Any) -> str:
+    """A value of the site as a person reads it."""
+    if value is None or value in ("", [], {}):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"({plain(item)})" if isinstance(item, dict) else plain(item) for item in value)
+    return str(value)
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 queue`, `2 queues`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def actor() -> str:
+    """Who does this, for the audit log."""
+    name = os.environ.get("SUDO_USER") or ""
+    if not name:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = f"uid {os.getuid()}"
+    return f"cli:{name}"

@@ -1,18 +1,19 @@
 """Users of the dashboard: invite, list, change."""
 
 import contextlib
-import getpass
-import json
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from contactcentre.cli.context import open_services
+from contactcentre.cli.terminal import actor, json_option, listed
 from contactcentre.settings import Settings
 from contactcentre.store import ROLES, NoSuchUser, Store
-from contactcentre.web import accounts
-from contactcentre.web.session import Sessions
+
+if TYPE_CHECKING:
+    from contactcentre.web.session import Sessions
 
 Roles = click.Choice(ROLES)
 
@@ -27,24 +28,28 @@ def command() -> None:
 @click.option("--role", type=Roles, required=True)
 def invite(name: str, role: str) -> None:
     """Make the user NAME and print the one-time link that sets the password."""
+    from contactcentre.web import accounts
+
     with _opened() as (settings, store, _):
-        _print_link(settings, accounts.invite(store, name, role, _actor(), time.time()))
+        _print_link(settings, accounts.invite(store, name, role, actor(), time.time()))
 
 
 @command.command()
 @click.argument("name")
 def reset(name: str) -> None:
     """Print a new one-time link for NAME. The password of now works until the link is used."""
+    from contactcentre.web import accounts
+
     with _opened() as (settings, store, _):
         user = store.user_named(name)
         if user is None:
             raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
-        store.audit(_actor(), "user.reset", name)
+        store.audit(actor(), "user.reset", name)
         _print_link(settings, accounts.new_link(store, name, user.role, time.time()))
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 def list_(as_json: bool) -> None:
     """Show all users."""
     with _opened() as (_, store, _):
@@ -52,12 +57,7 @@ def list_(as_json: bool) -> None:
     rows = [
         {"name": user.name, "role": user.role, "state": _state(user.disabled, user.password_hash)} for user in users
     ]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    for row in rows if not as_json else ():
-        click.echo(f"{row['name']:<24} {row['role']:<12} {row['state']}")
-    if not rows and not as_json:
-        click.echo("No users yet: contactcentre user invite NAME --role admin")
+    listed(rows, ("name", "role", "state"), as_json, "No users yet: contactcentre user invite NAME --role admin")
 
 
 @command.command()
@@ -67,8 +67,9 @@ def role(name: str, role: str) -> None:
     """Give NAME another role. Open sessions of NAME end."""
     with _opened() as (_, store, sessions):
         store.change_user(name, role=role)
-        store.audit(_actor(), "user.change", name, {"role": role})
+        store.audit(actor(), "user.change", name, {"role": role})
         sessions.close_all(name)
+    click.echo(f"{name} is {role} now; open sessions have ended")
 
 
 @command.command()
@@ -77,8 +78,9 @@ def disable(name: str) -> None:
     """Let NAME sign in no longer. Open sessions of NAME end."""
     with _opened() as (_, store, sessions):
         store.change_user(name, disabled=True)
-        store.audit(_actor(), "user.change", name, {"disabled": True})
+        store.audit(actor(), "user.change", name, {"disabled": True})
         sessions.close_all(name)
+    click.echo(f"{name} is disabled; open sessions have ended")
 
 
 @command.command()
@@ -87,12 +89,14 @@ def enable(name: str) -> None:
     """Let NAME sign in again."""
     with _opened() as (_, store, _):
         store.change_user(name, disabled=False)
-        store.audit(_actor(), "user.change", name, {"disabled": False})
+        store.audit(actor(), "user.change", name, {"disabled": False})
+    click.echo(f"{name} may sign in again")
 
 
 @contextlib.contextmanager
-def _opened() -> Iterator[tuple[Settings, Store, Sessions]]:
+def _opened() -> Iterator[tuple[Settings, Store, "Sessions"]]:
     from contactcentre.live import connect
+    from contactcentre.web.session import Sessions
 
     settings = Settings()
     with open_services(settings) as found:
@@ -102,14 +106,12 @@ def _opened() -> Iterator[tuple[Settings, Store, Sessions]]:
             yield settings, store, Sessions(redis)
 
 
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"
-
-
 def _state(disabled: bool, password_hash: str) -> str:
     return "disabled" if disabled else "active" if password_hash else "invited"
 
 
 def _print_link(settings: Settings, token: str) -> None:
+    from contactcentre.web import accounts
+
     click.echo("This link sets the password, once, within 24 hours:")
     click.echo(f"  {accounts.link_url(settings, token)}")

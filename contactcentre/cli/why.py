@@ -9,8 +9,7 @@ from rich.text import Text
 
 from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import Clock, iso
-from contactcentre.cli.provisioning import json_option, print_json
-from contactcentre.cli.terminal import said
+from contactcentre.cli.terminal import json_option, print_json, said
 from contactcentre.domain.explain import explain, why_agent
 from contactcentre.domain.routing import RoutingConfig
 from contactcentre.domain.site import Site

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import holidays
-
 from contactcentre.domain.site import Hours
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
@@ -124,7 +126,9 @@ def _zone(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=64)
-def _public_holidays(place: str) -> holidays.HolidayBase:
+def _public_holidays(place: str) -> "HolidayBase":
+    import holidays  # 0.1 s that only a site with public holidays has to wait for
+
     country, _, subdivision = place.partition("-")
     try:
         return holidays.country_holidays(country, subdiv=subdivision or None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contactcentre.domain.site import Site
+from contactcentre.provision.check import canonical
 from contactcentre.provision.load import parse
 from contactcentre.provision.problems import ProvisionError
 from contactcentre.provision.uses import users_of
@@ -15,6 +16,11 @@ SECTIONS = {
     "skill": "skills",
     "agent": "agents",
 }
+
+
+def called(kind: str) -> str:
+    """The kind as people write it."""
+    return "DID" if kind == "did" else kind
 
 
 class NotThere(ProvisionError):
@@ -32,7 +38,7 @@ class InUse(ProvisionError):
 def added(site: Site, kind: str, name: str, value: Any) -> Site:
     """The site with one more. Raises AlreadyThere or SiteError."""
     if name in getattr(site, SECTIONS[kind]):
-        raise AlreadyThere(f"{kind} {name} is there already: `contactcentre {kind} set {name}` changes it")
+        raise AlreadyThere(f"{called(kind)} {name} is there already: `contactcentre {kind} set {name}` changes it")
     return _put(site, kind, name, value)
 
 
@@ -52,7 +58,7 @@ def removed(site: Site, kind: str, name: str) -> Site:
     found(site, kind, name)
     users = users_of(site, kind, name)
     if users:
-        raise InUse(f"{kind} {name} cannot be removed, it is used by: {', '.join(users)}")
+        raise InUse(f"{called(kind)} {name} cannot be removed, it is used by: {', '.join(users)}")
     document = site.model_dump(mode="json")
     del document[SECTIONS[kind]][name]
     return parse(document)
@@ -63,8 +69,17 @@ def found(site: Site, kind: str, name: str) -> Any:
     section: Mapping[str, Any] = getattr(site, SECTIONS[kind])
     if name not in section:
         known = ", ".join(sorted(section)[:20]) or "none"
-        raise NotThere(f"there is no {kind} {name}; known: {known}")
+        raise NotThere(f"there is no {called(kind)} {name}; known: {known}")
     return section[name]
+
+
+def name_of(site: Site, kind: str, typed: str) -> str:
+    """The name that is meant: a DID may be typed in each way in which its number is written."""
+    if kind != "did" or typed in site.dids:
+        return typed
+    number = canonical(typed, site.settings.country).removeprefix("+")
+    country = site.settings.country
+    return next((did for did in site.dids if canonical(did, country).removeprefix("+") == number), typed)
 
 
 def _put(site: Site, kind: str, name: str, value: Any) -> Site:

@@ -56,11 +56,11 @@ def read(text: str, file: str, prefix: Path = (), typed: Callable[[Path], bool] 
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         message = " ".join(part for part in (error.context, error.problem) if part)
-        document.problems.append(Problem(dotted(prefix), "yaml", f"no YAML: {message}", file, line))
+        document.problems.append(Problem(dotted(prefix), "yaml", f"not YAML: {message}", file, line))
         return document
     except (yaml.YAMLError, RecursionError) as error:
         said = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        document.problems.append(Problem(dotted(prefix), "yaml", f"no YAML: {said}", file))
+        document.problems.append(Problem(dotted(prefix), "yaml", f"not YAML: {said}", file))
         return document
     if node is not None:
         document.data = _Reading(document, file, typed).value(node, prefix)

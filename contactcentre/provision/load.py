@@ -69,12 +69,16 @@ def inspect(path: Path, knows: Knows | None = None) -> tuple[Site | None, list[P
         return None, [missing], {}
     document = read(text, str(path), typed=lambda where: bool(where) and where[0] == "flows")
     if document.data is None:
-        document.data = {}
+        # taken for a site, it would take everything off the PBX
+        empty = Problem("", "empty", "is empty; a site without anything is written {}", str(path), 1)
+        return None, document.problems or [empty], document.lines
     if not isinstance(document.data, dict):
         document.problems.append(Problem("", "type", "a site must be a mapping of sections", str(path), 1))
         return None, document.problems, document.lines
     _read_flows(document, path)
     site, problems = validate(document.data, knows)
+    unread = tuple(problem.where for problem in document.problems if problem.where.startswith("flows."))
+    problems = [problem for problem in problems if not any(_within(problem.where, flow) for flow in unread)]
     return site, [*document.problems, *problems], document.lines
 
 

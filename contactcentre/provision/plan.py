@@ -104,7 +104,10 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
     known, fresh = secret_store.completed(site, secrets, foreign)
     if left_out:
         fresh.pop(f"ari/{ARI_USER}", None)
-    notes += [f"a new secret is made for {name}" for name in sorted(fresh)]
+    if fresh:
+        notes.append(
+            f"{'a new secret is' if len(fresh) == 1 else 'new secrets are'} made for {', '.join(sorted(fresh))}"
+        )
     files: list[FileChange] = []
     for name, text in render(site, known, foreign).items():
         if name in left_out:

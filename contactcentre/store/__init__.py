@@ -1,7 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
-from contactcentre.store.database import StoreUnavailable
+from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
     AmbiguousContact,
     BadCursor,
@@ -28,6 +28,7 @@ __all__ = [
     "Page",
     "QueueStats",
     "Recorded",
+    "SchemaTooNew",
     "SiteChanged",
     "SiteVersion",
     "Store",

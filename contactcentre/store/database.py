@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 MIGRATION_LOCK = 0x636F6E7461637401
 RECORD_LOCK = 0x636F6E7461637402
 """Advisory locks: one process migrates at a time, and one transaction folds events at a time (two that fold
 the same contact, each blind to the other's events, would leave a wrong row)."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""`versions/vNUMBER_what.py` is the revision NUMBER, of four digits."""
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
@@ -23,6 +22,10 @@ POOL_SECONDS = 10
 
 class StoreUnavailable(Exception):
     """PostgreSQL cannot be reached or went away. Nothing of the interrupted call was written."""
+
+
+class SchemaTooNew(Exception):
+    """A newer program than this one has brought the database's schema up to date."""
 
 
 class Database:
@@ -73,25 +76,31 @@ class Database:
     def migrate(self) -> str:
         """Brings the schema to this program's version; returns it. Processes that do so at once wait for the
         first."""
-        config = _alembic()
+        have, need = self.schema_version()
+        if have == need:
+            return need
+        if have is not None and have > need:
+            raise SchemaTooNew(f"the database has schema {have}, this program knows {need}: upgrade this program")
+        # half of what the start of a short command would cost, and seldom needed
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
         with self._begin() as connection:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            return str(MigrationContext.configure(connection).get_current_revision())
+        return need
 
     def schema_version(self) -> tuple[str | None, str]:
         """(what the database has, what this program needs)."""
+        need = max(path.stem[1:5] for path in MIGRATIONS.glob("versions/v[0-9][0-9][0-9][0-9]_*.py"))
         with self._begin() as connection:
-            have = MigrationContext.configure(connection).get_current_revision()
-        return have, str(ScriptDirectory.from_config(_alembic()).get_current_head())
-
-
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+            if connection.scalar(sa.text("SELECT to_regclass('alembic_version')")) is None:
+                return None, need
+            return connection.scalar(sa.text("SELECT max(version_num) FROM alembic_version")), need
 
 
 def by_name(column: sa.ColumnElement[str], values: Mapping[str, float], otherwise: float) -> sa.ColumnElement[float]:

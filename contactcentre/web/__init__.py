@@ -1,13 +1,16 @@
 """The dashboard: pages, API and live stream. Speaks to controllers only through `live`."""
 
-from contactcentre.web.accounts import first_run_link
-
 __all__ = ["create_app", "first_run_link"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "create_app":  # Flask and all its parts are imported only by the process that serves
+    """Flask and the checks of passwords are imported only by those who need them, not with each module here."""
+    if name == "create_app":
         from contactcentre.web.app import create_app
 
         return create_app
+    if name == "first_run_link":
+        from contactcentre.web.accounts import first_run_link
+
+        return first_run_link
     raise AttributeError(name)

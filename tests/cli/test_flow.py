@@ -138,7 +138,7 @@ def test_a_flow_with_faults_is_not_simulated_or_drawn(tmp_path: Path, capsys: py
     path = written(tmp_path, "start: a\nnodes:\n  a: {type: play, prompt: x, next: b}\n")
     for verb in ("simulate", "graph"):
         assert run(["flow", verb, str(path)]) == 2
-        assert f"{path}:3: nodes.a.next: 'b' there is no such node" in capsys.readouterr().err
+        assert f"{path}:3: nodes.a.next: 'b' is no node of this flow" in capsys.readouterr().err
 
 
 def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:

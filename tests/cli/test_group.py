@@ -1,5 +1,6 @@
 """The frame of the command line: commands find themselves, errors are one line, and help is quick."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 import redis
 
 from contactcentre.cli import group
+from contactcentre.pbx.errors import LinkDown
 from contactcentre.settings import SettingsError
+from contactcentre.store import StoreUnavailable
 
 COMMANDS = Path(group.__file__).parent
 
@@ -57,6 +60,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     ("error", "status", "said"),
     [
         (SettingsError("setting node 'X': wrong"), 2, "Error: setting node 'X': wrong\n"),
+        (StoreUnavailable("connection refused"), 1, "Error: connection refused\n"),
+        (LinkDown("the PBX is away"), 1, "Error: the PBX is away\n"),
         (SettingsError("caller \x1b[31m"), 2, "Error: caller \\x1b[31m\n"),
         (redis.ConnectionError("redis://:pw@h refused"), 1, "Error: Redis: redis://:***@h refused."),
         (ZeroDivisionError("oops"), 1, "this is a bug"),
@@ -73,3 +78,28 @@ def test_an_error_is_one_line_and_an_exit_code(
     written = capsys.readouterr().err
     assert said in written
     assert "Traceback" not in written
+
+
+def test_every_error_that_counts_as_a_failure_exists() -> None:
+    for name in group.FAILURES:
+        module, _, cls = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), cls), Exception)
+
+
+@pytest.mark.parametrize("heavy", ["sqlalchemy", "pydantic", "structlog", "rich", "flask", "celery", "yaml", "alembic"])
+def test_help_is_quick_because_it_imports_nothing_heavy(heavy: str) -> None:
+    assert heavy not in _imported("--help")
+
+
+@pytest.mark.parametrize(
+    "command", ["agent list", "contact list", "user list", "plan", "status", "doctor", "lab status"]
+)
+def test_a_short_command_does_not_import_what_only_others_need(command: str) -> None:
+    found = _imported(*command.split(), "--help")
+    assert not found & {"alembic", "celery", "flask", "gunicorn", "holidays", "zxcvbn"}
+
+
+def _imported(*arguments: str) -> set[str]:
+    code = f"import sys; from contactcentre.cli.group import run; run({list(arguments)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}

@@ -287,7 +287,7 @@ def test_without_a_pbx_the_plan_is_shown_and_the_apply_says_what_is_missing(
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     assert run(["plan", str(file)]) == 0
     assert "+++ " in capsys.readouterr().out
-    assert run(["apply", str(file), "--yes"]) == 2
+    assert run(["apply", str(file), "--yes"]) == 1
     assert "there is no `asterisk` program" in capsys.readouterr().err
     assert [path.name for path in etc.rglob("*.conf")] == []
 
@@ -298,3 +298,61 @@ def test_the_example_site_can_be_provisioned(console: Console) -> None:
     assert len(console.json("agent", "list")) == 6
     assert {row["name"] for row in console.json("queue", "list")} == {"sales", "support"}
     assert console.json("plan", str(example))["empty"]
+
+
+def test_what_is_provisioned_is_shown_also_where_no_pbx_is(
+    provisioned: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("contactcentre.cli.provisioning.pbx_target", lambda settings: pytest.fail("the PBX is asked"))
+    assert "alice" in provisioned("agent", "list")
+    for noun, name in (("agent", "alice"), ("queue", "sales"), ("skill", "billing")):
+        assert name in provisioned(noun, "show", name)
+    assert "PASSWORD" in provisioned("agent", "secret", "alice", "--reveal").upper()
+
+
+def test_a_did_is_found_in_each_way_in_which_its_number_is_written(provisioned: Console) -> None:
+    for typed in ("+33155500001", "0155500001", "0033155500001"):
+        assert provisioned.json("did", "show", typed)["name"] == "+33155500001"
+    assert "there is no DID 0155500099" in provisioned("did", "show", "0155500099", fails=2)
+    provisioned("did", "set", "0155500001", "--language", "fr", "--yes")
+    assert provisioned.json("did", "show", "+33155500001")["language"] == "fr"
+    provisioned("did", "remove", "0155500001", "--yes")
+    assert "+33155500001" not in {row["name"] for row in provisioned.json("did", "list")}
+
+
+def test_a_plan_ends_with_what_happens_in_short(console: Console) -> None:
+    planned = console("plan", console.site_file(document())).splitlines()
+    short = planned[planned.index("") + 1 :]
+    assert [line.partition(":")[0] for line in short][:-1] == sorted(
+        (line.partition(":")[0] for line in short[:-1]), key=["note", "file", "reload"].index
+    )
+    assert any(line.startswith("note: new secrets are made for agent/alice, ") for line in short)
+    assert any(line.endswith("pjsip.conf is made") for line in short)
+    assert short[-1].startswith("then ")
+
+
+def test_a_secret_that_nothing_needs_is_not_made_by_rotating_it(provisioned: Console) -> None:
+    assert "nothing needs one" in provisioned("secret", "rotate", "agent/nobody", fails=2)
+    assert "agent/nobody" not in {row["name"] for row in provisioned.json("secret", "list")}
+    before = provisioned("secret", "show", "agent/alice", "--reveal")
+    provisioned("secret", "rotate", "agent/alice")
+    assert provisioned("secret", "show", "agent/alice", "--reveal") != before
+
+
+def test_a_version_says_in_words_what_made_it(provisioned: Console) -> None:
+    provisioned("skill", "add", "chess", "--yes")
+    provisioned("skill", "remove", "chess", "--yes", "--comment", "nobody plays")
+    newest, second, first = provisioned.json("site", "versions")
+    assert (newest["comment"], second["comment"]) == ("nobody plays", "add skill chess")
+    assert first["comment"].startswith("apply ")
+    assert newest["at"].endswith("+00:00")
+    assert "there is nothing to go back" not in provisioned("apply", "--rollback", "--dry-run")
+
+
+def test_a_site_file_is_checked_for_programs_too(console: Console) -> None:
+    assert console.json("site", "check", console.site_file(document())) == []
+    file = console.site_file(document(queues__sales__requires="chess"))
+    assert group.run(["site", "check", file, "--json"]) == 2
+    (problem,) = json.loads(console.capsys.readouterr().out)
+    assert problem["where"] == "queues.sales.requires"
+    assert "nothing was applied yet" in console("apply", "--rollback", fails=2)

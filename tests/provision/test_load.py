@@ -31,8 +31,17 @@ def test_a_site_file_and_its_flow_files_become_a_site(tmp_path: Path) -> None:
     assert site == parse(document())
 
 
-def test_an_empty_file_is_an_empty_site(tmp_path: Path) -> None:
-    assert load(written(tmp_path / "site.yaml", "")) == Site()
+def test_an_empty_file_is_a_mistake_and_a_site_without_anything_is_not(tmp_path: Path) -> None:
+    for nothing in ("", "# all gone\n", "---\n"):
+        with pytest.raises(SiteError, match="is empty"):
+            load(written(tmp_path / "site.yaml", nothing))
+    assert load(written(tmp_path / "site.yaml", "{}")) == Site()
+
+
+def test_of_a_flow_that_cannot_be_read_only_that_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SiteError) as refused:
+        load(written(tmp_path / "site.yaml", "flows:\n  main: gone.yaml\n"))
+    assert [problem.rule for problem in refused.value.problems] == ["file"]
 
 
 def test_every_problem_is_told_at_once_each_with_its_line(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@ import threading
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from contactcentre.store import Store, StoreUnavailable
+from contactcentre.store import SchemaTooNew, Store, StoreUnavailable
+from contactcentre.store.database import MIGRATIONS
 from contactcentre.store.tables import metadata
 
 
@@ -35,6 +38,24 @@ def test_processes_that_migrate_at_once_leave_one_schema(database_url: str) -> N
 def test_the_migrations_make_exactly_the_tables_that_the_program_uses(migrated: Store) -> None:
     with migrated._begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_version_that_is_needed_is_the_newest_migration(migrated: Store) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    assert migrated.schema_version() == (newest, newest)
+
+
+def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
+    with Store(database_url) as store:
+        store.migrate()
+        with store._begin() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(SchemaTooNew, match="9999"):
+            store.migrate()
+        with store._begin() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
 
 
 @pytest.mark.parametrize("table", ["audit", "site_version"])

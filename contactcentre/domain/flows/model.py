@@ -98,13 +98,13 @@ def read(name: str, data: Any) -> tuple[Flow | None, list[Problem]]:
         node = nodes.get(str(key))
         targets = {edge.field: edge.target for edge in node.edges()} if node else _targets(fields)
         problems += [
-            Problem(str(key), field, target, f"there is no such node{_close(target, names)}")
+            Problem(str(key), field, target, f"is no node of this flow{_close(target, names)}")
             for field, target in targets.items()
             if target not in names
         ]
     start = data.get("start")
     if isinstance(start, str) and written and start not in names:
-        problems.append(Problem("", "start", start, f"there is no such node{_close(start, names)}"))
+        problems.append(Problem("", "start", start, f"is no node of this flow{_close(start, names)}"))
     if problems or outline is None:
         return None, problems
     return (

@@ -46,10 +46,10 @@ def test_every_problem_is_told_at_once_with_node_field_value_and_rule() -> None:
     for expected in [
         "flow.colour: is not known here",
         "flow.nodes.nothing: 3 must be a mapping",
-        "flow.start: 'helo' there is no such node; did you mean hello?",
+        "flow.start: 'helo' is no node of this flow; did you mean hello?",
         "node hello.prompt: is required",
         "node menu.choices.A: 'A' must be keys: 1 to 8 of 0-9, * and #",
-        "node menu.choices.2: 'nowhere' there is no such node",
+        "node menu.choices.2: 'nowhere' is no node of this flow",
         "node menu.on_timeout: 5 must be a text",
         "node menu.retries: -1 must be greater than or equal to 0",
         "node strange.type: 'dance' is no node type: one of answer, play, say, menu, collect",
