@@ -1,4 +1,4 @@
-"""The whole product as its users have it, with people around it: callers, agents at their phones, an admin's commands."""
+"""The whole product as its users have it, and people around it: callers, agents at their phones, an admin."""
 
 import io
 import itertools
@@ -147,7 +147,8 @@ class Centre:
 
     def dial(self, digits: str = "", did: str = SUPPORT, **plan: Any) -> OngoingCall:
         """A caller with a number of their own presses these digits. `talk` seconds with an agent unless told."""
-        plan = {"caller": f"+3360000{next(self._numbers):04}", "talk": TALK_SECONDS, "digits_after": 0.3} | plan
+        usual: dict[str, Any] = {"caller": f"+3360000{next(self._numbers):04}", "talk": TALK_SECONDS}
+        plan = {**usual, "digits_after": 0.3, **plan}
         call = self.lab.dial(did, digits=digits, digit_pause=1.0, **plan)
         self.calls.append(call)
         return call

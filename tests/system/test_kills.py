@@ -16,9 +16,11 @@ def back(centre: Centre, name: str, killed_at: float) -> bool:
     match name:
         case "controller":
             signs = centre.controller_signs()
-            return signs.get("pid") == centre.processes()[name]["pid"] and bool(signs.get("linked"))
+            return bool(signs.get("pid") == centre.processes()[name]["pid"] and signs.get("linked"))
         case "recorder":
-            return float(centre.here.recorder().get("at", 0)) > centre.processes()[name]["started_at"] > killed_at
+            return (
+                float(centre.here.recorder().get("at", 0)) > float(centre.processes()[name]["started_at"]) > killed_at
+            )
         case "web":
             return centre.page_answers()
     return True
