@@ -25,6 +25,8 @@ command = noun(
         "wrap_up": "Seconds of after-call work (15).",
         "max_wait": "Seconds after which the flow goes on; 0 = never (0).",
         "max_length": "Contacts that may wait; 0 = no limit (0).",
+        "join_empty": "May contacts enter when nobody is there: yes, no, strict, loose or Asterisk's conditions (yes).",
+        "leave_when_empty": "Do they leave when nobody is there: no, yes, strict, loose or conditions (no).",
         "announce_position": "Seconds between announcements of the position; 0 = never (0).",
         "announce_prompt": "Prompt before the position.",
         "service_level": "Seconds within which contacts should be answered (20).",

@@ -3,9 +3,9 @@
 1. Contacts are served in one order over all queues (`domain.order`): score (high first: priority, and what the queue's
    contacts gain by waiting), then first arrival, then contact id.
 2. For each, the candidates are the agents whom its queue asks by now, who have what it needs *now*, are available,
-   whose endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact before it
-   has taken. As long as it prefers agents who are at work, the candidates are only those. A contact that finds nobody
-   blocks nobody behind it.
+   whose endpoint is reachable, who are not excluded by it, whose delay after a miss has passed, and whom no contact
+   before it has taken. As long as it prefers agents who are at work, the candidates are only those. A contact that
+   finds nobody blocks nobody behind it.
 3. The queue's strategy puts the candidates in order; the first one is the agent. Who was offered this contact before
    and did not answer comes after all others.
 4. Where the strategy rings several agents at once, those who are then still free ring too (`Round.more`): nobody rings

@@ -41,6 +41,7 @@ Word = Annotated[str, StringConstraints(pattern=WORD)]
 Date = Annotated[str, StringConstraints(pattern=DATE)]
 Clock = Annotated[str, StringConstraints(pattern=CLOCK)]
 Closing = Annotated[str, StringConstraints(pattern=CLOSING)]
+Conditions = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}( ?, ?[a-z]{1,20}){0,7}$")]
 Level = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 
@@ -105,6 +106,8 @@ class Queue(Model):
     wrap_up: Seconds = 15
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit
+    join_empty: Conditions = "yes"  # Asterisk's words, see domain.conditions
+    leave_when_empty: Conditions = "no"
     announce_position: Seconds = 0  # every so many seconds; 0 = never
     announce_prompt: Annotated[str, StringConstraints(pattern=PROMPT)] = (
         ""  # played before the position; "" = the built-in text

@@ -73,6 +73,7 @@ class RoutingConfig:
     ) -> None:
         """Raises RequirementError or ValueError where `provision.check` would have refused the site."""
         self.by = order
+        self.queues = dict(queues)
         self.levels = {name: dict(skills) for name, skills in levels.items()}
         self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
         self._terms: dict[tuple[str, int, str], Terms | None] = {}

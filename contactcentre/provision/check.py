@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import phonenumbers
 
-from contactcentre.domain import hours, requirements
+from contactcentre.domain import conditions, hours, requirements
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
 from contactcentre.domain.flows.model import read as read_flow
@@ -143,6 +143,11 @@ def _queues(site: Site) -> Iterator[Problem]:
                 if agent in members:
                     yield Problem(f"{place}.{index}", "duplicate", f"{agent} appears twice")
                 members.add(agent)
+        for field, joining in (("join_empty", True), ("leave_when_empty", False)):
+            try:
+                conditions.absences(getattr(queue, field), joining)
+            except ValueError as error:
+                yield Problem(f"{where}.{field}", "choice", str(error))
         if strategy_named(queue.strategy) is None:
             message = f"{shown(queue.strategy)} is not one of: {', '.join((*STRATEGIES, *ALIASES))}"
             yield Problem(f"{where}.strategy", "choice", message)

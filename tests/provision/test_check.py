@@ -43,6 +43,8 @@ def test_a_good_site_has_no_problem() -> None:
         ("queues__sales__relax", [{"after": 5}], "queues.sales.relax.0", "missing"),
         ("queues__sales__relax", [{"after": 5, "agents": ["zoe"]}], "queues.sales.relax.0.agents.0", "unknown-agent"),
         ("queues__sales__relax", [{"after": 5, "agents": ["bob"]}], "queues.sales.relax.0.agents.0", "duplicate"),
+        ("queues__support__join_empty", "paused,strict", "queues.support.join_empty", "choice"),
+        ("queues__support__leave_when_empty", "never", "queues.support.leave_when_empty", "choice"),
         ("queues__support__strategy", "fastest", "queues.support.strategy", "choice"),
         ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
         ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
