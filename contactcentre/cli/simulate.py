@@ -25,6 +25,8 @@ from contactcentre.domain.site import Site
 from contactcentre.provision import load
 
 MOST_AGENT_ROWS = 40
+_RARE = ("flow_out", "left_waiting")
+_ESTIMATES = ("estimate_bias", "estimate_p80")
 
 
 class Duration(click.ParamType[Distribution]):
@@ -219,7 +221,7 @@ def _show(console: Console, one: Simulated) -> None:
     used = {name: row for name, row in one.report.queues.items() if name == EVERYTHING or _mean(row, "offered")}
     if len(used) == 2:  # one queue, and the same again as all
         used.pop(EVERYTHING)
-    console.print(_table("Queue", "all queues", used, hide=("flow_out", "left_waiting"), two_lines=True))
+    console.print(_table("Queue", "all queues", used, hide=_RARE, two_lines=True))
     agents = {name: row for name, row in one.report.agents.items() if name}
     shown = dict(list(agents.items())[:MOST_AGENT_ROWS])
     shown[EVERYTHING] = one.report.agents[EVERYTHING]
@@ -235,7 +237,8 @@ def _table(
     measures = [
         measure
         for measure in next(iter(rows.values()))
-        if measure.name not in hide or any(_mean(row, measure.name) for row in rows.values())
+        if measure.name not in _ESTIMATES  # have a line of their own
+        and (measure.name not in hide or any(_mean(row, measure.name) for row in rows.values()))
     ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(kind, no_wrap=True)
@@ -282,6 +285,7 @@ def _explain(console: Console, study: Study, done: Sequence[Simulated], speed: S
         lines.append(f"± 95 % confidence of the mean over {study.replications} independent runs")
     else:
         lines.append("One run alone has no confidence interval: --replications 10")
+    lines += [text for one in done if (text := _estimates(one, of=one.file.name if len(done) > 1 else ""))]
     if found := _erlang(study, done[0]):
         lines.append(found)
     lines.append(
@@ -302,6 +306,20 @@ def _thresholds(one: Simulated) -> str:
     if len(set(used.values())) == 1:
         return f"T = {next(iter(used.values())):g} s"
     return "T: " + ", ".join(f"{name} {seconds:g} s" for name, seconds in used.items())
+
+
+def _estimates(one: Simulated, of: str) -> str:
+    """How good the estimated waits would have been."""
+    bias, p80 = (
+        next(value for measure, value in one.report.queues[EVERYTHING].items() if measure.name == name)
+        for name in _ESTIMATES
+    )
+    if bias is None or p80 is None:
+        return ""
+    return (
+        f"Estimated wait, if told to who has to wait{f' ({of})' if of else ''}: on average {bias.mean:+.0f} s off, "
+        f"four of five at most {p80.mean:.0f} s"
+    )
 
 
 def _erlang(study: Study, one: Simulated) -> str:

@@ -64,7 +64,7 @@ def test_the_numbers_are_there_for_programs(site: Path) -> None:
     queue = found["sites"][0]["queues"]["support"]
     assert set(queue) == {
         "offered", "answered", "abandoned", "flow_out", "left_waiting",
-        "service_level", "asa", "abandon_rate", "max_wait",
+        "service_level", "asa", "abandon_rate", "max_wait", "estimate_bias", "estimate_p80",
     }  # fmt: skip
     assert 0 <= queue["service_level"]["low"] <= queue["service_level"]["mean"] <= queue["service_level"]["high"]
     assert queue["offered"]["mean"] == pytest.approx(queue["answered"]["mean"] + queue["abandoned"]["mean"])

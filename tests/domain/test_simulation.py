@@ -6,6 +6,7 @@ from statistics import fmean
 import pytest
 
 from contactcentre.domain import erlang, metrics
+from contactcentre.domain.estimate import error_of
 from contactcentre.domain.simulation.arrivals import (
     Arrival,
     Listed,
@@ -212,6 +213,22 @@ def test_contacts_in_the_warm_up_are_lived_through_and_not_counted() -> None:
     assert result.agents["agent"].handling == pytest.approx(160)
 
 
+def test_estimates_made_on_arrival_are_close_to_what_callers_then_waited() -> None:
+    traffic = Traffic((Rate("support", 200 / 1800),), Distribution("exp", 180.0), Distribution("exp", 600.0))
+    world = World(
+        one_queue(21), traffic.arrivals("2", 4 * HOUR), everybody(one_queue(21)), Habits(), seed="2", until=4 * HOUR
+    )
+    told = world.run().estimates["support"]
+    error = error_of(told)
+    assert error is not None
+    waits = [actual for _, actual in told]
+    best_single_guess = error_of((fmean(waits), actual) for actual in waits)
+    assert best_single_guess is not None
+    assert len(told) > 100
+    assert abs(error.bias) < 0.25 * fmean(waits)
+    assert error.p80 < 0.7 * best_single_guess.p80
+
+
 # -- numbers and their confidence ------------------------------------------------------------------------------------
 
 
@@ -336,14 +353,14 @@ def test_a_forecast_brings_its_calls_in_its_intervals() -> None:
 
 
 def test_a_list_of_contacts_is_played_back_as_it_was() -> None:
-    table = "at,queue,handling,patience,requires,priority\n0:00:10,a,60,30,fr,2\n5,a,,,,\n"
+    table = "at,queue,handling,patience,requires,priority,group\n0:00:10,a,60,30,fr,2,gold\n5,a,,,,,\n"
     contacts = parse_table(table, "calls.csv", ["a"])
     traffic = Traffic(tuple(contacts), Distribution("const", 7.0), NEVER)
     assert list(traffic.arrivals("1", HOUR)) == [
         Arrival(5, "a", 7.0, inf),
-        Arrival(10, "a", 60, 30, "fr", 2),
+        Arrival(10, "a", 60, 30, "fr", 2, "gold"),
     ]
-    assert contacts[0] == Listed(10, "a", 60, 30, "fr", 2)
+    assert contacts[0] == Listed(10, "a", 60, 30, "fr", 2, "gold")
 
 
 @pytest.mark.parametrize(
@@ -358,6 +375,7 @@ def test_a_list_of_contacts_is_played_back_as_it_was() -> None:
         ("from,until,queue,calls\n10,5,a,3\n", "line 2.*not after"),
         ("from,until,queue,calls\n0,5,a,-3\n", "line 2.*calls"),
         ("at,queue\n", "no contact"),
+        ("at,queue,requires\n1,a,fr >=\n", "line 2.*column 6"),
     ],
 )
 def test_a_table_with_a_mistake_names_the_line(table: str, words: str) -> None:

@@ -14,6 +14,7 @@ from math import inf, isfinite
 from operator import attrgetter
 from random import Random
 
+from contactcentre.domain.requirements import RequirementError, parse
 from contactcentre.domain.simulation.distributions import Distribution, stream
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -21,7 +22,7 @@ UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
 _LISTED = {"at", "queue"}
 _FORECAST = {"from", "until", "queue", "calls"}
-_OPTIONAL = {"handling", "patience", "requires", "priority"}
+_OPTIONAL = {"handling", "patience", "requires", "priority", "group"}
 
 
 class NoArrivals(ValueError):
@@ -38,6 +39,7 @@ class Arrival:
     patience: float  # seconds after which it hangs up if nobody has answered
     requires: str = ""
     priority: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Rate:
     until: float = inf
     requires: str = ""
     priority: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Listed:
     patience: float | None = None
     requires: str = ""
     priority: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Traffic:
                 patience if came.patience is None else came.patience,
                 came.requires,
                 came.priority,
+                came.group,
             )
 
     def _moments(self, queue: str, random: Random, until: float) -> list[Iterable[Listed]]:
@@ -125,7 +130,7 @@ def _poisson(source: Rate, random: Random, until: float) -> Iterator[Listed]:
         at += random.expovariate(source.per_second)
         if at >= min(source.until, until):
             return
-        yield Listed(at, source.queue, None, None, source.requires, source.priority)
+        yield Listed(at, source.queue, None, None, source.requires, source.priority, source.group)
 
 
 def parse_poisson(text: str, queues: Sequence[str]) -> list[Rate]:
@@ -156,8 +161,8 @@ def known(queue: str, queues: Iterable[str], where: str) -> None:
 
 def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | Listed]:
     """A CSV table with a header. Either a forecast, `from,until,queue,calls`, or contacts as they came, `at,queue`;
-    both with `requires,priority` and the second with `handling,patience` where that is known. Times are seconds or
-    H:MM[:SS] since the start. Raises NoArrivals, which names the line."""
+    both with `requires,priority,group` and the second with `handling,patience` where that is known. Times are seconds
+    or H:MM[:SS] since the start. Raises NoArrivals, which names the line."""
     rows = csv.DictReader(text.lstrip("\ufeff").splitlines(), skipinitialspace=True)
     header = {(word or "").strip() for word in rows.fieldnames or ()}
     forecast = header >= _FORECAST
@@ -166,7 +171,7 @@ def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | List
         wrong = f"column {sorted(unknown)[0]!r} is unknown" if header >= needed else "the header does not fit"
         raise NoArrivals(
             f"{name}, line 1: {wrong}; a forecast has from,until,queue,calls, and a list of contacts at,queue and, "
-            "where known, handling,patience; both may have requires,priority"
+            "where known, handling,patience; both may have requires,priority,group"
         )
     found: list[Rate | Listed] = []
     for row in rows:
@@ -175,7 +180,8 @@ def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | List
             raise NoArrivals(f"{where}: expected {len(header)} values")
         cells = {key.strip(): value.strip() for key, value in row.items()}
         known(cells["queue"], queues, where)
-        asked = (cells.get("requires", ""), int(_number(cells.get("priority") or "0", "priority", where)))
+        priority = int(_number(cells.get("priority") or "0", "priority", where))
+        asked = (_requirement(cells.get("requires", ""), where), priority, cells.get("group", ""))
         if forecast:
             since, until = read_time(cells["from"], where), read_time(cells["until"], where)
             if until <= since:
@@ -197,6 +203,13 @@ def read_time(text: str, where: str) -> float:
     if match := _TIME.fullmatch(text):
         return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3] or 0)
     return _number(text, "time", where)
+
+
+def _requirement(text: str, where: str) -> str:
+    try:
+        return text and str(parse(text))
+    except RequirementError as error:
+        raise NoArrivals(f"{where}: requires {text!r}: {error}") from None
 
 
 def _number(text: str, name: str, where: str) -> float:

@@ -13,6 +13,7 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from contactcentre.domain import metrics
+from contactcentre.domain.estimate import error_of
 from contactcentre.domain.metrics import AgentTime, Counts
 from contactcentre.domain.simulation.world import Result
 
@@ -92,6 +93,8 @@ QUEUE_MEASURES: Mapping[Measure, Callable[[Counts, str], float | None]] = {
     Measure("abandon_rate", "abandon rate", "%"): lambda counts, _: metrics.abandon_rate(counts),
     Measure("max_wait", "max wait", "s"): lambda counts, _: counts.wait_longest,
 }
+BIAS = Measure("estimate_bias", "estimate: bias", "s")
+P80 = Measure("estimate_p80", "estimate: p80 error", "s")
 AGENT_MEASURES: Mapping[Measure, Callable[[AgentTime], float | None]] = {
     Measure("calls", "calls", ""): lambda time: float(time.calls),
     Measure("occupancy", "occupancy", "%"): metrics.occupancy,
@@ -127,11 +130,21 @@ _Values = Mapping[str, Mapping[str, Mapping[Measure, float | None]]]
 def _values(result: Result, formula: str) -> _Values:
     """One run: "queues" or "agents" -> name -> measure -> value."""
     queues = {**result.queues, EVERYTHING: sum(result.queues.values(), Counts())}
+    told = {**result.estimates, EVERYTHING: [pair for pairs in result.estimates.values() for pair in pairs]}
     agents = {**result.agents, EVERYTHING: together(result.agents.values())}
     return {
-        "queues": {n: {m: get(counts, formula) for m, get in QUEUE_MEASURES.items()} for n, counts in queues.items()},
+        "queues": {
+            name: {measure: get(counts, formula) for measure, get in QUEUE_MEASURES.items()} | _errors(told[name])
+            for name, counts in queues.items()
+        },
         "agents": {n: {m: get(time) for m, get in AGENT_MEASURES.items()} for n, time in agents.items()},
     }
+
+
+def _errors(told: Iterable[tuple[float, float]]) -> dict[Measure, float | None]:
+    """How wrong the estimated waits were that callers could have been told on arrival."""
+    error = error_of(told)
+    return {BIAS: None, P80: None} if error is None else {BIAS: error.bias, P80: error.p80}
 
 
 def together(times: Iterable[AgentTime]) -> AgentTime:

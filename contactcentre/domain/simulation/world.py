@@ -15,6 +15,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.estimate import Experience, estimate
 from contactcentre.domain.events import LeftQueue
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
@@ -53,7 +54,8 @@ class Result:
     agents: dict[str, AgentTime]
     contacts: int  # that came, warm-up included
     moments: int  # at which something happened
-    decisions: int  # contacts that got an agent
+    decisions: int  # offers
+    estimates: dict[str, list[tuple[float, float]]]  # queue -> (wait estimated on arrival, waited until the offer)
 
 
 class World:
@@ -87,6 +89,9 @@ class World:
         self._lengths: Counter[str] = Counter()
         self._unserved = 0  # wait, and nobody rings for them
         self._free = 0  # agents in state available
+        self._experience = Experience()
+        self._told: dict[str, float] = {}  # contact -> the wait estimated on its arrival, where it was more than none
+        self._estimates: dict[str, list[tuple[float, float]]] = {name: [] for name in site.queues}
         self._visits: dict[str, list[Visit]] = {name: [] for name in site.queues}
         self._changes: dict[str, list[Change]] = {name: [Change(0.0, AgentState.LOGGED_OUT, "")] for name in roster}
         self._moments: list[tuple[float, int, Callable[[Any], None], Any]] = []
@@ -133,6 +138,7 @@ class World:
             queue=arrival.queue,
             requires=arrival.requires,
             priority=queue.priority + arrival.priority,
+            group=arrival.group,
             arrived=self.now,
             entered=self.now,
         )
@@ -145,6 +151,10 @@ class World:
         if queue.max_wait:
             self._at(self.now + queue.max_wait, self._time_out, contact.contact_id)
         self._await_change(contact.contact_id)
+        self._experience.entered(contact)
+        told = estimate(contact, self.waiting.values(), self.agents, self.config, self._experience, self.now, {})
+        if told:
+            self._told[contact.contact_id] = told
 
     def _await_change(self, contact_id: str) -> None:
         """A relax step, or one more phone that may ring: the run decides after every moment."""
@@ -171,6 +181,8 @@ class World:
         del self._came[contact_id]
         self._lengths[contact.queue] -= 1
         self._unserved -= not contact.offered
+        self._told.pop(contact_id, None)
+        self._experience.left(contact.queue, False, self.now)
         self._release(contact_id)
         self._visit(contact.queue, Visit(contact.entered, reason, self.now - contact.entered))
 
@@ -253,6 +265,10 @@ class World:
         wrap_up = min(self.site.queues[contact.queue].wrap_up, arrival.handling)
         talk = arrival.handling - wrap_up
         waited = self.now - contact.entered
+        told = self._told.pop(agent.contact_id, None)
+        if told is not None and contact.entered >= self.warm_up:
+            self._estimates[contact.queue].append((told, agent.since - contact.entered))
+        self._experience.left(contact.queue, True, self.now)
         self._visit(contact.queue, Visit(contact.entered, LeftQueue.ANSWERED, waited, talk, wrap_up))
         self._at(self.now + talk, self._hang_up, (name, token, wrap_up))
 
@@ -294,6 +310,7 @@ class World:
         if after.state is not before.state:
             self._free += (after.state is AgentState.AVAILABLE) - (before.state is AgentState.AVAILABLE)
             self._changes[name].append(Change(self.now, after.state, after.reason))
+            self._experience.agent(after)
         return after
 
     # -- the end ------------------------------------------------------------------------------------------------------
@@ -304,7 +321,7 @@ class World:
         end, short = max(self.now, self.until), self.site.settings.short_abandon
         queues = {name: count(self._visits[name], end, self._queue(name).service_level, short) for name in self._visits}
         agents = {name: agent_time(changes, self.warm_up, self.until) for name, changes in self._changes.items()}
-        return Result(queues, agents, self._contacts, moments, self._decisions)
+        return Result(queues, agents, self._contacts, moments, self._decisions, self._estimates)
 
     def _queue(self, name: str) -> Queue:
         return self.site.queues[name]

@@ -1,0 +1,235 @@
+"""How long will this contact wait? An estimate for each requirement, and how wrong estimates have been.
+
+    wait = (work ahead - agents free now + 1) / release rate
+
+* **Release rate**: of the agents who may serve this contact now (logged in, not paused, reachable, fitting) each is
+  released once in a handling time (from the offer to the end of wrap-up), the mean of what the queue they are busy with
+  has taken lately.
+* **Work ahead**: the contacts that have right of way before it. Each counts with the share of the agents it may have
+  that this contact may have, too: who waits for French speakers is half in the way of somebody who asks for Anna, if
+  Anna is one of two who speak French. It also counts only as far as contacts of its queue live to be answered.
+* **Overtaking**: contacts with right of way that have yet to come take their part of the release rate.
+* A **relax step** that falls due before opens the door to more agents: what is left of the work goes on with theirs.
+
+So the estimate knows skills, priorities and shared agents, where app_queue announces one moving average per queue that
+only the answered ones move (facts: contact-centre.md 3.3, trap T1). It is silent (None) where fewer than
+`SMALLEST_SAMPLE` contacts were handled lately, where nobody could serve the contact, and where those who overtake leave
+nothing. `Accuracy` measures what became of past estimates; show it wherever an estimate is shown.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from statistics import fmean
+
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.metrics import percentile
+from contactcentre.domain.routing import RoutingConfig, Terms, Waiting
+
+SMALLEST_SAMPLE = 20
+"""Fewer handled contacts than this say nothing: the mean of 20 exponential times is still a quarter off."""
+
+LAST = 200
+"""So many of a queue's contacts are remembered: enough to be steady, few enough to follow the day."""
+
+OLDEST = 8 * 3600.0
+"""Seconds after which what happened is forgotten."""
+
+OVERTAKING_WINDOW = 1800.0
+"""Seconds over which the arrivals of each priority are counted."""
+
+_SERVING = (AgentState.AVAILABLE, AgentState.OFFERED, AgentState.TALKING, AgentState.WRAP_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """An agent is with a contact."""
+
+    contact_id: str
+    queue: str
+    since: float  # the offer
+    talked: bool = False
+
+
+class Experience:
+    """What estimates are made of: how long contacts took lately, how many were answered, how many came. Feed it every
+    change of an agent, and every contact's entering and leaving; time (epoch seconds) comes with them."""
+
+    def __init__(self) -> None:
+        self._busy: dict[str, _Busy] = {}
+        self._handling: dict[str, deque[tuple[float, float]]] = {}  # queue -> (at, seconds)
+        self._ends: dict[str, deque[tuple[float, bool]]] = {}  # queue -> (at, answered)
+        self._came: dict[tuple[str, int, str], deque[float]] = {}  # (queue, priority, group) -> when
+        self._began: float | None = None
+
+    def agent(self, status: AgentStatus) -> None:
+        """An agent has changed to this. A conversation that is over, wrap-up included, is remembered; states in between
+        may be missing."""
+        busy = self._busy.get(status.name)
+        if busy is not None and status.contact_id != busy.contact_id:
+            del self._busy[status.name]
+            if busy.talked:
+                self.handled(busy.queue, status.since - busy.since, status.since)
+            busy = None
+        if status.state is AgentState.OFFERED:
+            self._busy[status.name] = _Busy(status.contact_id, status.queue, status.since)
+        elif status.state is AgentState.TALKING:
+            since = busy.since if busy else status.since
+            self._busy[status.name] = _Busy(status.contact_id, status.queue, since, talked=True)
+
+    def handled(self, queue: str, seconds: float, at: float) -> None:
+        """A contact of the queue took an agent so long, from the offer to the end of wrap-up."""
+        self._handling.setdefault(queue, deque(maxlen=LAST)).append((at, max(0.0, seconds)))
+
+    def entered(self, waiting: Waiting) -> None:
+        """A contact began to wait."""
+        self._began = waiting.entered if self._began is None else self._began
+        self._came.setdefault((waiting.queue, waiting.priority, waiting.group), deque(maxlen=LAST)).append(
+            waiting.entered
+        )
+
+    def left(self, queue: str, answered: bool, at: float) -> None:
+        """A contact waits no longer."""
+        self._ends.setdefault(queue, deque(maxlen=LAST)).append((at, answered))
+
+    def handling(self, queue: str, now: float) -> float | None:
+        """Mean seconds a contact of the queue takes an agent; None where the sample is too small."""
+        lately = [seconds for at, seconds in self._handling.get(queue, ()) if at > now - OLDEST]
+        return fmean(lately) if len(lately) >= SMALLEST_SAMPLE else None
+
+    def answered(self, queue: str, now: float) -> float:
+        """The share of the queue's contacts that wait until they are answered; 1 where the sample is too small."""
+        lately = [answered for at, answered in self._ends.get(queue, ()) if at > now - OLDEST]
+        return fmean(lately) if len(lately) >= SMALLEST_SAMPLE else 1.0
+
+    def arrivals(self, now: float) -> Iterator[tuple[Waiting, float]]:
+        """Each kind of contact that comes, as if one came now, and how many come each second."""
+        if self._began is None or now - self._began < OVERTAKING_WINDOW / 6:
+            return
+        for (queue, priority, group), times in self._came.items():
+            window = min(OVERTAKING_WINDOW, now - self._began)
+            if len(times) == LAST:  # more came than are remembered
+                window = min(window, now - times[0])
+            lately = sum(1 for at in times if at > now - window)
+            example = Waiting("", queue, priority=priority, group=group, arrived=now, entered=now)
+            yield example, lately / max(window, 1.0)
+
+
+def estimate(
+    contact: Waiting,
+    waiting: Iterable[Waiting],
+    agents: Mapping[str, AgentStatus],
+    config: RoutingConfig,
+    experience: Experience,
+    now: float,
+    reachable: Mapping[str, bool],
+) -> float | None:
+    """Seconds from now until an agent is offered to this contact; 0 = at once; None = nothing can be said.
+
+    `waiting` may hold the contact itself. The ringing comes on top: it is the agent's, and short.
+    """
+    serving = {
+        name: agent
+        for name, agent in agents.items()
+        if agent.state in _SERVING and reachable.get(name, True) and name in config.levels
+    }
+    place = config.order(contact, now)
+    before = [other for other in waiting if not other.offered and config.order(other, now) < place]
+    asked = replace(contact, offered="")
+    moment, left = now, 1.0  # the part of the work that is left then
+    while True:
+        terms, until = config.terms(asked, moment), config.next_moment(asked, moment)
+        whole = _with(terms, asked, before, serving, config, experience, now) if terms else None
+        if whole is not None:
+            if until is None or moment + whole * left <= until:
+                return moment - now + whole * left
+            left -= (until - moment) / whole
+        elif until is None:
+            return None
+        moment = until
+
+
+def _with(
+    terms: Terms,
+    contact: Waiting,
+    before: Iterable[Waiting],
+    serving: Mapping[str, AgentStatus],
+    config: RoutingConfig,
+    experience: Experience,
+    now: float,
+) -> float | None:
+    """The estimate if the contact asked for this and for nothing else later."""
+    mine = {name: agent for name, agent in serving.items() if name in terms.fits and name not in contact.excluded}
+    usual = experience.handling(contact.queue, now)
+    if not mine:
+        return None
+    free = sum(1 for agent in mine.values() if agent.state is AgentState.AVAILABLE and agent.not_before <= now)
+    asked = [theirs for other in before if (theirs := config.terms(other, now)) is not None]
+    kinds = {id(theirs): theirs for theirs in asked}  # few: contacts of one kind share their terms
+    numbers = Counter(map(id, asked))
+    ahead = sum(
+        numbers[kind] * _share(theirs, mine, serving) * experience.answered(theirs.queue, now)
+        for kind, theirs in kinds.items()
+    )
+    if ahead < free:
+        return 0.0
+    busy_with = {agent.queue for agent in mine.values() if agent.queue}
+    means = {queue: experience.handling(queue, now) for queue in busy_with}
+    rate = 0.0
+    for agent in mine.values():
+        mean = means.get(agent.queue) or usual
+        if mean is None:
+            return None
+        rate += 1 / max(mean, 1.0)
+    place = config.order(contact, now)
+    for newcomer, arrivals in experience.arrivals(now):
+        theirs = config.terms(newcomer, now)
+        if theirs is not None and config.order(newcomer, now)[0] < place[0]:
+            rate -= arrivals * _share(theirs, mine, serving) * experience.answered(newcomer.queue, now)
+    if rate <= 0:
+        return None
+    return (ahead - free + 1) / rate
+
+
+def _share(terms: Terms, mine: Mapping[str, object], serving: Mapping[str, object]) -> float:
+    """Of the agents that those terms can have, how many are mine."""
+    theirs = terms.fits.keys() & serving.keys()
+    return len(theirs & mine.keys()) / len(theirs) if theirs else 0.0
+
+
+def whole_minutes(seconds: float) -> int:
+    """What is said to a caller: minutes, rounded up, at least 1. A promise kept early is no complaint."""
+    return max(1, ceil(seconds / 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """How wrong estimates have been, in seconds."""
+
+    number: int  # estimates whose contact was answered
+    bias: float  # mean of estimate - actual: above 0, callers were told too much
+    p80: float  # four of five estimates were at most so far off
+
+
+class Accuracy:
+    """What became of past estimates. Only those of answered contacts can tell: who hung up would have waited longer."""
+
+    def __init__(self, last: int = LAST) -> None:
+        self._pairs: deque[tuple[float, float]] = deque(maxlen=last)
+
+    def add(self, estimated: float, actual: float) -> None:
+        """Seconds estimated at a moment, and seconds waited from that moment until an agent was offered."""
+        self._pairs.append((estimated, actual))
+
+    @property
+    def error(self) -> Error | None:
+        """None where the sample is too small."""
+        return error_of(self._pairs) if len(self._pairs) >= SMALLEST_SAMPLE else None
+
+
+def error_of(pairs: Iterable[tuple[float, float]]) -> Error | None:
+    """The error of (estimated, actual) pairs, however many; None without any."""
+    errors = [estimated - actual for estimated, actual in pairs]
+    p80 = percentile((abs(error) for error in errors), 0.8)
+    return None if p80 is None else Error(len(errors), fmean(errors), p80)
