@@ -1,6 +1,7 @@
 """A PBX under test with people around it: what the conformance suite needs of any switch, and how Asterisk gives it."""
 
 import itertools
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,7 +175,9 @@ class AsteriskBed(Bed):
         return self.lab.dial(did, **plan)
 
     def cut(self) -> None:
-        self.lab.rx("ari shutdown websocket sessions")
+        if "No such command" in self.lab.rx("ari shutdown websocket sessions"):  # before 20.14
+            assert (websocket := self._made._link._socket) is not None
+            websocket._socket.shutdown(socket.SHUT_RDWR)
 
     def channels(self) -> int:
         said = self.lab.rx("core show channels count")

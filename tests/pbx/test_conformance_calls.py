@@ -242,7 +242,9 @@ def test_the_inventory_tells_ours_from_others_and_to_which_contact_they_belong(b
         inbox.next(Ringing)
         talking, inbox = bed.call("ben", "contact-2")
         inbox.until(Answered)
-        channels = bed.pbx.inventory().channels
+        with gevent.Timeout(PATIENCE):  # an Asterisk 18 sets a variable up to 0.2 s after it said so
+            while not (channels := bed.pbx.inventory().channels)[arrival.channel.id].contact_id:
+                gevent.sleep(0.02)
         assert set(channels) == {arrival.channel.id, ringing.id, talking.id}
         assert (channels[arrival.channel.id].ours, channels[arrival.channel.id].up) == (True, False)
         assert channels[arrival.channel.id].contact_id == "contact-of-the-caller"

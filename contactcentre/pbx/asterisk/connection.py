@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent
 import urllib3
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
@@ -121,7 +122,8 @@ class Connection:
         if socket is None:
             raise LinkDown("no link to the PBX")
         if self._over_http:
-            self._greenlets.spawn(self._send_http, pending, method, path, query, body)
+            # Not ended by close: killed while it connects it would leave its socket open. It has its own deadline.
+            gevent.spawn(self._send_http, pending, method, path, query, body)
             return pending
         pending._request_id, frame = self.exchange.begin(pending, method, path, query, body)
         try:
