@@ -1,4 +1,4 @@
-"""Shows it all: real SIP calls on a private Asterisk, answered by simulated agents, watched live."""
+"""Show it all: real SIP calls on a private Asterisk, answered by simulated agents, watched live."""
 
 import click
 

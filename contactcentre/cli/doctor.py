@@ -1,16 +1,14 @@
-"""Checks everything the contact centre stands on, and says what to do about each finding."""
+"""Check everything the contact centre stands on, and say what to do about each finding."""
 
 import contextlib
-import json
 from dataclasses import asdict
 from functools import partial
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli import examine
+from contactcentre.cli import examine, terminal
 from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
 from contactcentre.embedded import EmbeddedError, Services
@@ -21,15 +19,15 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@terminal.json_option
 def command(as_json: bool) -> int:
     """Check the PBX, Redis, PostgreSQL, files, clocks, disk and ports.
 
-    Changes nothing. Exit code 1 when anything has failed.
+    Changes nothing. Exit code 1 when there is anything to repair.
     """
     found = findings(Settings().prepare())
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        terminal.print_json([asdict(one) for one in found])
     else:
         show(found)
     return int(any(one.level is Level.FAIL for one in found))
@@ -47,7 +45,7 @@ def findings(settings: Settings) -> list[Finding]:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
     found = all_of("pbx", partial(examine.pbx, settings)) + found
     found += all_of("files", partial(examine.files, settings))
-    found += all_of("dashboard", partial(examine.ports, settings))
+    found += all_of("dashboard", partial(examine.dashboard, settings))
     return [Finding(one.subject, one.level, printable(without_password(one.text)), one.advice) for one in found]
 
 
@@ -67,7 +65,6 @@ def show(found: list[Finding]) -> None:
         if one.advice:
             text.append(f"\n→ {one.advice}", style="bold")
         table.add_row(Text(one.level.value, style=_STYLES[one.level]), one.subject, text)
-    console = Console()
-    console.print(table)
     counts = {level: sum(one.level is level for one in found) for level in Level}
-    console.print(f"\n{counts[Level.OK]} fine, {counts[Level.WARN]} to look at, {counts[Level.FAIL]} to repair")
+    summary = f"{counts[Level.OK]} fine, {counts[Level.WARN]} to look at, {counts[Level.FAIL]} to repair"
+    terminal.show(table, f"\n{summary}")

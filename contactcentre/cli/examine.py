@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 import urllib3
 
+from contactcentre.cli.port import can_listen, local_url
 from contactcentre.cli.supervise import read_up
 from contactcentre.embedded import Services
 from contactcentre.settings import Settings
@@ -334,27 +334,39 @@ def _passes_others(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o001)
 
 
-def ports(settings: Settings) -> Iterator[Finding]:
-    """The dashboard's port: ours when we run, free when we do not."""
+def dashboard(settings: Settings) -> Iterator[Finding]:
+    """The dashboard: ready when it runs, its port free when it does not."""
     running = read_up(settings.state_dir) is not None
+    url = local_url(settings)
     where = f"{settings.web_bind}:{settings.web_port}"
-    family = socket.AF_INET6 if ":" in settings.web_bind else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.web_bind, settings.web_port))
-            free = True
-        except OSError:
-            free = False
-    if running and free:
-        yield warn("dashboard", f"contactcentre up runs, but nothing answers at {where}", "see the log of web")
-    elif running:
-        yield ok("dashboard", f"answers at http://{where}/")
-    elif free:
-        yield ok("dashboard", f"{where} is free for it")
-    else:
-        yield warn(
-            "dashboard",
-            f"{where} is taken, and not by `contactcentre up` of this state directory",
-            "if `contactcentre web` runs alone this is fine; else stop the other program or set CONTACTCENTRE_WEB_PORT",
+    try:
+        answer = urllib3.PoolManager(timeout=urllib3.Timeout(total=DEADLINE), retries=False).request(
+            "GET", f"{url}/readyz"
         )
+        parts = answer.json()["parts"]
+    except urllib3.exceptions.HTTPError:  # nobody there, or nobody who speaks HTTP
+        parts = None
+    except (ValueError, KeyError, TypeError):  # not ours
+        parts = None
+    if isinstance(parts, dict):
+        away = [str(name) for name, good in parts.items() if not good]
+        if not away:
+            yield ok("dashboard", f"answers at {url}/")
+        else:
+            text = f"answers at {url}/, but is not ready: {', '.join(away)} away"
+            yield fail("dashboard", text, "repair what else is found here; the log of web says more")
+        return
+    try:
+        free = can_listen(settings.web_bind, settings.web_port)
+    except OSError as error:
+        yield fail(
+            "dashboard", f"cannot listen on {where}: {error.strerror}", "correct CONTACTCENTRE_WEB_BIND, _WEB_PORT"
+        )
+        return
+    if not free:
+        advice = "stop the other program, or set CONTACTCENTRE_WEB_PORT"
+        yield (fail if running else warn)("dashboard", f"{where} is taken by another program", advice)
+    elif running:
+        yield fail("dashboard", f"contactcentre up runs, but nothing answers at {where}", "see the log of web")
+    else:
+        yield ok("dashboard", f"{where} is free for it")

@@ -16,6 +16,7 @@ DEBUG = "CONTACTCENTRE_DEBUG"
 
 FAILURES = frozenset(
     {
+        "contactcentre.cli.port.PortTaken",
         "contactcentre.controller.speech.SpeechError",
         "contactcentre.demo.stage.DemoError",
         "contactcentre.embedded.places.EmbeddedError",

@@ -73,6 +73,12 @@ class Overview:
         """Whether the recorder runs."""
         return self.at - self.recorder.get("at", 0.0) < STALE_SECONDS
 
+    @property
+    def well(self) -> bool:
+        """Whether everything that should run does."""
+        down = any(child["pid"] is None for child in (self.processes or {}).values())
+        return self.connected and self.recording and not down
+
     def to_json(self) -> dict[str, Any]:
         return {
             "at": self.at,

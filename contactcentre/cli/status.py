@@ -1,19 +1,21 @@
-"""Shows processes, PBX link, queues, agents and the history's lag on one screen."""
+"""Show processes, PBX link, queues, agents and the history's lag on one screen."""
 
 import contextlib
-import json
 
 import click
-from rich.console import Console
 
 from contactcentre.cli.context import knowing_the_pbx, open_services
+from contactcentre.cli.terminal import json_option, print_json, show
 from contactcentre.settings import Settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """Show the contact centre as it is now, on one screen."""
+@json_option
+def command(as_json: bool) -> int:
+    """Show the contact centre as it is now, on one screen.
+
+    Exit code 1 when the PBX, the controller, the recorder or a process of `contactcentre up` is away.
+    """
     from contactcentre.cli.overview import gather, screen
     from contactcentre.cli.supervise import read_up
     from contactcentre.live import Live, connect
@@ -32,6 +34,7 @@ def command(as_json: bool) -> None:
         children = None if up is None else up.get("children", {})
         seen = gather(knowing_the_pbx(settings, store), store, Live(client), dict(answer), children)
     if as_json:
-        click.echo(json.dumps(seen.to_json(), indent=2))
+        print_json(seen.to_json())
     else:
-        Console().print(screen(seen))
+        show(screen(seen))
+    return 0 if seen.well else 1

@@ -1,4 +1,4 @@
-"""Runs the whole contact centre on one box: controller, recorder, worker and web."""
+"""Run the whole contact centre on one box: controller, recorder, worker and web."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ import structlog
 from gevent.event import Event
 
 from contactcentre import embedded, logs
+from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
 from contactcentre.settings import Settings, SettingsError
 
@@ -26,6 +27,8 @@ PROGRAMS = (
     Program("controller", stop_deadline=20.0),
     Program("web", stop_deadline=10.0),
 )
+GREETING = 30.0
+"""Seconds that the dashboard may take to answer before its address is printed all the same."""
 _COLOURS = {"controller": "cyan", "recorder": "magenta", "worker": "yellow", "web": "green", "up": "blue"}
 
 
@@ -49,6 +52,7 @@ def command(with_lab: bool) -> None:
                 "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) in the environment or in "
                 f"{settings.state_dir / 'contactcentre.env'}, or use --lab"
             )
+        must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
         over = Event()
@@ -57,8 +61,10 @@ def command(with_lab: bool) -> None:
             gevent.signal_handler(number, lambda: supervisor.hurry() if over.is_set() else over.set())
         try:
             supervisor.start()
-            log.info("up", dashboard=f"http://{settings.web_bind}:{settings.web_port}/")
-            greet(settings, services.database_url)
+            log.info("up", processes=len(PROGRAMS))
+            ready = await_web(settings, GREETING, over)
+            if not over.is_set():
+                greet(settings, services.database_url, ready)
             over.wait()
             log.info("stopping; once more Ctrl-C kills what has not stopped")
         finally:
@@ -103,10 +109,12 @@ def lab_of(settings: Settings) -> Any:
             lab.stop()
 
 
-def greet(settings: Settings, database_url: str) -> None:
+def greet(settings: Settings, database_url: str, ready: bool) -> None:
     """Prints where the dashboard is, and on the first run the one-time link that makes the first admin."""
+    from contactcentre.web.accounts import dashboard_url
+
     link = first_link(settings, database_url)
-    click.echo(f"Dashboard: http://{settings.web_bind}:{settings.web_port}/")
+    click.echo(f"Dashboard: {dashboard_url(settings)}/" + ("" if ready else " (it does not answer yet)"))
     if link:
         click.echo(f"First run: this link makes the first admin, once:\n  {link}")
     sys.stdout.flush()
@@ -138,12 +146,12 @@ def printer(settings: Settings) -> Callable[[str, str], None]:
     return as_json if settings.log_format == "json" else plain
 
 
-def await_web(settings: Settings, seconds: float) -> bool:
-    """Waits until the dashboard answers; False when it does not within so many seconds."""
+def await_web(settings: Settings, seconds: float, over: Event | None = None) -> bool:
+    """Waits until the dashboard answers; False when it does not within so many seconds, or `over` is set before."""
     import socket
 
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not (over and over.is_set()):
         try:
             with socket.create_connection((settings.web_bind, settings.web_port), timeout=1):
                 return True

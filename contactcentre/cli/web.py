@@ -6,6 +6,7 @@ import click
 
 from contactcentre import logs
 from contactcentre.cli.context import open_services
+from contactcentre.cli.port import must_be_free
 from contactcentre.settings import Settings
 
 
@@ -29,6 +30,7 @@ def command(bind: str | None, port: int | None, workers: int) -> None:
     settings = Settings(**given)
     logs.configure(settings.log_level, settings.log_format, process="web")
     build.names()
+    must_be_free(settings)
     with open_services(settings) as services:
         with contextlib.closing(Store(services.database_url)) as store:
             store.migrate()

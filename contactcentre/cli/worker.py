@@ -28,7 +28,8 @@ def command(processes: int, beat: bool) -> None:
     logs.configure(settings.log_level, settings.log_format, process="worker", node=settings.node)
     # it warns of pickle under root; our tasks take JSON and nothing else
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    for chatty in ("celery.worker.strategy", "celery.app.trace"):  # each task twice; ours say what came of it
+    # each task three times; ours say what came of it
+    for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     setup_logging.connect(lambda **_: None, weak=False)  # ours are configured
     with open_services(settings) as services:

@@ -155,15 +155,20 @@ def change_password(store: Store, name: str, password: str) -> User:
     return store.change_user(name, password_hash=hash_password(password))
 
 
-def link_url(address: Address, token: str) -> str:
-    """Where the link leads. The token stands behind `#`: browsers never send that part, so no log has it."""
+def dashboard_url(address: Address) -> str:
+    """Where users find the dashboard; without a slash at the end."""
     if address.web_url:
-        return f"{address.web_url}/welcome#{token}"
+        return address.web_url.rstrip("/")
     host = address.web_bind
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 (nothing is bound here)
         host = socket.getfqdn()
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{address.web_port}/welcome#{token}"
+    return f"http://{shown}:{address.web_port}"
+
+
+def link_url(address: Address, token: str) -> str:
+    """Where the link leads. The token stands behind `#`: browsers never send that part, so no log has it."""
+    return f"{dashboard_url(address)}/welcome#{token}"
 
 
 def first_run_link(store: Store, settings: Address) -> str | None:

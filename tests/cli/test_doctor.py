@@ -5,8 +5,9 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from gevent.pywsgi import WSGIServer
 
-from contactcentre.cli import examine, group
+from contactcentre.cli import examine, group, port
 from contactcentre.lab import Lab
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -93,6 +94,46 @@ def test_a_taken_port_is_told(doctor: Callable[[], tuple[int, Findings]], monkey
         _, found = doctor()
     assert found["dashboard"]["level"] == "warn"
     assert "CONTACTCENTRE_WEB_PORT" in found["dashboard"]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "level", "said"),
+    [
+        ({"redis": True, "postgresql": True}, "ok", "answers at http://127.0.0.1:"),
+        ({"redis": False, "postgresql": True}, "fail", "is not ready: redis away"),
+        (None, "warn", "is taken by another program"),
+    ],
+)
+def test_what_answers_at_the_dashboards_port_is_asked_who_it_is(
+    doctor: Callable[[], tuple[int, Findings]],
+    monkeypatch: pytest.MonkeyPatch,
+    parts: dict[str, bool] | None,
+    level: str,
+    said: str,
+) -> None:
+    def answer(environ: object, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"parts": parts} if parts else ["a printer"]).encode()]
+
+    server = WSGIServer(("127.0.0.1", 0), answer, log=None)
+    server.start()
+    monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(server.server_port))
+    _, found = doctor()
+    server.stop()
+    assert found["dashboard"]["level"] == level
+    assert said in found["dashboard"]["text"]
+
+
+def test_web_and_up_say_at_once_that_their_port_is_taken(
+    settings: Settings, pbx: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(port, "PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(other.getsockname()[1]))
+        assert group.run(["up"]) == 1
+    assert "is taken by another program: stop that, or set CONTACTCENTRE_WEB_PORT" in capsys.readouterr().err
+    with pytest.raises(port.PortTaken, match=r"cannot listen on 203\.0\.113\.1"):
+        port.must_be_free(Settings(web_bind="203.0.113.1"))
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0.4, "ok"), (-5.0, "warn"), (31.0, "fail")])

@@ -92,3 +92,11 @@ def test_an_agent_on_duty_whose_phone_is_away_is_shown_as_such() -> None:
     assert "paused (lunch), phone not registered" in text
     assert text.count("phone not registered") == 1
     assert overview(unreachable=frozenset({"ben"})).to_json()["unreachable"] == ["ben"]
+
+
+def test_what_is_away_makes_the_whole_unwell() -> None:
+    assert overview().well
+    assert not overview(connected=False).well
+    assert not overview(recorder={}).well
+    assert not overview(processes={"web": {"pid": None, "started_at": NOW, "restarts": 1}}).well
+    assert overview(processes=None).well  # they may run on other machines, each alone
