@@ -176,7 +176,8 @@ class AsteriskBed(Bed):
 
     def cut(self) -> None:
         if "No such command" in self.lab.rx("ari shutdown websocket sessions"):  # before 20.14
-            assert (websocket := self._made._link._socket) is not None
+            websocket = self._made._link._socket
+            assert websocket is not None
             websocket._socket.shutdown(socket.SHUT_RDWR)
 
     def channels(self) -> int:
