@@ -1,13 +1,15 @@
 """How long will this contact wait? An estimate for each requirement, and how wrong estimates have been.
 
-    wait = (work ahead - agents free now + 1) / release rate
+    wait = sum of 1 / (release rate + j x hang-up rate) over j = 0 .. work ahead - agents free now
 
 * **Release rate**: of the agents who may serve this contact now (logged in, not paused, reachable, fitting) each is
   released once in a handling time (from the offer to the end of wrap-up), the mean of what the queue they are busy with
   has taken lately.
 * **Work ahead**: the contacts that have right of way before it. Each counts with the share of the agents it may have
   that this contact may have, too: who waits for French speakers is half in the way of somebody who asks for Anna, if
-  Anna is one of two who speak French. It also counts only as far as contacts of its queue live to be answered.
+  Anna is one of two who speak French.
+* **Hang-up rate**: of each that waits ahead; lately, those who hung up over the seconds that everybody waited. With one
+  skill the sum is Erlang A's mean wait of a patient caller who finds so many waiting (`domain.erlang`).
 * **Overtaking**: contacts with right of way that have yet to come take their part of the release rate.
 * A **relax step** that falls due before opens the door to more agents: what is left of the work goes on with theirs.
 
@@ -20,7 +22,7 @@ nothing. `Accuracy` measures what became of past estimates; show it wherever an 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, exp
 from statistics import fmean
 
 from contactcentre.domain.agents import AgentState, AgentStatus
@@ -59,7 +61,7 @@ class Experience:
     def __init__(self) -> None:
         self._busy: dict[str, _Busy] = {}
         self._handling: dict[str, deque[tuple[float, float]]] = {}  # queue -> (at, seconds)
-        self._ends: dict[str, deque[tuple[float, bool]]] = {}  # queue -> (at, answered)
+        self._ends: dict[str, deque[tuple[float, bool, float]]] = {}  # queue -> (at, answered, waited)
         self._came: dict[tuple[str, int, str], deque[float]] = {}  # (queue, priority, group) -> when
         self._began: float | None = None
 
@@ -89,9 +91,9 @@ class Experience:
             waiting.entered
         )
 
-    def left(self, queue: str, answered: bool, at: float) -> None:
-        """A contact waits no longer."""
-        self._ends.setdefault(queue, deque(maxlen=LAST)).append((at, answered))
+    def left(self, queue: str, answered: bool, waited: float, at: float) -> None:
+        """A contact waits no longer; it has waited so many seconds."""
+        self._ends.setdefault(queue, deque(maxlen=LAST)).append((at, answered, max(0.0, waited)))
 
     def handling(self, queue: str, now: float) -> float | None:
         """Mean seconds a contact of the queue takes an agent; None where the sample is too small."""
@@ -100,8 +102,17 @@ class Experience:
 
     def answered(self, queue: str, now: float) -> float:
         """The share of the queue's contacts that wait until they are answered; 1 where the sample is too small."""
-        lately = [answered for at, answered in self._ends.get(queue, ()) if at > now - OLDEST]
+        lately = [answered for at, answered, _ in self._ends.get(queue, ()) if at > now - OLDEST]
         return fmean(lately) if len(lately) >= SMALLEST_SAMPLE else 1.0
+
+    def hang_ups(self, queue: str, now: float) -> float:
+        """How often each waiting contact of the queue hangs up, per second: those who did over all seconds waited (of
+        exponential patience, the likeliest rate); 0 where the sample is too small."""
+        lately = [(answered, waited) for at, answered, waited in self._ends.get(queue, ()) if at > now - OLDEST]
+        waited = sum(seconds for _, seconds in lately)
+        if len(lately) < SMALLEST_SAMPLE or waited < 1:
+            return 0.0
+        return sum(1 for answered, _ in lately if not answered) / waited
 
     def arrivals(self, now: float) -> Iterator[tuple[Waiting, float]]:
         """Each kind of contact that comes, as if one came now, and how many come each second."""
@@ -137,17 +148,41 @@ def estimate(
     place = config.order(contact, now)
     before = [other for other in waiting if not other.offered and config.order(other, now) < place]
     asked = replace(contact, offered="")
-    moment, left = now, 1.0  # the part of the work that is left then
+    moment, total, left = now, 0.0, 1.0  # the part of the work that is left
     while True:
         terms, until = config.terms(asked, moment), config.next_moment(asked, moment)
-        whole = _with(terms, asked, before, serving, config, experience, now) if terms else None
-        if whole is not None:
-            if until is None or moment + whole * left <= until:
-                return moment - now + whole * left
-            left -= (until - moment) / whole
-        elif until is None:
-            return None
+        found = _with(terms, asked, before, serving, config, experience, now) if terms else None
+        if until is None:
+            return None if found is None else total + found.wait * left
+        used = until - moment if found is None else found.within(until - moment, left)
+        total += used
+        if found is not None:
+            if found.wait <= 0:
+                return total
+            left -= used / found.wait
         moment = until
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A wait for so many releases, each at random: Erlang's distribution."""
+
+    wait: float  # seconds, the mean
+    releases: int
+
+    def within(self, seconds: float, left: float) -> float:
+        """How much of the time until then it is expected to take, if so much of it is left: E[min(wait, seconds)]."""
+        mean, stages = self.wait * left, max(1, ceil(self.releases * left))
+        if mean <= 0 or stages > 100:  # of so many the sum is hardly random
+            return min(mean, seconds)
+        x = seconds * stages / mean
+        exactly = fewer = exp(-x)  # P(i releases until then), P(at most i)
+        total = 1 - fewer
+        for i in range(1, stages):
+            exactly *= x / i
+            fewer += exactly
+            total += 1 - fewer
+        return total * mean / stages
 
 
 def _with(
@@ -158,7 +193,7 @@ def _with(
     config: RoutingConfig,
     experience: Experience,
     now: float,
-) -> float | None:
+) -> _Wait | None:
     """The estimate if the contact asked for this and for nothing else later."""
     mine = {name: agent for name, agent in serving.items() if name in terms.fits and name not in contact.excluded}
     usual = experience.handling(contact.queue, now)
@@ -168,12 +203,12 @@ def _with(
     asked = [theirs for other in before if (theirs := config.terms(other, now)) is not None]
     kinds = {id(theirs): theirs for theirs in asked}  # few: contacts of one kind share their terms
     numbers = Counter(map(id, asked))
-    ahead = sum(
-        numbers[kind] * _share(theirs, mine, serving) * experience.answered(theirs.queue, now)
-        for kind, theirs in kinds.items()
-    )
+    shares = {kind: numbers[kind] * _share(theirs, mine, serving) for kind, theirs in kinds.items()}
+    ahead = sum(shares.values())
     if ahead < free:
-        return 0.0
+        return _Wait(0.0, 0)
+    hang_ups = sum(share * experience.hang_ups(kinds[kind].queue, now) for kind, share in shares.items())
+    each = hang_ups / ahead if ahead else 0.0
     busy_with = {agent.queue for agent in mine.values() if agent.queue}
     means = {queue: experience.handling(queue, now) for queue in busy_with}
     rate = 0.0
@@ -189,7 +224,9 @@ def _with(
             rate -= arrivals * _share(theirs, mine, serving) * experience.answered(newcomer.queue, now)
     if rate <= 0:
         return None
-    return (ahead - free + 1) / rate
+    whole, part = divmod(ahead - free, 1)
+    wait = sum(1 / (rate + j * each) for j in range(int(whole) + 1)) + part / (rate + (whole + 1) * each)
+    return _Wait(wait, ceil(ahead - free + 1))
 
 
 def _share(terms: Terms, mine: Mapping[str, object], serving: Mapping[str, object]) -> float:

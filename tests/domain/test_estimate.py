@@ -1,5 +1,7 @@
 """Estimated waits: what they count, when they are silent, and how their error is measured."""
 
+from math import exp
+
 import pytest
 
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb, step
@@ -121,8 +123,18 @@ def test_paused_logged_out_and_unreachable_agents_release_nobody() -> None:
 def test_a_relax_step_that_falls_due_first_lets_the_rest_of_the_work_go_faster() -> None:
     queue = Queue(requires="fr >= 50", relax=(RelaxStep(after=50, requires=""),))
     centre = Centre({"support": queue}, {"anna": {"fr": 80}, "bob": {}})
-    # half of anna's 100 s have passed at 50 s, the other half takes two agents 25 s
-    assert centre.estimate(centre.wait("support")) == pytest.approx(75)
+    # Anna alone: exponential with 100 s. In 50 s she has taken it, or two agents with 50 s go on.
+    still_waits = exp(-50 / 100)
+    assert centre.estimate(centre.wait("support")) == pytest.approx(100 * (1 - still_waits) + 50 * still_waits)
+
+
+def test_a_long_queue_is_hardly_random_and_goes_on_faster_from_the_relax_step() -> None:
+    queue = Queue(requires="fr >= 50", relax=(RelaxStep(after=5000, requires=""),))
+    centre = Centre({"support": queue}, {"anna": {"fr": 80}, "bob": {}})
+    for _ in range(99):
+        centre.wait("support", before=60)
+    # 100 releases at 100 s are 10,000 s; half of them have passed at the relax step, the rest takes two agents 2,500 s
+    assert centre.estimate(centre.wait("support")) == pytest.approx(7500, rel=0.01)
 
 
 def test_where_nobody_fits_before_the_relax_step_the_wait_is_at_least_until_then() -> None:
@@ -135,9 +147,10 @@ def test_where_nobody_fits_before_the_relax_step_the_wait_is_at_least_until_then
 def test_who_hangs_up_before_being_answered_is_not_waited_for() -> None:
     centre = two_agents()
     for number in range(40):
-        centre.experience.left("support", number % 2 == 0, NOW - 60)
+        centre.experience.left("support", number % 2 == 0, 50, NOW - 60)
     centre.wait("support", before=60)
-    assert centre.estimate(centre.wait("support")) == pytest.approx(75)
+    # 20 of 40 hung up in 2,000 s of waiting: each does so every 100 s, as often as one of the two agents is released
+    assert centre.estimate(centre.wait("support")) == pytest.approx(100 / 3 + 100 / 2)
 
 
 def test_those_who_will_overtake_take_their_part_of_the_agents() -> None:

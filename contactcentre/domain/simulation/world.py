@@ -182,7 +182,7 @@ class World:
         self._lengths[contact.queue] -= 1
         self._unserved -= not contact.offered
         self._told.pop(contact_id, None)
-        self._experience.left(contact.queue, False, self.now)
+        self._experience.left(contact.queue, False, self.now - contact.entered, self.now)
         self._release(contact_id)
         self._visit(contact.queue, Visit(contact.entered, reason, self.now - contact.entered))
 
@@ -268,7 +268,7 @@ class World:
         told = self._told.pop(agent.contact_id, None)
         if told is not None and contact.entered >= self.warm_up:
             self._estimates[contact.queue].append((told, agent.since - contact.entered))
-        self._experience.left(contact.queue, True, self.now)
+        self._experience.left(contact.queue, True, waited, self.now)
         self._visit(contact.queue, Visit(contact.entered, LeftQueue.ANSWERED, waited, talk, wrap_up))
         self._at(self.now + talk, self._hang_up, (name, token, wrap_up))
 
