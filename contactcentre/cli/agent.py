@@ -2,16 +2,20 @@
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 import click
 
+from contactcentre.cli.contact import SHORT
 from contactcentre.cli.context import open_live, open_store
+from contactcentre.cli.moments import seconds
 from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
+from contactcentre.live import signs_of_life, unreachable
 from contactcentre.provision.change import NotThere, found
 from contactcentre.provision.uses import endpoint_of
 from contactcentre.settings import Settings
@@ -84,14 +88,29 @@ def status(name: str | None, as_json: bool) -> None:
     if name:
         found(site, "agent", name)
     with open_live() as live:
-        known = live.agents()
+        known, away = live.agents(), unreachable(signs_of_life(live.redis))
     now = time.time()
     names = [name] if name else sorted(site.agents)
-    rows = [_told(known.get(one) or AgentStatus(one), now) for one in names]
-    if as_json and name:
-        print_json(rows[0])
-    else:
-        listed(rows, ("name", "state", "for_seconds", "reason", "queue", "contact_id", "calls"), as_json)
+    rows = [{**_told(known.get(one) or AgentStatus(one), now), "phone_away": one in away} for one in names]
+    if as_json:
+        print_json(rows[0] if name else rows)
+        return
+    shown = [
+        {
+            **row,
+            "state": in_words(str(row["state"])),
+            "for": seconds(row["for_seconds"]),
+            "contact": str(row["contact_id"])[:SHORT],
+            "phone": "not registered" if row["phone_away"] else "",
+        }
+        for row in rows
+    ]
+    listed(
+        shown,
+        ("name", "state", "for", "reason", "queue", "contact", "calls", "phone"),
+        False,
+        "The site has no agents.",
+    )
 
 
 @command.command()
@@ -144,10 +163,15 @@ def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "") -
     for one in after:
         words = {"": "", "logout": ", logged out when this is over"}
         then = words.get(one.then, f", {one.then} when this is over")
-        click.echo(f"{one.name} is {one.state.value}{f' ({one.reason})' if one.reason else ''}{then}")
+        click.echo(f"{one.name} is {in_words(one.state.value)}{f' ({one.reason})' if one.reason else ''}{then}")
 
 
-def _told(status: AgentStatus, now: float) -> dict[str, object]:
+def in_words(state: str) -> str:
+    """An agent's state as people say it."""
+    return {"wrap_up": "in wrap-up"}.get(state, state.replace("_", " "))
+
+
+def _told(status: AgentStatus, now: float) -> dict[str, Any]:
     """What may be shown: everything but the offer's token."""
     told = asdict(status)
     del told["token"]
@@ -156,4 +180,4 @@ def _told(status: AgentStatus, now: float) -> dict[str, object]:
 
 def _sip_server(settings: Settings) -> str:
     running = Lab(settings.state_dir / "lab").status()
-    return f"{running.sip_host}:{running.sip_port}" if running else "this PBX"
+    return f"{running.sip_host}:{running.sip_port}" if running else "the address of this PBX"

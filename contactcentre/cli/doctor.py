@@ -39,6 +39,7 @@ def findings(settings: Settings) -> list[Finding]:
     try:
         with open_services(settings) as services:
             settings = _knowing_the_pbx(settings, services)
+            found += all_of("controller", partial(examine.controller, settings, services))
             found += all_of("redis", partial(examine.redis_server, services))
             found += all_of("postgresql", partial(examine.postgres, services))
     except EmbeddedError as error:

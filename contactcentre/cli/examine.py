@@ -1,5 +1,6 @@
 """What `doctor` looks at. Every check ends within its deadlines and says what to do about what it found."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import urllib3
@@ -17,9 +19,11 @@ from contactcentre.cli.supervise import read_up
 from contactcentre.embedded import Services
 from contactcentre.settings import Settings
 
+if TYPE_CHECKING:
+    from contactcentre.live import Signs
+
 DEADLINE = 5.0
 """Seconds one question to another machine may take."""
-APP = "contactcentre"
 OLDEST_ASTERISK = 18
 UNMAINTAINED_ASTERISK = (18, 19, 21)
 OLDEST_REDIS = (6, 2)
@@ -175,14 +179,44 @@ def _rights(ari: Ari) -> Iterator[Finding]:
         yield ok("ari rights", "may read and write")
     else:
         yield warn("ari rights", f"an unexpected answer to a harmless request: {status}", "see the PBX's own log")
-    if ari.ask("GET", f"applications/{APP}").status == 200:
-        yield ok("controller", f"is connected: the application {APP} is registered at the PBX")
+
+
+def controller(settings: Settings, services: Services) -> Iterator[Finding]:
+    """Whether this node's controller lives and has its link to the PBX.
+
+    Asked in Redis: the PBX goes on to list an application whose controller is gone.
+    """
+    from contactcentre.live import LiveError, connect, signs_of_life
+
+    fallback = "the PBX's own fallback queue answers"
+    with contextlib.closing(connect(services.redis_url)) as client:
+        try:
+            signs = signs_of_life(client).get(settings.node)
+        except LiveError:  # a finding of its own
+            return
+    if signs is None:
+        advice = "start it: contactcentre up (or contactcentre controller)"
+        yield warn("controller", f"no controller of {settings.node} runs, so {fallback}", advice)
+    elif not signs.linked:
+        advice = "see what is found about the PBX, and the log of the controller"
+        yield fail("controller", f"of {settings.node} has no link to the PBX, so {fallback}", advice)
     else:
-        yield warn(
-            "controller",
-            f"is not connected: the PBX knows no application {APP}, so its own fallback queue answers",
-            "start it: contactcentre up (or contactcentre controller)",
-        )
+        yield ok("controller", f"of {settings.node} is linked to the PBX, site version {signs.site}")
+        yield from _phones(services, signs)
+
+
+def _phones(services: Services, signs: "Signs") -> Iterator[Finding]:
+    from contactcentre.domain.agents import AgentState
+    from contactcentre.live import Live, connect
+
+    with contextlib.closing(connect(services.redis_url)) as client:
+        on_duty = [name for name, one in Live(client).agents().items() if one.state is not AgentState.LOGGED_OUT]
+    away = sorted(signs.unreachable.intersection(on_duty))
+    if away:
+        text = f"of {', '.join(away[:10])}{' and others' if away[10:] else ''}: not registered or not answering"
+        yield warn("phones", text, "they are logged in but get no calls: register the phones, or log the agents out")
+    elif on_duty:
+        yield ok("phones", f"all of the {len(on_duty)} agents on duty can be rung")
 
 
 def _sounds(ari: Ari) -> Iterator[Finding]:

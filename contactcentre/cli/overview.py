@@ -10,9 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli.examine import APP, Ari
+from contactcentre.cli.examine import Ari
 from contactcentre.domain.site import Site
-from contactcentre.live import signs_of_life, unreachable
+from contactcentre.live import Signs, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
@@ -58,8 +58,9 @@ class Overview:
     processes: dict[str, dict[str, Any]] | None
     """What `up` says of its children; None when it does not run here."""
     pbx: str
-    """The PBX in words: its version and whether our controller is connected."""
+    """The PBX in words: its version, or why it cannot be asked."""
     connected: bool
+    """Whether this node's controller lives and has its link to the PBX."""
     board: rows.Snapshot
     recorder: dict[str, float] = field(default_factory=dict)
     """at, lag, backlog, written, rejected; empty when it never ran."""
@@ -67,6 +68,8 @@ class Overview:
     """Facts that wait in local files because Redis was away."""
     unreachable: frozenset[str] = frozenset()
     """Agents whose phone no controller can ring."""
+    others: tuple[Signs, ...] = ()
+    """Controllers of other nodes that live."""
 
     @property
     def recording(self) -> bool:
@@ -87,6 +90,7 @@ class Overview:
             "recorder": {**self.recorder, "running": self.recording},
             "spool_bytes": self.spool_bytes,
             "unreachable": sorted(self.unreachable),
+            "other_nodes": [{"node": one.node, "linked": one.linked, "contacts": one.contacts} for one in self.others],
             **self.board.model_dump(mode="json", exclude={"now"}),
         }
 
@@ -106,35 +110,36 @@ def gather(
     board.load(live.snapshot())
     since = midnight((site or Site()).settings.timezone, now)
     board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
-    pbx, connected = _pbx(settings)
+    signs = signs_of_life(live.redis)
+    own = signs.get(settings.node)
     spool = settings.state_dir / "spool"
     return Overview(
         at=now,
         processes=processes,
-        pbx=pbx,
-        connected=connected,
+        pbx=_pbx(settings),
+        connected=own is not None and own.linked,
+        others=tuple(one for name, one in sorted(signs.items()) if name != settings.node),
         board=board.snapshot(now),
         recorder={
             key: float(recorder[key]) for key in ("at", "lag", "backlog", "written", "rejected") if key in recorder
         },
         spool_bytes=sum(unread_bytes(path) for path in spool.glob("*.jsonl")) if spool.is_dir() else 0,
-        unreachable=unreachable(signs_of_life(live.redis)),
+        unreachable=unreachable(signs),
     )
 
 
-def _pbx(settings: Settings) -> tuple[str, bool]:
+def _pbx(settings: Settings) -> str:
     if settings.ari_url is None:
-        return "none is named", False
+        return "none is named"
     ari = Ari(settings)
     try:
         answer = ari.ask("GET", "asterisk/info?only=system")
         if answer.status != 200:
-            return f"{ari.base} answers {answer.status}", False
-        connected = ari.ask("GET", f"applications/{APP}").status == 200
+            return f"{ari.base} answers {answer.status}"
         version = answer.json()["system"]["version"]
     except (urllib3.exceptions.HTTPError, ValueError, KeyError):
-        return f"{settings.ari_url} cannot be reached", False
-    return f"Asterisk {version}", connected
+        return f"{settings.ari_url} cannot be reached"
+    return f"Asterisk {version}"
 
 
 def screen(seen: Overview) -> Group:
@@ -164,6 +169,9 @@ def _head(seen: Overview) -> Table:
         table.add_row("processes", line)
     link = ("controller connected", "green") if seen.connected else ("no controller connected", "bold red")
     table.add_row("pbx", Text.assemble(f"{seen.pbx}, ", link))
+    for one in seen.others:
+        text, style = (f"{one.contacts} contacts", "green") if one.linked else ("no link to its PBX", "bold red")
+        table.add_row(one.node, Text(f"controller alive, {text}", style=style))
     if seen.recording:
         lag, backlog = seen.recorder.get("lag", 0.0), int(seen.recorder.get("backlog", 0))
         style = "bold red" if lag > 10 else "green"

@@ -37,7 +37,9 @@ class NotAllowed(Exception):
     """The verb makes no sense in the agent's state. The text says so for a person."""
 
     def __init__(self, name: str, state: AgentState, verb: Verb, why: str = "") -> None:
-        super().__init__(f"agent {name} is {state.value}: {verb.value} is not possible{': ' + why if why else ''}")
+        super().__init__(
+            f"agent {name} is {state.value.replace('_', ' ')}: {verb.value} is not possible{': ' + why if why else ''}"
+        )
         self.name, self.state, self.verb = name, state, verb
 
 

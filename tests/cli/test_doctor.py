@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from gevent.pywsgi import WSGIServer
+from redis import Redis
 
 from contactcentre.cli import examine, group, port
+from contactcentre.domain.agents import Verb
 from contactcentre.lab import Lab
+from contactcentre.live import Live, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 
@@ -47,6 +50,27 @@ def test_a_healthy_installation_has_nothing_to_repair(
         assert any(name.startswith("clock") and clock in name for name in found)
     assert "contactcentre up" in found["controller"]["advice"]
     assert all(one["advice"] for one in found.values() if one["level"] != "ok")
+
+
+def test_the_controller_is_asked_for_its_signs_of_life_and_the_phones_of_who_is_on_duty(
+    pbx: Lab, doctor: Callable[[], tuple[int, Findings]], redis: "Redis"
+) -> None:
+    def say(**more: object) -> None:
+        redis.set("cc:node:node1", json.dumps({"node": "node1", "at": 0, "linked": True, **more}))
+
+    live = Live(connect(Settings().redis_url or ""))
+    live.change("anna", Verb.LOGIN, 1.0)
+    assert "fallback queue" in doctor()[1]["controller"]["text"]
+    say(unreachable=["ben"])
+    _, found = doctor()
+    assert found["controller"]["level"] == found["phones"]["level"] == "ok"
+    say(unreachable=["anna", "ben"])
+    _, found = doctor()
+    assert found["phones"]["level"] == "warn"
+    assert "of anna: not registered" in found["phones"]["text"]
+    say(linked=False)
+    status, found = doctor()
+    assert (status, found["controller"]["level"]) == (1, "fail")
 
 
 def test_without_a_pbx_it_says_which_settings_name_one(doctor: Callable[[], tuple[int, Findings]]) -> None:

@@ -356,3 +356,15 @@ def test_a_site_file_is_checked_for_programs_too(console: Console) -> None:
     (problem,) = json.loads(console.capsys.readouterr().out)
     assert problem["where"] == "queues.sales.requires"
     assert "nothing was applied yet" in console("apply", "--rollback", fails=2)
+
+
+def test_an_agents_state_is_told_in_words_and_whether_the_phone_is_registered(provisioned: Console, live: Live) -> None:
+    provisioned("agent", "login", "bob")
+    signs = {"node": "node1", "at": 0, "linked": True, "unreachable": ["bob"]}
+    live.redis.set("cc:node:node1", json.dumps(signs))
+    alice, bob = provisioned("agent", "status").splitlines()[1:]
+    assert "logged out" in alice
+    assert bob.split()[:2] == ["bob", "available"]
+    assert bob.endswith("not registered")
+    assert [row["phone_away"] for row in provisioned.json("agent", "status")] == [False, True]
+    assert "agent alice is logged out: pause" in provisioned("agent", "pause", "alice", fails=2)

@@ -51,7 +51,7 @@ def test_a_pair_in_the_table_changes_the_agent_and_any_other_is_refused(
     status: AgentStatus, verb: Verb, more: dict[str, float]
 ) -> None:
     if (status.state, verb) not in TRANSITIONS:
-        with pytest.raises(NotAllowed, match=f"agent anna is {status.state}: {verb} is not possible"):
+        with pytest.raises(NotAllowed, match=f"agent anna is {status.state.replace('_', ' ')}: {verb} is not possible"):
             taken(status, verb, **more)
         return
     after = taken(status, verb, **more)
