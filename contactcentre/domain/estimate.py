@@ -19,7 +19,7 @@ only the answered ones move (facts: contact-centre.md 3.3, trap T1). It is silen
 nothing. `Accuracy` measures what became of past estimates; show it wherever an estimate is shown.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, exp
@@ -54,14 +54,39 @@ class _Busy:
     talked: bool = False
 
 
+class _Recent:
+    """The last values, none older than OLDEST."""
+
+    def __init__(self) -> None:
+        self._values: deque[tuple[float, float]] = deque()
+        self._sum = 0.0
+
+    def add(self, at: float, value: float) -> None:
+        self._values.append((at, value))
+        self._sum += value
+        if len(self._values) > LAST:
+            self._forget()
+
+    def mean(self, now: float) -> float | None:
+        """None where there are too few."""
+        while self._values and self._values[0][0] <= now - OLDEST:
+            self._forget()
+        return self._sum / len(self._values) if len(self._values) >= SMALLEST_SAMPLE else None
+
+    def _forget(self) -> None:
+        self._sum -= self._values.popleft()[1]
+
+
 class Experience:
     """What estimates are made of: how long contacts took lately, how many were answered, how many came. Feed it every
     change of an agent, and every contact's entering and leaving; time (epoch seconds) comes with them."""
 
     def __init__(self) -> None:
         self._busy: dict[str, _Busy] = {}
-        self._handling: dict[str, deque[tuple[float, float]]] = {}  # queue -> (at, seconds)
-        self._ends: dict[str, deque[tuple[float, bool, float]]] = {}  # queue -> (at, answered, waited)
+        # queue -> seconds with an agent; 1 for who was answered, 0 for who was not; seconds waited
+        self._handling: defaultdict[str, _Recent] = defaultdict(_Recent)
+        self._answered: defaultdict[str, _Recent] = defaultdict(_Recent)
+        self._waited: defaultdict[str, _Recent] = defaultdict(_Recent)
         self._came: dict[tuple[str, int, str], deque[float]] = {}  # (queue, priority, group) -> when
         self._began: float | None = None
 
@@ -82,7 +107,7 @@ class Experience:
 
     def handled(self, queue: str, seconds: float, at: float) -> None:
         """A contact of the queue took an agent so long, from the offer to the end of wrap-up."""
-        self._handling.setdefault(queue, deque(maxlen=LAST)).append((at, max(0.0, seconds)))
+        self._handling[queue].add(at, max(0.0, seconds))
 
     def entered(self, waiting: Waiting) -> None:
         """A contact began to wait."""
@@ -93,26 +118,23 @@ class Experience:
 
     def left(self, queue: str, answered: bool, waited: float, at: float) -> None:
         """A contact waits no longer; it has waited so many seconds."""
-        self._ends.setdefault(queue, deque(maxlen=LAST)).append((at, answered, max(0.0, waited)))
+        self._answered[queue].add(at, float(answered))
+        self._waited[queue].add(at, max(0.0, waited))
 
     def handling(self, queue: str, now: float) -> float | None:
         """Mean seconds a contact of the queue takes an agent; None where the sample is too small."""
-        lately = [seconds for at, seconds in self._handling.get(queue, ()) if at > now - OLDEST]
-        return fmean(lately) if len(lately) >= SMALLEST_SAMPLE else None
+        return self._handling[queue].mean(now)
 
     def answered(self, queue: str, now: float) -> float:
         """The share of the queue's contacts that wait until they are answered; 1 where the sample is too small."""
-        lately = [answered for at, answered, _ in self._ends.get(queue, ()) if at > now - OLDEST]
-        return fmean(lately) if len(lately) >= SMALLEST_SAMPLE else 1.0
+        answered = self._answered[queue].mean(now)
+        return 1.0 if answered is None else answered
 
     def hang_ups(self, queue: str, now: float) -> float:
         """How often each waiting contact of the queue hangs up, per second: those who did over all seconds waited (of
         exponential patience, the likeliest rate); 0 where the sample is too small."""
-        lately = [(answered, waited) for at, answered, waited in self._ends.get(queue, ()) if at > now - OLDEST]
-        waited = sum(seconds for _, seconds in lately)
-        if len(lately) < SMALLEST_SAMPLE or waited < 1:
-            return 0.0
-        return sum(1 for answered, _ in lately if not answered) / waited
+        waited = self._waited[queue].mean(now) or 0.0
+        return (1 - self.answered(queue, now)) / waited if waited > 0.01 else 0.0
 
     def arrivals(self, now: float) -> Iterator[tuple[Waiting, float]]:
         """Each kind of contact that comes, as if one came now, and how many come each second."""
@@ -147,7 +169,7 @@ def estimate(
     }
     place = config.order(contact, now)
     before = [other for other in waiting if not other.offered and config.order(other, now) < place]
-    asked = replace(contact, offered="")
+    asked = replace(contact, offered="") if contact.offered else contact
     moment, total, left = now, 0.0, 1.0  # the part of the work that is left
     while True:
         terms, until = config.terms(asked, moment), config.next_moment(asked, moment)

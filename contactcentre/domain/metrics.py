@@ -69,22 +69,43 @@ class Counts:
 def count(visits: Iterable[QueueStay], now: float, threshold: float, short_abandon: float) -> Counts:
     """Counts visits. `now`: for how long those without an end have waited. (`store.statistics` does the same
     in SQL.)"""
-    total = Counts()
+    answered = answered_in_time = abandoned = abandoned_in_time = abandoned_short = flow_out = 0
+    waiting = waiting_in_time = 0
+    wait_answered = wait_longest = talk = wrap_up = 0.0
     for visit in visits:
-        if not visit.reason or visit.waited is None:
-            total += Counts(waiting=1, waiting_in_time=int(now - visit.entered <= threshold))
+        waited = visit.waited
+        if not visit.reason or waited is None:
+            waiting += 1
+            waiting_in_time += now - visit.entered <= threshold
             continue
-        in_time = int(visit.waited <= threshold)
-        handled = Counts(wait_longest=visit.waited, talk=visit.talk, wrap_up=visit.wrap_up)
+        in_time = waited <= threshold
+        wait_longest = max(wait_longest, waited)
+        talk += visit.talk
+        wrap_up += visit.wrap_up
         if visit.reason == LeftQueue.ANSWERED:
-            handled += Counts(answered=1, answered_in_time=in_time, wait_answered=visit.waited)
+            answered += 1
+            answered_in_time += in_time
+            wait_answered += waited
         elif visit.reason in FLOW_OUT:
-            handled += Counts(flow_out=1)
+            flow_out += 1
         else:
-            short = int(visit.waited < short_abandon)
-            handled += Counts(abandoned=1, abandoned_in_time=in_time, abandoned_short=short)
-        total += handled
-    return total
+            abandoned += 1
+            abandoned_in_time += in_time
+            abandoned_short += waited < short_abandon
+    return Counts(
+        answered=answered,
+        answered_in_time=answered_in_time,
+        abandoned=abandoned,
+        abandoned_in_time=abandoned_in_time,
+        abandoned_short=abandoned_short,
+        flow_out=flow_out,
+        waiting=waiting,
+        waiting_in_time=waiting_in_time,
+        wait_answered=wait_answered,
+        wait_longest=wait_longest,
+        talk=talk,
+        wrap_up=wrap_up,
+    )
 
 
 # -- service level -------------------------------------------------------------------------------------------
