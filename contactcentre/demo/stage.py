@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
-import urllib3
 from redis import Redis
 
 from contactcentre import embedded
-from contactcentre.cli.examine import APP, Ari
 from contactcentre.cli.supervise import Supervisor, only_one
 from contactcentre.cli.up import await_web, first_link, migrate, supervise
 from contactcentre.demo.callers import RING_SECONDS, WRAP_UP_SECONDS
@@ -23,7 +21,7 @@ from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.lab.phones import Phone
-from contactcentre.live import Live, connect
+from contactcentre.live import Live, connect, signs_of_life
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import AsteriskTarget, apply, load, make_plan, recover
 from contactcentre.settings import STATE_DIR, Settings
@@ -95,7 +93,7 @@ def stage(
         def recorder() -> dict[str, str]:
             return dict(ask(client, "HGETALL", f"{PREFIX}recorder"))
 
-        _await_ready(settings, recorder, log)
+        _await_ready(settings, client, recorder, log)
         link = first_link(settings, services.database_url)
         say("Registering the agents' phones and logging them in")
         stack.callback(lab.close)
@@ -169,16 +167,13 @@ def _provision(settings: Settings, lab: Lab, store: Store, site: Site) -> Site:
     return site
 
 
-def _await_ready(settings: Settings, recorder: Callable[[], dict[str, str]], log: Path) -> None:
+def _await_ready(settings: Settings, client: "Redis", recorder: Callable[[], dict[str, str]], log: Path) -> None:
     deadline = time.monotonic() + READY_DEADLINE
     begun = time.time()
-    ari = Ari(settings)
 
     def connected() -> bool:
-        try:
-            return ari.ask("GET", f"applications/{APP}").status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
+        signs = signs_of_life(client).get(settings.node)
+        return signs is not None and signs.linked and signs.at > begun
 
     waiting: dict[str, Callable[[], bool]] = {
         "the controller": connected,
