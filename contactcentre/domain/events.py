@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 AFTERWARDS = 0
 """`seq` of a fact that not the contact's owner but a worker adds, perhaps long after the contact's end: that a
-recording was stored, failed or was deleted. It has no place in the order and happens once for each recording and kind."""
+recording was stored, failed or was deleted. It has no place in the order, and happens once for each."""
 
 
 class Outcome(StrEnum):
