@@ -20,9 +20,7 @@ def get(name: str) -> Any:
     return structlog.stdlib.get_logger(name)
 
 
-def configure(
-    level: str = "info", style: str = "console", stream: TextIO | None = None, **bound: Any
-) -> None:
+def configure(level: str = "info", style: str = "console", stream: TextIO | None = None, **bound: Any) -> None:
     """Routes structlog and the library's logging to `stream` (stderr); `bound` goes into every line."""
     out = stream or sys.stderr
     structlog.contextvars.clear_contextvars()
@@ -67,8 +65,10 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("urllib3", "websockets", "alembic", "asyncio"):
+    for noisy in ("websockets", "alembic", "asyncio"):
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
+    # it warns of every try to reach a PBX that is away; we say so once, and when it is back
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli import examine, terminal
+from contactcentre.cli import examine, examine_pbx, terminal
 from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
 from contactcentre.embedded import EmbeddedError, Services
@@ -44,7 +44,7 @@ def findings(settings: Settings) -> list[Finding]:
             found += all_of("postgresql", partial(examine.postgres, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
-    found = all_of("pbx", partial(examine.pbx, settings)) + found
+    found = all_of("pbx", partial(examine_pbx.pbx, settings)) + found
     found += all_of("files", partial(examine.files, settings))
     found += all_of("dashboard", partial(examine.dashboard, settings))
     return [Finding(one.subject, one.level, printable(without_password(one.text)), one.advice) for one in found]

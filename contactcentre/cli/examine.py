@@ -6,11 +6,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import urllib3
 
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 DEADLINE = 5.0
 """Seconds one question to another machine may take."""
-OLDEST_ASTERISK = 18
-UNMAINTAINED_ASTERISK = (18, 19, 21)
 OLDEST_REDIS = (6, 2)
 OLDEST_POSTGRES = 14
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
@@ -86,101 +82,6 @@ def judged(subject: str, seconds: float, whose: str) -> Finding:
     return ok(subject, f"{whose} clock agrees with ours")
 
 
-class Ari:
-    """Plain questions to the PBX. `url` as in the settings, with or without `/ari`."""
-
-    def __init__(self, settings: Settings) -> None:
-        assert settings.ari_url
-        self.base = settings.ari_url.removesuffix("/ari") + "/ari"
-        secret = settings.ari_secret.get_secret_value() if settings.ari_secret else ""
-        self._pool = urllib3.PoolManager(
-            headers=urllib3.make_headers(basic_auth=f"{settings.ari_user or ''}:{secret}"),
-            timeout=urllib3.Timeout(total=DEADLINE),
-            retries=False,
-        )
-
-    def ask(self, method: str, path: str) -> urllib3.BaseHTTPResponse:
-        """Raises urllib3's HTTPError when there is no answer."""
-        return self._pool.request(method, f"{self.base}/{path}")
-
-
-def pbx(settings: Settings) -> Iterator[Finding]:
-    """Reachable, new enough, our rights, our application, sounds, clock."""
-    if settings.ari_url is None:
-        yield fail(
-            "pbx",
-            "no PBX is named",
-            "set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) and CONTACTCENTRE_PBX_ETC_DIR (say /etc/asterisk), "
-            "or try the lab: contactcentre lab start",
-        )
-        return
-    ari = Ari(settings)
-    try:
-        before = time.time()
-        answer = ari.ask("GET", "asterisk/info")
-    except urllib3.exceptions.HTTPError as error:
-        yield fail(
-            "pbx",
-            f"{settings.ari_url} cannot be reached: {error}",
-            "is Asterisk running, http.conf enabled with this bindaddr and bindport, and no firewall between?",
-        )
-        return
-    if answer.status != 200:
-        advice = {
-            401: f"the user or secret is wrong: {_whose_secret(settings)}; then `asterisk -rx 'module reload res_ari'`",
-            404: "ARI is not there: enabled = yes in ari.conf and http.conf; a prefix of http.conf belongs in the URL",
-        }
-        yield fail("pbx", f"{ari.base} answers {answer.status}", advice.get(answer.status, "see the PBX's own log"))
-        return
-    version = str(answer.json()["system"]["version"])
-    yield from _asterisk(version)
-    if date := answer.headers.get("Date"):
-        # the header has whole seconds
-        ours = (before + time.time()) / 2
-        yield judged("clock of the PBX", parsedate_to_datetime(date).timestamp() + 0.5 - ours, "the PBX's")
-    yield from _rights(ari)
-    yield from _sounds(ari)
-
-
-def _whose_secret(settings: Settings) -> str:
-    if settings.ari_secret is None:
-        return "none is known yet; `contactcentre apply` makes one (or set CONTACTCENTRE_ARI_SECRET_FILE)"
-    if settings.ari_secret_file or os.environ.get("CONTACTCENTRE_ARI_SECRET"):
-        return (
-            "compare with ari.conf; without CONTACTCENTRE_ARI_SECRET_FILE and CONTACTCENTRE_ARI_SECRET the one that "
-            "`contactcentre apply` made is used"
-        )
-    return "`contactcentre plan` shows whether ari.conf still has the one that `apply` made"
-
-
-def _asterisk(version: str) -> Iterator[Finding]:
-    digits = version.removeprefix("certified/").split(".")[0].split("-")[0]
-    major = int(digits) if digits.isdigit() else 0
-    if not major:
-        yield warn("pbx version", f"Asterisk {version}", "an unknown version; 18 to 22 are tried")
-    elif major < OLDEST_ASTERISK:
-        yield fail("pbx version", f"Asterisk {version}", f"Asterisk {OLDEST_ASTERISK} or newer is needed; 22 is best")
-    elif major in UNMAINTAINED_ASTERISK:
-        yield warn(
-            "pbx version", f"Asterisk {version}", "works, but gets no security fixes any more: plan for 20 or 22"
-        )
-    else:
-        yield ok("pbx version", f"Asterisk {version}")
-
-
-def _rights(ari: Ari) -> Iterator[Finding]:
-    # a channel that cannot exist: whoever may write is told 404, whoever may not 403; nothing changes
-    status = ari.ask("DELETE", "channels/contactcentre-doctor-nobody").status
-    if status == 403:
-        yield fail(
-            "ari rights", "this ARI user may only read", "read_only = no for it in ari.conf, then reload res_ari"
-        )
-    elif status == 404:
-        yield ok("ari rights", "may read and write")
-    else:
-        yield warn("ari rights", f"an unexpected answer to a harmless request: {status}", "see the PBX's own log")
-
-
 def controller(settings: Settings, services: Services) -> Iterator[Finding]:
     """Whether this node's controller lives and has its link to the PBX.
 
@@ -217,19 +118,6 @@ def _phones(services: Services, signs: "Signs") -> Iterator[Finding]:
         yield warn("phones", text, "they are logged in but get no calls: register the phones, or log the agents out")
     elif on_duty:
         yield ok("phones", f"all of the {len(on_duty)} agents on duty can be rung")
-
-
-def _sounds(ari: Ari) -> Iterator[Finding]:
-    answer = ari.ask("GET", f"sounds/{quote('digits/1', safe='')}")
-    if answer.status == 200:
-        languages = sorted({str(form["language"]) for form in answer.json()["formats"]})
-        yield ok("sounds", f"numbers can be spoken in {', '.join(languages)}")
-    else:
-        yield warn(
-            "sounds",
-            "the PBX has no sounds for numbers (digits/1)",
-            "install its core sounds, e.g. apt install asterisk-core-sounds-en; else espeak-ng speaks them",
-        )
 
 
 def redis_server(services: Services) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli.examine import Ari
+from contactcentre.cli.examine_pbx import Ari
 from contactcentre.domain.site import Site
 from contactcentre.live import Signs, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes

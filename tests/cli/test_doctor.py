@@ -8,7 +8,7 @@ import pytest
 from gevent.pywsgi import WSGIServer
 from redis import Redis
 
-from contactcentre.cli import examine, group, port
+from contactcentre.cli import examine, examine_pbx, group, port
 from contactcentre.domain.agents import Verb
 from contactcentre.lab import Lab
 from contactcentre.live import Live, connect
@@ -177,7 +177,7 @@ def test_clocks_that_differ_are_judged_by_how_much(seconds: float, level: str) -
     ],
 )
 def test_versions_of_asterisk_are_judged(version: str, level: str) -> None:
-    (finding,) = examine._asterisk(version)
+    (finding,) = examine_pbx._asterisk(version)
     assert finding.level == level
 
 

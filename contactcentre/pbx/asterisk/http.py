@@ -80,7 +80,19 @@ class Http:
         except TimeoutError:
             raise Deadline(f"{path}: no answer within {REQUEST_DEADLINE} s") from None
         except (HTTPError, OSError) as error:
-            raise LinkDown(f"{path}: {type(error).__name__}") from None
+            raise LinkDown(f"{path}: {reason(error)}") from None
+
+
+def reason(error: BaseException) -> str:
+    """What the system said, without the layers around it: `Connection refused`."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
+        if not isinstance(seen, BaseException):
+            break
+    return str(error).rpartition(": ")[2] or type(error).__name__
 
 
 def _yielding(blocking: Callable[[], T]) -> T:
