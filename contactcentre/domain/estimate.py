@@ -22,6 +22,7 @@ nothing. `Accuracy` measures what became of past estimates; show it wherever an 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import ceil, exp
 from statistics import fmean
 
@@ -162,14 +163,20 @@ def estimate(
 
     `waiting` may hold the contact itself. The ringing comes on top: it is the agent's, and short.
     """
+    place = config.order(contact, now)
+    before = [other for other in waiting if not other.offered and config.order(other, now) < place]
+    asked = replace(contact, offered="") if contact.offered else contact
+    first = config.terms(asked, now)
+    if first is not None:  # the quick way, without looking at everybody: free agents for all of them
+        there = (agents.get(name) for name in first.fits if reachable.get(name, True) and name not in asked.excluded)
+        free = (agent for agent in there if agent is not None and _is_free(agent, now))
+        if next(islice(free, len(before), None), None) is not None:
+            return 0.0
     serving = {
         name: agent
         for name, agent in agents.items()
         if agent.state in _SERVING and reachable.get(name, True) and name in config.levels
     }
-    place = config.order(contact, now)
-    before = [other for other in waiting if not other.offered and config.order(other, now) < place]
-    asked = replace(contact, offered="") if contact.offered else contact
     moment, total, left = now, 0.0, 1.0  # the part of the work that is left
     while True:
         terms, until = config.terms(asked, moment), config.next_moment(asked, moment)
@@ -221,7 +228,7 @@ def _with(
     usual = experience.handling(contact.queue, now)
     if not mine:
         return None
-    free = sum(1 for agent in mine.values() if agent.state is AgentState.AVAILABLE and agent.not_before <= now)
+    free = sum(1 for agent in mine.values() if _is_free(agent, now))
     asked = [theirs for other in before if (theirs := config.terms(other, now)) is not None]
     kinds = {id(theirs): theirs for theirs in asked}  # few: contacts of one kind share their terms
     numbers = Counter(map(id, asked))
@@ -249,6 +256,10 @@ def _with(
     whole, part = divmod(ahead - free, 1)
     wait = sum(1 / (rate + j * each) for j in range(int(whole) + 1)) + part / (rate + (whole + 1) * each)
     return _Wait(wait, ceil(ahead - free + 1))
+
+
+def _is_free(agent: AgentStatus, now: float) -> bool:
+    return agent.state is AgentState.AVAILABLE and agent.not_before <= now
 
 
 def _share(terms: Terms, mine: Mapping[str, object], serving: Mapping[str, object]) -> float:
