@@ -1,5 +1,6 @@
 """Puts a controller together from the settings."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
@@ -8,12 +9,13 @@ from redis import Redis
 
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.greenlets import Greenlets
-from contactcentre.controller.node import Configuration, Node, Told
+from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
 from contactcentre.controller.speech import Prompts
+from contactcentre.controller.told import Told, told
 from contactcentre.controller.wrap_ups import WrapUps
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
@@ -23,6 +25,7 @@ from contactcentre.pbx.asterisk.driver import AsteriskPbx
 from contactcentre.pbx.protocol import Pbx
 from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store, StoreUnavailable
+from contactcentre.store.history import MAX_PAGE
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +65,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         greenlets=Greenlets(failed),
         saver=Saver(live),
         configuration=load(),
-        told=_told(store, redis),
+        told=_told(settings.node, store, redis),
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()
@@ -83,26 +86,27 @@ def _asterisk(settings: Settings) -> AsteriskPbx:
     return AsteriskPbx(settings.node, settings.ari_url, settings.ari_user, settings.ari_secret.get_secret_value())
 
 
-def _told(store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:
-    """What history has of contacts, or what still lies in the journal."""
+def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:
+    """From history, and from what still lies in the journal."""
 
-    def told(contact_ids: Collection[str]) -> dict[str, Told]:
-        known = {contact_id: Told() for contact_id in contact_ids}
+    def of(contact_ids: Collection[str]) -> dict[str, Told]:
+        wanted, unread = set(contact_ids), defaultdict[str, list[Event]](list)
+        for _, fields in ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT):
+            with suppress(ValueError, KeyError):
+                if text := fields.get("event", ""):
+                    event = Event.from_json(text)
+                    unread[event.contact_id].append(event)
+                    if event.kind is Kind.ARRIVED and event.data.get("node") == node:
+                        wanted.add(event.contact_id)
+        known = {contact_id: told(unread[contact_id]) for contact_id in wanted}
         try:
-            events = [event for contact_id in contact_ids for event in store.events(contact_id)]
+            live = store.contacts(live=True, limit=MAX_PAGE).contacts
+            wanted |= {contact.id for contact in live if contact.node == node}
+            for contact_id in wanted:
+                if contact_id not in known or not known[contact_id].complete:
+                    known[contact_id] = told([*store.events(contact_id), *unread[contact_id]])
         except StoreUnavailable as error:  # calls go on: the journal and the contacts' own records must do
             log.warning("history is away", error=str(error))
-            events = []
-        if contact_ids:
-            for _, fields in ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT):
-                text = fields.get("event", "")
-                if text.partition('"contact_id":"')[2][:36] in known:
-                    with suppress(ValueError, KeyError):
-                        events.append(Event.from_json(text))
-        for event in events:
-            if (before := known.get(event.contact_id)) is not None:
-                ended = before.ended or event.kind is Kind.ENDED
-                known[event.contact_id] = Told(max(before.seq, event.seq), ended)
         return known
 
-    return told
+    return of

@@ -9,6 +9,7 @@ touching the call, and `reconcile` takes it up again, in this process or the nex
 import itertools
 import unicodedata
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +79,7 @@ class Contact:
         self.caller_there = True  # False: left while nobody looked; that it has is the inbox's first news
         self.parked = False  # suspended: its greenlet has ended, the call has not
         self.language = node.site.settings.language
+        self.told: Set[tuple[Kind, str]] = frozenset()  # facts of legs that an earlier controller has journalled
         self._bridge: Bridge | None = None
         self._serial = itertools.count(1)
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
@@ -156,6 +158,9 @@ class Contact:
     # -- facts --------------------------------------------------------------------------------------------------------
 
     def emit(self, kind: Kind, **data: Any) -> None:
+        """Journals a fact, unless an earlier controller did (see `told`)."""
+        if self.told and (kind, data.get("leg")) in self.told:
+            return
         self.seq += 1
         self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
 

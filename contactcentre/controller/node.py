@@ -11,6 +11,7 @@ from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
+from contactcentre.controller.told import Told
 from contactcentre.domain.flows.actions import Scalar
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.walk import Walker
@@ -69,14 +70,6 @@ class Configuration:
         return (known.endpoint if known else None) or agent
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What was journalled of a contact that another process had."""
-
-    seq: int = 0  # the highest
-    ended: bool = False
-
-
 @dataclass(slots=True)
 class Node:
     """One PBX with the controller that drives it."""
@@ -91,7 +84,7 @@ class Node:
     configuration: Configuration
     agents: Agents
     told: Callable[[Collection[str]], Mapping[str, Told]]
-    """What history and the journal know of these contacts."""
+    """What was journalled of these contacts, and of those of this node that have not ended."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     router: "Router" = field(init=False)

@@ -7,13 +7,15 @@ belongs to nobody is greeted like a new one. Of a contact that is conducted, a l
 to have ended.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 
 import structlog
 
 from contactcentre.controller.conduct import Found
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.node import Node
+from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
 from contactcentre.pbx.events import Arrived, Cause, Ended
@@ -29,17 +31,17 @@ class Findings:
     orphans: list[str]  # channels to end
 
 
-def reconcile(node: Node) -> Findings:
-    """Raises PbxError, LiveError; then nothing was done. No contact may be made meanwhile."""
+def reconcile(node: Node, first: bool) -> Findings:
+    """`first`: since the start of this process. Raises PbxError, LiveError; then nothing was done. Nobody may make a
+    contact meanwhile."""
     ours = dict(node.contacts)
     before = {contact.id: contact.now for contact in ours.values() if not contact.parked}
     talking = [status for status in node.replica.agents.values() if status.state is AgentState.TALKING]
     node.saver.flush()  # who has ended before this moment is no longer in Redis after it
     live = node.live.contacts()
     inventory = node.pbx.inventory()
-    left_behind = _left_behind(
-        node, {key: now for key, now in live.items() if now.node == node.name and key not in ours}
-    )
+    mine = {key: now for key, now in live.items() if now.node == node.name and key not in ours}
+    left_behind = _left_behind(node, mine, ours, first) if mine or first else []
     for contact in ours.values():
         if contact.now is before.get(contact.id):
             _tell_what_is_gone(contact, inventory)
@@ -64,17 +66,29 @@ def reconcile(node: Node) -> Findings:
     return found
 
 
-def _left_behind(node: Node, records: dict[str, ContactNow]) -> list[Contact]:
-    """Contacts of a process that is gone. Those whose end it had still written need nothing but to be dropped."""
-    told = node.told(records)
+def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[str], first: bool) -> list[Contact]:
+    """Contacts of a process that is gone. Those whose end it had still written need nothing but to be dropped. Such as
+    have no record are only looked for at first: later, facts of our own may be on their way to the journal."""
     contacts = []
-    for contact_id, now in records.items():
-        if told[contact_id].ended or "caller" not in now.channels:
+    for contact_id, known in node.told(records).items():
+        now = records.get(contact_id)
+        if (
+            now is None
+            and first
+            and known.complete
+            and known.arrived is not None
+            and known.arrived.data["node"] == node.name
+        ):
+            now = record(known.arrived)
+        if now is None or contact_id in ours:
+            continue
+        if known.ended or "caller" not in now.channels:
             node.saver.put(contact_id, None)
-        else:
-            contact = Contact(node, replace(now, seq=max(now.seq, told[contact_id].seq)))
-            contact.parked = True
-            contacts.append(contact)
+            continue
+        contact = Contact(node, corrected(now, known))
+        contact.told = known.once
+        contact.parked = True
+        contacts.append(contact)
     return contacts
 
 

@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 GATHER = 0.003
 """Seconds between two reads of the stream, so that a busy one is read in batches."""
 
+RETRY = 1.0
+"""Seconds after which a Redis that was away is tried again."""
+
 BLOCK = 5.0
 """Seconds that one read of the stream may wait for the next change."""
 
@@ -79,7 +82,7 @@ class Replica:
             except LiveError as error:
                 log.warning("live state is away", error=str(error))
                 self._cursor = ""
-                gevent.sleep(1.0)
+                gevent.sleep(RETRY)
 
     def put_agent(self, status: AgentStatus) -> bool:
         """Applies what we know first-hand; False when this or something newer was known."""

@@ -24,6 +24,7 @@ from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Kind
+from contactcentre.domain.flows.walk import Walker
 from contactcentre.live import Change, CommandFailed, Commands, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import PbxError
@@ -60,6 +61,7 @@ class Controller:
         self._events: Queue[NodeEvent | LookAgain] = Queue()
         self._site_wanted, self._reach_wanted = Flag(), Flag()
         self._looking_soon = False
+        self._reconciled = False
         self._replaced = False
         self._linked = False
         self._stopped = Flag()
@@ -194,13 +196,14 @@ class Controller:
         node = self.node
         node.replica.load()
         node.router.reachable = dict(node.pbx.reachable())
-        found = reconcile(node)
+        found = reconcile(node, first=not self._reconciled)
+        self._reconciled = True
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)
         for contact, there in found.contacts:
             contact.unpark()
-            walker = partial(node.configuration.restore_walker, contact.now.flow_state)
+            walker = self._walker(contact)
             contact.language = str(contact.now.flow_state.get("language", contact.language))
             answered = bool(contact.now.detail.get("answered"))
             conductor = Conductor(contact, walker, answered=answered, found=there)
@@ -237,14 +240,28 @@ class Controller:
             language=contact.language,
         )
         contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
-        variables = {"caller": contact.now.caller, "caller_name": contact.now.caller_name, "did": did}
-        walker = partial(node.configuration.walker, contact.now.flow, variables, found.language if found else "")
-        conductor = Conductor(contact, walker, answered=arrived.up)
+        conductor = Conductor(contact, self._walker(contact), answered=arrived.up)
         if found is None or found.flow not in node.site.flows:
             log.warning("unknown number dialled", contact=contact.id, did=contact.now.did)
             self._spawn(contact, partial(conductor.refuse, Cause.UNALLOCATED))
         else:
             self._spawn(contact, conductor.run)
+
+    def _walker(self, contact: Contact) -> Callable[[], Walker]:
+        """Makes the walker that goes on where the contact is in its flow, or begins."""
+        configuration, now, language = self.node.configuration, contact.now, contact.language
+        variables = {"caller": now.caller, "caller_name": now.caller_name, "did": now.did}
+
+        def make() -> Walker:
+            if "language" in now.flow_state:
+                return configuration.restore_walker(now.flow_state)
+            walker = configuration.walker(now.flow, variables, language)
+            if not now.flow_state:
+                return walker
+            known = {**variables, **now.flow_state.get("variables", {})}  # only what was journalled is known
+            return configuration.restore_walker({**walker.save(), **now.flow_state, "variables": known})
+
+        return make
 
     def _feature(self, arrived: Arrived) -> None:
         try:

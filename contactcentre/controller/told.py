@@ -1,0 +1,154 @@
+"""Where a contact was, by what was journalled of it.
+
+A contact's record in Redis is some milliseconds old, or lost with Redis; a fact is in the journal before anything else
+happens. So a controller that takes up another one's contacts lets the facts correct the records.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contactcentre.domain.events import Event, Kind
+from contactcentre.live import ContactNow
+
+MESSAGE_LIMIT = 600.0
+"""Seconds after which a message is given up of which only the beginning is known."""
+
+_BEGINS = {Kind.OFFERED, Kind.ACCEPTED, Kind.TALK_STARTED, Kind.LEG_STARTED, Kind.LEG_ANSWERED}
+_ENDS = {Kind.REFUSED, Kind.TALK_ENDED, Kind.LEG_ENDED}
+_ONCE = _BEGINS | _ENDS
+
+
+@dataclass(slots=True)
+class Told:
+    """`complete`: every fact is known, from the arrival on."""
+
+    seq: int = 0
+    complete: bool = False
+    ended: bool = False
+    arrived: Event | None = None
+    once: set[tuple[Kind, str]] = field(default_factory=set)
+    """(kind, leg) of the facts that a leg has but once."""
+    node: Mapping[str, Any] = field(default_factory=dict)  # flow and node where it was
+    variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
+    queue: Event | None = None  # entered and not left
+    offer: Mapping[str, Any] = field(default_factory=dict)  # made, and neither accepted nor failed
+    talk: Mapping[str, Any] = field(default_factory=dict)  # agent, token, queue, leg, recording of the one that goes on
+    message: Event | None = None  # a recording begun and not ended, without an agent
+    target: str = ""  # leg to the outside that has not ended
+
+
+def told(events: Iterable[Event]) -> Told:
+    """The facts of one contact, in any order, each once or more often."""
+    story = {event.seq: event for event in events if event.seq > 0}
+    known = Told(seq=max(story, default=0))
+    known.complete = known.seq > 0 and len(story) == known.seq
+    for _, event in sorted(story.items()):
+        _take(known, event)
+    return known
+
+
+def _take(known: Told, event: Event) -> None:
+    data = event.data
+    if event.kind in _ONCE:
+        known.once.add((event.kind, str(data.get("leg", ""))))
+    match event.kind:
+        case Kind.ARRIVED:
+            known.arrived = event
+        case Kind.ENDED:
+            known.ended = True
+        case Kind.NODE:
+            known.node = {"flow": data["flow"], "node": data["node"]}
+        case Kind.SET:
+            known.variables[str(data["name"])] = data["value"]
+        case Kind.QUEUED:
+            known.queue = event
+        case Kind.UNQUEUED:
+            known.queue = None
+        case Kind.OFFERED:
+            known.offer = data
+        case Kind.REFUSED:
+            known.offer = {}
+        case Kind.TALK_STARTED:
+            known.talk, known.offer = {**data, "token": known.offer.get("token", ""), "recording": ""}, {}
+        case Kind.TALK_ENDED:
+            known.talk = {}
+        case Kind.RECORDING_STARTED if data.get("agent"):
+            known.talk = {**known.talk, "recording": data["recording"]}
+        case Kind.RECORDING_STARTED:
+            known.message = event
+        case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
+            if known.message is not None and data.get("recording") == known.message.data.get("recording"):
+                known.message = None
+        case Kind.LEG_STARTED if data.get("role") == "target":
+            known.target = str(data["leg"])
+        case Kind.LEG_ENDED if data.get("leg") == known.target:
+            known.target = ""
+
+
+def record(arrived: Event) -> ContactNow:
+    """Of a contact that has none, or lost it."""
+    known = {
+        name: str(arrived.data.get(name, "")) for name in ("node", "flow", "caller", "caller_name", "did", "channel")
+    }
+    return ContactNow(
+        contact_id=arrived.contact_id,
+        node=known["node"],
+        state="ivr",
+        since=arrived.at,
+        arrived=arrived.at,
+        flow=known["flow"],
+        channels={"caller": known["channel"]},
+        caller=known["caller"],
+        caller_name=known["caller_name"],
+        did=known["did"],
+    )
+
+
+def corrected(now: ContactNow, known: Told) -> ContactNow:
+    """The record as the facts say it should be; where not all are known, it is believed."""
+    if not known.complete:
+        return replace(now, seq=max(now.seq, known.seq))
+    caller = {"caller": now.channels["caller"]}
+    detail = {
+        **now.detail,
+        "answered": (Kind.LEG_ANSWERED, caller["caller"]) in known.once or now.detail.get("answered"),
+    }
+    flow_state = dict(now.flow_state)
+    if any(flow_state.get(name) != value for name, value in known.node.items()):
+        variables = {**flow_state.get("variables", {}), **known.variables}
+        flow_state |= {**known.node, "variables": variables, "tries": 0, "failure": "", "cause": 0}
+    queue, state, agent, channels = "", "ivr", "", caller
+    if known.queue is not None:
+        queue, state = str(known.queue.data["queue"]), "queue"
+        detail["entered"] = known.queue.at
+    if known.talk:
+        state, agent, channels = "talking", str(known.talk["agent"]), {**caller, "agent": str(known.talk["leg"])}
+        detail["talk"] = {name: known.talk[name] for name in ("agent", "token", "queue", "leg", "recording")}
+    elif known.offer:
+        state, agent, channels = "ringing", str(known.offer["agent"]), {**caller, "agent": str(known.offer["leg"])}
+        detail["token"] = known.offer["token"]
+    elif known.message is not None:
+        state = "voicemail"
+        until = known.message.at + MESSAGE_LIMIT
+        detail = {
+            "until": until,
+            **detail,
+            "recording": known.message.data["recording"],
+            "box": known.message.data["queue"],
+        }
+    elif known.target:
+        state, channels = (
+            "transferred" if now.state == "transferred" else "transfer",
+            {**caller, "target": known.target},
+        )
+    return replace(
+        now,
+        seq=max(now.seq, known.seq),
+        state=state,
+        flow_state=flow_state,
+        queue=queue,
+        agent=agent,
+        channels=channels,
+        detail=detail,
+    )
