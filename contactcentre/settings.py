@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -102,6 +110,17 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("database_url", "redis_url", mode="after")
+    @classmethod
+    def _service(cls, value: str | None, info: ValidationInfo) -> str | None:
+        schemes = {
+            "database_url": ("postgresql", "postgresql+psycopg", "postgres"),
+            "redis_url": ("redis", "rediss", "unix"),
+        }[info.field_name or ""]
+        if value is not None and value.partition("://")[0] not in schemes:
+            raise ValueError(f"must begin with {schemes[0]}://")
+        return value
+
     @field_validator("ari_url", mode="after")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -137,7 +156,7 @@ class Settings(BaseSettings):
             try:
                 secret = self.ari_secret_file.read_text().strip()
             except OSError as error:
-                raise ValueError(f"ari_secret_file {self.ari_secret_file}: {error.strerror}") from None
+                raise ValueError(f"CONTACTCENTRE_ARI_SECRET_FILE {self.ari_secret_file}: {error.strerror}") from None
             object.__setattr__(self, "ari_secret", SecretStr(secret))
         return self
 
@@ -146,12 +165,17 @@ class Settings(BaseSettings):
             yield name, without_password(value) if isinstance(value, str) else value
 
     def prepare(self) -> "Settings":
-        """Makes the state, recordings (0700) and prompts directories; returns itself."""
+        """Makes the state, recordings (0700) and prompts directories; returns itself. Raises SettingsError."""
         # the PBX, another user, reads prompts below the state directory, so this one must let it pass
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        self.prompts_dir.mkdir(parents=True, exist_ok=True)
-        if not self.recordings_dir.is_dir():
-            self.recordings_dir.mkdir(parents=True, mode=0o700)
+        for name, mode in (("state_dir", 0o777), ("prompts_dir", 0o777), ("recordings_dir", 0o700)):
+            directory: Path = getattr(self, name)
+            try:
+                if not directory.is_dir():
+                    directory.mkdir(parents=True, mode=mode, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(
+                    f"{directory} cannot be made: {error.strerror}; {environment_name(name)} may name another directory"
+                ) from None
         return self
 
     @property
@@ -180,9 +204,15 @@ def without_password(url: str) -> str:
     return re.sub(r"(\w[\w+.-]*://[^:/@\s]*):[^/\s]*@", r"\1:***@", url)
 
 
+def environment_name(field: str) -> str:
+    """The variable that a setting is read from."""
+    return field.upper() if field.lower() in ("database_url", "redis_url") else f"CONTACTCENTRE_{field.upper()}"
+
+
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_context=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "settings"
-        hidden = "secret" in field or "url" in field.lower() or not problem["loc"]
+        field = ".".join(str(part) for part in problem["loc"])
+        hidden = "secret" in field or "url" in field.lower() or not field
         value = "" if hidden else f" {problem['input']!r}"
-        yield f"setting {field}{value}: {problem['msg'].removeprefix('Value error, ')}"
+        text = problem["msg"].removeprefix("Value error, ")
+        yield f"{environment_name(field)}{value}: {text[:1].lower()}{text[1:]}" if field else text

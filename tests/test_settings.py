@@ -56,12 +56,14 @@ def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"node": "Nœud 1"}, "node"),
-        ({"web_port": 70000}, "web_port"),
+        ({"node": "Nœud 1"}, "CONTACTCENTRE_NODE"),
+        ({"web_port": 70000}, "CONTACTCENTRE_WEB_PORT 70000"),
         ({"ari_url": "pbx:8088"}, "must look like http://HOST:PORT"),
         ({"ari_url": "http://u:s3cret@pbx"}, "without user and password"),
         ({"ari_secret_file": Path("/nowhere/at/all")}, "/nowhere/at/all"),
         ({"log_level": "loud"}, "'loud'"),
+        ({"database_url": "mysql://u:s3cret@db/x"}, "DATABASE_URL: must begin with postgresql://"),
+        ({"redis_url": "s3cret@host"}, "REDIS_URL: must begin with redis://"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_rule_and_no_secret(
@@ -71,6 +73,12 @@ def test_a_wrong_setting_is_named_with_its_rule_and_no_secret(
         Settings(state_dir=tmp_path, **values)
     assert said in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_directory_that_cannot_be_made_is_named_with_the_setting_that_names_another(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"file/x cannot be made: Not a directory; CONTACTCENTRE_RECORDINGS_DIR"):
+        Settings(state_dir=tmp_path, recordings_dir=tmp_path / "file/x").prepare()
 
 
 def test_all_processes_that_race_for_the_secret_key_get_the_same_one(tmp_path: Path) -> None:

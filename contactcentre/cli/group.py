@@ -112,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
 
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        text = "\n       ".join(printable(without_password(line)) for line in explain(error).splitlines())
+        text = "\n       ".join(printable(without_password(line.strip())) for line in explain(error).splitlines())
         click.echo(f"Error: {text}", err=True)
         return 2 if is_named(error) and not has_failed(error) else 1
 
@@ -131,6 +131,8 @@ def explain(error: Exception) -> str:
     """One error in the user's words."""
     family = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if type(error).__qualname__ == "StoreUnavailable":
+        return f"PostgreSQL is away: {first}. `contactcentre doctor` checks it."
     if is_named(error):
         return str(error) or type(error).__name__
     if "redis" in family:

@@ -60,7 +60,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     ("error", "status", "said"),
     [
         (SettingsError("setting node 'X': wrong"), 2, "Error: setting node 'X': wrong\n"),
-        (StoreUnavailable("connection refused"), 1, "Error: connection refused\n"),
+        (StoreUnavailable("connection refused"), 1, "Error: PostgreSQL is away: connection refused. "),
         (LinkDown("the PBX is away"), 1, "Error: the PBX is away\n"),
         (SettingsError("caller \x1b[31m"), 2, "Error: caller \\x1b[31m\n"),
         (redis.ConnectionError("redis://:pw@h refused"), 1, "Error: Redis: redis://:***@h refused."),
