@@ -16,7 +16,7 @@ from contactcentre.pbx.asterisk.connection import Connection, Pending
 from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
-from contactcentre.pbx.asterisk.protocol import Event, Query, resource
+from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
@@ -220,7 +220,13 @@ class AsteriskPbx:
         for channel_id in channel_ids:
             self._silence(channel_id)
         query: Query = {"channel": ",".join(channel_ids)}
-        self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
+        try:
+            self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
+        except Refused as refused:
+            # 422: one is in no Stasis application. One whose end we told is just being taken down there.
+            if refused.status != 422 or all(channel_id in self.legs for channel_id in channel_ids):
+                raise
+            raise ChannelGone(str(refused)) from None
 
     def music(self, bridge_id: str, music: str) -> None:
         """Turns it on, without waiting for the answer."""
