@@ -186,6 +186,31 @@ def test_a_full_queue_and_a_longest_wait_send_contacts_elsewhere() -> None:
     assert queue.wait_longest == pytest.approx(50)
 
 
+def test_who_waits_leaves_when_the_last_agent_goes_and_nobody_new_is_let_in() -> None:
+    site = one_queue(1, join_empty="no", leave_when_empty="yes")
+    roster = {"agent": ((0.0, 100.0), (500.0, inf))}
+    result = live(
+        site,
+        Arrival(10, "support", 50, inf),
+        Arrival(20, "support", 60, inf),  # talks until 120: the agent goes then
+        Arrival(30, "support", 50, inf),  # leaves at 120
+        Arrival(200, "support", 50, inf),  # not let in
+        Arrival(600, "support", 50, inf),
+        roster=roster,
+    )
+    queue = result.queues["support"]
+    assert (queue.answered, queue.flow_out) == (3, 2)
+    assert queue.wait_longest == pytest.approx(90)
+
+
+def test_who_has_waited_too_long_leaves_when_the_phone_has_rung_out() -> None:
+    site = one_queue(2, ring_seconds=20, max_wait=30, retry_delay=0, misses_allowed=0)
+    habits = Habits(pick_up=Distribution("const", 60))
+    result = live(site, Arrival(0, "support", 50, inf), habits=habits)
+    queue = result.queues["support"]
+    assert (queue.flow_out, queue.wait_longest) == (1, 40)
+
+
 def test_agents_work_when_the_roster_says_and_finish_the_call_they_are_in() -> None:
     site = one_queue(1)
     roster = parse_roster("agent,from,until\nagent,0:01,0:02\nagent,0:30,0:31\n", "roster.csv", site)
@@ -402,12 +427,13 @@ def test_a_roster_with_a_mistake_says_where(table: str, words: str) -> None:
 def test_more_agents_than_the_site_has_are_its_profiles_in_turn_and_join_the_same_queues() -> None:
     site = Site(
         skills={"fr": ""},
-        queues={"vip": Queue(agents=("anna",)), "all": Queue()},
+        queues={"vip": Queue(agents=("anna",), relax=(RelaxStep(after=9, agents=("bob",)),)), "all": Queue()},
         agents={"anna": Agent(skills={"fr": 90}), "bob": Agent()},
     )
     made = staffed(site, 5)
     assert list(made.agents) == ["anna", "bob", "anna-2", "bob-2", "anna-3"]
     assert made.queues["vip"].agents == ("anna", "anna-2", "anna-3")
+    assert made.queues["vip"].relax[0].agents == ("bob", "bob-2")
     assert made.queues["all"].agents == ()
     assert made.agents["anna-3"].skills == {"fr": 90}
     assert list(staffed(site, 1).agents) == ["anna"]

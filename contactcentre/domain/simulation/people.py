@@ -85,8 +85,12 @@ def staffed(site: Site, number: int) -> Site:
             name += "x"
         made[name] = profiles[names[original]]
         copies[names[original]].append(name)
-    queues = {
-        key: queue.model_copy(update={"agents": tuple(copy for one in queue.agents for copy in copies.get(one, ()))})
-        for key, queue in site.queues.items()
-    }
+
+    def all_of(agents: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(copy for one in agents for copy in copies.get(one, ()))
+
+    queues = {}
+    for key, queue in site.queues.items():
+        relax = tuple(step.model_copy(update={"agents": all_of(step.agents)}) for step in queue.relax)
+        queues[key] = queue.model_copy(update={"agents": all_of(queue.agents), "relax": relax})
     return site.model_copy(update={"agents": made, "queues": queues})

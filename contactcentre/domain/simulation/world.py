@@ -15,6 +15,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.conditions import may_enter, must_leave
 from contactcentre.domain.estimate import Experience, estimate
 from contactcentre.domain.events import LeftQueue
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
@@ -86,6 +87,8 @@ class World:
         self.site, self.habits, self.until, self.warm_up = site, habits, until, warm_up
         self.config = config or RoutingConfig.from_site(site)
         self.now = 0.0
+        self._may_empty = any(queue.leave_when_empty != "no" for queue in site.queues.values())
+        self._agents_moved = False  # since that was looked at
         self._together = any(rules.strategy.together for rules in self.config.rules.values())
         self.agents = {name: AgentStatus(name) for name in roster}
         self.waiting: dict[str, Waiting] = {}
@@ -117,8 +120,11 @@ class World:
             self.now, _, do, what = heapq.heappop(moments)
             do(what)
             done += 1
-            # Once for all that happens in one instant, and only when a decision can have a result.
-            if (self._unserved or self._together) and self._free and not (moments and moments[0][0] <= self.now):
+            if moments and moments[0][0] <= self.now:
+                continue  # decided once for all that happens in one instant
+            if self._agents_moved and self._may_empty:
+                self._empty_queues()
+            if (self._unserved or self._together) and self._free:
                 self._decide()
         return self._result(done)
 
@@ -137,9 +143,6 @@ class World:
         self._next_arrival()
         self._contacts += 1
         queue = self.site.queues[arrival.queue]
-        if 0 < queue.max_length <= self._lengths[arrival.queue]:
-            self._visit(arrival.queue, Visit(self.now, LeftQueue.FULL, 0.0))
-            return
         contact = Waiting(
             contact_id=f"{self._contacts:09}",
             queue=arrival.queue,
@@ -149,6 +152,10 @@ class World:
             arrived=self.now,
             entered=self.now,
         )
+        length = self._lengths[contact.queue]
+        if refusal := may_enter(contact, length, self.agents, self.config, self.now, {}):
+            self._visit(contact.queue, Visit(self.now, refusal.reason, 0.0))
+            return
         self.waiting[contact.contact_id] = contact
         self._came[contact.contact_id] = arrival
         self._lengths[contact.queue] += 1
@@ -156,7 +163,7 @@ class World:
         if arrival.patience < inf:
             self._at(self.now + arrival.patience, self._lose_patience, contact.contact_id)
         if queue.max_wait:
-            self._at(self.now + queue.max_wait, self._time_out, contact.contact_id)
+            self._at(self.now + queue.max_wait, self._leave_if_it_must, contact.contact_id)
         self._await_change(contact.contact_id)
         self._experience.entered(contact)
         told = estimate(contact, self.waiting.values(), self.agents, self.config, self._experience, self.now, {})
@@ -177,13 +184,17 @@ class World:
         if contact_id in self.waiting:
             self._leave(contact_id, LeftQueue.ABANDONED)
 
-    def _time_out(self, contact_id: str) -> None:
+    def _leave_if_it_must(self, contact_id: str) -> None:
+        """It has waited too long, or nobody is there any more."""
         contact = self.waiting.get(contact_id)
-        if contact and not contact.offered:
-            self._leave(contact_id, LeftQueue.TIMEOUT)
-        elif contact:  # while a phone rings nobody is sent away; looked at again when it has rung out
-            deadline = max(self.agents[name].deadline for name in self._ringing[contact_id])
-            self._at(deadline + JUST_AFTER, self._time_out, contact_id)
+        if contact and (refusal := must_leave(contact, self.agents, self.config, self.now, {})):
+            self._leave(contact_id, refusal.reason)
+
+    def _empty_queues(self) -> None:
+        self._agents_moved = False
+        for contact in list(self.waiting.values()):
+            if self.site.queues[contact.queue].leave_when_empty != "no":
+                self._leave_if_it_must(contact.contact_id)
 
     def _leave(self, contact_id: str, reason: LeftQueue) -> None:
         """Out of the queue without having been answered."""
@@ -255,6 +266,7 @@ class World:
         self.waiting[contact.contact_id] = replace(contact, offered=others[0] if others else "", tried=tried)
         self._unserved += not others
         left = self._step(name, Verb.MISS, token=token, misses_allowed=queue.misses_allowed, delay=queue.retry_delay)
+        self._leave_if_it_must(contact.contact_id)  # while a phone rang nobody was sent away
         if left.state is AgentState.PAUSED and left.reason == MISSED:
             self._at(self.now + self.habits.back_after, self._come_back, (name, left.version))
         elif left.not_before > self.now:
@@ -321,6 +333,7 @@ class World:
             self._free += (after.state is AgentState.AVAILABLE) - (before.state is AgentState.AVAILABLE)
             self._changes[name].append(Change(self.now, after.state, after.reason))
             self._experience.agent(after)
+            self._agents_moved = True
         return after
 
     # -- the end ------------------------------------------------------------------------------------------------------
