@@ -18,6 +18,7 @@ TIE = "CONTACT_ID"
 _endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
+_quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
 _SPOKEN = {
@@ -47,7 +48,10 @@ def is_party(channel_name: str) -> bool:
 
 def party(channel: Mapping[str, Any]) -> Party:
     caller = channel["caller"]
-    return Party(number=str(caller["number"]), name=str(caller["name"]))
+    name = str(caller["name"])
+    if channel["name"].startswith("PJSIP/"):  # gives a quoted name (RFC 3261, quoted-pair) with its backslashes
+        name = _quoted_pair.sub(r"\1", name)
+    return Party(number=str(caller["number"]), name=name)
 
 
 def arrived(channel: Mapping[str, Any], args: tuple[str, ...], at: float) -> Arrived:

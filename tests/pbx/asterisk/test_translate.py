@@ -33,6 +33,19 @@ def test_a_caller_id_has_one_name_in_quotes_and_one_number_in_brackets(number: s
     assert not any(ord(sign) < 32 or sign in "\\;|," for sign in text)
 
 
+@pytest.mark.parametrize(
+    ("channel", "given_name", "name"),
+    [
+        ("PJSIP/lab-00000001", r"\"; rm -rf / #", '"; rm -rf / #'),
+        ("PJSIP/lab-00000001", r"back\\slash", r"back\slash"),
+        ("PJSIP/lab-00000001", "Zoë O'Connor", "Zoë O'Connor"),
+        ("Local/100@out-00000002;1", r"as\it is", r"as\it is"),
+    ],
+)
+def test_a_callers_name_is_what_was_meant_and_not_how_sip_quotes_it(channel: str, given_name: str, name: str) -> None:
+    assert translate.party({"name": channel, "caller": {"name": given_name, "number": "1"}}) == Party("1", name)
+
+
 @given(st.text(max_size=60))
 def test_a_dial_string_is_never_syntax(endpoint: str) -> None:
     try:
