@@ -135,7 +135,7 @@ function updateAgent(node, row) {
   text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
-  text(doing, [...parts, wish(row.then)].filter(Boolean).join(" · "));
+  text(doing, [wish(row.then), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
 }
 
 // contacts
