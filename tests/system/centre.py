@@ -179,6 +179,16 @@ class Centre:
             call.until("person", PATIENCE)
         return talking, [call for call in calls if call.plan.caller in waiting]
 
+    def until_at(self, call: OngoingCall, node: str) -> None:
+        """Until the caller is at this node of the flow."""
+
+        def at() -> list[Any]:
+            return [
+                one.flow_state.get("node") for one in self.live.contacts().values() if one.caller == call.plan.caller
+            ]
+
+        eventually(lambda: at() == [node], lambda: f"{call.plan.caller} is at {node}, not {at()}")
+
     # -- what is known ------------------------------------------------------------------------------------------------
 
     def id_of(self, call: OngoingCall) -> str:

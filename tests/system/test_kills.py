@@ -27,26 +27,31 @@ def back(centre: Centre, name: str, killed_at: float) -> bool:
 
 
 @pytest.mark.parametrize("name", ["controller", "recorder", "worker", "web"])
-def test_a_killed_process_comes_back_and_those_who_talk_and_wait_notice_nothing(centre: Centre, name: str) -> None:
+def test_a_killed_process_comes_back_and_those_who_talk_wait_or_choose_notice_nothing(
+    centre: Centre, name: str
+) -> None:
     centre.on_duty("bruno", "emma")
+    choosing = centre.dial(talk=None)
     calls = [centre.support(language, talk=None) for language in (FRENCH, ENGLISH) * 2]
     talking, waiting = centre.until_some_wait(calls, 2)
+    centre.until_at(choosing, "language")
     before = centre.processes()[name]
 
     killed_at = time.time()
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: centre.processes()[name]["restarts"] == before["restarts"] + 1, f"{name} is started again")
     eventually(lambda: back(centre, name, killed_at), f"{name} works again")
-    assert [call.result for call in calls] == [None] * 4, "everybody is still on the line"
+    assert [call.result for call in (*calls, choosing)] == [None] * 5, "everybody is still on the line"
     assert centre.waiting() == {call.plan.caller for call in waiting}
 
+    choosing.send_digits("1,2")
     for call in talking:
         call.hang_up()
-    for call in waiting:
+    for call in (*waiting, choosing):
         call.until("person", 20)
         call.hang_up()
     assert {result.ended_by for result in centre.results()} == {"us"}
     account = centre.over()
     assert account.problems == ()
-    assert account.summary["recordings"] == len(calls)
-    assert account.summary["outcomes"] == {"answered": len(calls)}
+    assert account.summary["recordings"] == len(centre.calls)
+    assert account.summary["outcomes"] == {"answered": len(centre.calls)}

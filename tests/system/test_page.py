@@ -14,7 +14,7 @@ from tests.web.conftest import PASSWORD
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 
-HOSTILE = "<script>alert(1)</script>"
+HOSTILE = ("<script>alert(1)</script>", '"; rm -rf / #')
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def test_the_live_page_follows_real_calls_without_a_reload_and_shows_a_hostile_n
     page.wait_for_text('[data-agent="bruno"] .state', "Paused: lunch")
     until_tile(page, "#tile-waiting", 0)
 
-    calls = [centre.support(FRENCH, talk=None, name=HOSTILE) for _ in "12"]
+    calls = [centre.support(FRENCH, talk=None, name=name) for name in HOSTILE]
     until_tile(page, "#tile-waiting", 2)
     page.wait_for_text('tr[data-queue="support"] .waiting', "2")
     ids = [centre.id_of(call) for call in calls]
-    for id in ids:
-        page.wait_for_text(f'[data-contact="{id}"] .caller', HOSTILE)
+    for id, name in zip(ids, HOSTILE, strict=True):
+        page.wait_for_text(f'[data-contact="{id}"] .caller .called', name)
     assert page.evaluate("document.querySelectorAll('main script').length") == 0
     waited = page.text_content('tr[data-queue="support"] .oldest span')
     assert re.fullmatch(r"0:\d\d", waited)
@@ -88,7 +88,7 @@ def test_the_live_page_follows_real_calls_without_a_reload_and_shows_a_hostile_n
     assert page.evaluate("window.neverReloaded") is True
 
     page.goto(f"{centre.url}/contacts/{ids[0]}")
-    page.wait_for_text("main", HOSTILE)
+    page.wait_for_text("main", HOSTILE[0])
     page.wait_for_text("main", "Routing chose bruno")
     assert page.evaluate("document.querySelectorAll('main script').length") == 0
     assert page.errors == []
