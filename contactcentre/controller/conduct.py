@@ -118,7 +118,7 @@ class Conductor:
             action = self.walker.step(result, now())
             for kind, data in self.walker.take_notes():
                 contact.emit(kind, **data)
-            detail = {**contact.now.detail, "outcome": contact.outcome.value}
+            detail = {**contact.now.detail, "outcome": contact.outcome.value, "left": None}
             contact.save(flow=self.walker.flow.name, flow_state=self.walker.save(), detail=detail)
             if isinstance(action, act.Hangup):
                 return self._hang_up(action)
@@ -151,6 +151,9 @@ class Conductor:
             if was.state in ("queue", "ringing") and was.queue:
                 QueueStay(contact, act.Enqueue(was.queue), _entered(was)).run()
             raise self._caller_gone() or CallerGone(Cause.UNKNOWN)
+        if left := was.detail.get("left"):  # out of a queue, and not yet on in the flow
+            contact.caller.stop_waiting()
+            return act.Left(**left)
         return None
 
     def _talk_on(self, found: Found) -> act.Result:

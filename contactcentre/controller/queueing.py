@@ -27,6 +27,7 @@ class QueueStay:
         self.action = action
         self.name = action.queue
         self.resumed = entered is not None
+        self._answered_before = contact.outcome is Outcome.ANSWERED
         self.entered = node.now() if entered is None else entered
         self._inside = self.resumed  # in the waiting order
         self._configure()
@@ -58,11 +59,10 @@ class QueueStay:
                 return self._left(LeftQueue.EMPTY)
             if 0 < self.queue.max_length <= router.length(self.name):
                 return self._left(LeftQueue.FULL)
-        before = contact.outcome
         contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
         try:
             self._enter()
-            left = self._wait()
+            return self._wait()
         except SUSPENDING:
             raise
         except Exception as error:
@@ -70,9 +70,6 @@ class QueueStay:
             if contact.outcome is not Outcome.ANSWERED:
                 self._left(_reason(error))
             raise
-        if left.reason != LeftQueue.ANSWERED:
-            contact.outcome = before if before is Outcome.ANSWERED else Outcome.SELF_SERVED
-        return left
 
     def _closed(self) -> bool:
         """The queue was removed from the site: nobody will ever be found for it."""
@@ -178,7 +175,15 @@ class QueueStay:
             reason=reason.value,
             waited=round(contact.node.now() - self.entered, 3),
         )
+        if reason in _TO_THE_FLOW:
+            contact.outcome = Outcome.ANSWERED if self._answered_before else Outcome.SELF_SERVED
+        if reason is not LeftQueue.ANSWERED:
+            left = {"left": {"reason": reason.value, "key": key}, "outcome": contact.outcome.value}
+            contact.save(state="ivr", detail={**contact.now.detail, **left})
         return Left(reason.value, key)
+
+
+_TO_THE_FLOW = (LeftQueue.TIMEOUT, LeftQueue.KEY, LeftQueue.FULL, LeftQueue.EMPTY)
 
 
 def _reason(error: Exception) -> LeftQueue:
