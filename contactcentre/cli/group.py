@@ -1,9 +1,11 @@
 """Finds the commands and turns every named error into one clear line and an exit code."""
 
 import ast
+import contextlib
 import importlib
 import os
 import pkgutil
+import pwd
 import sys
 import traceback
 from collections.abc import Sequence
@@ -117,6 +119,21 @@ def run(arguments: Sequence[str]) -> int:
         return 2 if is_named(error) and not has_failed(error) else 1
 
 
+def _system(error: OSError) -> str:
+    """What the system refused, and for whom it would not have."""
+    if not error.strerror:
+        return str(error)
+    text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, PermissionError) and error.filename:
+        path = Path(os.fsdecode(error.filename))
+        there = next((one for one in (path, *path.parents) if os.path.lexists(one)), path)
+        with contextlib.suppress(OSError, KeyError):
+            owner = pwd.getpwuid(there.stat().st_uid).pw_name
+            if owner != pwd.getpwuid(os.geteuid()).pw_name:
+                text += f". It belongs to {owner}: run this as {owner}, or name another CONTACTCENTRE_STATE_DIR"
+    return text
+
+
 def is_named(error: Exception) -> bool:
     """True for the errors this package defines: they say what is wrong in words a user understands."""
     return type(error).__module__.startswith("contactcentre.")
@@ -140,5 +157,5 @@ def explain(error: Exception) -> str:
     if family & {"sqlalchemy", "psycopg"}:
         return f"PostgreSQL: {first}. Is DATABASE_URL right? `contactcentre doctor` checks it."
     if isinstance(error, OSError):
-        return str(error)
+        return _system(error)
     return f"{type(error).__name__}: {first} (this is a bug; {DEBUG}=1 shows where)"

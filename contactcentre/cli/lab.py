@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from contactcentre.cli.context import open_store
-from contactcentre.lab import CallResult, Lab, LabInfo
+from contactcentre.cli.terminal import json_option, print_json
+from contactcentre.lab import CallResult, Lab, LabInfo, LabNotRunning
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
 
 PHONE_SECRET = "CONTACTCENTRE_PHONE_SECRET"  # noqa: S105 - the variable's name, not a secret
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -30,7 +30,7 @@ def lab() -> None:
 
 
 @lab.command()
-@_json
+@json_option
 def start(as_json: bool) -> None:
     """Start the lab (the first time, this may fetch Asterisk: some seconds)."""
     _print_status(_lab().start(), as_json)
@@ -43,21 +43,28 @@ def stop() -> None:
 
 
 @lab.command()
-@_json
+@json_option
 def status(as_json: bool) -> None:
     """Addresses, versions and what is going on. Exit code 1 when the lab does not run."""
     found = _lab().status()
     if found is None:
-        click.echo(json.dumps({"running": False}) if as_json else "not running: contactcentre lab start")
+        if as_json:
+            print_json({"running": False})
+        else:
+            click.echo("not running; `contactcentre lab start` starts it")
         raise SystemExit(1)
     _print_status(found, as_json)
 
 
 @lab.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-@click.option("-n", "--lines", default=200, show_default=True, help="How many of the last lines.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0), default=200, show_default=True, help="How many of the last lines."
+)
 def logs(follow: bool, lines: int) -> None:
     """Asterisk's log."""
+    if not _lab().log_file.exists():
+        raise LabNotRunning(f"there is no log at {_lab().log_file} yet: `contactcentre lab start`")
     for line in _lab().logs(follow=follow, last=lines):
         click.echo(printable(line))
 
@@ -65,8 +72,11 @@ def logs(follow: bool, lines: int) -> None:
 @lab.command()
 @click.argument("command", nargs=-1, required=True)
 def rx(command: tuple[str, ...]) -> None:
-    """Give Asterisk's console a command, such as: core show channels"""
-    click.echo(_lab().rx(" ".join(command)), nl=False)
+    """Give Asterisk's console a command, such as: core show channels. Exit code 1 when it knows none such."""
+    answer = _lab().rx(" ".join(command))
+    click.echo(answer, nl=False)
+    if answer.startswith("No such command"):
+        raise SystemExit(1)
 
 
 @lab.command()
@@ -80,7 +90,7 @@ def rx(command: tuple[str, ...]) -> None:
 @click.option("--name", default="", help="The caller's display name.")
 @click.option("--tone", default=400, show_default=True, help="Hz the caller plays, a multiple of 50.")
 @click.option("--heard", type=click.Path(dir_okay=False, path_type=Path), help="WAV file for what the caller hears.")
-@_json
+@json_option
 def call(did: str, as_json: bool, **plan: Any) -> None:
     """Call a DID: SIP, sound both ways, real digits. Exit code 1 when the call is not answered."""
     with _Running(_lab()) as running:
@@ -90,7 +100,10 @@ def call(did: str, as_json: bool, **plan: Any) -> None:
         except KeyboardInterrupt:
             placed.hang_up()
             result = placed.wait(10)
-    click.echo(json.dumps(_as_dict(result), indent=1) if as_json else _sentence(result))
+    if as_json:
+        print_json(_as_dict(result))
+    else:
+        click.echo(_sentence(result))
     raise SystemExit(0 if result.answered else 1)
 
 
@@ -112,7 +125,7 @@ def call(did: str, as_json: bool, **plan: Any) -> None:
 @click.option("--tone", default=800, show_default=True, help="Hz it plays, a multiple of 50.")
 @click.option("--dial", help="Call this number or feature code, then end.")
 @click.option("--seconds", type=float, help="End after this long. Default: at Ctrl-C.")
-@_json
+@json_option
 def phone(
     names: tuple[str, ...],
     secret_file: Path | None,
@@ -125,6 +138,7 @@ def phone(
 
     NAME is an agent of the site, whose password is taken from there; or any endpoint, with --secret-file.
     """
+    _lab().info()
     accounts = _accounts(names, secret_file)
 
     def tell(event: dict[str, Any]) -> None:
@@ -161,7 +175,7 @@ def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[st
         for name in names:
             secret = store.secret(f"agent/{name}")
             if site is None or name not in site.agents or secret is None:
-                raise click.UsageError(
+                raise click.ClickException(
                     f"{name} is no agent of this site that has a password (`contactcentre apply` gives them one); "
                     f"for another endpoint use --secret-file FILE or {PHONE_SECRET}"
                 )
@@ -190,7 +204,7 @@ def _lab() -> Lab:
 def _print_status(found: LabInfo, as_json: bool) -> None:
     if as_json:
         shown = {key: value for key, value in asdict(found).items() if key != "ari_secret"}
-        click.echo(json.dumps({"running": True, **shown}, indent=1))
+        print_json({"running": True, **shown})
         return
     up = time.time() - found.started_at
     rows = {

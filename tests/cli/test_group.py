@@ -64,6 +64,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
         (LinkDown("the PBX is away"), 1, "Error: the PBX is away\n"),
         (SettingsError("caller \x1b[31m"), 2, "Error: caller \\x1b[31m\n"),
         (redis.ConnectionError("redis://:pw@h refused"), 1, "Error: Redis: redis://:***@h refused."),
+        (FileNotFoundError(2, "No such file or directory", "/x"), 1, "Error: /x: No such file or directory\n"),
+        (PermissionError(13, "Permission denied", "/etc/shadow"), 1, "Error: /etc/shadow: Permission denied"),
         (ZeroDivisionError("oops"), 1, "this is a bug"),
         (KeyboardInterrupt(), 130, ""),
         (click.BadParameter("no such thing"), 2, "no such thing"),
@@ -103,3 +105,13 @@ def _imported(*arguments: str) -> set[str]:
     code = f"import sys; from contactcentre.cli.group import run; run({list(arguments)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+def test_what_belongs_to_somebody_else_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "users.lock"
+    file.touch()
+    refused = PermissionError(13, "Permission denied", str(file))
+    assert "It belongs to" not in group.explain(refused)
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+    assert "run this as" in group.explain(refused)
+    assert "CONTACTCENTRE_STATE_DIR" in group.explain(refused)

@@ -120,3 +120,12 @@ def test_without_a_lab_every_command_says_how_to_start_one(tmp_path: Path) -> No
     done = run(tmp_path, "call", "100")
     assert done.returncode == 2
     assert "contactcentre lab start" in done.stderr
+
+
+def test_the_consoles_answers_and_a_log_that_is_not_there_have_exit_codes(state: Path, tmp_path: Path) -> None:
+    assert run(state, "rx", "core show version").returncode == 0
+    assert run(state, "rx", "nonsense").returncode == 1
+    done = run(tmp_path, "logs")
+    assert done.returncode == 2
+    assert "contactcentre lab start" in done.stderr
+    assert "contactcentre lab start" in run(tmp_path, "phone", "anna").stderr
