@@ -53,7 +53,7 @@ def test_the_tables_name_their_formulas_and_say_how_sure_they_are(site: Path) ->
         "all 2 agents",
         "answered_in_time_over_offered; T = 20 s",
         "± 95 % confidence of the mean over 3 independent runs",
-        "Erlang A (exponential times, 1.0 Erlangs)",
+        "Erlang A (exponential times, 1.0 Erlangs, 2 agents)",
         "events/s",
     ):
         assert words in told
@@ -94,6 +94,18 @@ def test_two_sites_stand_side_by_side_with_what_is_significant(site: Path, tmp_p
     assert "yes" in told
 
 
+def test_a_range_of_agents_is_a_table_to_plan_with(site: Path) -> None:
+    arguments = ("--site", site, "--arrivals", "poisson:60/h/support", *QUICK, "--agents", "1-3")
+    found = numbers(*arguments)
+    assert [one["number_of_agents"] for one in found["sites"]] == [1, 2, 3]
+    levels = [one["all_queues"]["service_level"]["mean"] for one in found["sites"]]
+    assert levels == sorted(levels)
+    told = simulated(*arguments)
+    assert "Erlang: level" in told
+    lines = [line.split() for line in told.splitlines()[1:]]
+    assert [words[0] for words in lines if words and words[0] in ("1", "2", "3")] == ["1", "2", "3"]
+
+
 def test_a_site_compared_with_itself_differs_in_nothing(site: Path) -> None:
     told = simulated("--site", site, "--arrivals", "poisson:50/h/support", *QUICK, "--compare", site)
     assert "+0.0" in told
@@ -125,6 +137,9 @@ def test_a_day_of_calls_and_a_roster_come_from_files(site: Path, tmp_path: Path)
         (("--arrivals", "poisson:60/h", "--aht", "exp"), "--aht"),
         (("--arrivals", "poisson:60/h", "--aht", "never"), "one day"),
         (("--arrivals", "poisson:60/h", "--aht", "exp:60", "--agents", "0"), "--agents"),
+        (("--arrivals", "poisson:60/h", "--aht", "exp:60", "--agents", "9-3"), "--agents"),
+        (("--arrivals", "poisson:60/h", "--aht", "exp:60", "--agents", "1-99"), "50 numbers"),
+        (("--arrivals", "poisson:60/h", "--aht", "exp:60", "--agents", "1-2", "--compare", str(EXAMPLE)), "range"),
         (("--arrivals", "poisson:60/h", "--aht", "exp:60", "--hours", "0"), "--hours"),
     ],
 )
