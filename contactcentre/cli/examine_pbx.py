@@ -53,13 +53,14 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         yield fail(
             "pbx",
             f"{settings.ari_url} cannot be reached: {reason(error)}",
-            "is Asterisk running, http.conf enabled with this bindaddr and bindport, and no firewall between?",
+            "is Asterisk running? http.conf needs enabled = yes, bindaddr and bindport under [general], then "
+            '`asterisk -rx "module reload http"`; and no firewall may be between',
         )
         return
     if answer.status != 200:
         advice = {
-            401: f"the user or secret is wrong: {_whose_secret(settings)}; then `asterisk -rx 'module reload res_ari'`",
-            404: "ARI is not there: enabled = yes in ari.conf and http.conf; a prefix of http.conf belongs in the URL",
+            401: _whose_secret(settings),
+            404: "no ARI there: enabled = yes under [general] of ari.conf; a prefix in http.conf belongs in the URL",
         }
         yield fail("pbx", f"{ari.base} answers {answer.status}", advice.get(answer.status, "see the PBX's own log"))
         return
@@ -74,14 +75,15 @@ def pbx(settings: Settings) -> Iterator[Finding]:
 
 
 def _whose_secret(settings: Settings) -> str:
+    """What to do when the PBX does not know the user or the password."""
     if settings.ari_secret is None:
-        return "none is known yet; `contactcentre apply` makes one (or set CONTACTCENTRE_ARI_SECRET_FILE)"
+        return "no password is known yet: `contactcentre apply` makes a user and its password"
     if settings.ari_secret_file or os.environ.get("CONTACTCENTRE_ARI_SECRET"):
         return (
-            "compare with ari.conf; without CONTACTCENTRE_ARI_SECRET_FILE and CONTACTCENTRE_ARI_SECRET the one that "
-            "`contactcentre apply` made is used"
+            'the user or secret is wrong: compare with ari.conf, then `asterisk -rx "module reload res_ari.so"`. '
+            "Without CONTACTCENTRE_ARI_SECRET_FILE and CONTACTCENTRE_ARI_SECRET the one that `apply` made is used"
         )
-    return "`contactcentre plan` shows whether ari.conf still has the one that `apply` made"
+    return "the user or secret is wrong: `contactcentre plan` shows what was changed, `contactcentre apply` mends it"
 
 
 def _asterisk(version: str) -> Iterator[Finding]:
