@@ -3,8 +3,9 @@
 from itertools import pairwise
 from typing import Any
 
+from contactcentre.domain.events import Kind
 from contactcentre.lab.phones import IGNORE
-from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre
+from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre, eventually
 
 
 def tiles_its_life(found: dict[str, Any]) -> bool:
@@ -68,6 +69,7 @@ def test_why_tells_of_a_caller_who_waits_what_keeps_them_waiting(centre: Centre)
     centre.on_duty("emma", "bruno")
     (busy,), (call,) = centre.until_some_wait([centre.support(FRENCH, talk=None) for _ in "12"], 1)
     id = centre.id_of(call)
+    eventually(lambda: decided(centre, id), "history knows what routing found")
     why = centre.ask("why", id)
     for words in (
         "Nobody was chosen",
@@ -105,6 +107,10 @@ def test_why_names_the_agent_who_did_not_answer_and_the_one_who_got_it_then(cent
     assert tiles_its_life(found)
     (visit,) = found["visits"]
     assert (visit["offers"], visit["missed"], visit["agent"]) == (2, 1, "alice")
+
+
+def decided(centre: Centre, id: str) -> bool:
+    return any(event.kind is Kind.DECISION for event in centre.store.events(id))
 
 
 def told_at_the_end(centre: Centre, id: str) -> str:
