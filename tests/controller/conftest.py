@@ -109,9 +109,7 @@ def module_stack(
 
 @pytest.fixture
 def stack(module_stack: Stack) -> Iterator[Stack]:
-    """A fresh controller and an empty Redis for each test."""
-    module_stack.redis.flushall()
-    module_stack.start()
+    """One controller for a module's tests; each begins with nobody logged in and nobody on the line."""
+    module_stack.ready()
     yield module_stack
-    module_stack.stop()
     assert "Traceback" not in module_stack.log(), module_stack.log()

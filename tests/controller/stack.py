@@ -1,5 +1,6 @@
 """A whole contact centre but for recorder and web: lab, site, controller process, phones, and the facts it journals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -43,6 +44,7 @@ class Stack:
     def __init__(self, settings: Settings, lab: Lab, store: Store, redis: Redis) -> None:
         self.settings, self.lab, self.store, self.redis = settings, lab, store, redis
         self.live = Live(redis)
+        self.ari_url = ""  # another one than the lab's: somebody in between
         self.controller: subprocess.Popen[bytes] | None = None
 
     def provision(self, site: Site) -> None:
@@ -59,7 +61,7 @@ class Stack:
         info = self.lab.info()
         environment = {
             **os.environ,
-            "CONTACTCENTRE_ARI_URL": info.ari_url.removesuffix("/ari"),
+            "CONTACTCENTRE_ARI_URL": self.ari_url or info.ari_url.removesuffix("/ari"),
             "CONTACTCENTRE_ARI_USER": info.ari_user,
             "CONTACTCENTRE_ARI_SECRET": info.ari_secret,
         }
@@ -70,13 +72,27 @@ class Stack:
             )
         eventually(self._linked, f"controller linked (see {log.name})")
 
+    def ready(self) -> None:
+        """The controller runs, every call of an earlier test is over, and all agents are logged out."""
+        if self.controller is None or self.controller.poll() is not None:
+            self.start()
+        eventually(lambda: not self.live.contacts() and not self.live.waiting(), "the last test's calls are over")
+        for agent in self.live.agents().values():
+            if agent.state is not AgentState.LOGGED_OUT:
+                self.act(agent.name, Verb.LOGOUT)
+                self.agent_is(agent.name, AgentState.LOGGED_OUT)
+
+    def signs(self) -> dict[str, Any]:
+        """What the controller last said of itself."""
+        signs: dict[str, Any] = json.loads(str(self.redis.get("cc:node:node1") or "{}"))
+        return signs
+
     def _linked(self) -> bool:
         assert self.controller is not None
         if self.controller.poll() is not None:
             raise AssertionError(self.log())
-        return f'"pid": {self.controller.pid}' in (sign := self.redis.get("cc:node:node1") or "") and (
-            '"linked": true' in sign
-        )
+        signs = self.signs()
+        return signs.get("pid") == self.controller.pid and signs["linked"] is True
 
     def log(self) -> str:
         return (self.settings.state_dir / "controller.log").read_text()

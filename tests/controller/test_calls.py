@@ -107,6 +107,7 @@ def test_an_agent_who_lets_two_offers_ring_out_is_paused_as_missed(stack: Stack)
 
 
 def test_an_unregistered_phone_is_not_offered_anything(stack: Stack) -> None:
+    eventually(lambda: "anna" in stack.signs()["unreachable"], "the last test's phone is known to be away")
     stack.act("anna", Verb.LOGIN)
     call = stack.lab.dial("1002", caller="+33100000071", patience=60)
     why = stack.wait_for("+33100000071", Kind.DECISION)
