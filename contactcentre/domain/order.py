@@ -53,7 +53,8 @@ class Claims:
 
     def base(self, waiting: Waiting) -> int:
         """The score at the epoch, in 1/POINT: what puts the contacts of one queue in order, whatever the time."""
-        return round(self.points(waiting) * POINT) - self.rate * milliseconds(waiting.arrived)
+        score = round(self.points(waiting) * POINT)
+        return score - self.rate * milliseconds(waiting.arrived) if self.rate else score
 
     def key(self, waiting: Waiting, now: float) -> Key:
         return (-self.base(waiting) - self.rate * milliseconds(now), waiting.arrived, waiting.contact_id)

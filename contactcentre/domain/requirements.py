@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import NoReturn
 
 Levels = Mapping[str, int]
+Names = frozenset[str]
+Having = Mapping[str, Levels]
 
 RESERVED = frozenset({"and", "or", "not", "any"})
 """Words of the language: no skill can have such a name."""
@@ -53,6 +55,9 @@ class _Any:
     def score(self, levels: Levels) -> int | None:
         return None
 
+    def among(self, having: Having, everybody: Names) -> Names:
+        return everybody
+
     def skills(self) -> frozenset[str]:
         return frozenset()
 
@@ -72,6 +77,12 @@ class _Skill:
     def score(self, levels: Levels) -> int | None:
         return levels.get(self.name, 0) if self.op in (">=", ">", "==") else None
 
+    def among(self, having: Having, everybody: Names) -> Names:
+        compare, level, levels = _OPERATORS[self.op], self.level, having.get(self.name, {})
+        if compare(0, level):
+            return everybody - {name for name, has in levels.items() if not compare(has, level)}
+        return frozenset(name for name, has in levels.items() if compare(has, level))
+
     def skills(self) -> frozenset[str]:
         return frozenset({self.name})
 
@@ -85,6 +96,9 @@ class _Not:
 
     def matches(self, levels: Levels) -> bool:
         return not self.part.matches(levels)
+
+    def among(self, having: Having, everybody: Names) -> Names:
+        return everybody - self.part.among(having, everybody)
 
     def score(self, levels: Levels) -> int | None:
         return None
@@ -103,6 +117,9 @@ class _And:
     def matches(self, levels: Levels) -> bool:
         return all(part.matches(levels) for part in self.parts)
 
+    def among(self, having: Having, everybody: Names) -> Names:
+        return frozenset.intersection(*(part.among(having, everybody) for part in self.parts))
+
     def score(self, levels: Levels) -> int | None:
         counted = [score for part in self.parts if (score := part.score(levels)) is not None]
         return min(counted, default=None)
@@ -120,6 +137,9 @@ class _Or:
 
     def matches(self, levels: Levels) -> bool:
         return any(part.matches(levels) for part in self.parts)
+
+    def among(self, having: Having, everybody: Names) -> Names:
+        return frozenset.union(*(part.among(having, everybody) for part in self.parts))
 
     def score(self, levels: Levels) -> int | None:
         fulfilled = [part for part in self.parts if part.matches(levels)]
@@ -158,6 +178,11 @@ class Requirement:
 
     def matches(self, levels: Levels) -> bool:
         return self.node.matches(levels)
+
+    def among(self, having: Having, everybody: Names) -> Names:
+        """All of `everybody` who fulfil it, looking only at those who have the skills it names. `having`: skill ->
+        agent -> level, of everybody."""
+        return self.node.among(having, everybody)
 
     def why_not(self, levels: Levels) -> str:
         """Each part that is not fulfilled, in words: `needs lang_fr >= 50, has 20`; "" when it matches."""

@@ -17,13 +17,14 @@ configuration is looked at when the decision is made, so a changed queue counts 
 All controllers compute this over the same data and each acts only on its own contacts. Nothing here reads a clock.
 """
 
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import heapify, heappop, heapreplace
 from itertools import chain, islice
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.index import Index, Kind
 from contactcentre.domain.strategies import Seen, drawn
 from contactcentre.domain.terms import RoutingConfig, Terms
 from contactcentre.domain.waiting import Waiting
@@ -97,49 +98,20 @@ def order(waiting: Waiting) -> tuple[int, float, str]:
     return (-waiting.priority, waiting.arrived, waiting.contact_id)
 
 
-class Pool:
-    """The free agents who fit one kind of terms, in the strategy's order."""
-
-    def __init__(self, terms: Terms, free: Iterable[AgentStatus], taken: Container[str]) -> None:
-        self.terms = terms
-        self.agents = [terms.seen(agent) for agent in free if agent.name in terms.fits and agent.name not in taken]
-        self.agents.sort(key=terms.strategy.key)
-        self.left = len(self.agents)  # not taken yet
-        self._head = 0  # all before it are taken
-
-    def rest(self, contact: Waiting, taken: Container[str]) -> Iterator[Seen]:
-        """Its candidates, in order."""
-        agents = self._in_order(contact, taken)
-        if not contact.tried:
-            return agents
-        return chain(*_new_and_tried(agents, contact.tried))
-
-    def _in_order(self, contact: Waiting, taken: Container[str]) -> Iterator[Seen]:
-        while self._head < len(self.agents) and self.agents[self._head].name in taken:
-            self._head += 1
-        left = islice(self.agents, self._head, None)
-        there = (seen for seen in left if seen.name not in taken and seen.name not in contact.excluded)
-        weight = self.terms.strategy.weight
-        if weight is None:
-            return there
-        names = list(there)
-        return iter(drawn(names, [weight(seen) for seen in names], seed(contact)))
-
-
 def seed(contact: Waiting) -> str:
     """Of the lots drawn for it: others after every try, and the same whoever draws them again."""
     return f"{contact.contact_id}/{len(contact.tried)}"
 
 
-def _new_and_tried(agents: Iterator[Seen], tried: tuple[str, ...]) -> Iterator[Iterable[Seen]]:
+def _new_and_tried(agents: Iterable[Seen], tried: tuple[str, ...]) -> Iterator[Seen]:
     again: dict[str, Seen] = {}
     last = {name: place for place, name in enumerate(tried)}
     for seen in agents:
         if seen.name in last:
             again[seen.name] = seen
         else:
-            yield (seen,)
-    yield (again[name] for name in sorted(again, key=last.__getitem__))
+            yield seen
+    yield from (again[name] for name in sorted(again, key=last.__getitem__))
 
 
 class Round:
@@ -152,51 +124,77 @@ class Round:
         config: RoutingConfig,
         now: float,
         reachable: Mapping[str, bool],
+        *,
+        names_cut: bool = True,
     ) -> None:
-        self.agents, self.config, self.now, self.reachable = agents, config, now, reachable
-        self.waiting = tuple(waiting)
-        self.free = {
-            agent.name: agent
-            for agent in agents.values()
-            if agent.state is AgentState.AVAILABLE
-            and agent.not_before <= now
-            and agent.name in config.levels
-            and reachable.get(agent.name, True)
-        }
+        """Without `names_cut` decisions do not say who was cut and why, for who decides by the million."""
+        self._begin(Index.of(waiting, agents, config, now, reachable, lasting=False))
+        self._names_cut = names_cut
+
+    @classmethod
+    def on(cls, index: Index, now: float) -> "Round":
+        """On an index that is kept up to date: costs what has changed, not what there is."""
+        index.advance(now)
+        made = cls.__new__(cls)
+        made._begin(index)
+        return made
+
+    def _begin(self, index: Index) -> None:
+        self.index, self.config, self.now = index, index.config, index.now
+        self._names_cut = True
         self.taken: dict[str, Waiting] = {}  # agent -> the contact it serves
-        self._pools: dict[int, Pool] = {}  # by id(terms)
+        self._version = index.version
+        self._left: dict[Kind, int] = {}  # free agents not taken yet
+        self._heads: dict[Kind, int] = {}  # in the kind's list of free agents all before this place are taken
+
+    @property
+    def waiting(self) -> Iterable[Waiting]:
+        return self.index.waiting.values()
 
     def decide(self, before: str = "") -> list[Decision]:
-        """Decides for all, or only for those who have right of way before the contact `before`."""
+        """Decides for all, or only for those who have right of way before the contact `before`. Merges the kinds that
+        have both contacts and free agents, by the order of their first contacts."""
         decisions: list[Decision] = []
-        if not self.free:
-            return decisions
-        for contact in self.in_order(contact for contact in self.waiting if not contact.offered):
-            if contact.contact_id == before:
+        until = self.index.waiting.get(before)
+        stop = None if until is None else self.config.order(until, self.now)
+        heads = [
+            (kind.claims.key(kind.waiting[0][1], self.now), number, kind, 0)
+            for number, kind in enumerate(self.index.ready)
+        ]
+        heapify(heads)
+        while heads:
+            key, number, kind, place = heads[0]
+            if stop is not None and key >= stop:
                 break
-            terms = self.config.terms(contact, self.now)
-            agent = next(self.candidates(contact, terms), None) if terms and self.pool(terms).left else None
-            if agent is not None:
-                decisions.append(self.reason(contact))
-                self._take(agent.name, contact)
-                if len(self.taken) == len(self.free):
-                    break
+            contact = kind.waiting[place][1]
+            if not self.left(kind):
+                heappop(heads)
+                continue
+            if self.left(kind) > self._barred(kind, contact):
+                decision = self.reason(contact)
+                decisions.append(decision)
+                self._take(decision.agent, contact)
+            if place + 1 < len(kind.waiting):
+                following = kind.waiting[place + 1][1]
+                heapreplace(heads, (kind.claims.key(following, self.now), number, kind, place + 1))
+            else:
+                heappop(heads)
         return decisions
 
     def more(self) -> list[Decision]:
         """After `decide`: agents to ring besides those who ring for a contact already (or were just decided on), where
         the queue's strategy rings several. One decision for each agent; a contact may have many."""
         decisions: list[Decision] = []
-        if len(self.taken) == len(self.free):
+        if not self.config.rings_together or len(self.index.free) <= len(self.taken):
             return decisions
-        ringing = Counter(agent.contact_id for agent in self.agents.values() if agent.state is AgentState.OFFERED)
-        ringing.update(contact.contact_id for contact in self.taken.values())
-        answered = {agent.contact_id for agent in self.agents.values() if agent.state is AgentState.TALKING}
-        for contact in self.in_order(self.waiting):
-            already, rules = ringing[contact.contact_id], self.config.rules.get(contact.queue)
-            if not already or contact.contact_id in answered or rules is None:
-                continue
-            for _ in range(rules.together(self.now - contact.entered) - already):
+        ringing = {contact_id: set(agents) for contact_id, agents in self.index.rings.items()}
+        for agent, contact in self.taken.items():
+            ringing.setdefault(contact.contact_id, set()).add(agent)
+        known = (self.index.waiting[contact_id] for contact_id in ringing if contact_id in self.index.waiting)
+        for contact in self.in_order(contact for contact in known if contact.contact_id not in self.index.talks):
+            rules = self.config.rules.get(contact.queue)
+            most = rules.together(self.now - contact.entered) if rules else 0
+            for _ in range(most - len(ringing[contact.contact_id])):
                 decision = self.reason(contact, besides=True)
                 if not decision.agent:
                     break
@@ -210,37 +208,43 @@ class Round:
 
     def _take(self, agent: str, contact: Waiting) -> None:
         self.taken[agent] = contact
-        for pool in self._pools.values():
-            pool.left -= agent in pool.terms.fits
+        for kind in self.index.kinds_of(agent):
+            if kind in self._left:
+                self._left[kind] -= 1
 
-    def pool(self, terms: Terms) -> Pool:
-        pool = self._pools.get(id(terms))
-        if pool is None:
-            pool = self._pools[id(terms)] = Pool(terms, self.free.values(), self.taken)
-        return pool
+    def left(self, kind: Kind) -> int:
+        """How many of its free agents nobody has taken."""
+        if self._version != self.index.version:  # a reservation was told meanwhile
+            self._version = self.index.version
+            self._left.clear()
+            self._heads.clear()
+        if kind not in self._left:
+            taken = sum(1 for name in self.taken if name in self.index.free and name in kind.fits)
+            self._left[kind] = len(kind.free) - taken
+        return self._left[kind]
 
-    def candidates(self, contact: Waiting, terms: Terms) -> Iterator[Seen]:
+    def _barred(self, kind: Kind, contact: Waiting) -> int:
+        """How many of those left it excludes."""
+        if not contact.excluded:
+            return 0
+        names = (name for name in set(contact.excluded) if name in self.index.free and name in kind.fits)
+        return sum(1 for name in names if name not in self.taken)
+
+    def _candidates(self, kind: Kind, contact: Waiting) -> Iterator[Seen]:
         """The agents who may be given to it now, in order."""
-        only = self.preferred(contact, terms)
-        if not only:
-            return self.pool(terms).rest(contact, self.taken)
-        free = (self.free[name] for name in only if name in self.free)
-        return Pool(terms, free, self.taken).rest(contact, self.taken)
-
-    def preferred(self, contact: Waiting, terms: Terms) -> tuple[str, ...]:
-        """The agents who have it for themselves: those preferred who fit and are at work, as long as the queue grants
-        it. Who is paused, logged out, without a phone or did not answer it before is not waited for."""
-        if not self.config.asks_preferred(contact, self.now):
-            return ()
-        return tuple(
-            name
-            for name in dict.fromkeys(contact.preferred)
-            if name in terms.fits
-            and name not in contact.excluded
-            and name not in contact.tried
-            and self.reachable.get(name, True)
-            and self.agents.get(name, AgentStatus(name)).state not in (AgentState.LOGGED_OUT, AgentState.PAUSED)
-        )
+        free, taken, excluded = kind.free, self.taken, contact.excluded
+        head = self._heads.get(kind, 0) if self.left(kind) else len(free)
+        while head < len(free) and free[head][1].name in taken:
+            head += 1
+        self._heads[kind] = head
+        there = (free[place][1] for place in range(head, len(free)))
+        found: Iterable[Seen] = (seen for seen in there if seen.name not in taken and seen.name not in excluded)
+        if kind.terms.strategy.lots:
+            weight = kind.terms.strategy.weight
+            whole = self.left(kind) == len(free) and not contact.excluded
+            names = [seen for _, seen in free] if whole else list(found)
+            found = drawn(names, None if weight is None else [weight(seen) for seen in names], seed(contact))
+        return _new_and_tried(found, contact.tried) if contact.tried else iter(found)
 
     def reason(self, contact: Waiting, besides: bool = False) -> Decision:
         """The decision about one contact as things stand: its agent, or why there is none. `besides`: one more agent
@@ -249,21 +253,19 @@ class Round:
         if terms is None:
             rule = Nobody.BAD_REQUIREMENT if contact.queue in self.config.rules else Nobody.NO_QUEUE
             return Decision(contact.contact_id, contact.queue, "", str(rule), (), (), contact.requires)
-        pool, strategy, only = self.pool(terms), terms.strategy, self.preferred(contact, terms)
-        found = self.candidates(contact, terms)
-        first = list(found if only else islice(found, KEPT_CANDIDATES))
+        kind, strategy = self.index.kind(contact, terms), terms.strategy
+        first = list(islice(self._candidates(kind, contact), KEPT_CANDIDATES))
         candidates = tuple((seen.name, strategy.score(seen, self.now)) for seen in first)
-        excluded = (set(contact.excluded) & self.free.keys() & terms.fits.keys()) - self.taken.keys()
-        fitting = len(first) if only else pool.left - len(excluded)
+        fitting = self.left(kind) - self._barred(kind, contact)
         if contact.offered and not besides:
             agent, text = "", f"{Nobody.HAS_OFFER}: {contact.offered}"
         elif first:
             agent, text = first[0].name, f"{strategy.name}: {strategy.words(candidates[0][1])}, first of {fitting}"
-        elif only:
-            agent, text = "", f"{Nobody.PREFERS}: {', '.join(only)}"
+        elif kind.only:
+            agent, text = "", f"{Nobody.PREFERS}: {', '.join(kind.only)}"
         else:
             agent, text = "", str(self._nobody(terms))
-        cut = self._cut(contact, terms, pool)
+        cut = self._cut(contact, kind)
         left_out = max(0, len(self.config.rules[contact.queue].members) - fitting - len(cut))
         return Decision(
             contact.contact_id, contact.queue, agent, text, candidates, cut, str(terms.requirement), fitting, left_out
@@ -272,25 +274,31 @@ class Round:
     def _nobody(self, terms: Terms) -> Nobody:
         if not terms.fits:
             return Nobody.NONE_FITS
-        known = (self.agents.get(name) for name in terms.fits)
+        known = (self.index.agents.get(name) for name in terms.fits)
         if any(agent is not None and agent.state is not AgentState.LOGGED_OUT for agent in known):
             return Nobody.NONE_FREE
         return Nobody.NONE_THERE
 
-    def _cut(self, contact: Waiting, terms: Terms, pool: Pool) -> tuple[tuple[str, str], ...]:
+    def _cut(self, contact: Waiting, kind: Kind) -> tuple[tuple[str, str], ...]:
         """The nearest misses. Of a large queue not all members are looked at: first the free ones, then those who fit,
         then the others."""
+        if not self._names_cut:
+            return ()
         found: dict[str, tuple[Cut, str]] = {}
-        names = chain((a.name for a in pool.agents), terms.fits, self.config.rules[contact.queue].members)
+        members = self.config.rules[contact.queue].members
+        names = chain((seen.name for _, seen in kind.free), kind.terms.fits, members)
         for name in islice(names, EXAMINED):
-            if name not in found and (why := self.why_cut(contact, terms, name)) is not None:
+            if name not in found and (why := self._why_cut(contact, kind, name)) is not None:
                 found[name] = why
         nearest = sorted(found, key=lambda name: (_CUT_ORDER[found[name][0]], name))[:KEPT_CUT]
         return tuple((name, words(*found[name])) for name in nearest)
 
     def why_cut(self, contact: Waiting, terms: Terms, name: str) -> tuple[Cut, str] | None:
         """The first rule that keeps this agent from this contact, and its detail; None = it is a candidate."""
-        config, agent = self.config, self.agents.get(name)
+        return self._why_cut(contact, self.index.kind(contact, terms), name)
+
+    def _why_cut(self, contact: Waiting, kind: Kind, name: str) -> tuple[Cut, str] | None:
+        config, terms, agent = self.config, kind.terms, self.index.agents.get(name)
         if name not in terms.fits:
             if name not in config.rules[contact.queue].members:
                 return Cut.NOT_A_MEMBER, ""
@@ -304,13 +312,12 @@ class Round:
             return Cut.LOGGED_OUT, ""
         if agent.state is not AgentState.AVAILABLE:
             return _BUSY[agent.state], agent.reason if agent.state is AgentState.PAUSED else agent.contact_id
-        if not self.reachable.get(name, True):
+        if not self.index.reachable.get(name, True):
             return Cut.UNREACHABLE, ""
         if agent.not_before > self.now:
             return Cut.DELAYED, f"{agent.not_before - self.now:.1f} s more"
-        only = self.preferred(contact, terms)
-        if only and name not in only:
-            return Cut.NOT_PREFERRED, ", ".join(only)
+        if kind.only and name not in kind.only:
+            return Cut.NOT_PREFERRED, ", ".join(kind.only)
         if name in self.taken:
             return Cut.TAKEN, self.taken[name].contact_id
         return None

@@ -31,13 +31,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """`key` puts agents in order, the smallest first. With a `weight` the order is drawn by lot instead."""
+    """`key` puts agents in order, the smallest first. With `lots` that order is only the wheel to draw from."""
 
     name: str
     key: Callable[[Seen], tuple[Any, ...]]
     score: Callable[[Seen, float], float]  # what people are shown; it gets the time
     said: str  # the score in words, a format with one place
-    weight: Callable[[Seen], int] | None = None  # how wide the agent's sector on the wheel is, at least 1
+    lots: bool = False
+    weight: Callable[[Seen], int] | None = None  # how wide the agent's sector on the wheel is, at least 1; None = equal
     together: bool = False  # several agents ring for one contact
     growing: bool = False  # of those who ring together, one more every `ring_more_every` seconds
 
@@ -92,13 +93,14 @@ _ALL = (
         key=lambda seen: (seen.agent.name,),
         score=lambda seen, now: 1,
         said="drawn with weight {:g}",
-        weight=lambda seen: 1,
+        lots=True,
     ),
     Strategy(
         "wrandom",
         key=lambda seen: (seen.agent.name,),
         score=lambda seen, now: 1 + seen.fit,
         said="drawn with weight {:g}",
+        lots=True,
         weight=lambda seen: 1 + seen.fit,
     ),
     Strategy("ringall", _longest_idle, _idle, "{:g} seconds idle", together=True),
@@ -137,13 +139,16 @@ def strategy_named(name: str) -> Strategy | None:
     return STRATEGIES.get(ALIASES.get(name, name))
 
 
-def drawn(names: Sequence[Named], weights: Sequence[int], seed: str) -> list[Named]:
-    """The order that a wheel of fortune gives: each has a sector as wide as its weight (a whole number, at least 1),
-    side by side in the order given. The seed stops the wheel at one point; who has the sector there comes first, the
-    others follow clockwise. The same seed always gives the same order."""
+def drawn(names: Sequence[Named], weights: Sequence[int] | None, seed: str) -> list[Named]:
+    """The order that a wheel of fortune gives: each has a sector as wide as its weight (a whole number, at least 1;
+    None = all the same), side by side in the order given. The seed stops the wheel at one point; who has the sector
+    there comes first, the others follow clockwise. The same seed always gives the same order."""
     if not names:
         return []
-    ends = list(accumulate(weights))
-    point = int.from_bytes(blake2b(seed.encode(), digest_size=8).digest()) % ends[-1]
-    first = bisect_right(ends, point)
+    number = int.from_bytes(blake2b(seed.encode(), digest_size=8).digest())
+    if weights is None:
+        first = number % len(names)
+    else:
+        ends = list(accumulate(weights))
+        first = bisect_right(ends, number % ends[-1])
     return [*names[first:], *names[:first]]

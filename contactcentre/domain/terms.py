@@ -76,6 +76,12 @@ class RoutingConfig:
         self.queues = dict(queues)
         self.levels = {name: dict(skills) for name, skills in levels.items()}
         self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
+        self.rings_together = any(rules.strategy.together for rules in self.rules.values())
+        self._having: dict[str, dict[str, int]] = {}  # skill -> agent -> level
+        for name, skills in self.levels.items():
+            for skill, level in skills.items():
+                self._having.setdefault(skill, {})[name] = level
+        self._everybody = frozenset(self.levels)
         self._terms: dict[tuple[str, int, str], Terms | None] = {}
 
     @classmethod
@@ -124,14 +130,13 @@ class RoutingConfig:
     def next_moment(self, waiting: Waiting, now: float) -> float | None:
         """When time alone next changes what this contact may get; None = never."""
         rules = self.rules.get(waiting.queue)
-        if rules is None:
+        if rules is None or (waiting.offered and not rules.strategy.together):
             return None
-        if waiting.offered:
-            growth = rules.next_growth(now - waiting.entered)
-            return None if growth is None else waiting.entered + growth
         due = [waiting.entered + step.after for step in rules.steps[1:]]
         if waiting.preferred:
             due.append(waiting.entered + rules.prefer_for)
+        if waiting.offered and (growth := rules.next_growth(now - waiting.entered)) is not None:
+            due.append(waiting.entered + growth)
         return min((moment for moment in due if moment > now), default=None)
 
     def asks_preferred(self, waiting: Waiting, now: float) -> bool:
@@ -158,9 +163,7 @@ class RoutingConfig:
             return None
         asked = rules.steps[step]
         requirement = combine(asked.requirement, own)
-        fits = {
-            name: requirement.score(self.levels[name])
-            for name in asked.members
-            if requirement.matches(self.levels[name])
-        }
+        able, members = requirement.among(self._having, self._everybody), asked.members
+        there = sorted((members[name], name) for name in able if name in members)
+        fits = {name: requirement.score(self.levels[name]) for _, name in there}
         return Terms(queue, requirement, rules.strategy, fits, asked.members)

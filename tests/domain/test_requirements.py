@@ -21,6 +21,16 @@ EXPRESSIONS = st.recursive(
 LEVELS = st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 100))
 
 
+@given(EXPRESSIONS, st.dictionaries(st.sampled_from(["anna", "bob", "carla"]), LEVELS))
+def test_who_fulfils_it_is_found_by_skill_as_it_is_found_one_by_one(text: str, team: dict[str, dict[str, int]]) -> None:
+    having: dict[str, dict[str, int]] = {}
+    for name, levels in team.items():
+        for skill, level in levels.items():
+            having.setdefault(skill, {})[name] = level
+    need = parse(text)
+    assert need.among(having, frozenset(team)) == {name for name, levels in team.items() if need.matches(levels)}
+
+
 def test_levels_are_compared_and_joined_as_they_read() -> None:
     need = parse("lang_fr >= 50 and billing")
     assert need.matches({"lang_fr": 50, "billing": 1})

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
 from contactcentre.domain.explain import explain, why_agent
+from contactcentre.domain.index import Index
 from contactcentre.domain.order import ORDERS
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
 from contactcentre.domain.site import Agent, Queue, RelaxStep, Settings, Site
@@ -58,6 +59,7 @@ class World(RuleBasedStateMachine):
         self.reachable = dict.fromkeys(NAMES, True)
         self.served: set[tuple[str, str]] = set()  # contact, and an agent that rings for it or talks with it
         self.count = 0
+        self.index = Index(self.config, self.now)
 
     @rule(
         queue=st.sampled_from(["support", "sales", "vip"]),
@@ -158,6 +160,28 @@ class World(RuleBasedStateMachine):
         round_, book = self._round(), self._book()
         assert [(d.contact_id, d.agent) for d in round_.decide()] == book.first_offers()
         assert [(d.contact_id, d.agent) for d in round_.more()] == book.further_offers()
+
+    @invariant()
+    def an_index_that_only_hears_of_changes_decides_the_same(self) -> None:
+        index = self.index
+        if index.config is not self.config:
+            index.configure(self.config)
+        index.reach(self.reachable)
+        for name, status in self.agents.items():
+            if index.agents.get(name) is not status:
+                index.put_agent(status)
+        for contact_id in [key for key in index.waiting if key not in self.waiting]:
+            index.drop(contact_id)
+        for contact in self.waiting.values():
+            if index.waiting.get(contact.contact_id) is not contact:
+                index.put(contact)
+        kept, fresh = Round.on(index, self.now), self._round()
+        assert kept.decide() + kept.more() == fresh.decide() + fresh.more()
+        for contact in self.waiting.values():
+            assert kept.reason(contact) == fresh.reason(contact)
+        moment = index.next_moment()
+        known = next_change(self.waiting.values(), self.config, self.now)
+        assert known is None or (moment is not None and moment <= known)
 
     @invariant()
     def agents_and_contacts_agree(self) -> None:

@@ -19,7 +19,7 @@ from contactcentre.domain.conditions import may_enter, must_leave
 from contactcentre.domain.estimate import Experience, estimate
 from contactcentre.domain.events import LeftQueue
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
-from contactcentre.domain.routing import Decision, Pool, Round, RoutingConfig, Terms, Waiting, next_change
+from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
 from contactcentre.domain.simulation.arrivals import Arrival
 from contactcentre.domain.simulation.distributions import stream
 from contactcentre.domain.simulation.people import Habits, Roster
@@ -57,13 +57,6 @@ class Result:
     moments: int  # at which something happened
     decisions: int  # offers
     estimates: dict[str, list[tuple[float, float]]]  # queue -> (wait estimated on arrival, waited until the offer)
-
-
-class _Silent(Round):
-    """Decides the same and does not say who was cut and why: nobody reads it here, and it is half the work."""
-
-    def _cut(self, contact: Waiting, terms: Terms, pool: Pool) -> tuple[tuple[str, str], ...]:
-        return ()
 
 
 class World:
@@ -214,7 +207,8 @@ class World:
     # -- offers -------------------------------------------------------------------------------------------------------
 
     def _decide(self) -> None:
-        round_ = _Silent(self.waiting.values(), self.agents, self.config, self.now, {})
+        # Nobody reads here who was cut and why, and it is half the work.
+        round_ = Round(self.waiting.values(), self.agents, self.config, self.now, {}, names_cut=False)
         decisions = round_.decide()
         if self._together:
             decisions += round_.more()
