@@ -137,7 +137,7 @@ def test_one_thing_at_a_time_can_be_added_changed_shown_and_removed(provisioned:
     shown = run.json("agent", "show", "carmen")
     assert (shown["skills"], shown["number"], shown["full_name"]) == ({"lang_fr": 40}, None, "Carmen Ruiz")
     queue = run.json("queue", "show", "spain")
-    assert (queue["record"], queue["relax"]) == (False, [{"after": 20.0, "requires": "any"}])
+    assert (queue["record"], queue["relax"]) == (False, [{"after": 20.0, "requires": "any", "agents": []}])
     assert queue["used_by"] == ["dids.+34911000000.fallback_queue"]
     assert [row["name"] for row in run.json("trunk", "list")] == ["carrier", "iberia"]
     assert run.json("trunk", "show", "iberia")["codecs"] == ["alaw", "g722"]
