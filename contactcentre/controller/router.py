@@ -18,7 +18,7 @@ from contactcentre.controller.contact import Contact, Granted
 from contactcentre.controller.node import Node
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.events import Kind
-from contactcentre.domain.routing import Decision, Round, next_change, order
+from contactcentre.domain.routing import Decision, Round, next_change
 from contactcentre.live import Change, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
@@ -96,10 +96,10 @@ class Router:
 
     def position(self, waiting: Waiting) -> int:
         """Place in its queue, 1 = next."""
-        key = order(waiting)
-        return 1 + sum(
-            1 for other in self._node.replica.waiting.values() if other.queue == waiting.queue and order(other) < key
-        )
+        claims = self._node.configuration.routing.claims(waiting.queue)
+        others = (other for other in self._node.replica.waiting.values() if other.queue == waiting.queue)
+        own = claims.place(waiting)
+        return 1 + sum(1 for other in others if claims.place(other) < own)
 
     def length(self, queue: str) -> int:
         return sum(1 for other in self._node.replica.waiting.values() if other.queue == queue)

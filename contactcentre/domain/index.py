@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.order import Claims, Key
+from contactcentre.domain.order import Claims
 from contactcentre.domain.strategies import Seen
 from contactcentre.domain.terms import RoutingConfig, Terms
 from contactcentre.domain.waiting import Waiting
@@ -34,15 +34,11 @@ class Kind:
         self.waiting: list[tuple[Any, Waiting]] = []
         self.free: list[tuple[Any, Seen]] = []
 
-    def key(self, contact: Waiting) -> Key:
-        """Its place in `waiting`, whatever the time."""
-        return (-self.claims.base(contact), contact.arrived, contact.contact_id)
-
     def add(self, contact: Waiting) -> None:
-        insort(self.waiting, (self.key(contact), contact))
+        insort(self.waiting, (self.claims.place(contact), contact))
 
     def remove(self, contact: Waiting) -> None:
-        del self.waiting[bisect_left(self.waiting, (self.key(contact),))]
+        del self.waiting[bisect_left(self.waiting, (self.claims.place(contact),))]
 
     def add_agent(self, agent: AgentStatus) -> None:
         seen = self.terms.seen(agent)
@@ -111,7 +107,7 @@ class Index:
         for contact in self.waiting.values() if self.free else ():
             if not contact.offered and (terms := self.config.terms(contact, self.now)) is not None:
                 kind = self._kept(contact, terms)
-                kind.waiting.append((kind.key(contact), contact))
+                kind.waiting.append((kind.claims.place(contact), contact))
         for kind in self._kinds.values():
             kind.waiting.sort()
             if kind.waiting and kind.free:

@@ -56,6 +56,10 @@ class Claims:
         score = round(self.points(waiting) * POINT)
         return score - self.rate * milliseconds(waiting.arrived) if self.rate else score
 
+    def place(self, waiting: Waiting) -> Key:
+        """The order within the queue, which time does not change."""
+        return (-self.base(waiting), waiting.arrived, waiting.contact_id)
+
     def key(self, waiting: Waiting, now: float) -> Key:
         return (-self.base(waiting) - self.rate * milliseconds(now), waiting.arrived, waiting.contact_id)
 

@@ -29,7 +29,7 @@ from contactcentre.domain.strategies import Seen, drawn
 from contactcentre.domain.terms import RoutingConfig, Terms
 from contactcentre.domain.waiting import Waiting
 
-__all__ = ["Cut", "Decision", "Nobody", "Round", "RoutingConfig", "Terms", "Waiting", "decide", "next_change", "order"]
+__all__ = ["Cut", "Decision", "Nobody", "Round", "RoutingConfig", "Terms", "Waiting", "decide", "next_change"]
 
 KEPT_CANDIDATES = 10
 KEPT_CUT = 20
@@ -91,11 +91,6 @@ class Decision:
     requirement: str = ""  # what was asked for, all in one expression
     fitting: int = 0  # candidates, also those not named
     left_out: int = 0  # agents cut and not named
-
-
-def order(waiting: Waiting) -> tuple[int, float, str]:
-    """The order where no queue lets contacts age; `RoutingConfig.order` is the whole truth."""
-    return (-waiting.priority, waiting.arrived, waiting.contact_id)
 
 
 def seed(contact: Waiting) -> str:

@@ -119,6 +119,29 @@ def test_time_never_changes_the_order_within_a_queue(
     claims = Claims.of(Queue(ageing=ageing))
     made = [Waiting(f"c{i}", "a", priority=p, arrived=at) for i, (p, at) in enumerate(contacts)]
     assert sorted(made, key=lambda c: claims.key(c, now)) == sorted(made, key=lambda c: claims.key(c, now + 12_345.678))
+    assert sorted(made, key=lambda c: claims.key(c, now)) == sorted(made, key=claims.place)
+
+
+def test_one_agent_serves_everybody_strictly_by_score() -> None:
+    """mod_callcenter: not first in, first out; the eighth caller by score was connected first (issue 2511)."""
+    aged = config(a={"ageing": 60}, b={"ageing": 60})
+    waiting = {f"c{n}": waits(f"c{n}", "ab"[n % 2], ago=100 - n, priority=n % 3) for n in range(12)}
+    free = {"anna": AgentStatus("anna", AgentState.AVAILABLE, 1)}
+    by_score = sorted(waiting, key=lambda name: (-(waiting[name].priority + 100 - int(name[1:])), int(name[1:])))
+    served = []
+    while waiting:
+        (decision,) = decide(waiting.values(), free, aged, NOW, {})
+        served.append(decision.contact_id)
+        del waiting[decision.contact_id]
+    assert served == by_score
+
+
+def test_a_contact_that_waits_longest_and_fits_nobody_stalls_no_queue() -> None:
+    """app_queue: force_longest_waiting_caller could stall all queues (pull request 1693)."""
+    stuck = config(hard={"requires": "x", "ageing": 60}, easy={})
+    contacts = [waits("stuck", "hard", 9999), waits("next", "easy", 1)]
+    (decision,) = decide(contacts, {"anna": AgentStatus("anna", AgentState.AVAILABLE, 1)}, stuck, NOW, {})
+    assert (decision.contact_id, decision.agent) == ("next", "anna")
 
 
 def test_an_unknown_order_is_refused() -> None:

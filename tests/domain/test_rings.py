@@ -46,6 +46,20 @@ def test_each_ring_asks_more_agents_and_each_step_less_of_them(waited: float, ag
     assert agent_for(RINGS, waits(waited), free("bob", "carla", "dora")) == agent
 
 
+def test_a_step_is_never_silently_ignored_and_nobody_below_the_level_is_asked_early() -> None:
+    """app_queue: rules ignored a raised penalty, so members below the limit got calls (issue 1901)."""
+    assert agent_for(RINGS, waits(29.9), free("bob")) is None
+    assert agent_for(RINGS, waits(30), free("bob")) == "bob"
+
+
+def test_rings_of_a_changed_site_count_for_those_who_wait_already() -> None:
+    """app_queue: a change of queuerules does not reach callers who wait."""
+    contact = waits(12)
+    assert agent_for(config(agents=["anna"]), contact, free("bob")) is None
+    changed = config(agents=["anna"], relax=[{"after": 10, "agents": ["bob"]}])
+    assert agent_for(changed, contact, free("bob")) == "bob"
+
+
 def test_agents_of_an_inner_ring_stay_when_the_next_one_opens() -> None:
     assert agent_for(RINGS, waits(30), free("anna", "bob")) == "anna"
 
