@@ -11,7 +11,7 @@ from rich.text import Text
 from contactcentre.cli import why
 from contactcentre.cli.context import open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
-from contactcentre.cli.terminal import facts, json_option, print_json, said
+from contactcentre.cli.terminal import facts, json_option, narrow, print_json, said
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
 from contactcentre.domain.events import Event, Outcome
@@ -81,10 +81,12 @@ def list_(
         click.echo("No contacts.")
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("arrived", "id", "caller", "queues", "agents", "waited", "talked", "outcome"):
-        table.add_column(name, no_wrap=name in ("arrived", "id"))
-    for contact in page.contacts:
-        table.add_row(*_row(contact, clock))
+    left_out = ("waited", "talked") if narrow() else ()
+    rows = [_row(contact, clock, narrow()) for contact in page.contacts]
+    for name in (name for name in rows[0] if name not in left_out):
+        table.add_column(name, no_wrap=name in ("arrived", "id"), overflow="fold")
+    for row in rows:
+        table.add_row(*(text for name, text in row.items() if name not in left_out))
     show_parts(table)
     if page.cursor:
         click.echo(f"More: --cursor {page.cursor}")
@@ -111,18 +113,19 @@ def show(contact: str, as_json: bool) -> None:
 command.add_command(why.command, "why")
 
 
-def _row(contact: Contact, clock: Clock) -> list[Text]:
+def _row(contact: Contact, clock: Clock, short: bool) -> dict[str, Text]:
     outcome = contact.outcome or "live"
-    return [
-        Text(clock.date_and_time(contact.arrived)),
-        Text(contact.id[:SHORT]),
-        said(contact.caller or "withheld"),
-        said(", ".join(contact.queues)),
-        said(", ".join(contact.agents)),
-        Text(seconds(contact.waited) if contact.queues else ""),
-        Text(seconds(contact.talk) if contact.agents else ""),
-        Text(outcome.replace("_", " "), style=_COLOURS.get(contact.outcome, "")),
-    ]
+    arrived = clock.day_and_minute if short else clock.date_and_time
+    return {
+        "arrived": Text(arrived(contact.arrived)),
+        "id": Text(contact.id[:SHORT]),
+        "caller": said(contact.caller or "withheld"),
+        "queues": said(", ".join(contact.queues)),
+        "agents": said(", ".join(contact.agents)),
+        "waited": Text(seconds(contact.waited) if contact.queues else ""),
+        "talked": Text(seconds(contact.talk) if contact.agents else ""),
+        "outcome": Text(outcome.replace("_", " "), style=_COLOURS.get(contact.outcome, "")),
+    }
 
 
 def _facts(history: ContactHistory, clock: Clock) -> None:

@@ -66,6 +66,10 @@ class Clock:
     def date_and_time(self, at: float | None) -> str:
         return "" if at is None else datetime.fromtimestamp(at, self._zone).strftime("%Y-%m-%d %H:%M:%S")
 
+    def day_and_minute(self, at: float | None) -> str:
+        """For narrow tables."""
+        return "" if at is None else datetime.fromtimestamp(at, self._zone).strftime("%m-%d %H:%M")
+
     def time(self, at: float | None) -> str:
         return "" if at is None else datetime.fromtimestamp(at, self._zone).strftime("%H:%M:%S")
 

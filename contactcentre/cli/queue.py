@@ -33,5 +33,5 @@ command = noun(
         "record": "Record its conversations (yes).",
         "retention_days": "Days that recordings are kept; 0 = for ever (90).",
     },
-    ("requires", "agents", "strategy", "ring_seconds", "wrap_up", "service_level", "record"),
+    ("requires", "agents", "ring_seconds", "wrap_up", "service_level"),
 )

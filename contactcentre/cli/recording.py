@@ -11,8 +11,9 @@ from rich.table import Table
 
 from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
-from contactcentre.cli.moments import MOMENT, Clock, seconds
-from contactcentre.cli.terminal import facts, json_option, print_json, said
+from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
+from contactcentre.cli.terminal import facts, json_option, narrow, print_json, said
+from contactcentre.cli.terminal import plain as in_words
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Recording
 from contactcentre.settings import Settings
@@ -20,6 +21,8 @@ from contactcentre.store import Store
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, stored_file
 from contactcentre.web.permissions import Permission, granted
+
+_MOMENTS = ("started", "ended", "stored_at", "failed_at", "deleted_at")
 
 
 class MayNotListen(Exception):
@@ -54,13 +57,15 @@ def list_(since: str, until: str | None, queue: str, agent: str, limit: int, as_
         print_json([{**plain(recording), "state": recording.state} for recording in found])
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("began", "id", "kind", "queue", "agent", "length", "state"):
-        table.add_column(name, no_wrap=name in ("began", "id"))
+    left_out = ("kind", "queue") if narrow() else ()
+    columns = ("began", "id", "kind", "queue", "agent", "length", "state")
+    for name in (name for name in columns if name not in left_out):
+        table.add_column(name, no_wrap=name in ("began", "id", "length"), overflow="fold")
     for one in found:
-        began = clock.date_and_time(one.started or one.ended)
+        began = (clock.day_and_minute if narrow() else clock.date_and_time)(one.started or one.ended)
         state = f"{one.state}: {one.error}" if one.error else one.state
-        where = said(one.box or one.queue)
-        table.add_row(began, said(one.id), one.kind, where, said(one.agent), seconds(one.seconds), said(state))
+        texts = (began, one.id, one.kind, one.box or one.queue, one.agent, seconds(one.seconds), state)
+        table.add_row(*(said(text) for name, text in zip(columns, texts, strict=True) if name not in left_out))
     show_parts(table if found else "No recordings.")
 
 
@@ -74,15 +79,16 @@ def show(recording: str, as_json: bool) -> None:
         contact_id, found = store.recording(recording)
         heard = [entry for entry in store.audit_entries(subject=recording) if entry.action.startswith("recording.")]
     known = {"contact": contact_id, "state": found.state, **plain(found)}
-    access = [{"at": clock.date_and_time(e.at), "who": e.actor, "did": e.action, **e.detail} for e in heard]
+    access = [{**e.detail, "at": iso(e.at), "who": e.actor, "did": e.action} for e in heard]
     if as_json:
         print_json({**known, "access": access})
         return
+    told = {**known, **{name: clock.date_and_time(getattr(found, name)) for name in _MOMENTS}}
     show_parts(
-        facts((name.replace("_", " "), str(value)) for name, value in known.items() if value not in (None, "", {}))
+        facts((name.replace("_", " "), in_words(value)) for name, value in told.items() if value not in (None, "", {}))
     )
-    for one in access:
-        click.echo(f"{one['at']}  {said(one['who'])}: {one['did']}")
+    for entry in heard:
+        click.echo(f"{clock.date_and_time(entry.at)}  {said(entry.actor)}: {entry.action}")
 
 
 @command.command("export")

@@ -15,6 +15,8 @@ from contactcentre.logs import printable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+NARROW = 100
+"""Columns of a terminal that do not hold all columns of a list of calls."""
 WIDE = 200
 """Columns where a file or a program reads: lines are not to be broken for it."""
 
@@ -23,6 +25,11 @@ def console() -> Console:
     """Plain text. As wide as the terminal; wide enough for every table where there is none."""
     found = Console(highlight=False, markup=False)
     return found if found.is_terminal else Console(highlight=False, markup=False, width=WIDE)
+
+
+def narrow() -> bool:
+    """Whether this is a terminal on which tables of calls show their most important columns only."""
+    return console().width < NARROW
 
 
 def said(text: str, style: str = "") -> Text:

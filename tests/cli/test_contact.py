@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from contactcentre.cli import group
@@ -61,6 +62,21 @@ def test_contacts_are_listed_and_one_is_shown_whole(run: Run, store: Store) -> N
     (listed,) = from_json(run, "contact", "list", "--since", "1h")["contacts"]
     assert listed["id"] == call.id
     assert listed["arrived"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_lists_cut_no_word_however_narrow_the_terminal(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes what is captured for a terminal
+    store.record(answered(time.time() - 100, caller="+33142334455").events)
+    lines = click.unstyle(run("contact", "list")).splitlines()
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= int(columns)
+    assert "+33142334455" in lines[1]
+    assert "answered" in lines[1]
+    assert ("talked" in lines[0]) is (columns == "200")
 
 
 def test_what_a_caller_sent_cannot_colour_or_move_the_admins_terminal(run: Run, store: Store) -> None:
