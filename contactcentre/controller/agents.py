@@ -103,4 +103,5 @@ class Agents:
             log.info("agent step refused", agent=taken.agent, verb=taken.verb.value, why=str(refusal))
             return False
         self._late.append(taken)
+        self._changed()  # whoever hears it flushes
         return True

@@ -74,6 +74,7 @@ class Router:
         except LiveError as error:
             log.warning("the queue is not written yet", contact=contact_id, error=str(error))
             self._unwritten[contact_id] = waiting
+            self._wake.set()
 
     def _tell(self, contact_id: str, waiting: Waiting | None) -> None:
         if waiting is None:

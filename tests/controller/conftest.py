@@ -11,6 +11,7 @@ from contactcentre.live import connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.stack import Stack
+from tests.controller.world import World, patch_constants
 
 SITE = {
     "skills": {"billing": "invoices", "lang_fr": "French"},
@@ -113,3 +114,24 @@ def stack(module_stack: Stack) -> Iterator[Stack]:
     module_stack.ready()
     yield module_stack
     assert "Traceback" not in module_stack.log(), module_stack.log()
+
+
+@pytest.fixture(scope="module")
+def shared_world(services: Services, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch, Store(database_url) as store:
+        store.migrate()
+        patch_constants(patch)
+        patch.setenv("DATABASE_URL", database_url)
+        patch.setenv("REDIS_URL", services.redis_url)
+        made = World(tmp_path_factory.mktemp("state"), services, database_url)
+        made.redis.flushall()
+        made.start()
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    """A controller on a PBX in memory; both agents are logged in."""
+    shared_world.begin()
+    return shared_world

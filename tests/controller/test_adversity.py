@@ -1,0 +1,344 @@
+"""Single misfortunes, each in its worst moment, on a PBX in memory."""
+
+import time
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from contactcentre.controller import features
+from contactcentre.controller.contact import DIGITS_LIMIT, Contact
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.events import Event, Kind
+from contactcentre.live import Change, Waiting
+from contactcentre.pbx.errors import Refused
+from contactcentre.pbx.events import Digit, Left
+from tests.controller.fake_pbx import FakeChannel, FakePbx, Line
+from tests.controller.stack import eventually, kinds, one
+from tests.controller.world import World
+
+
+def story(world: World, caller: Line) -> list[Event]:
+    events = sorted(world.events(), key=lambda e: e.seq)
+    ids = {e.contact_id for e in events if e.kind is Kind.ARRIVED and e.data["channel"] == caller.id}
+    return [e for e in events if e.contact_id in ids]
+
+
+def comes(world: World, caller: Line, kind: Kind) -> Event:
+    def found() -> Event | None:
+        return next((e for e in story(world, caller) if e.kind is kind), None)
+
+    event: Event = eventually(found, f"{kind} of {caller.id} in {kinds(story(world, caller))}", 5)
+    return event
+
+
+def calls(world: World, key: str) -> Line:
+    """A caller who chooses `key` in the menu."""
+    world.arrive(0)
+    caller = world.lines[-1]
+    comes(world, caller, Kind.LEG_ANSWERED)
+    world.pbx.press(caller, key)
+    return caller
+
+
+def rings(world: World) -> Line:
+    ringing: list[Line] = eventually(world.pbx.ringing, "somebody's phone rings", 5)
+    return ringing[0]
+
+
+def talks(world: World) -> tuple[Line, Line]:
+    caller = calls(world, "1")
+    leg = rings(world)
+    world.pbx.answer(leg)
+    comes(world, caller, Kind.RECORDING_STARTED)
+    return caller, leg
+
+
+def state(world: World, agent: str) -> AgentState:
+    return world.live.agent(agent).state
+
+
+def test_a_talk_that_ends_while_redis_is_away_frees_the_agent_when_it_is_back(world: World) -> None:
+    _, leg = talks(world)
+    world.away.before = True
+    world.pbx.leave(leg)
+    eventually(lambda: not world.controller.node.contacts, "the contact is over")
+    assert state(world, leg.endpoint) is AgentState.TALKING
+    world.away.before = False
+    eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")
+    world.peace()
+    world.check()
+
+
+def test_a_caller_who_leaves_the_queue_while_redis_is_away_waits_there_no_longer(world: World) -> None:
+    for agent in ("anna", "bert"):
+        world.live.change(agent, Verb.PAUSE, time.time(), reason="lunch")
+    caller = calls(world, "1")
+    eventually(lambda: world.live.waiting(), "the caller waits")
+    world.away.before = True
+    world.pbx.leave(caller)
+    eventually(lambda: not world.controller.node.contacts, "the contact is over")
+    world.away.before = False
+    eventually(lambda: not world.live.waiting(), "nobody waits")
+    world.check()
+
+
+def test_an_answer_while_redis_is_away_connects_the_two_and_is_written_later(world: World) -> None:
+    caller = calls(world, "1")
+    leg = rings(world)
+    world.away.before = True
+    world.pbx.answer(leg)
+    eventually(lambda: caller.bridge and caller.bridge == leg.bridge, "they hear each other")
+    world.away.before = False
+    eventually(lambda: state(world, leg.endpoint) is AgentState.TALKING, "the agent talks")
+    world.peace()
+    world.check()
+
+
+def test_late_news_of_our_own_queue_does_not_take_back_a_reservation(world: World) -> None:
+    replica = world.controller.node.replica
+    waiting = Waiting("c1", "one", "node1", offered="anna")
+    replica.put_waiting(waiting)
+    replica._apply(Change("1-1", "waiting", "c1", Waiting("c1", "one", "node1")))
+    assert replica.waiting["c1"].offered == "anna"
+    replica._apply(Change("1-2", "waiting", "c1", None))
+    assert "c1" in replica.waiting
+    replica._apply(Change("1-3", "waiting", "c2", Waiting("c2", "one", "node2")))
+    assert "c2" in replica.waiting
+    replica.drop_waiting("c1")
+    replica.drop_waiting("c2")
+
+
+def test_a_caller_in_a_queue_that_is_removed_goes_where_the_flow_says(world: World) -> None:
+    world.live.change("anna", Verb.PAUSE, time.time(), reason="lunch")
+    caller = calls(world, "2")
+    comes(world, caller, Kind.QUEUED)
+    world.change_site(0)
+    assert comes(world, caller, Kind.UNQUEUED).data["reason"] == "empty"
+    assert comes(world, caller, Kind.RECORDING_STARTED), "the voicemail box"
+    world.peace()
+    world.check()
+
+
+def test_a_conversation_goes_on_over_a_restart_even_if_its_flow_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, leg = talks(world)
+    whole = world.configuration()
+    without = whole.site.model_copy(update={"flows": {}})
+    monkeypatch.setattr(world, "configuration", lambda: type(whole).of(9, without, whole.prompts))
+    world.restart()
+    eventually(lambda: world.looks and world.controller.node.contacts, "taken up")
+    assert caller.bridge == leg.bridge
+    world.pbx.leave(leg)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "lost", "nobody can say how it goes on: an apology"
+    assert one(story(world, caller), Kind.TALK_ENDED)
+    world.peace()
+    world.check()
+
+
+def test_an_agent_whose_leg_is_taken_elsewhere_has_left_the_conversation(world: World) -> None:
+    caller, leg = talks(world)
+    del world.pbx.lines[leg.id]
+    leg.tell(Left(leg.id, time.time()))
+    comes(world, caller, Kind.TALK_ENDED)
+    eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")
+    world.peace()
+    world.check()
+
+
+def test_a_leg_that_is_gone_without_a_word_is_noticed_when_we_look(world: World) -> None:
+    caller, leg = talks(world)
+    del world.pbx.lines[leg.id]
+    world.controller._look_soon()
+    comes(world, caller, Kind.TALK_ENDED)
+    world.peace()
+    world.check()
+
+
+def test_a_flood_of_digits_costs_digits_and_nothing_else(world: World) -> None:
+    caller, leg = talks(world)
+    (contact,) = world.controller.node.contacts.values()
+    for _ in range(3 * DIGITS_LIMIT):
+        world.pbx.press(caller, "5")
+    world.pbx.leave(leg)
+    assert contact._inbox.qsize() <= DIGITS_LIMIT + 1
+    comes(world, caller, Kind.TALK_ENDED)
+    world.peace()
+    world.check()
+
+
+def test_a_recording_that_is_refused_leaves_the_talk_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeChannel, "tap", refuse)
+    caller = calls(world, "1")
+    leg = rings(world)
+    world.pbx.answer(leg)
+    comes(world, caller, Kind.RECORDING_FAILED)
+    assert caller.bridge == leg.bridge
+    world.restart()
+    eventually(lambda: world.looks and world.controller.node.contacts, "taken up")
+    assert caller.bridge == leg.bridge
+    world.pbx.leave(leg)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "answered"
+    world.peace()
+    world.check()
+
+
+def refuse(*_: object) -> None:
+    raise Refused("no", 500)
+
+
+def test_a_prompt_that_is_refused_is_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeChannel, "play", refuse)
+    caller = calls(world, "1")
+    comes(world, caller, Kind.QUEUED)
+    world.peace()
+    world.check()
+
+
+def test_an_agent_who_hangs_up_while_being_connected_has_refused_and_the_next_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = calls(world, "1")
+    first = rings(world)
+    before_adding(world, monkeypatch, lambda: world.pbx.leave(first))
+    world.pbx.answer(first)
+    refused = comes(world, caller, Kind.REFUSED).data
+    assert (refused["agent"], refused["result"]) == (first.endpoint, "rejected")
+    assert Kind.TALK_STARTED not in kinds(story(world, caller))
+    world.pbx.answer(rings(world))
+    comes(world, caller, Kind.TALK_STARTED)
+    world.peace()
+    world.check()
+
+
+def test_somebody_outside_who_hangs_up_while_being_connected_is_a_failed_transfer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = calls(world, "5")
+    target = rings(world)
+    before_adding(world, monkeypatch, lambda: world.pbx.leave(target))
+    world.pbx.answer(target)
+    ended = comes(world, caller, Kind.ENDED).data
+    assert (ended["outcome"], ended["by"]) == ("rejected", "system"), (
+        "the flow's own branch, not a caller left in silence"
+    )
+    world.peace()
+    world.check()
+
+
+def before_adding(world: World, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Once, in the moment before the PBX joins the two."""
+    bridge_of = FakePbx.bridge
+
+    def bridge(pbx: FakePbx, bridge_id: str) -> object:
+        made = bridge_of(pbx, bridge_id)
+        add = made.add
+
+        def once(*channels: object) -> None:
+            monkeypatch.setattr(FakePbx, "bridge", bridge_of)
+            made.add = add  # type: ignore[method-assign]
+            happens()
+            add(*channels)
+
+        made.add = once  # type: ignore[method-assign]
+        return made
+
+    (contact,) = world.controller.node.contacts.values()
+    contact._bridge = None
+    monkeypatch.setattr(FakePbx, "bridge", bridge)
+
+
+def test_a_conversation_outside_goes_on_over_a_restart(world: World) -> None:
+    caller = calls(world, "5")
+    target = rings(world)
+    world.pbx.answer(target)
+    eventually(lambda: caller.bridge and caller.bridge == target.bridge, "they talk")
+    world.restart()
+    eventually(lambda: world.looks and world.controller.node.contacts, "taken up")
+    gevent.sleep(0.1)
+    assert target.id in world.pbx.lines
+    assert caller.bridge == target.bridge
+    assert len([e for e in story(world, caller) if e.kind is Kind.LEG_STARTED]) == 2, "the number is not called again"
+    world.pbx.leave(target)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "transferred"
+    world.check()
+
+
+def test_a_message_that_is_being_recorded_goes_on_over_a_restart(world: World) -> None:
+    caller = calls(world, "3")
+    recording = comes(world, caller, Kind.RECORDING_STARTED).data["recording"]
+    world.restart()
+    left = comes(world, caller, Kind.VOICEMAIL).data
+    assert left["recording"] == recording
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "voicemail"
+    world.check()
+
+
+def test_an_unknown_number_is_turned_away_also_when_the_pbx_does_not_answer_at_first(world: World) -> None:
+    world.trouble(0)
+    caller = world.pbx.arrive("0815")
+    world.callers.append(caller.id)
+    ended = comes(world, caller, Kind.ENDED).data
+    assert ended["outcome"] == "rejected"
+    assert caller.id not in world.pbx.lines
+    world.check()
+
+
+def test_feature_calls_beyond_the_limit_hear_busy_and_all_end(world: World) -> None:
+    for number in range(2 * features.AT_ONCE):
+        world.feature(4 * number)
+    eventually(lambda: not world.pbx.lines and not world.controller.node.channels, "all have ended")
+    assert not world.events(), "they are no contacts"
+
+
+def test_a_feature_call_during_a_look_is_not_taken_for_a_caller(world: World) -> None:
+    world.pbx.arrive("*47", "anna")
+    world.controller._look_soon()
+    eventually(lambda: state(world, "anna") is AgentState.PAUSED, "paused")
+    eventually(lambda: not world.pbx.lines, "ended")
+    world.peace()
+    assert not world.events()
+
+
+def test_an_agent_whose_contact_vanished_is_freed(world: World) -> None:
+    at = time.time()
+    agent = world.live.agent("anna")
+    assert world.live.reserve(agent, "nowhere", "one", "t", at + 60, at) is not None
+    world.live.change("anna", Verb.ACCEPT, at, token="t")
+    known = world.controller.node.replica.agents
+    eventually(lambda: "anna" in known and known["anna"].state is AgentState.TALKING, "known")
+    world.controller._look_soon()
+    eventually(lambda: state(world, "anna") is AgentState.AVAILABLE, "free again")
+
+
+def test_who_waits_in_redis_and_nowhere_else_is_taken_out(world: World) -> None:
+    world.live.enter(Waiting("nowhere", "one", "node1", arrived=1.0, entered=1.0))
+    world.controller._look_soon()
+    eventually(lambda: not world.live.waiting(), "nobody waits")
+
+
+def test_an_inbox_keeps_its_order_when_reservations_are_taken_out(world: World) -> None:
+    caller, _ = talks(world)
+    contact: Contact = next(iter(world.controller.node.contacts.values()))
+    for digit in "123":
+        contact.post(Digit(caller.id, 0.0, digit))
+    assert contact.take_out(Left) == []
+    assert [contact._inbox.get().digit for _ in range(3)] == ["1", "2", "3"]  # type: ignore[union-attr]
+    world.peace()
+
+
+def test_many_contacts_suspended_at_once_are_looked_at_once(world: World) -> None:
+    for agent in ("anna", "bert"):
+        world.live.change(agent, Verb.PAUSE, time.time(), reason="lunch")
+    for _ in range(10):
+        calls(world, "1")
+    eventually(lambda: len(world.live.waiting()) == 10, "ten wait")
+    looks = world.looks
+    world.pbx.cut()
+    world.pbx.mend()
+    eventually(lambda: len([c for c in world.controller.node.contacts.values() if not c.parked]) == 10, "all are back")
+    gevent.sleep(0.3)
+    assert world.looks - looks <= 4
+    world.peace()
+    world.check()

@@ -1,0 +1,323 @@
+"""A whole controller on a PBX in memory, with a real Redis, and everything that can happen to it."""
+
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+import redis.exceptions
+
+from contactcentre.controller import conduct, offers, replica, router, saver, service
+from contactcentre.controller.build import build
+from contactcentre.controller.node import Configuration
+from contactcentre.controller.service import Controller
+from contactcentre.controller.speech import Prompts
+from contactcentre.domain.agents import AgentState, NotAllowed, Verb
+from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.site import Site
+from contactcentre.embedded import Services
+from contactcentre.live import Live, connect
+from contactcentre.pbx.errors import Deadline, LinkDown, Refused
+from contactcentre.pbx.events import Arrived, Cause
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from tests.controller.fake_pbx import FakePbx, Line
+from tests.controller.stack import eventually
+
+AGENTS = ("anna", "bert")
+RING = 0.3
+"""Seconds; less than a site may say."""
+
+SITE = Site.model_validate(
+    {
+        "agents": {"anna": {}, "bert": {}},
+        "trunks": {"carrier": {"host": "192.0.2.1"}},
+        "queues": {
+            "one": {"agents": list(AGENTS), "wrap_up": 0, "retry_delay": 0, "misses_allowed": 0},
+            "two": {"agents": ["anna"], "retry_delay": 0, "max_wait": 1, "announce_position": 1, "record": False},
+        },
+        "dids": {number: {"flow": "main"} for number in ("1", "2", "3", "4", "5")},
+        "flows": {
+            "main": {
+                "start": "hello",
+                "nodes": {
+                    "hello": {"type": "answer", "next": "ask"},
+                    "ask": {
+                        "type": "menu",
+                        "prompt": ["sound:hello"],
+                        "timeout": 1,
+                        "retries": 0,
+                        "choices": {"1": "one", "2": "two", "3": "box", "4": "anna", "5": "outside"},
+                        "on_timeout": "one",
+                        "on_invalid": "bye",
+                    },
+                    "one": {"type": "queue", "queue": "one", "on_empty": "box", "next": "bye"},
+                    "two": {"type": "queue", "queue": "two", "on_timeout": "one", "on_empty": "box", "next": "one"},
+                    "box": {"type": "voicemail", "box": "one", "max_seconds": 1, "next": "bye"},
+                    "anna": {"type": "transfer", "to": "agent:anna", "next": "bye", "on_failed": "one"},
+                    "outside": {"type": "transfer", "to": "number:+33123456789", "next": "bye", "on_failed": "bye"},
+                    "bye": {"type": "hangup"},
+                },
+            }
+        },
+    }
+)
+
+
+class Away:
+    """Makes the connections of a client fail: before Redis has got a command, or when it answers."""
+
+    def __init__(self) -> None:
+        self.before = self.after = False
+
+    def of(self, kind: type[Any]) -> type[Any]:
+        away = self
+
+        class Flaky(kind):  # type: ignore[misc]
+            def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+                if away.before:
+                    raise redis.exceptions.ConnectionError("away")
+                super().send_packed_command(*args, **kwargs)
+
+            def read_response(self, *args: Any, **kwargs: Any) -> Any:
+                answer = super().read_response(*args, **kwargs)
+                if away.after:
+                    raise redis.exceptions.ConnectionError("away")
+                return answer
+
+        return Flaky
+
+
+class World:
+    """The people around one controller, and what is journalled."""
+
+    def __init__(self, at: Path, services: Services, database_url: str) -> None:
+        self.at, self.services, self.database_url = at, services, database_url
+        self.redis = connect(services.redis_url)
+        self.live = Live(self.redis)
+        self.pbx = FakePbx(AGENTS)
+        self.away = Away()
+        self.closed = False
+        self.began = 0.0
+        self.looks = 0
+        self.unseen: set[str] = set()
+        self.callers: list[str] = []
+        self.lines: list[Line] = []
+        self.controller: Controller
+
+    # -- the controller -----------------------------------------------------------------------------------------------
+
+    def configuration(self) -> Configuration:
+        queues = {name: queue.model_copy(update={"ring_seconds": RING}) for name, queue in SITE.queues.items()}
+        if self.closed:
+            del queues["two"]
+        site = SITE.model_copy(update={"queues": queues})
+        return Configuration.of(1 + self.closed, site, Prompts(self.at, texts={}))
+
+    def start(self) -> None:
+        client = connect(self.services.redis_url, timeout=1.0)
+        client.connection_pool.connection_class = self.away.of(client.connection_pool.connection_class)
+        self.store = Store(self.database_url)  # the connections of a killed one are of no use
+        self.controller = build(Settings(state_dir=self.at).prepare(), self.store, client, self.pbx)
+        self.controller._load = self.configuration
+        self.controller.node.configuration = self.configuration()
+        self.controller._reconcile = self.look
+        self.run = gevent.spawn(self.controller.run)
+        eventually(lambda: self.controller._linked, "linked")
+
+    def look(self) -> None:
+        Controller._reconcile(self.controller)
+        self.looks += 1
+
+    def kill(self) -> None:
+        """As kill -9 does, but for the file lock. Who has just come may leave before anybody knows."""
+        node = self.controller.node
+        self.unseen |= {e.channel_id for e in self.controller._events.queue if isinstance(e, Arrived)}
+        node.saver._unsaved = {}
+        node.greenlets.stopping = True
+        parts = [self.run, *node.greenlets._running]
+        gevent.killall(parts, block=False)
+        gevent.joinall(parts, timeout=1)
+        self.pbx.stop()
+        node.journal.release()
+        self.store.close()
+
+    def restart(self) -> None:
+        self.away.before = self.away.after = False
+        self.kill()
+        self.start()
+
+    def begin(self) -> None:
+        """An empty Redis, a fresh controller, both agents logged in, nobody on the line."""
+        self.away.before = self.away.after = False
+        self.kill()
+        self.redis.flushall()
+        self.closed = False
+        self.start()
+        self.callers, self.lines, self.unseen, self.pbx.violations, self.began = [], [], set(), [], time.time()
+        for agent in AGENTS:
+            self.live.change(agent, Verb.LOGIN, time.time())
+
+    # -- what may happen ----------------------------------------------------------------------------------------------
+
+    def arrive(self, number: int) -> None:
+        if self.pbx.linked and len(self.pbx.lines) < 12:
+            line = self.pbx.arrive(str(1 + number % 5))
+            self.callers.append(line.id)
+            self.lines.append(line)
+
+    def press(self, number: int) -> None:
+        if self.lines:
+            self.pbx.press(self.lines[number % len(self.lines)], "12345#"[number % 6])
+
+    def caller_leaves(self, number: int) -> None:
+        if self.lines:
+            self.pbx.leave(self.lines[number % len(self.lines)])
+
+    def feature(self, number: int) -> None:
+        if self.pbx.linked:
+            self.pbx.arrive(["*45", "*46", "*47", "*48"][number % 4], AGENTS[number % 2])
+
+    def leg(self, number: int) -> Line | None:
+        legs = [line for line in self.pbx.lines.values() if line.contact_id]
+        return legs[number % len(legs)] if legs else None
+
+    def answer(self, number: int) -> None:
+        if (line := self.leg(number)) is not None:
+            self.pbx.answer(line)
+
+    def agent_leaves(self, number: int) -> None:
+        if (line := self.leg(number)) is not None:
+            self.pbx.leave(line, Cause.NORMAL if line.up else Cause.REJECTED)
+
+    def answer_and_leave(self, number: int) -> None:
+        self.answer(number)
+        gevent.sleep(0.001 * (number % 3))
+        self.agent_leaves(number)
+
+    def cut(self, number: int) -> None:
+        self.pbx.cut()
+
+    def mend(self, number: int) -> None:
+        self.pbx.mend()
+
+    def flap(self, number: int) -> None:
+        for _ in range(1 + number % 3):
+            self.pbx.cut()
+            gevent.sleep(0.001 * (number % 4))
+            self.pbx.mend()
+
+    def trouble(self, number: int) -> None:
+        error = (Deadline, LinkDown, Refused)[number % 3]
+        self.pbx.troubles.append((error, number % 2 == 0 and error is not Refused))
+
+    def redis_away(self, number: int) -> None:
+        self.away.before, self.away.after = number % 2 == 0, number % 2 == 1
+
+    def redis_back(self, number: int) -> None:
+        self.away.before = self.away.after = False
+
+    def kill_and_start(self, number: int) -> None:
+        self.restart()
+
+    def change_site(self, number: int) -> None:
+        self.closed = not self.closed
+        self.live.publish_site(1 + self.closed)
+
+    def agent_does(self, number: int) -> None:
+        verb = (Verb.PAUSE, Verb.UNPAUSE, Verb.LOGIN, Verb.LOGOUT, Verb.LOGIN, Verb.UNPAUSE)[number % 6]
+        with suppress(NotAllowed):
+            self.live.change(AGENTS[number % 2], verb, time.time(), **({"reason": "x"} if verb is Verb.PAUSE else {}))
+
+    def wait(self, number: int) -> None:
+        gevent.sleep((0, 0.001, 0.005, 0.02, 0.1, 0.4)[number % 6])
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def peace(self) -> None:
+        """Everything works again, and everybody hangs up."""
+        self.redis_back(0)
+        self.pbx.troubles.clear()
+        self.pbx.mend()
+        for line in list(self.pbx.lines.values()):
+            if not line.contact_id:
+                self.pbx.leave(line)
+        node = self.controller.node
+        eventually(lambda: not node.contacts, f"no contact left: {node.contacts}")
+        looks = self.looks
+        self.controller._look_soon()
+        eventually(lambda: self.looks > looks and self.quiet(), "quiet")
+
+    def quiet(self) -> bool:
+        node = self.controller.node
+        agents = self.live.agents().values()
+        return (
+            not self.pbx.lines
+            and not self.pbx.bridges
+            and not node.contacts
+            and not node.channels
+            and not self.live.contacts()
+            and not self.live.waiting()
+            and not len(node.agents)
+            and not any(a.state in (AgentState.OFFERED, AgentState.TALKING) for a in agents)
+            and not node.journal.unsent
+        )
+
+    def events(self) -> list[Event]:
+        events = (Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f)
+        # the spool also sends again what is left of earlier tests
+        return list({(e.contact_id, e.seq): e for e in events if e.at >= self.began}.values())
+
+    def check(self) -> None:
+        assert not self.pbx.violations, self.pbx.violations
+        stories: dict[str, list[Event]] = {}
+        for event in sorted(self.events(), key=lambda e: e.seq):
+            stories.setdefault(event.contact_id, []).append(event)
+        served = Counter(story[0].data["channel"] for story in stories.values())
+        missing = Counter(self.callers) - served
+        assert not served - Counter(self.callers), "more than one contact for a caller"
+        assert missing.keys() <= self.unseen, f"no contact for {missing}"
+        for story in stories.values():
+            for event in story:
+                print(f"{event.contact_id[-4:]} {event.at:.3f} {event.seq} {event.kind} {dict(event.data)}")
+        for story in stories.values():
+            self.check_story(story)
+
+    @staticmethod
+    def check_story(story: list[Event]) -> None:
+        assert [e.seq for e in story] == list(range(1, len(story) + 1)), "a gap, or a number used twice"
+        count = Counter(e.kind for e in story)
+        assert count[Kind.ENDED] == 1
+        started = Counter(e.data["leg"] for e in story if e.kind is Kind.LEG_STARTED)
+        ended = Counter(e.data["leg"] for e in story if e.kind is Kind.LEG_ENDED)
+        assert started == ended, "each leg began and ended once"
+        assert count[Kind.QUEUED] == count[Kind.UNQUEUED]
+        assert count[Kind.TALK_STARTED] == count[Kind.TALK_ENDED]
+        made = Counter(e.data["leg"] for e in story if e.kind is Kind.OFFERED)
+        over = Counter(e.data["leg"] for e in story if e.kind in (Kind.ACCEPTED, Kind.REFUSED))
+        assert made == over, "each offer came to one end"
+        recordings = Counter(e.data["recording"] for e in story if e.kind is Kind.RECORDING_STARTED)
+        kept = Counter(e.data["recording"] for e in story if e.kind in (Kind.RECORDING_ENDED, Kind.RECORDING_FAILED))
+        assert not recordings - kept
+        outcome = next(e.data["outcome"] for e in story if e.kind is Kind.ENDED)
+        assert outcome != "answered" or count[Kind.TALK_STARTED]
+
+
+def patch_constants(patch: pytest.MonkeyPatch) -> None:
+    """What takes seconds takes tenths, and nothing is synthesised."""
+    for module, name, seconds in (
+        (service, "LOOK_AGAIN", 0.05),
+        (service, "RELOAD", 0.05),
+        (router, "RETRY", 0.05),
+        (router, "GRACE", 0.3),
+        (saver, "RETRY", 0.05),
+        (replica, "RETRY", 0.05),
+        (conduct, "GONE_DEADLINE", 0.3),
+        (conduct, "APOLOGY_DEADLINE", 0.2),
+        (offers, "REQUEST_DEADLINE", 0.3),
+    ):
+        patch.setattr(module, name, seconds)
+    patch.setattr(service, "_run_prepare", lambda: None)
