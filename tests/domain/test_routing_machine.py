@@ -162,6 +162,13 @@ class World(RuleBasedStateMachine):
         assert [(d.contact_id, d.agent) for d in round_.more()] == book.further_offers()
 
     @invariant()
+    def nodes_that_heard_of_everything_in_another_order_agree(self) -> None:
+        agents = dict(reversed(self.agents.items()))
+        other = Round(reversed(self.waiting.values()), agents, self.config, self.now, self.reachable)
+        here = self._round()
+        assert other.decide() + other.more() == here.decide() + here.more()
+
+    @invariant()
     def an_index_that_only_hears_of_changes_decides_the_same(self) -> None:
         index = self.index
         if index.config is not self.config:
