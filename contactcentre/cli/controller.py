@@ -19,14 +19,19 @@ def command() -> None:
     import holidays  # noqa: F401 - at the first call of a site with public holidays it would hold up all others
 
     from contactcentre.controller.build import build
-    from contactcentre.live import connect
+    from contactcentre.live import SpoolInUse, connect
     from contactcentre.store import Store
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
     with open_services(settings) as services, Store(services.database_url) as store:
         store.migrate()
-        controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
+        try:
+            controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
+        except SpoolInUse:
+            raise click.ClickException(
+                f"a controller of {settings.node} runs already on {settings.state_dir}: `contactcentre status`"
+            ) from None
 
         def end(number: int, frame: FrameType | None) -> None:
             controller.stop()

@@ -120,6 +120,7 @@ class Controller:
         try:
             if not self._replaced:  # else the contacts are another's, who knows better where they are
                 node.saver.flush()
+                ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive
             node.journal.flush()
         except LiveError as error:
             log.warning("the last events stay in the spool", error=str(error))

@@ -2,6 +2,7 @@
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
+from contactcentre.live import signs_of_life
 from tests.controller.stack import Stack, kinds, one
 
 
@@ -81,7 +82,9 @@ def test_sigterm_leaves_calls_alone(stack: Stack) -> None:
         stack.act("anna", Verb.LOGIN)
         call = stack.lab.dial("1000", caller="+33200000051", talk=4)
         stack.wait_for("+33200000051", Kind.TALK_STARTED)
+        assert "node1" in signs_of_life(stack.redis)
         stack.stop()
+        assert signs_of_life(stack.redis) == {}
         stack.start()
         assert call.wait(20).ended_by == "us"
         story = stack.ended("+33200000051")
