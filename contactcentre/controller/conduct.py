@@ -376,6 +376,10 @@ class Conductor:
                 transfers.give_up(contact)
             case "ringing":
                 withdraw(contact)
+            case "voicemail":
+                message = contact.now.detail
+                self._keep_message(message["recording"], message["box"], node.now() - contact.now.since)
+                contact.outcome = Outcome.LOST
         node.router.leave(contact)
         node.agents.release(contact.id)
 

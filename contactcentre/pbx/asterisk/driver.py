@@ -168,6 +168,9 @@ class AsteriskPbx:
         return self._endpoints.reachable()
 
     def recording(self, name: str) -> Iterator[bytes]:
+        """See Pbx.recording. Asterisk would also give what is there of one that still runs."""
+        if self._is_there(resource("recordings", "live", name)):
+            raise Gone(f"recording {name} has not ended")
         return self._link.stream(f"{resource('recordings', 'stored', name)}/file")
 
     def delete_recording(self, name: str) -> None:
