@@ -179,8 +179,8 @@ def _head(seen: Overview) -> Table:
     else:
         table.add_row("history", Text("the recorder does not run", style="bold red"))
     if seen.spool_bytes:
-        text = f"{seen.spool_bytes} bytes of facts wait: Redis was away"
-        table.add_row("spool", Text(text, style="bold red"))
+        text = f"{seen.spool_bytes} bytes of facts that history has not confirmed yet"
+        table.add_row("spool", Text(text, style="yellow"))
     return table
 
 
