@@ -120,6 +120,8 @@ def simulate_command(
     story = simulate(walker, script, _moment(moment, zone), lambda name, spoken: text_of(texts.get(name, {}), spoken))
     click.echo(json.dumps(asdict(story), indent=2, ensure_ascii=False) if as_json else _told(story, zone))
     if not story.ok:
+        if site_file is None:
+            click.echo("Queues, hours and other flows of a site are known with --site FILE.", err=True)
         raise click.exceptions.Exit(1)
 
 

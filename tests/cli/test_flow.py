@@ -154,3 +154,13 @@ def test_a_graph_is_mermaid_text_or_a_drawing(tmp_path: Path) -> None:
     made = flow("graph", EXAMPLES / "bilingual.yaml", "--format", "svg", "-o", picture)
     assert (made.exit_code, made.output) == (0, "")
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_a_simulation_that_misses_the_site_says_how_to_name_it() -> None:
+    example = Path(__file__).parents[2] / "dialplans"
+    arguments = ["simulate", str(example / "flows/bilingual.yaml"), "--digits", "1,2"]
+    found = CliRunner().invoke(command, arguments)
+    assert found.exit_code == 1
+    assert "the site has no hours office" in found.output
+    assert "--site FILE" in found.output
+    assert CliRunner().invoke(command, [*arguments, "--site", str(example / "sites/example.yaml")]).exit_code == 0
