@@ -72,7 +72,7 @@ def test_what_a_caller_sent_reaches_the_terminal_without_its_codes() -> None:
         ({"connected": False}, "no controller connected"),
         ({"recorder": {}}, "the recorder does not run"),
         ({"recorder": {"at": NOW - 60}}, "the recorder does not run"),
-        ({"spool_bytes": 512}, "512 bytes of facts wait"),
+        ({"spool_bytes": 512}, "512 bytes of facts"),
         ({"processes": {"web": {"pid": None, "started_at": NOW, "restarts": 1}}}, "web (down, 1 restart)"),
     ],
 )
