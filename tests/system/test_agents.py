@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from contactcentre.domain.agents import AgentState
 from tests.system.centre import Centre
+
+
+pytestmark = pytest.mark.slow
 
 
 def shown(centre: Centre, name: str) -> dict[str, Any]:

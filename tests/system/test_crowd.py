@@ -1,7 +1,11 @@
 """Many callers at once: each is served once or gave up, each is accounted for, and nothing is left behind."""
 
+import pytest
+
 from contactcentre.domain.events import Kind
 from tests.system.centre import Centre
+
+pytestmark = pytest.mark.slow
 
 CALLERS = 30
 IMPATIENT = 8

@@ -9,6 +9,9 @@ import pytest
 from tests.system.centre import ENGLISH, FRENCH, Centre, eventually
 
 
+pytestmark = pytest.mark.slow
+
+
 def back(centre: Centre, name: str, killed_at: float) -> bool:
     """Whether the process works again, by its own word where it gives one."""
     if centre.processes()[name]["pid"] is None:

@@ -12,7 +12,7 @@ from tests.system.centre import FRENCH, Centre
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
 HOSTILE = ("<script>alert(1)</script>", '"; rm -rf / #')
 

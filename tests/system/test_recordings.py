@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from contactcentre.domain.contacts import ContactHistory
 from tests.system.centre import Centre
 
+pytestmark = pytest.mark.slow
+
 CALLER_HZ, AGENT_HZ = 400, 800
 APART = 100.0
 """How much stronger (in power; 20 dB) a side's own tone must be than the other side's."""

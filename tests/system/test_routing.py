@@ -3,9 +3,14 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from contactcentre.domain.events import Kind
 from contactcentre.lab.phones import IGNORE
 from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre, eventually
+
+
+pytestmark = pytest.mark.slow
 
 
 def tiles_its_life(found: dict[str, Any]) -> bool:

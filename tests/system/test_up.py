@@ -9,7 +9,10 @@ import pytest
 from contactcentre.lab import can_have_asterisk
 from tests.cli.test_up import Up, eventually, processes_of
 
-pytestmark = pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or "")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or ""),
+]
 
 
 def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(unused_port: int) -> None:
