@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
+import gevent
 import structlog
 from redis import Redis
 
@@ -91,7 +92,10 @@ def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]]
 
     def of(contact_ids: Collection[str]) -> dict[str, Told]:
         wanted, unread = set(contact_ids), defaultdict[str, list[Event]](list)
-        for _, fields in ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT):
+        entries = ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT)
+        for number, (_, fields) in enumerate(entries):
+            if number % 100 == 0:
+                gevent.sleep(0)  # calls go on
             with suppress(ValueError, KeyError):
                 if text := fields.get("event", ""):
                     event = Event.from_json(text)
