@@ -67,7 +67,7 @@ def logout(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--reason", default="", help="One of the site's pause reasons (the first).")
 @json_option
 def pause(names: tuple[str, ...], reason: str, as_json: bool) -> None:
-    """Give agents no contacts for a while; during a call, when it is over."""
+    """Pause agents; during a call, when it is over."""
     _step(names, Verb.PAUSE, as_json, reason)
 
 

@@ -27,7 +27,7 @@ def upgrade() -> None:
 @command.command("status")
 @json_option
 def status(as_json: bool) -> None:
-    """Say which version the schema has; exit code 1 when it is not this program's."""
+    """Say which version the schema has. Exit code 1 when it is not this program's."""
     with open_services() as services, Store(services.database_url) as store:
         server = store.ping()
         have, need = store.schema_version()
@@ -58,9 +58,10 @@ def rejected(limit: int, as_json: bool) -> None:
 
 @command.command("refold")
 def refold() -> None:
-    """Derive contacts, legs, segments, queue visits and recordings again from the stored facts.
+    """Derive the history again from the stored facts.
 
-    For use after an upgrade that changed a rule; the facts themselves are never changed.
+    That is contacts, legs, segments, queue visits and recordings. For use after an upgrade that changed a rule;
+    the facts themselves are never changed.
     """
     with open_services() as services, Store(services.database_url) as store:
         store.migrate()

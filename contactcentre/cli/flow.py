@@ -100,7 +100,10 @@ def simulate_command(
     queues: str,
     transfers_fail: bool,
 ) -> None:
-    """Walk through the flow in FILE as a caller would, and print what happens at each node."""
+    """Walk through the flow in FILE as a caller would.
+
+    Prints what happens at each node. Exit code 1 when the call could not be led to an end.
+    """
     flow, problems, _ = _read(file)
     if flow is None:
         raise SiteError(problem for problem, _ in problems)

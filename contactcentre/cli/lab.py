@@ -32,7 +32,10 @@ def lab() -> None:
 @lab.command()
 @json_option
 def start(as_json: bool) -> None:
-    """Start the lab (the first time, this may fetch Asterisk: some seconds)."""
+    """Start the lab.
+
+    The first time, this may fetch Asterisk: some seconds, 280 MB.
+    """
     _print_status(_lab().start(), as_json)
 
 

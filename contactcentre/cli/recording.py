@@ -121,7 +121,10 @@ def export(recording: str, user: str, output: Path | None) -> None:
 @click.argument("recording", required=False)
 @click.option("--failed", "all_failed", is_flag=True, help="All that failed and whose files the PBX may still have.")
 def retry(recording: str | None, all_failed: bool) -> None:
-    """Ask the worker to assemble a RECORDING that failed once more, after the cause is mended."""
+    """Have a RECORDING that failed assembled once more.
+
+    The worker does it; after the cause is mended.
+    """
     from contactcentre.tasks.app import assemble_soon, connect_broker
 
     if bool(recording) is all_failed:

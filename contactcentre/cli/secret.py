@@ -23,7 +23,10 @@ def command() -> None:
 @command.command("set")
 @click.argument("name")
 def set_(name: str) -> None:
-    """Set a secret: asked for at a terminal, else read from standard input. Never given as an argument."""
+    """Set a secret.
+
+    Asked for at a terminal, else read from standard input. Never given as an argument.
+    """
     check_name(name)
     if sys.stdin.isatty():
         value = str(click.prompt("Secret", hide_input=True, confirmation_prompt=True))
@@ -73,7 +76,7 @@ def remove(name: str) -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Which secrets there are, which are missing, and which nothing needs any more. No values."""
+    """Which secrets there are, and which are missing. No values."""
     with open_store() as store:
         known = store.secrets()
         _, site = store.site()

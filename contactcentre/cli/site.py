@@ -1,4 +1,4 @@
-"""The whole site: check a file, show or export what is provisioned, and its versions."""
+"""The whole site: check a file, print what is provisioned, list its versions."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +43,7 @@ def check(file: Path, as_json: bool) -> None:
 @click.argument("version", type=click.IntRange(min=1), required=False)
 @json_option
 def show(version: int | None, as_json: bool) -> None:
-    """Print the provisioned site, or an earlier version, as a site file."""
+    """Print the site, or an earlier version, as a site file."""
     site = _stored(version)
     if as_json:
         print_json(site.model_dump(mode="json"))

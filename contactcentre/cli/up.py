@@ -14,6 +14,7 @@ import structlog
 from gevent.event import Event
 
 from contactcentre import embedded, logs
+from contactcentre.cli.context import knowing_the_pbx
 from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
 from contactcentre.settings import Settings, SettingsError
@@ -55,6 +56,7 @@ def command(with_lab: bool) -> None:
         must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
+        must_know_the_password(settings, services.database_url)
         over = Event()
         supervisor = supervise(settings, printer(settings), write)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,6 +93,19 @@ def migrate(database_url: str) -> None:
 
     with contextlib.closing(Store(database_url)) as store:
         log.info("schema up to date", version=store.migrate())
+
+
+def must_know_the_password(settings: Settings, database_url: str) -> None:
+    """Raises SettingsError when the controller could not sign in at the PBX; else it would only say so, and end, again
+    and again."""
+    from contactcentre.store import Store
+
+    with contextlib.closing(Store(database_url)) as store:
+        if knowing_the_pbx(settings, store).ari_secret is None:
+            raise SettingsError(
+                f"the password for {settings.ari_url} is not known: `contactcentre apply` makes one, or set "
+                "CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE"
+            )
 
 
 @contextlib.contextmanager

@@ -27,7 +27,10 @@ def command() -> None:
 @click.argument("name")
 @click.option("--role", type=Roles, required=True)
 def invite(name: str, role: str) -> None:
-    """Make the user NAME and print the one-time link that sets the password."""
+    """Make a user; print the link that sets the password.
+
+    The link is good once, for 24 hours.
+    """
     from contactcentre.web import accounts
 
     with _opened() as (settings, store, _):

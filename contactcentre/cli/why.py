@@ -24,10 +24,11 @@ from contactcentre.store import NoSuchContact
 @click.option("--agent", metavar="NAME", help="Instead: why this agent gets the calls it gets, or none.")
 @json_option
 def command(contact: str | None, agent: str | None, as_json: bool) -> None:
-    """Why CONTACT (its id, or the beginning of it) got the agent it got, or waits for one.
+    """Why CONTACT got the agent it got, or waits for one.
 
-    Tells when it entered each queue, what it required, who was considered, who was cut and by which rule, who
-    got it, and which offers were missed; for a contact that waits, also what routing finds now.
+    CONTACT is its id, or the beginning of it. Tells when it entered each queue, what it required, who was
+    considered, who was cut and by which rule, who got it, and which offers were missed; for a contact that waits,
+    also what routing finds now.
     """
     if (contact is None) is (agent is None):
         raise click.UsageError("name a contact, or an agent with --agent")

@@ -41,6 +41,7 @@ def _status(console: Console) -> str:
 def test_the_password_that_apply_made_is_used_without_being_copied_anywhere(pbx: Console) -> None:
     before = doctor(pbx)
     assert "contactcentre apply" in before["pbx"]["advice"]
+    assert "`contactcentre apply` makes one" in pbx("up", fails=2)
     plan = pbx("plan", pbx.site_file(document()))
     assert "contactcentre/ari.conf" in plan
     pbx("apply", pbx.site_file(document()), "--yes")

@@ -82,6 +82,21 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert "Traceback" not in written
 
 
+def test_no_summary_is_cut_on_a_terminal_of_80_columns() -> None:
+    def summaries(found: click.Command, context: click.Context) -> str:
+        if not isinstance(found, click.Group):
+            return ""
+        here = found.get_help(context).partition("Commands:")[2]
+        inside = ((found.get_command(context, name), name) for name in found.list_commands(context))
+        return here + "".join(
+            summaries(one, click.Context(one, parent=context, info_name=name, terminal_width=80))
+            for one, name in inside
+            if one
+        )
+
+    assert "..." not in summaries(group.commands, click.Context(group.commands, terminal_width=80))
+
+
 def test_every_error_that_counts_as_a_failure_exists() -> None:
     for name in group.FAILURES:
         module, _, cls = name.rpartition(".")
