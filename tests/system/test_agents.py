@@ -7,7 +7,6 @@ import pytest
 from contactcentre.domain.agents import AgentState
 from tests.system.centre import Centre
 
-
 pytestmark = pytest.mark.slow
 
 

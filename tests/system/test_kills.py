@@ -8,7 +8,6 @@ import pytest
 
 from tests.system.centre import ENGLISH, FRENCH, Centre, eventually
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -9,7 +9,6 @@ from contactcentre.domain.events import Kind
 from contactcentre.lab.phones import IGNORE
 from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre, eventually
 
-
 pytestmark = pytest.mark.slow
 
 
