@@ -36,6 +36,7 @@ def reconcile(node: Node, first: bool) -> Findings:
     contact meanwhile."""
     ours = dict(node.contacts)
     before = {contact.id: contact.now for contact in ours.values() if not contact.parked}
+    known = _known(node)
     talking = [status for status in node.replica.agents.values() if status.state is AgentState.TALKING]
     node.saver.flush()  # who has ended before this moment is no longer in Redis after it
     live = node.live.contacts()
@@ -50,7 +51,7 @@ def reconcile(node: Node, first: bool) -> Findings:
         node.contacts[contact.id] = contact
     node.router.clear(node.contacts)
     _free_agents(node, talking, {*live, *node.contacts})
-    known = {channel for contact in node.contacts.values() for channel in contact.now.channels.values()} | node.channels
+    known |= _known(node)  # also what has ended while we looked: the inventory may still have it
     found = Findings(
         [(contact, _found(contact.now, inventory)) for contact in contacts],
         _strangers(node, inventory, known),
@@ -64,6 +65,11 @@ def reconcile(node: Node, first: bool) -> Findings:
         channels=len(inventory.channels),
     )
     return found
+
+
+def _known(node: Node) -> set[str]:
+    """Every channel that has somebody of ours."""
+    return {channel for contact in node.contacts.values() for channel in contact.now.channels.values()} | node.channels
 
 
 def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[str], first: bool) -> list[Contact]:
