@@ -19,7 +19,11 @@ Findings = dict[str, dict[str, str]]
 
 
 @pytest.fixture
-def doctor(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, Findings]]:
+def doctor(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, unused_port: int
+) -> Callable[[], tuple[int, Findings]]:
+    monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(unused_port))
+
     def ask() -> tuple[int, Findings]:
         status = group.run(["doctor", "--json"])
         return status, {one["subject"]: one for one in json.loads(capsys.readouterr().out)}
