@@ -20,7 +20,11 @@ Findings = dict[str, dict[str, str]]
 
 @pytest.fixture
 def doctor(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, unused_port: int
+    settings: Settings,
+    redis: "Redis",
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    unused_port: int,
 ) -> Callable[[], tuple[int, Findings]]:
     monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(unused_port))
 
