@@ -15,6 +15,7 @@ import structlog
 from contactcentre.controller.conduct import Found
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.node import Node
+from contactcentre.controller.talk import recording_ended
 from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
@@ -93,6 +94,8 @@ def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[
             continue
         contact = Contact(node, corrected(now, known))
         contact.told = known.once
+        if lost := known.unended:
+            recording_ended(contact, str(lost["recording"]), str(lost["agent"]), str(lost["queue"]))
         contact.parked = True
         contacts.append(contact)
     return contacts

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import structlog
@@ -126,15 +127,22 @@ def end(contact: Contact, talk: Conversation, tap: Tap | None, by: str, cause: C
         contact.emit(Kind.WRAP_UP_STARTED, agent=talk.agent, queue=talk.queue, seconds=wrap_up)
         node.wrap_ups.watch(contact, talk.agent, talk.queue)
     if talk.recording:
-        files = tap.stop() if tap else {side: f"{talk.recording}-{side}" for side in ("left", "right")}
-        started = tap.started if tap else {}
-        first = min(started.values(), default=0.0)
-        contact.emit(
-            Kind.RECORDING_ENDED,
-            recording=talk.recording,
-            agent=talk.agent,
-            queue=talk.queue,
-            files=dict(files),
-            offsets={side: round(at - first, 3) for side, at in started.items()},
-        )
+        if tap is not None:
+            tap.stop()
+        recording_ended(contact, talk.recording, talk.agent, talk.queue, tap.started if tap else {})
     contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
+
+
+def recording_ended(
+    contact: Contact, recording: str, agent: str, queue: str, started: Mapping[str, float] = MappingProxyType({})
+) -> None:
+    """Its files are complete, under the names that a tap gives them. `started`: epoch seconds of each side."""
+    first = min(started.values(), default=0.0)
+    contact.emit(
+        Kind.RECORDING_ENDED,
+        recording=recording,
+        agent=agent,
+        queue=queue,
+        files={side: f"{recording}-{side}" for side in ("left", "right")},
+        offsets={side: round(at - first, 3) for side, at in started.items()},
+    )

@@ -34,6 +34,9 @@ class Told:
     queue: Event | None = None  # entered and not left
     offer: Mapping[str, Any] = field(default_factory=dict)  # made, and neither accepted nor failed
     talk: Mapping[str, Any] = field(default_factory=dict)  # agent, token, queue, leg, recording of the one that goes on
+    unended: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # recording, agent, queue of a talk that has ended without it
     message: Event | None = None  # a recording begun and not ended, without an agent
     target: str = ""  # leg to the outside that has not ended
 
@@ -72,12 +75,14 @@ def _take(known: Told, event: Event) -> None:
         case Kind.TALK_STARTED:
             known.talk, known.offer = {**data, "token": known.offer.get("token", ""), "recording": ""}, {}
         case Kind.TALK_ENDED:
+            known.unended = known.talk if known.talk.get("recording") else {}
             known.talk = {}
         case Kind.RECORDING_STARTED if data.get("agent"):
             known.talk = {**known.talk, "recording": data["recording"]}
         case Kind.RECORDING_STARTED:
             known.message = event
         case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
+            known.unended = {}
             if known.message is not None and data.get("recording") == known.message.data.get("recording"):
                 known.message = None
         case Kind.LEG_STARTED if data.get("role") == "target":
