@@ -38,7 +38,7 @@ class WebSocket:
         self._writing = False
         self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE, logger=_silent_logger())
         try:
-            self._socket = socket.create_connection((uri.host, uri.port), timeout=REQUEST_DEADLINE)
+            self._socket = _connected(uri.host, uri.port)
         except OSError as error:
             raise LinkDown(f"{uri.host}:{uri.port}: {error.strerror or error}") from None
         try:
@@ -189,3 +189,22 @@ class WebSocket:
             raise LinkDown(self.reason) from None
         finally:
             self._writing = False
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    """Like `create_connection`, but a greenlet killed while it connects leaves no socket open. Raises OSError."""
+    refused: OSError = OSError(f"{host} has no address")
+    for family, kind, proto, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        made = socket.socket(family, kind, proto)
+        try:
+            made.settimeout(REQUEST_DEADLINE)
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            refused = error
+        except BaseException:
+            made.close()
+            raise
+        else:
+            return made
+    raise refused
