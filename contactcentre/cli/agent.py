@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from contactcentre.cli.contact import SHORT
 from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import seconds
 from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
+from contactcentre.domain.ids import short
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
 from contactcentre.live import signs_of_life, unreachable
@@ -100,7 +100,7 @@ def status(name: str | None, as_json: bool) -> None:
             **row,
             "state": in_words(str(row["state"])),
             "for": seconds(row["for_seconds"]),
-            "contact": str(row["contact_id"])[:SHORT],
+            "contact": short(str(row["contact_id"])),
             "phone": "not registered" if row["phone_away"] else "",
         }
         for row in rows

@@ -15,6 +15,7 @@ from contactcentre.cli.terminal import facts, json_option, narrow, print_json, s
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
 from contactcentre.domain.events import Event, Outcome
+from contactcentre.domain.ids import short
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.timeline import NOISE, line
 
@@ -23,8 +24,6 @@ _TIMES = {
     *("stored_at", "failed_at", "deleted_at"),
 }
 """Fields of history's records that are times; all other numbers are seconds or counts."""
-SHORT = 18
-"""Characters of an id that tables show: its time and some chance, enough for `show` and `why`."""
 BLINK = 0.1
 """Seconds; parts of a contact's time shorter than this are not worth a line (JSON has them)."""
 _COLOURS = {"answered": "green", "abandoned": "red", "lost": "bold red", "": "cyan"}
@@ -113,12 +112,12 @@ def show(contact: str, as_json: bool) -> None:
 command.add_command(why.command, "why")
 
 
-def _row(contact: Contact, clock: Clock, short: bool) -> dict[str, Text]:
+def _row(contact: Contact, clock: Clock, is_narrow: bool) -> dict[str, Text]:
     outcome = contact.outcome or "live"
-    arrived = clock.day_and_minute if short else clock.date_and_time
+    arrived = clock.day_and_minute if is_narrow else clock.date_and_time
     return {
         "arrived": Text(arrived(contact.arrived)),
-        "id": Text(contact.id[:SHORT]),
+        "id": Text(short(contact.id)),
         "caller": said(contact.caller or "withheld"),
         "queues": said(", ".join(contact.queues)),
         "agents": said(", ".join(contact.agents)),

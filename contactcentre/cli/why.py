@@ -1,22 +1,24 @@
 """Why a contact got its agent or waits for one, and why an agent gets no calls."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from contactcentre.cli.context import open_live, open_store
+from contactcentre.cli.context import open_services
 from contactcentre.cli.moments import Clock, iso
 from contactcentre.cli.terminal import json_option, print_json, said
-from contactcentre.domain.explain import explain, why_agent
-from contactcentre.domain.routing import RoutingConfig
-from contactcentre.domain.site import Site
-from contactcentre.domain.story import Line, tell
-from contactcentre.live import LiveError, Signs, signs_of_life, unreachable
-from contactcentre.provision.change import found
-from contactcentre.store import NoSuchContact
+from contactcentre.domain.story import Line
+from contactcentre.live import Live, connect
+from contactcentre.store import Store
+from contactcentre.web.why import WhyAgent, WhyContact, Whys
+
+_TIMES = {"at", "since", "meanwhile"}
+"""Fields that are times; all other numbers are durations, counts and points."""
 
 
 @click.command()
@@ -29,102 +31,53 @@ def command(contact: str | None, agent: str | None, as_json: bool) -> None:
     CONTACT is its id, or the beginning of it. Tells when it entered each queue, what it required, who was
     considered, who was cut and by which rule, who got it, and which offers were missed; for a contact that waits,
     also what routing finds now.
+
+    Of an agent: what keeps it from calls now, today's time in each state, the last offers and what became of them,
+    and how many contacts of its queues went to others meanwhile, by which rule.
     """
     if (contact is None) is (agent is None):
         raise click.UsageError("name a contact, or an agent with --agent")
-    if agent is not None:
-        _tell_agent(agent, as_json)
-    elif contact is not None:
-        _tell_contact(contact, as_json)
-
-
-def _tell_agent(name: str, as_json: bool) -> None:
-    with open_store() as store:
-        _, site = store.site()
-    found(site or Site(), "agent", name)
-    assert site is not None
-    with open_live() as live:
-        waiting, agents, signs = live.waiting(), live.agents(), signs_of_life(live.redis)
-    config, away = RoutingConfig.from_site(site), dict.fromkeys(unreachable(signs), False)
-    lines = why_agent(name, waiting.values(), agents, config, time.time(), away)
-    if not any(one.linked for one in signs.values()):
-        lines.append(
-            "No controller with a link to its PBX is alive: nobody is routed until one is (`contactcentre up`)."
-        )
+    with _whys() as (whys, clock):
+        told: WhyContact | WhyAgent = whys.contact(contact) if contact is not None else whys.agent(agent or "")
     if as_json:
-        print_json({"agent": name, "now": lines})
-        return
-    for line in lines:
-        _screen().print(said(line))
+        print_json(_plain(told.model_dump(mode="json")))
+    elif isinstance(told, WhyContact):
+        _tell_contact(told, clock)
+    else:
+        _tell_agent(told)
 
 
-def _tell_contact(contact: str, as_json: bool) -> None:
-    with open_store() as store:
-        _, site = store.site()
-        clock = Clock.of(store)
+@contextmanager
+def _whys() -> Iterator[tuple[Whys, Clock]]:
+    with open_services() as services, Store(services.database_url) as store:
+        store.migrate()
+        client = connect(services.redis_url)
         try:
-            history = store.history(contact)
-            id, ended, lines = (
-                history.contact.id,
-                history.contact.ended,
-                tell(history, store.events(history.contact.id)),
-            )
-        except NoSuchContact:  # the recorder may be behind
-            if (waits := _waiting(contact)) is None:
-                raise
-            id, ended, lines = waits, None, []
-    now = _now(id, site) if ended is None else []
-    if as_json:
-        steps = [{"at": iso(line.at), "text": line.text, "because": list(line.because)} for line in lines]
-        print_json({"contact": id, "steps": steps, "now": now})
-        return
+            yield Whys(store, Live(client), time.time), Clock.of(store)
+        finally:
+            client.close()
+
+
+def _tell_contact(told: WhyContact, clock: Clock) -> None:
     screen = _screen()
-    arrived = f", {clock.date_and_time(lines[0].at)}" if lines else ": nothing of it is in the history yet"
-    screen.print(Text(f"Contact {id}{arrived}", style="bold"))
-    for line in lines:
+    arrived = f", {clock.date_and_time(told.steps[0].at)}" if told.steps else ": nothing of it is in the history yet"
+    screen.print(Text(f"Contact {told.contact}{arrived}", style="bold"))
+    for line in told.steps:
         _say(screen, line, clock)
-    if now:
-        screen.print(Text("\nNow", style="bold"))
-    for text in now:
-        screen.print(said(text))
+    _block(screen, "Now", told.now_lines)
 
 
-def _waiting(beginning: str) -> str | None:
-    """The one waiting contact whose id begins so (at least 4 characters, as in the history)."""
-    wanted = beginning.strip().lower()
-    try:
-        with open_live() as live:
-            found = [id for id in live.waiting() if len(wanted) >= 4 and id.startswith(wanted)]
-    except LiveError:
-        return None
-    return found[0] if len(found) == 1 else None
+def _tell_agent(told: WhyAgent) -> None:
+    screen = _screen()
+    _block(screen, "", told.now_lines)
+    _block(screen, "Looking back", told.shift.lines)
 
 
-def _now(contact_id: str, site: Site | None) -> list[str]:
-    """What routing would decide at this moment, if it waits."""
-    if site is None:
-        return []
-    try:
-        with open_live() as live:
-            waiting, agents, signs = live.waiting(), live.agents(), signs_of_life(live.redis)
-    except LiveError as error:
-        return [f"What routing finds now cannot be told: {error}."]
-    if contact_id not in waiting:
-        return []
-    # its own controller decides on it, by the phones that this one can ring
-    own = signs.get(waiting[contact_id].node)
-    away = dict.fromkeys(own.unreachable if own and own.linked else (), False)
-    lines = explain(contact_id, waiting.values(), agents, RoutingConfig.from_site(site), time.time(), away)
-    return lines + _without_a_controller(waiting[contact_id].node, signs)
-
-
-def _without_a_controller(node: str, signs: Mapping[str, Signs]) -> list[str]:
-    own = signs.get(node)
-    if own is None:
-        return [f"But no controller of {node} is alive: nobody is offered this contact until it starts again."]
-    if not own.linked:
-        return [f"But the controller of {node} has no link to its PBX: it comes back to this contact when it has."]
-    return []
+def _block(screen: Console, title: str, lines: Sequence[str]) -> None:
+    if title and lines:
+        screen.print(Text(f"\n{title}", style="bold"))
+    for line in lines:
+        screen.print(said(line))
 
 
 def _screen() -> Console:
@@ -135,3 +88,12 @@ def _say(screen: Console, line: Line, clock: Clock) -> None:
     screen.print(Text.assemble((clock.time(line.at), "dim"), "  ", said(line.text)))
     for text in line.because:
         screen.print(said(f"          {text}", "dim"))
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """For programs: times as ISO 8601."""
+    if isinstance(value, dict):
+        return {key: _plain(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return iso(value) if name in _TIMES and value is not None else value

@@ -1,7 +1,7 @@
 """Why a contact got the agent it got, or none: told from its facts, in words that an admin understands.
 
 For a contact that still waits `domain.explain` tells what routing would decide now; this tells what it did
-decide.
+decide. What a queue asked for while the contact waited follows from the versions of the site.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +10,22 @@ from typing import Any
 
 from contactcentre.domain.contacts import ContactHistory, Visit
 from contactcentre.domain.events import Event, Kind, LeftQueue, OfferResult
+from contactcentre.domain.routing import RoutingConfig
+from contactcentre.domain.site import Queue, Site
+from contactcentre.domain.telling import Finding, capital, lasting, step_in_words
 
 NO_RESULT = "came to nothing"
-_RESULTS: Mapping[Any, str] = {
+RESULTS: Mapping[Any, str] = {
     OfferResult.MISSED: "did not answer",
     OfferResult.BUSY: "was busy",
     OfferResult.REJECTED: "declined it",
     OfferResult.UNREACHABLE: "could not be reached",
     OfferResult.CALLER_GONE: "was ringing when the caller hung up",
     OfferResult.EXPIRED: "did not answer before the offer's deadline",
+    "answered_elsewhere": "was ringing when another agent answered",
 }
+"""What became of an offer, said of the agent."""
+
 _LEFT: Mapping[Any, str] = {
     LeftQueue.ABANDONED: "The caller hung up",
     LeftQueue.TIMEOUT: "The queue's longest wait was over, the flow went on",
@@ -29,6 +35,9 @@ _LEFT: Mapping[Any, str] = {
     LeftQueue.TRANSFERRED: "It was moved elsewhere",
     LeftQueue.LOST: "The call was lost through our fault",
 }
+_WAITS_ON = frozenset(
+    {OfferResult.MISSED, OfferResult.BUSY, OfferResult.REJECTED, OfferResult.UNREACHABLE, OfferResult.EXPIRED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,96 +47,131 @@ class Line:
     at: float
     text: str
     because: tuple[str, ...] = ()
+    finding: Finding | None = None  # of a decision
 
 
-def tell(history: ContactHistory, events: Iterable[Event]) -> list[Line]:
-    """The contact's way to an agent, one line per step, in the order of time."""
-    contact = history.contact
-    name = f" ({contact.caller_name})" if contact.caller_name else ""
-    flow = f"Flow {contact.flow} on {contact.node} took it." if contact.flow else ""
-    lines = [Line(contact.arrived, f"{contact.caller or 'A withheld number'}{name} called {contact.did}.", _some(flow))]
-    visits = iter(history.visits)
-    visit: Visit | None = None
-    offered: dict[str, float] = {}
-    before: tuple[Any, ...] = ()
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A version of the site, from `since` (epoch seconds) until the next one."""
+
+    since: float
+    number: int
+    by: str
+    site: Site
+
+
+def tell(history: ContactHistory, events: Iterable[Event], versions: Sequence[InForce] = ()) -> list[Line]:
+    """The contact's way to an agent, one line per step, in the order of time. `versions`: the one that was in force
+    when it arrived and those that came while it was there, the oldest first."""
+    story = _Story(history)
     for event in sorted((event for event in events if event.seq), key=lambda event: event.seq):
+        story.take(event)
+    changes = [line for visit in history.visits for line in _asked_less(visit, versions)]
+    return sorted([*story.lines, *changes, *_end(history)], key=lambda line: line.at)
+
+
+class _Story:
+    def __init__(self, history: ContactHistory) -> None:
+        contact = history.contact
+        name = f" ({contact.caller_name})" if contact.caller_name else ""
+        flow = f"Flow {contact.flow} on {contact.node} took it." if contact.flow else ""
+        caller = contact.caller or "A withheld number"
+        self.lines = [Line(contact.arrived, f"{caller}{name} called {contact.did}.", _some(flow))]
+        self._visits = iter(history.visits)
+        self._visit: Visit | None = None
+        self._before: Mapping[str, Any] = {}  # facts of the queue it was in before
+        self._rings: dict[str, float] = {}  # agent -> since when
+        self._found: Finding | None = None
+        self._told_place: object = None
+
+    def take(self, event: Event) -> None:
         data, at = event.data, event.at
         agent = str(data.get("agent", ""))
         match event.kind:
             case Kind.QUEUED:
-                visit = next(visits, None)
-                lines.append(Line(at, f"It entered queue {data.get('queue')}.", _asked(data)))
-                before = ()
+                self._visit = next(self._visits, None)
+                self._say(at, f"It entered queue {data.get('queue')}.", self._asked(data))
+                self._before, self._found, self._told_place = data, None, None
             case Kind.DECISION:
-                told = _decision(data)
-                if told != before:  # the same finding again and again is told once
-                    lines.append(Line(at, *told))
-                before = told
+                self._decided(at, Finding.read(data))
             case Kind.OFFERED:
-                offered[agent] = at
+                self._rings[agent] = at
             case Kind.REFUSED:
-                result = _RESULTS.get(data.get("result"), f"{NO_RESULT}: {data.get('result')}")
-                rang = f" after {_seconds(at - offered[agent])}" if agent in offered else ""
-                lines.append(Line(at, f"{agent} {result}{rang}.", _kept(data, visit)))
-                before = ()
+                self._refused(at, agent, data)
             case Kind.TALK_STARTED:
-                lines.append(Line(at, f"{agent} got it{_after(visit)}."))
+                self._rings.pop(agent, None)
+                self._say(at, f"{agent} got it{_after(self._visit)}.")
+            case Kind.ANNOUNCED if data.get("position") != self._told_place:
+                self._told_place = data.get("position")
+                estimate = data.get("estimate")
+                wait = f" and a wait of about {lasting(estimate)}" if isinstance(estimate, int | float) else ""
+                self._say(at, f"The caller was told place {data.get('position')}{wait}.")
             case Kind.UNQUEUED if data.get("reason") != LeftQueue.ANSWERED:
                 left = _LEFT.get(data.get("reason"), f"It left the queue: {data.get('reason')}")
-                lines.append(Line(at, f"{left}{_after(visit)}."))
-    return [*lines, *_end(history)]
+                rule = str(data.get("rule") or "")
+                self._say(at, f"{left}{_after(self._visit)}.", _some(f"{capital(rule)}." if rule else ""))
+
+    def _say(self, at: float, text: str, because: tuple[str, ...] = (), finding: Finding | None = None) -> None:
+        self.lines.append(Line(at, text, because, finding))
+
+    def _asked(self, data: Mapping[str, Any]) -> tuple[str, ...]:
+        requirement, priority = data.get("requirement"), data.get("priority")
+        before, queue = self._before.get("priority"), self._before.get("queue")
+        raised = f", in queue {queue} it was {before}" if self._before and before != priority else ""
+        return _some(
+            f"It needs an agent with {requirement}." if requirement else "Any agent of the queue will do.",
+            f"Its priority is {priority or 0}{raised}." if priority or raised else "",
+            "It kept its first arrival: it need not queue twice." if self._before else "",
+        )
+
+    def _decided(self, at: float, found: Finding) -> None:
+        if found == self._found:  # the same finding again and again is told once
+            return
+        self._found = found
+        text = found.headline
+        if found.agent and self._rings:
+            text = f"{found.agent} was asked as well: {found.rule}."
+        asked = f"Asked for: {found.requirement}." if found.requirement else ""
+        self._say(at, text, _some(asked, *found.reasons()), found)
+
+    def _refused(self, at: float, agent: str, data: Mapping[str, Any]) -> None:
+        result = RESULTS.get(data.get("result"), f"{NO_RESULT}: {data.get('result')}")
+        began = self._rings.pop(agent, None)
+        rang = f" after {lasting(at - began)}" if began is not None else ""
+        kept = self._visit is not None and data.get("result") in _WAITS_ON
+        self._say(at, f"{agent} {result}{rang}.", _some("The contact kept its place in the queue." if kept else ""))
+        self._found = None
 
 
-def _asked(data: Mapping[str, Any]) -> tuple[str, ...]:
-    requirement, priority = data.get("requirement"), data.get("priority")
-    needs = f"It needs an agent with {requirement}." if requirement else "Any agent of the queue will do."
-    return _some(needs, f"Its priority is {priority}." if priority else "")
-
-
-def _decision(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    agent, rule = data.get("agent", ""), data.get("rule", "")
-    chosen = f"{agent} was chosen: {rule}." if agent else f"Nobody was chosen: {rule}."
-    requirement = data.get("requirement", "")
-    candidates = [_candidate(one) for one in _list(data, "candidates")]
-    more = _count(data, "fitting") - len(candidates)
-    considered = f"Considered, in this order: {', '.join(candidates)}{f' and {more} more' if more > 0 else ''}."
-    left_out = _count(data, "left_out")
-    return chosen, _some(
-        f"Asked for: {requirement}." if requirement else "",
-        considered if candidates else "",
-        *(f"Not {name}: {why}." for name, why in _pairs(_list(data, "cut"))),
-        f"{left_out} more agents were no candidates either." if left_out else "",
-    )
-
-
-def _candidate(one: Any) -> str:
-    match one:
-        case [name, int() | float() as score]:
-            return f"{name} ({score:g})"
-        case [name, *_]:
-            return str(name)
-    return str(one)
-
-
-def _pairs(cut: Iterable[Any]) -> Iterable[tuple[str, str]]:
-    for one in cut:
-        match one:
-            case [name, why]:
-                yield str(name), str(why)
-            case _:
-                yield str(one), "no reason was noted"
-
-
-def _kept(data: Mapping[str, Any], visit: Visit | None) -> tuple[str, ...]:
-    waits_on = visit is not None and data.get("result") != OfferResult.CALLER_GONE
-    return ("The contact kept its place in the queue.",) if waits_on else ()
+def _asked_less(visit: Visit, versions: Sequence[InForce]) -> Iterable[Line]:
+    """When a relax step fell due while it waited, and when somebody changed the queue."""
+    left = float("inf") if visit.left is None else visit.left
+    ends = [version.since for version in versions[1:]] + [left]
+    before: Queue | None = None
+    for number, version in enumerate(versions):
+        until, queue = min(left, ends[number]), version.site.queues.get(visit.queue)
+        changed, before = queue != before, queue
+        if number and changed and visit.entered < version.since < left:
+            gone = " taken out of the site" if queue is None else " changed"
+            said = f"Queue {visit.queue} was{gone} (version {version.number}, by {version.by})."
+            yield Line(version.since, said, ("That counts at once, also for who waits already.",))
+        try:
+            rules = RoutingConfig.from_site(version.site).rules.get(visit.queue)
+        except ValueError:  # of an older program, whose rules were others
+            continue
+        for step in range(1, len(rules.steps)) if rules else ():
+            after = rules.steps[step].after if rules else 0.0
+            due = visit.entered + after
+            if rules and max(version.since, visit.entered) < due < until:
+                change = step_in_words(rules, step)
+                yield Line(due, f"After {lasting(after)} in queue {visit.queue} {change}.")
 
 
 def _after(visit: Visit | None) -> str:
     if visit is None or visit.waited is None:
         return ""
     missed = f", {visit.missed} of {visit.offers} offers missed" if visit.missed else ""
-    return f" after {_seconds(visit.waited)} in queue {visit.queue}{missed}"
+    return f" after {lasting(visit.waited)} in queue {visit.queue}{missed}"
 
 
 def _end(history: ContactHistory) -> list[Line]:
@@ -146,19 +190,3 @@ def _end(history: ContactHistory) -> list[Line]:
 
 def _some(*texts: str) -> tuple[str, ...]:
     return tuple(text for text in texts if text)
-
-
-def _list(data: Mapping[str, Any], key: str) -> Sequence[Any]:
-    value = data.get(key)
-    return value if isinstance(value, list | tuple) else ()
-
-
-def _count(data: Mapping[str, Any], key: str) -> int:
-    value = data.get(key, 0)
-    return value if isinstance(value, int) else 0
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

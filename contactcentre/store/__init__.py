@@ -11,6 +11,7 @@ from contactcentre.store.history import (
     Page,
 )
 from contactcentre.store.journal import JournalWriter, Recorded
+from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
 
@@ -37,5 +38,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Statistics, Accounts):
+class Store(JournalWriter, History, Statistics, Shifts, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -1,11 +1,14 @@
 """Versions of the site, and its secrets."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
 
 from contactcentre.domain.site import Site
+from contactcentre.domain.story import InForce
 from contactcentre.store.database import Database
 from contactcentre.store.tables import secret, site_version
 
@@ -65,6 +68,22 @@ class Sites(Database):
         with self._begin() as connection:
             rows = connection.execute(sa.select(*columns).order_by(site_version.c.id.desc()).limit(limit))
             return [SiteVersion(*row) for row in rows]
+
+    def sites_in_force(self, since: float, until: float, limit: int = 10) -> list[InForce]:
+        """The version that was in force at `since` and those saved until `until` (the newest `limit` of them), the
+        oldest first. One whose document this program does not understand is left out."""
+        columns = (site_version.c.id, site_version.c.at, site_version.c.by, site_version.c.document)
+        newest = sa.select(*columns).order_by(site_version.c.id.desc())
+        with self._begin() as connection:
+            before = connection.execute(newest.where(site_version.c.at <= since).limit(1)).all()
+            within = connection.execute(
+                newest.where(site_version.c.at > since, site_version.c.at <= until).limit(limit)
+            ).all()
+        found = []
+        for id, at, by, document in reversed([*within, *before]):
+            with suppress(ValidationError):
+                found.append(InForce(at, id, by, Site.model_validate(document)))
+        return found
 
     # -- secrets: `agent/NAME`, `trunk/NAME` -----------------------------------------------------------------
 

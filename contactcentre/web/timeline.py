@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contactcentre.domain.events import Kind
+from contactcentre.domain.telling import Finding, capital, lasting
 from contactcentre.web.numbers import readable
 
 
@@ -14,10 +15,13 @@ class Line:
     text: str
     more: tuple[str, ...] = ()
     state: str = ""  # colours the mark
+    finding: Finding | None = None  # of a decision
 
 
 def line(at: float, kind: str, data: Mapping[str, Any]) -> Line:
     """One event in words; an unknown kind shows its own name and data."""
+    if kind == Kind.DECISION:
+        return _decision(at, Finding.read(data))
     try:
         text, more, state = _say(kind, data)
     except (KeyError, TypeError, ValueError):
@@ -49,11 +53,12 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             rank = f"Priority {data['priority']}." if data["priority"] else ""
             return f"Waits in queue {data['queue']}", (needs, rank), "waiting"
         case Kind.ANNOUNCED:
-            return f"Was told: place {data['position']} in {data['queue']}", (), ""
+            wait = data.get("estimate")
+            about = f", about {lasting(wait)} to wait" if isinstance(wait, int | float) else ""
+            return f"Was told: place {data['position']} in {data['queue']}{about}", (), ""
         case Kind.UNQUEUED:
-            return f"Left queue {data['queue']} after {data['waited']:.0f} s: {_words(data['reason'])}", (), ""
-        case Kind.DECISION:
-            return _decision(data)
+            rule = f"{capital(data['rule'])}." if data.get("rule") else ""
+            return f"Left queue {data['queue']} after {data['waited']:.0f} s: {_words(data['reason'])}", (rule,), ""
         case Kind.OFFERED:
             return f"Offered to {data['agent']}", (), "offered"
         case Kind.RINGING:
@@ -89,24 +94,12 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
     return kind, tuple(f"{name}: {value}" for name, value in data.items()), ""
 
 
-def _decision(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
-    rule = data["rule"]
-    candidates = ", ".join(_candidate(one) for one in data["candidates"])
-    more = data.get("fitting", 0) - len(data["candidates"])
-    lines = [f"Candidates in order: {candidates}{f' and {more} more' if more > 0 else ''}."] if candidates else []
-    lines += [f"Not {agent}: {why}." for agent, why in data["cut"]]
-    if data.get("left_out"):
-        lines.append(f"{data['left_out']} more agents are no candidates either.")
-    if data["agent"]:
-        return f"Routing chose {data['agent']}: {rule}", tuple(lines), "available"
-    return f"Routing found nobody: {rule}", tuple(lines), "waiting"
-
-
-def _candidate(one: Any) -> str:
-    if isinstance(one, str):
-        return one
-    agent, score = one
-    return f"{agent} ({score:g})"
+def _decision(at: float, finding: Finding) -> Line:
+    asked = f"Asked for: {finding.requirement}." if finding.requirement else ""
+    more = tuple(part for part in (asked, *finding.reasons()) if part)
+    if finding.agent:
+        return Line(at, f"Routing chose {finding.agent}: {finding.rule}", more, "available", finding)
+    return Line(at, f"Routing found nobody: {finding.rule}", more, "waiting", finding)
 
 
 def _flow(data: Mapping[str, Any]) -> str:

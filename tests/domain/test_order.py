@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.explain import explain
 from contactcentre.domain.order import Claims
 from contactcentre.domain.routing import RoutingConfig, Waiting, decide
 from contactcentre.domain.site import Agent, Queue, Settings, Site
+from tests.domain.asking import explain
 
 NOW = 1_000_000.0
 
@@ -156,6 +156,6 @@ def test_the_explanation_says_what_the_score_is_made_of() -> None:
     line = explain("c1", contacts, free, aged, NOW, {})[0]
     assert line.endswith("90 s since it arrived; score 9: priority 1 + 5 as group gold + 3 for waiting.")
     assert (
-        "Not anna: serves a contact with right of way: c1 (queue a, score 9: priority 1 + 5 as group gold + "
+        "Serves a contact with right of way: anna (c1, queue a, score 9: priority 1 + 5 as group gold + "
         "3 for waiting, arrived 90 s ago)." in explain("c2", contacts, free, aged, NOW, {})
     )

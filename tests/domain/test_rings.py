@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.explain import explain
 from contactcentre.domain.routing import RoutingConfig, Waiting, decide, next_change
 from contactcentre.domain.site import Agent, Queue, Site
+from tests.domain.asking import explain
 
 NOW = 1_000_000.0
 S = AgentState
@@ -76,7 +76,7 @@ def test_a_ring_that_names_no_requirement_keeps_the_one_before_it() -> None:
 def test_who_joins_later_is_named_with_the_time_that_is_left() -> None:
     lines = explain("c1", [waits(4)], free("carla"), RINGS, NOW, {})
     assert "In 6 s the queue also asks carla, bob." in lines
-    assert "Not carla: is asked later: in 6 s." in lines
+    assert "Is asked later: bob (in 6 s), carla (in 6 s)." in lines
     assert "In 5 s the queue's part is relaxed to fr >= 10." in explain("c1", [waits(25)], {}, RINGS, NOW, {})
     assert next_change([waits(4)], RINGS, NOW) == NOW + 6
 
@@ -91,7 +91,7 @@ def test_a_preferred_agent_who_is_busy_is_waited_for_while_others_are_free() -> 
     lines = explain("c1", [contact], agents, EVERYBODY, NOW, {})
     assert "It prefers anna for 15 s more." in lines
     assert "Nobody gets it now: waits for an agent it prefers: anna." in lines
-    assert "Not bob: another agent is preferred: anna." in lines
+    assert "Another agent is preferred: bob (anna)." in lines
     assert next_change([contact], EVERYBODY, NOW) == NOW + 15
 
 

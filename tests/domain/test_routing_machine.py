@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
-from contactcentre.domain.explain import explain, why_agent
+from contactcentre.domain.explain import Look
 from contactcentre.domain.index import Index
 from contactcentre.domain.order import ORDERS
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
@@ -200,15 +200,20 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def everybody_can_be_explained(self) -> None:
-        args = (self.waiting.values(), self.agents, self.config, self.now, self.reachable)
-        expected = dict(self._book().first_offers())
+        look = Look(self.waiting.values(), self.agents, self.config, self.now, self.reachable)
+        first, further = dict(self._book().first_offers()), self._book().further_offers()
         for contact_id in self.waiting:
-            lines = explain(contact_id, *args)
-            agent = expected.get(contact_id)
-            assert any(line.startswith(f"Agent {agent} gets it now") for line in lines) == (agent is not None)
+            told = look.contact(contact_id)
+            assert told is not None
+            assert told.finding.agent == first.get(contact_id, "")
+            assert any(line.startswith(f"Agent {told.finding.agent} gets it now") for line in told.lines) == bool(
+                told.finding.agent
+            )
+        gets = {agent: contact_id for contact_id, agent in (*first.items(), *further)}
         for name in NAMES:
-            told = any(line.startswith("Gets contact") for line in why_agent(name, *args))
-            assert told == (name in expected.values())
+            ready = look.agent(name)
+            assert (ready is None) == (name not in self.site.agents)
+            assert ready is None or ready.gets == gets.get(name, "")
 
     @invariant()
     def without_a_change_or_a_timer_nothing_is_to_be_done(self) -> None:
