@@ -49,12 +49,21 @@ class Agents:
             return self._take_later(taken)
 
     def reserve(
-        self, expected: AgentStatus, contact_id: str, queue: str, token: str, deadline: float, waiting: Waiting | None
+        self,
+        expected: AgentStatus,
+        contact_id: str,
+        queue: str,
+        token: str,
+        deadline: float,
+        waiting: Waiting | None,
+        enters: bool = False,
     ) -> AgentStatus | None:
         """See Live.reserve. Raises LiveError; the offer is then taken back should it have been written after all."""
         now = self._now()
         try:
-            status = self._live.reserve(expected, contact_id, queue, token, deadline, now, waiting=waiting)
+            status = self._live.reserve(
+                expected, contact_id, queue, token, deadline, now, waiting=waiting, enters=enters
+            )
         except LiveError:
             self._late.append(_Step(expected.name, Verb.RELEASE, now, {"token": token}))
             raise

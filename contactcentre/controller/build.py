@@ -55,17 +55,18 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     def failed(name: str) -> None:
         controller.part_failed(name)
 
-    replica = Replica(live, settings.node, changed, lost)
+    configuration = load()
+    replica = Replica(live, settings.node, configuration.routing, changed, lost)
     node = Node(
         name=settings.node,
         pbx=pbx or _asterisk(settings),
         live=live,
         journal=journal,
         replica=replica,
-        agents=Agents(live, replica, lambda: node.now(), lambda: node.router.wake()),
+        agents=Agents(live, replica, lambda: node.now(), lambda: node.router.agents_moved()),
         greenlets=Greenlets(failed),
         saver=Saver(live),
-        configuration=load(),
+        configuration=configuration,
         told=_told(settings.node, store, redis),
     )
     node.router = Router(node)

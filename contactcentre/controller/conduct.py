@@ -8,7 +8,7 @@ import structlog
 from contactcentre.controller import talk, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.lookups import look_up
-from contactcentre.controller.offers import accepted, withdraw
+from contactcentre.controller.offers import accepted, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
 from contactcentre.controller.speech import SpeechError
 from contactcentre.controller.transfers import connected, transfer
@@ -42,7 +42,7 @@ class Found:
 
     caller: ChannelInfo | None  # None: has left meanwhile
     leg: bool  # the agent's or target's is there
-    joined: bool  # caller and leg are in the contact's bridge
+    joined: str  # the leg that is in the contact's bridge together with the caller; "" = none
 
 
 class Conductor:
@@ -133,8 +133,9 @@ class Conductor:
         twice, and a conversation is not touched. Raises CallerGone, Suspended."""
         contact, node, was = self.contact, self.contact.node, self.contact.now
         contact.outcome = Outcome(was.detail.get("outcome", Outcome.SELF_SERVED))
-        conversation = was.state == "talking" or (was.state == "ringing" and found.joined)
-        node.agents.release(contact.id, but=was.agent if conversation else "")
+        answered = under_way(contact).get(found.joined, {}).get("agent", "") if was.state == "ringing" else ""
+        conversation = was.state == "talking" or answered
+        node.agents.release(contact.id, but=(answered or was.agent) if conversation else "")
         if conversation:
             return self._talk_on(found)
         match was.state:
@@ -159,11 +160,12 @@ class Conductor:
     def _talk_on(self, found: Found) -> act.Result:
         contact = self.contact
         if contact.now.state == "ringing":  # suspended in the moment when the two were connected
-            talked = accepted(contact)
+            talked = accepted(contact, found.joined)
             if talked.queue:
                 waited = round(contact.node.now() - _entered(contact.now), 3)
-                contact.emit(Kind.UNQUEUED, queue=talked.queue, reason=LeftQueue.ANSWERED.value, waited=waited)
+                contact.emit(Kind.UNQUEUED, queue=talked.queue, reason=LeftQueue.ANSWERED.value, waited=waited, rule="")
             talk.begin(contact, talked)
+        withdraw(contact)
         queue = talk.Conversation.of(contact.now).queue
         contact.node.router.leave(contact)
         talk.resume(contact, found.leg)

@@ -9,7 +9,7 @@ touching the call, and `reconcile` takes it up again, in this process or the nex
 import itertools
 import unicodedata
 from collections import deque
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.conditions import Refusal
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Decision
@@ -56,11 +57,18 @@ class Granted:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedOut:
+    """Nobody is there any more in the queue where this contact waits: it has to leave."""
+
+    refusal: Refusal
+
+
 class SiteChanged:
     """Another version of the configuration counts from now on."""
 
 
-Message = ChannelEvent | Granted | SiteChanged | LinkLost
+Message = ChannelEvent | Granted | TurnedOut | SiteChanged | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""
@@ -136,13 +144,19 @@ class Contact:
                 raise Suspended
         return message
 
-    def take_out(self, *kinds: type[Message]) -> list[Message]:
+    def take_out(self, *kinds: type[object]) -> list[Message]:
         """Takes the messages of these kinds out of the inbox; the others keep their order."""
         waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
         for message in waiting:
             if not isinstance(message, kinds):
                 self._inbox.put_nowait(message)
         return [message for message in waiting if isinstance(message, kinds)]
+
+    def put_back(self, messages: Iterable[Message]) -> None:
+        """Messages that `next` gave come before all others again. A digit does not: it is in `typed` already."""
+        first = [message for message in messages if not isinstance(message, Digit)]
+        for message in (*first, *self.take_out(object)):
+            self._inbox.put_nowait(message)
 
     def park(self) -> None:
         """Its greenlet has ended, without touching the call; what happens on its legs waits in the inbox."""
@@ -153,7 +167,7 @@ class Contact:
     def unpark(self) -> None:
         """A new greenlet takes it up. What was told to the old one is void."""
         self.parked = False
-        self.take_out(Granted, LinkLost, SiteChanged)
+        self.take_out(Granted, TurnedOut, LinkLost, SiteChanged)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

@@ -91,6 +91,11 @@ class Node:
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time
 
+    def configure(self, configuration: Configuration) -> None:
+        """Another version of the site counts from now on, also for those who wait."""
+        self.configuration = configuration
+        self.router.configure()
+
     @property
     def site(self) -> Site:
         return self.configuration.site

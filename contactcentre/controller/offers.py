@@ -1,12 +1,14 @@
-"""Rings a reserved agent for a contact and joins the two. Every way it can end is a named result with a defined effect.
+"""Rings reserved agents for a contact and joins it with the first who answers. Every way an offer can end is a named
+result with a defined effect.
 
-The reservation is confirmed (`Verb.ACCEPT`) when the two hear each other, not before: nobody waits for Redis in
-silence, and an agent who hangs up while being connected has let an offer pass like any other.
+Mostly one agent rings; where the queue's strategy says so, several do. The reservation is confirmed (`Verb.ACCEPT`)
+when the two hear each other, not before: nobody waits for Redis in silence, and an agent who hangs up while being
+connected has let an offer pass like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, Suspended
+from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
 from contactcentre.controller.router import facts
 from contactcentre.controller.talk import Conversation
 from contactcentre.domain.agents import Verb
@@ -24,149 +26,216 @@ _RESULTS = {
 }
 """How a leg that never answered ended -> the offer's result; any other cause is UNREACHABLE."""
 
-_NOBODYS_FAULT = (OfferResult.CALLER_GONE, OfferResult.EXPIRED)
+NOBODYS_FAULT = (OfferResult.CALLER_GONE, OfferResult.EXPIRED, OfferResult.ANSWERED_ELSEWHERE)
 
 
 class Offer:
-    """One agent rings for one contact."""
+    """One agent's phone rings for a contact."""
 
-    def __init__(self, contact: Contact, granted: Granted, ring_seconds: float | None = None) -> None:
-        self.contact = contact
+    def __init__(self, contact: Contact, granted: Granted) -> None:
         self.agent = granted.agent
         self.decision = granted.decision
         self.leg_id = contact.new_id("a")
+        self.leg: Channel | None = None
+        self.facts = {"agent": self.agent.name, "token": self.agent.token, "leg": self.leg_id}
+
+
+class Offers:
+    """The agents whose phones ring for one contact: none, one or several."""
+
+    def __init__(self, contact: Contact) -> None:
+        self.contact = contact
         self.moved = False
         """The caller was taken out of the waiting room, although it came to nothing."""
-        self._queue = contact.node.queue(granted.decision.queue)
-        self._ring_seconds = self._queue.ring_seconds if ring_seconds is None else ring_seconds
-        self._facts = {"agent": self.agent.name, "token": self.agent.token, "leg": self.leg_id}
+        self.unanswered: list[str] = []
+        """The agents who did not answer, in that order, until somebody takes note of it."""
+        self._ringing: dict[str, Offer] = {}  # by leg
 
-    def ring(self, on_call: Callable[[], None] = lambda: None) -> Conversation | None:
-        """The agent answered and the two hear each other. None: it came to nothing. Raises CallerGone, Suspended.
+    def __len__(self) -> int:
+        return len(self._ringing)
 
-        `on_call` is run as soon as the agent's phone is called."""
-        contact = self.contact
-        contact.emit(Kind.DECISION, **facts(self.decision))
-        contact.emit(Kind.OFFERED, queue=self.decision.queue, deadline=self.agent.deadline, **self._facts)
+    @property
+    def agents(self) -> list[str]:
+        """The one who rings longest comes first."""
+        return [offer.agent.name for offer in self._ringing.values()]
+
+    @property
+    def until(self) -> float | None:
+        """When the next one has rung long enough (epoch seconds)."""
+        return min((offer.agent.deadline for offer in self._ringing.values()), default=None)
+
+    def add(self, granted: Granted, ring_seconds: float | None = None) -> None:
+        """Calls the agent's phone, also when it comes to nothing at once. `ring_seconds`: instead of the queue's own.
+        Raises LinkDown, Deadline."""
+        contact, node = self.contact, self.contact.node
+        offered = granted.agent
+        if node.now() > (offered.since + offered.deadline) / 2:  # we were busy; it is no fault of the agent's
+            node.agents.change(offered.name, Verb.RELEASE, token=offered.token)
+            return
+        offer = Offer(contact, granted)
+        contact.emit(Kind.DECISION, **facts(offer.decision))
+        contact.emit(Kind.OFFERED, queue=offer.decision.queue, deadline=offered.deadline, **offer.facts)
+        endpoint = node.configuration.endpoint_of(offered.name)
+        contact.emit(Kind.LEG_STARTED, leg=offer.leg_id, role="agent", endpoint=endpoint, agent=offered.name)
+        self._ringing[offer.leg_id] = offer
+        self._save()  # before it rings: should the link be cut now, whoever comes next knows what to take back
+        queue = node.queue(offer.decision.queue)
         try:
-            leg = self._call()
-            on_call()
-            if leg is None or not self._await_answer(leg):
-                return None
-            return self._join(leg)
-        except SUSPENDING:
-            raise
-        except Exception as error:
-            contact.node.hang_up(self.leg_id)
-            gone = isinstance(error, CallerGone | Gone)
-            if gone:
-                contact.outcome = Outcome.ABANDONED
-            self._refuse(OfferResult.CALLER_GONE if gone else OfferResult.EXPIRED, Cause.NORMAL)
-            raise
-
-    def _call(self) -> Channel | None:
-        contact = self.contact
-        endpoint = contact.node.configuration.endpoint_of(self.agent.name)
-        contact.emit(Kind.LEG_STARTED, leg=self.leg_id, role="agent", endpoint=endpoint, agent=self.agent.name)
-        contact.save(  # before it rings: should the link be cut now, whoever comes next knows what to take back
-            state="ringing",
-            queue=self.decision.queue,
-            agent=self.agent.name,
-            channels={"caller": contact.caller_id, "agent": self.leg_id},
-            detail={**contact.now.detail, "token": self.agent.token},
-        )
-        try:
-            return contact.node.pbx.call(
+            offer.leg = node.pbx.call(
                 endpoint,
-                channel_id=self.leg_id,
+                channel_id=offer.leg_id,
                 inbox=contact.post,
                 contact_id=contact.id,
                 caller=contact.party,
-                ring_seconds=self._ring_seconds,
+                ring_seconds=queue.ring_seconds if ring_seconds is None else ring_seconds,
             )
         except (LinkDown, Deadline):
             raise
         except PbxError:
-            self._refuse(OfferResult.UNREACHABLE, Cause.UNREACHABLE)
-            return None
+            self._refuse(offer, OfferResult.UNREACHABLE, Cause.UNREACHABLE)
+        else:
+            contact.bridge()  # ready before the answer
 
-    def _await_answer(self, leg: Channel) -> bool:
-        contact = self.contact
-        contact.bridge()  # ready before the answer
-        while contact.node.now() < self.agent.deadline:
-            match contact.next(self.agent.deadline):
-                case Ringing(channel_id=self.leg_id):
-                    contact.emit(Kind.RINGING, **self._facts)
-                case Answered(channel_id=self.leg_id):
-                    contact.emit(Kind.LEG_ANSWERED, leg=self.leg_id)
-                    return True
-                case Ended(channel_id=self.leg_id, cause=cause):
-                    self._refuse(_RESULTS.get(cause, OfferResult.UNREACHABLE), cause)
-                    return False
-        leg.hangup(Cause.NO_ANSWER)
-        self._refuse(OfferResult.MISSED, Cause.NO_ANSWER)
-        return False
+    def take(self, message: Message | None) -> Offer | None:
+        """What happens on the phones, or that time has passed. The offer that was answered: `join` it."""
+        match message:
+            case Ringing(channel_id=leg) if leg in self._ringing:
+                self.contact.emit(Kind.RINGING, **self._ringing[leg].facts)
+            case Answered(channel_id=leg) if leg in self._ringing:
+                self.contact.emit(Kind.LEG_ANSWERED, leg=leg)
+                return self._ringing[leg]
+            case Ended(channel_id=leg, cause=cause) if leg in self._ringing:
+                self._refuse(self._ringing[leg], _RESULTS.get(cause, OfferResult.UNREACHABLE), cause)
+            case None:
+                now = self.contact.node.now()
+                for offer in [offer for offer in self._ringing.values() if offer.agent.deadline <= now]:
+                    self._end(offer, OfferResult.MISSED, Cause.NO_ANSWER)
+        return None
 
-    def _join(self, leg: Channel) -> Conversation | None:
+    def join(self, offer: Offer) -> Conversation | None:
+        """The two hear each other from now on; None: it came to nothing. Others ring on, take them back. Raises
+        CallerGone, Suspended."""
         contact = self.contact
+        assert offer.leg is not None
         try:
-            contact.bridge().add(contact.caller, leg)
+            contact.bridge().add(contact.caller, offer.leg)
         except (Gone, Refused):  # refused is what is just about to be gone
-            cause = who_left(contact, leg.id)
-            self._refuse(OfferResult.REJECTED, cause)
+            self._refuse(offer, OfferResult.REJECTED, who_left(contact, offer.leg_id))
             return None
         self.moved = True
-        if not contact.node.agents.change(self.agent.name, Verb.ACCEPT, token=self.agent.token):
-            leg.hangup()  # the reservation had run out meanwhile, and the agent may be somebody else's
-            self._refuse(OfferResult.EXPIRED, Cause.NORMAL)
+        if not contact.node.agents.change(offer.agent.name, Verb.ACCEPT, token=offer.agent.token):
+            # the reservation had run out meanwhile, and the agent may be somebody else's
+            self._end(offer, OfferResult.EXPIRED, Cause.NORMAL)
             return None
-        contact.emit(Kind.ACCEPTED, **self._facts)
-        return Conversation(self.agent.name, self.agent.token, self.decision.queue, leg.id)
+        contact.emit(Kind.ACCEPTED, **offer.facts)
+        del self._ringing[offer.leg_id]
+        return Conversation(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
 
-    def _refuse(self, result: OfferResult, cause: Cause) -> None:
-        contact = self.contact
-        contact.emit(Kind.LEG_ENDED, leg=self.leg_id, cause=int(cause))
-        contact.emit(Kind.REFUSED, result=result.value, **self._facts)
-        contact.save(agent="", channels={"caller": contact.caller_id})
-        if result in _NOBODYS_FAULT:
-            contact.node.agents.change(self.agent.name, Verb.RELEASE, token=self.agent.token)
+    def withdraw(self, result: OfferResult) -> None:
+        """Takes back all that ring, through no fault of theirs."""
+        elsewhere = result is OfferResult.ANSWERED_ELSEWHERE
+        for offer in list(self._ringing.values()):
+            self._end(offer, result, Cause.ANSWERED_ELSEWHERE if elsewhere else Cause.NORMAL)
+
+    def failed(self, error: Exception) -> None:
+        """Takes all back because of this error."""
+        gone = isinstance(error, CallerGone | Gone)
+        if gone and self:
+            self.contact.outcome = Outcome.ABANDONED
+        self.withdraw(OfferResult.CALLER_GONE if gone else OfferResult.EXPIRED)
+
+    def _end(self, offer: Offer, result: OfferResult, cause: Cause) -> None:
+        if offer.leg is not None:
+            offer.leg.hangup(cause)
+        else:
+            self.contact.node.hang_up(offer.leg_id, cause)
+        self._refuse(offer, result, cause)
+
+    def _refuse(self, offer: Offer, result: OfferResult, cause: Cause) -> None:
+        contact, agents = self.contact, self.contact.node.agents
+        del self._ringing[offer.leg_id]
+        contact.emit(Kind.LEG_ENDED, leg=offer.leg_id, cause=int(cause))
+        contact.emit(Kind.REFUSED, result=result.value, **offer.facts)
+        self._save()
+        name, token = offer.agent.name, offer.agent.token
+        if result in NOBODYS_FAULT:
+            agents.change(name, Verb.RELEASE, token=token)
             return
-        contact.node.agents.change(
-            self.agent.name,
+        self.unanswered.append(name)
+        queue = contact.node.queue(offer.decision.queue)
+        delays = {OfferResult.REJECTED: queue.reject_delay, OfferResult.BUSY: queue.busy_delay}
+        delay = delays.get(result)
+        agents.change(
+            name,
             Verb.MISS,
-            token=self.agent.token,
-            misses_allowed=self._queue.misses_allowed,
-            delay=self._queue.retry_delay,
+            token=token,
+            misses_allowed=queue.misses_allowed,
+            delay=queue.retry_delay if delay is None else delay,
+            counts=result is not OfferResult.BUSY,
         )
+
+    def _save(self) -> None:
+        contact = self.contact
+        known = {leg: {"agent": offer.agent.name, "token": offer.agent.token} for leg, offer in self._ringing.items()}
+        detail = {**contact.now.detail, "offers": known}
+        if contact.now.state == "talking":  # with another, who has answered
+            return contact.save(detail=detail)
+        legs = {f"agent-{number}": leg for number, leg in enumerate(self._ringing, 1)}
+        channels = {"caller": contact.caller_id, **legs}
+        if not self._ringing:
+            return contact.save(agent="", channels=channels, detail=detail)
+        first = next(iter(self._ringing.values()))
+        name, queue = first.agent.name, first.decision.queue
+        return contact.save(state="ringing", queue=queue, agent=name, channels=channels, detail=detail)
 
 
 def who_left(contact: Contact, leg: str) -> Cause:
     """A bridge could not be made of caller and leg because one of them has just gone; the event that tells which is
     on its way. The cause, if it was the leg. Raises CallerGone, and Suspended when nobody says: look what is there."""
     until = contact.node.now() + REQUEST_DEADLINE
-    while (message := contact.next(until)) is not None:
-        if isinstance(message, Ended) and message.channel_id == leg:
-            return message.cause
+    meanwhile: list[Message] = []
+    try:
+        while (message := contact.next(until)) is not None:
+            if isinstance(message, Ended) and message.channel_id == leg:
+                return message.cause
+            meanwhile.append(message)
+    finally:
+        contact.put_back(meanwhile)
     raise Suspended
 
 
+# -- after a suspension -----------------------------------------------------------------------------------------------
+
+
+def under_way(contact: Contact) -> Mapping[str, Mapping[str, str]]:
+    """The offers that were under way when the contact was suspended: leg -> agent, token."""
+    known: Mapping[str, Mapping[str, str]] = contact.now.detail.get("offers", {})
+    return known
+
+
 def withdraw(contact: Contact) -> None:
-    """Takes back an offer that was under way when the contact was suspended; the agent is free again."""
-    now = contact.now
+    """Takes the offers back that were under way; the agents are free again."""
+    talks = contact.now.state == "talking"
     result = OfferResult.EXPIRED if contact.caller_there else OfferResult.CALLER_GONE
-    leg, token = now.channels.get("agent", ""), str(now.detail.get("token", ""))
-    if leg:
-        contact.node.hang_up(leg)
+    for leg, offer in under_way(contact).items():
+        contact.node.hang_up(leg, Cause.ANSWERED_ELSEWHERE if talks else Cause.NORMAL)
         contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
-        contact.emit(Kind.REFUSED, result=result.value, agent=now.agent, token=token, leg=leg)
-        contact.save(agent="", channels={"caller": contact.caller_id})
+        told = OfferResult.ANSWERED_ELSEWHERE if talks else result
+        contact.emit(Kind.REFUSED, result=told.value, agent=offer["agent"], token=offer["token"], leg=leg)
+    detail = {**contact.now.detail, "offers": {}}
+    if talks:
+        contact.save(detail=detail)
+    else:
+        contact.save(agent="", channels={"caller": contact.caller_id}, detail=detail)
 
 
-def accepted(contact: Contact) -> Conversation:
-    """The offer that was under way when the contact was suspended; the PBX says that the two have been joined."""
-    now = contact.now
-    talk = Conversation(now.agent, str(now.detail.get("token", "")), now.queue, now.channels["agent"])
+def accepted(contact: Contact, leg: str) -> Conversation:
+    """The offer on this leg was under way, and the PBX says that the two have been joined."""
+    offer = under_way(contact)[leg]
+    talk = Conversation(offer["agent"], offer["token"], contact.now.queue, leg)
     contact.node.agents.change(talk.agent, Verb.ACCEPT, token=talk.token)
-    contact.emit(Kind.LEG_ANSWERED, leg=talk.leg)
-    contact.emit(Kind.ACCEPTED, agent=talk.agent, token=talk.token, leg=talk.leg)
+    contact.emit(Kind.LEG_ANSWERED, leg=leg)
+    contact.emit(Kind.ACCEPTED, agent=talk.agent, token=talk.token, leg=leg)
+    others = {other: known for other, known in under_way(contact).items() if other != leg}
+    contact.save(detail={**contact.now.detail, "offers": others})
     return talk

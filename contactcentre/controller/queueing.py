@@ -1,13 +1,15 @@
 """A contact's stay in a queue: music, announcements, offers, and the one way out it takes."""
 
+from dataclasses import replace
+
 import structlog
 
-from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged
-from contactcentre.controller.offers import Offer
+from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged, TurnedOut
+from contactcentre.controller.offers import Offer, Offers
 from contactcentre.controller.speech import SpeechError
 from contactcentre.controller.talk import begin, converse
 from contactcentre.domain.agents import Verb
-from contactcentre.domain.events import Kind, LeftQueue, Outcome
+from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Piece, Sort, Speech
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
@@ -31,6 +33,7 @@ class QueueStay:
         self.entered = node.now() if entered is None else entered
         self._inside = self.resumed  # in the waiting order
         self._configure()
+        known = node.replica.waiting.get(contact.id) if self.resumed else None
         self.waiting = Waiting(
             contact_id=contact.id,
             queue=action.queue,
@@ -39,8 +42,16 @@ class QueueStay:
             priority=self.queue.priority + action.priority,
             arrived=contact.now.arrived,
             entered=self.entered,
+            excluded=action.excluded,
             caller=contact.now.caller,
+            tried=known.tried if known else (),
+            preferred=action.preferred,
+            group=action.group,
         )
+        self._offers = Offers(contact)
+        self._offered = False  # the waiting record says that somebody rings
+        self._way_out: Left | None = None  # to be taken as soon as nobody rings
+        self._rule = ""  # of that way out, in words
 
     def _configure(self) -> None:
         """Takes over the queue's settings, also when they have changed while the contact waits."""
@@ -55,10 +66,8 @@ class QueueStay:
         contact, router = self.contact, self.contact.node.router
         if not self.resumed:
             self._entered_event()
-            if self._closed() or (self.action.leave_when_empty and not router.anyone_for(self.waiting)):
-                return self._left(LeftQueue.EMPTY)
-            if 0 < self.queue.max_length <= router.length(self.name):
-                return self._left(LeftQueue.FULL)
+            if (refused := router.refusal(self.waiting, self.action.leave_when_empty)) is not None:
+                return self._left(Left(refused.reason.value), refused.rule)
         contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
         try:
             self._enter()
@@ -66,14 +75,11 @@ class QueueStay:
         except SUSPENDING:
             raise
         except Exception as error:
+            self._offers.failed(error)
             self._leave()
             if contact.outcome is not Outcome.ANSWERED:
-                self._left(_reason(error))
+                self._left(Left(_reason(error).value))
             raise
-
-    def _closed(self) -> bool:
-        """The queue was removed from the site: nobody will ever be found for it."""
-        return self.name not in self.contact.node.site.queues
 
     def _enter(self) -> None:
         contact = self.contact
@@ -92,61 +98,85 @@ class QueueStay:
     def _wait(self) -> Left:
         contact = self.contact
         while True:
-            match contact.next(self._next_moment()):
+            message = contact.next(self._next_moment())
+            match message:
                 case Digit(channel_id=contact.caller_id, digit=key) if key in self.action.keys:
-                    self._leave()
                     contact.typed.clear()
-                    return self._left(LeftQueue.KEY, key)
-                case Granted() as granted:
-                    if self._serve(granted):
-                        return Left(LeftQueue.ANSWERED)
+                    self._leave_by(LeftQueue.KEY, key=key)
+                case TurnedOut(refusal=refused) if not self._offers:
+                    self._leave_by(refused.reason, refused.rule)
                 case SiteChanged():
                     self._configure()
-                    if self._closed():
-                        self._leave()
-                        return self._left(LeftQueue.EMPTY)
-                case None:
-                    now = contact.node.now()
-                    if self._until is not None and self._until <= now:
-                        self._leave()
-                        return self._left(LeftQueue.TIMEOUT)
-                    if self._announce_at is not None and self._announce_at <= now:
-                        self._announce()
+                case Granted() as granted:
+                    self._offered = True
+                    self._offers.add(granted)
+            answered = self._offers.take(message)
+            if answered is not None and self._serve(answered):
+                return Left(LeftQueue.ANSWERED.value)
+            self._take_note()
+            if not self._offers and (left := self._done()) is not None:
+                return left
 
     def _next_moment(self) -> float | None:
+        """While a phone rings nothing makes the contact leave, and nothing is announced."""
+        if self._offers:
+            return self._offers.until
         moments = [moment for moment in (self._until, self._announce_at) if moment is not None]
         return min(moments, default=None)
 
-    def _serve(self, granted: Granted) -> bool:
-        """Rings the reserved agent. True: the conversation took place and the agent has left."""
+    def _take_note(self) -> None:
+        """Of agents who did not answer: they come last from now on. With nobody left who rings, the contact is back in
+        its place."""
+        contact, router, ringing = self.contact, self.contact.node.router, self._offers.agents
+        if not self._offers.unanswered and (ringing or not self._offered):
+            return
+        names, self._offers.unanswered = self._offers.unanswered, []
+        others = tuple(name for name in self.waiting.tried if name not in names)
+        self.waiting = replace(self.waiting, tried=others + tuple(names))
+        if ringing:
+            router.put(replace(self.waiting, offered=ringing[0]))
+            return
+        self._offered = False
+        contact.save(state="queue", agent="", channels={"caller": contact.caller_id})
+        router.enter(contact, self.waiting)
+        if self._offers.moved:
+            self._offers.moved = False
+            contact.caller.wait_with_music(self.queue.music)
+
+    def _leave_by(self, reason: LeftQueue, rule: str = "", key: str = "") -> None:
+        if self._way_out is None:
+            self._way_out, self._rule = Left(reason.value, key), rule
+
+    def _done(self) -> Left | None:
+        """Whether the contact leaves now; None = it waits on."""
+        now = self.contact.node.now()
+        if self.name not in self.contact.node.site.queues:  # nobody will ever be found for it
+            self._leave_by(LeftQueue.EMPTY, "the queue is not in the site")
+        if self._until is not None and self._until <= now:
+            self._leave_by(LeftQueue.TIMEOUT)
+        if self._way_out is not None:
+            self._leave()
+            return self._left(self._way_out, self._rule)
+        if self._announce_at is not None and self._announce_at <= now:
+            self._announce()
+        return None
+
+    def _serve(self, offer: Offer) -> bool:
+        """The agent has answered. True: the conversation took place and the agent has left."""
         contact = self.contact
-        offered = granted.agent
-        if contact.node.now() > (offered.since + offered.deadline) / 2:  # we were busy; it is no fault of the agent's
-            contact.node.agents.change(offered.name, Verb.RELEASE, token=offered.token)
-            self._enter_again()
-            return False
-        offer = Offer(contact, granted)
-        talk = offer.ring()
+        talk = self._offers.join(offer)
         if talk is None:
-            self._enter_again()
-            if offer.moved:
-                contact.caller.wait_with_music(self.queue.music)
             return False
-        self._left(LeftQueue.ANSWERED)
+        self._left(Left(LeftQueue.ANSWERED.value))
         begin(contact, talk)
+        self._offers.withdraw(OfferResult.ANSWERED_ELSEWHERE)
         self._leave()
         converse(contact, talk)
         return True
 
-    def _enter_again(self) -> None:
-        """Back in its place, after an offer that came to nothing."""
-        contact = self.contact
-        contact.save(state="queue", agent="", channels={"caller": contact.caller_id})
-        contact.node.router.enter(contact, self.waiting)
-
     def _announce(self) -> None:
         contact, node = self.contact, self.contact.node
-        position = node.router.position(self.waiting)
+        position = node.replica.index.position(self.waiting)
         speech = spoken_position(self.queue.announce_prompt, position)
         try:
             media = node.configuration.prompts.media(speech, contact.language)
@@ -167,20 +197,16 @@ class QueueStay:
             assert isinstance(granted, Granted)
             contact.node.agents.change(granted.agent.name, Verb.RELEASE, token=granted.agent.token)
 
-    def _left(self, reason: LeftQueue, key: str = "") -> Left:
+    def _left(self, left: Left, rule: str = "") -> Left:
         contact = self.contact
-        contact.emit(
-            Kind.UNQUEUED,
-            queue=self.name,
-            reason=reason.value,
-            waited=round(contact.node.now() - self.entered, 3),
-        )
-        if reason in _TO_THE_FLOW:
+        waited = round(contact.node.now() - self.entered, 3)
+        contact.emit(Kind.UNQUEUED, queue=self.name, reason=left.reason, waited=waited, rule=rule)
+        if left.reason in _TO_THE_FLOW:
             contact.outcome = Outcome.ANSWERED if self._answered_before else Outcome.SELF_SERVED
-        if reason is not LeftQueue.ANSWERED:
-            left = {"left": {"reason": reason.value, "key": key}, "outcome": contact.outcome.value}
-            contact.save(state="ivr", detail={**contact.now.detail, **left})
-        return Left(reason.value, key)
+        if left.reason != LeftQueue.ANSWERED:
+            noted = {"left": {"reason": left.reason, "key": left.key}, "outcome": contact.outcome.value}
+            contact.save(state="ivr", detail={**contact.now.detail, **noted})
+        return left
 
 
 _TO_THE_FLOW = (LeftQueue.TIMEOUT, LeftQueue.KEY, LeftQueue.FULL, LeftQueue.EMPTY)

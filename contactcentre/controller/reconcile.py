@@ -103,10 +103,12 @@ def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[
 
 def _found(now: ContactNow, inventory: Inventory) -> Found:
     caller = inventory.channels.get(now.channels["caller"])
-    leg = now.channels.get("agent") or now.channels.get("target", "")
+    legs = [channel for role, channel in now.channels.items() if role != "caller"]
     bridge = inventory.bridges.get(f"{now.contact_id}.b")
-    together = bridge is not None and now.channels["caller"] in bridge.channels and leg in bridge.channels
-    return Found(caller if caller is not None and caller.ours else None, leg in inventory.channels, together)
+    together = bridge.channels if bridge is not None and now.channels["caller"] in bridge.channels else ()
+    joined = next((leg for leg in legs if leg in together), "")
+    there = any(leg in inventory.channels for leg in legs)
+    return Found(caller if caller is not None and caller.ours else None, there, joined)
 
 
 def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:

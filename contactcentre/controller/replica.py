@@ -3,12 +3,15 @@
 Decisions are made on it without a round trip; the compare-and-set of the reservation catches what it has not seen yet.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
 
 import gevent
 import structlog
 
-from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.index import Index
+from contactcentre.domain.routing import RoutingConfig
 from contactcentre.live import Change, Live, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
@@ -19,25 +22,40 @@ GATHER = 0.003
 RETRY = 1.0
 """Seconds after which a Redis that was away is tried again."""
 
+GRACE = 3.0
+"""Seconds after an offer's deadline before another than its owner ends it: the owner's own clock goes first."""
+
 BLOCK = 5.0
 """Seconds that one read of the stream may wait for the next change."""
 
 
 class Replica:
     def __init__(
-        self, live: Live, node: str, changed: Callable[[Change, bool], None], lost: Callable[[], None]
+        self,
+        live: Live,
+        node: str,
+        config: RoutingConfig,
+        changed: Callable[[Change, bool], None],
+        lost: Callable[[], None],
     ) -> None:
         """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting
         contacts of `node` are written back already, the rest is the caller's."""
-        self.agents: dict[str, AgentStatus] = {}
-        self.timed: dict[str, AgentStatus] = {}  # those of the agents whom time alone changes: a deadline, a delay
-        self.waiting: dict[str, Waiting] = {}
+        self.index = Index(config)
+        self._deadlines: list[tuple[float, str]] = []  # heap: when which agent's offer or wrap-up must be over
         self._live = live
         self._node = node
         self._changed = changed
         self._lost = lost
         self._generation = ""
         self._cursor = ""
+
+    @property
+    def agents(self) -> Mapping[str, AgentStatus]:
+        return self.index.agents
+
+    @property
+    def waiting(self) -> Mapping[str, Waiting]:
+        return self.index.waiting
 
     def load(self) -> None:
         """Takes the whole picture anew, and tells what has changed since the last one. Raises LiveError."""
@@ -47,12 +65,18 @@ class Replica:
             self._write_back()
             snapshot = self._live.snapshot()
         self._generation = snapshot.generation
-        known, self.agents, self.timed = self.agents, {}, {}
-        for status in snapshot.agents.values():
-            self.put_agent(status)
-        others = {key: waiting for key, waiting in snapshot.waiting.items() if first or waiting.node != self._node}
-        self.waiting = others | {key: waiting for key, waiting in self.waiting.items() if waiting.node == self._node}
         self._cursor = snapshot.cursor
+        known = dict(self.agents)
+        for name in known.keys() - snapshot.agents.keys():
+            self.index.drop_agent(name)
+        for status in snapshot.agents.values():
+            self.set_agent(status)
+        theirs = {key: waiting for key, waiting in snapshot.waiting.items() if first or waiting.node != self._node}
+        for key in [key for key, waiting in self.waiting.items() if waiting.node != self._node]:
+            if key not in theirs:
+                self.drop_waiting(key)
+        for waiting in theirs.values():
+            self.put_waiting(waiting)
         if not first:
             for status in snapshot.agents.values():
                 if known.get(status.name) != status:
@@ -94,17 +118,35 @@ class Replica:
 
     def set_agent(self, status: AgentStatus) -> None:
         """What Redis says now, whatever was known."""
-        self.agents[status.name] = status
-        if status.deadline or status.not_before > status.since:
-            self.timed[status.name] = status
-        else:
-            self.timed.pop(status.name, None)
+        if self.agents.get(status.name) == status:
+            return
+        self.index.put_agent(status)
+        if status.deadline:
+            heappush(self._deadlines, (over(status), status.name))
+
+    def overdue(self, now: float) -> list[AgentStatus]:
+        """The agents whose offer or wrap-up should be over. Each is told once."""
+        found = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, name = heappop(self._deadlines)
+            status = self.agents.get(name)
+            if status is not None and status.deadline and over(status) <= now:
+                found.append(status)
+        return found
+
+    def next_moment(self) -> float | None:
+        """When time alone may change something (epoch seconds); None = never."""
+        moments = [moment for moment, _ in self._deadlines[:1]]
+        if (moment := self.index.next_moment()) is not None:
+            moments.append(moment)
+        return min(moments, default=None)
 
     def put_waiting(self, waiting: Waiting) -> None:
-        self.waiting[waiting.contact_id] = waiting
+        if self.waiting.get(waiting.contact_id) != waiting:
+            self.index.put(waiting)
 
     def drop_waiting(self, contact_id: str) -> None:
-        self.waiting.pop(contact_id, None)
+        self.index.drop(contact_id)
 
     def _apply(self, change: Change) -> bool:
         """False for what was known: our own doing comes back in the stream, too. Who waits here is known first-hand:
@@ -118,9 +160,15 @@ class Replica:
                 return known != waiting
             case None if change.kind == "waiting" and change.key in self.waiting:
                 if self.waiting[change.key].node != self._node:
-                    del self.waiting[change.key]
+                    self.drop_waiting(change.key)
                     return True
             case None if change.kind == "agent":
-                self.timed.pop(change.key, None)
-                return self.agents.pop(change.key, None) is not None
+                known_agent = change.key in self.agents
+                self.index.drop_agent(change.key)
+                return known_agent
         return change.kind not in ("agent", "waiting")
+
+
+def over(status: AgentStatus) -> float:
+    """When anybody may end this offer or wrap-up (epoch seconds)."""
+    return status.deadline + (GRACE if status.state is AgentState.OFFERED else 0.0)

@@ -14,23 +14,25 @@ import gevent
 import structlog
 from gevent.event import Event as Flag
 
-from contactcentre.controller.contact import Contact, Granted
+from contactcentre.controller.contact import Contact, Granted, TurnedOut
 from contactcentre.controller.node import Node
-from contactcentre.domain.agents import AgentState, AgentStatus, Verb
-from contactcentre.domain.events import Kind
-from contactcentre.domain.routing import Decision, Round, next_change
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.conditions import Refusal, absences, may_enter, must_leave
+from contactcentre.domain.events import Kind, LeftQueue
+from contactcentre.domain.routing import Decision, Round
 from contactcentre.live import Change, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
-
-GRACE = 3.0
-"""Seconds after an offer's deadline before another than its owner ends it: the owner's own clock goes first."""
 
 RETRY = 1.0
 """Seconds after which a Redis that was away is tried again."""
 
 IDLE = 30.0
 """Seconds after which the router looks at everything although nothing woke it."""
+
+EMPTY_EVERY = 0.25
+"""Seconds between two looks whether waiting contacts must leave because nobody is there: agents come and go in bursts,
+and each look is at all agents of the queues that ask for it."""
 
 
 class Router:
@@ -39,71 +41,113 @@ class Router:
         self._wake = Flag()
         self._own: dict[str, Contact] = {}
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
+        self._written: set[str] = set()  # lie in Redis, or may
         self._fresh: set[str] = set()  # entered since the last decision: why they wait is noted once
-        self.reachable: dict[str, bool] = {}  # endpoint -> registered
+        self._reachable: dict[str, bool] = {}  # endpoint -> can it ring; what is not there can
+        self._look_for_empty = False
+        self._looked_for_empty = 0.0
 
     # -- told by others -----------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         self._wake.set()
 
+    def agents_moved(self) -> None:
+        """An agent, a phone or the site has changed."""
+        self._look_for_empty = True
+        self._wake.set()
+
     def changed(self, change: Change) -> None:
         """The stream brought news of another process."""
-        if change.kind in ("agent", "waiting"):
+        if change.kind == "agent":
+            self.agents_moved()
+        elif change.kind == "waiting":
             self._wake.set()
 
+    def configure(self) -> None:
+        """The node has another version of the site."""
+        self._node.replica.index.configure(self._node.configuration.routing)
+        self._reach()
+
+    def reach(self, reachable: Mapping[str, bool]) -> None:
+        """These endpoints can ring, or cannot."""
+        self._reachable.update(reachable)
+        self._reach()
+
+    def _reach(self) -> None:
+        endpoints = self._node.configuration.agent_of_endpoint
+        away = {agent: False for endpoint, agent in endpoints.items() if not self._reachable.get(endpoint, True)}
+        self._node.replica.index.reach(away)
+        self.agents_moved()
+
+    def can_ring(self, endpoint: str) -> bool:
+        return self._reachable.get(endpoint, True)
+
+    @property
+    def unreachable(self) -> list[str]:
+        """The agents whose endpoint cannot ring."""
+        return sorted(self._node.replica.index.reachable)
+
+    # -- contacts of ours ---------------------------------------------------------------------------------------------
+
+    def refusal(self, waiting: Waiting, only_if_somebody_can: bool) -> Refusal | None:
+        """Why this contact may not enter its queue; None = it may. `only_if_somebody_can`: nor may it when nobody is
+        logged in who could ever serve it."""
+        index, node = self._node.replica.index, self._node
+        refused = may_enter(
+            waiting, index.length(waiting.queue), index.agents, index.config, node.now(), index.reachable
+        )
+        if refused is None and only_if_somebody_can and not self._anyone_for(waiting):
+            return Refusal(LeftQueue.EMPTY, "nobody who could serve it is logged in")
+        return refused
+
+    def _anyone_for(self, waiting: Waiting) -> bool:
+        index = self._node.replica.index
+        terms = index.config.terms(waiting, self._node.now())
+        return terms is not None and any(
+            name in index.agents and index.agents[name].state is not AgentState.LOGGED_OUT for name in terms.fits
+        )
+
     def enter(self, contact: Contact, waiting: Waiting) -> None:
-        """The contact waits from now on, also while Redis is away: then it is told later."""
-        self._write(contact.id, waiting)
-        self._node.replica.put_waiting(waiting)
+        """The contact waits from now on. Redis is told when an agent is reserved for it, or else right after: also
+        when it was away."""
+        if contact.id in self._node.replica.waiting:
+            self._written.add(contact.id)
         self._own[contact.id] = contact
         self._fresh.add(contact.id)
+        self._look_for_empty = self._look_for_empty or self._leaves_empty(waiting)
+        self.put(waiting)
+
+    def put(self, waiting: Waiting) -> None:
+        """The record of a contact that waits has changed."""
+        self._node.replica.put_waiting(waiting)
+        self._unwritten[waiting.contact_id] = waiting
         self._wake.set()
 
     def leave(self, contact: Contact) -> None:
-        """The contact waits no longer (offered, gone, timed out)."""
+        """The contact waits no longer (talks, gone, timed out)."""
         self.forget(contact)
         self._node.replica.drop_waiting(contact.id)
-        self._write(contact.id, None)
-
-    def _write(self, contact_id: str, waiting: Waiting | None) -> None:
-        """In Redis, now or when it is back. None: the contact waits no longer."""
-        self._unwritten.pop(contact_id, None)
-        try:
-            self._tell(contact_id, waiting)
-        except LiveError as error:
-            log.warning("the queue is not written yet", contact=contact_id, error=str(error))
-            self._unwritten[contact_id] = waiting
-            self._wake.set()
-
-    def _tell(self, contact_id: str, waiting: Waiting | None) -> None:
-        if waiting is None:
-            self._node.live.leave(contact_id)
+        if contact.id in self._unwritten and contact.id not in self._written:
+            del self._unwritten[contact.id]
         else:
-            self._node.live.enter(waiting)
-
-    def clear(self, alive: Container[str]) -> None:
-        """Takes out of the order who waits there as ours and is not `alive`: what a killed controller left behind."""
-        for contact_id, waiting in self._node.live.waiting().items():
-            if waiting.node == self._node.name and contact_id not in alive and contact_id not in self._own:
-                log.warning("waited although the contact is over", contact=contact_id)
-                self._node.replica.drop_waiting(contact_id)
-                self._node.live.leave(contact_id)
+            self._unwritten[contact.id] = None
+            self._wake.set()
 
     def forget(self, contact: Contact) -> None:
         """The contact's greenlet has ended; whether it still waits is for whoever reconciles."""
         self._own.pop(contact.id, None)
         self._fresh.discard(contact.id)
 
-    def position(self, waiting: Waiting) -> int:
-        """Place in its queue, 1 = next."""
-        claims = self._node.configuration.routing.claims(waiting.queue)
-        others = (other for other in self._node.replica.waiting.values() if other.queue == waiting.queue)
-        own = claims.place(waiting)
-        return 1 + sum(1 for other in others if claims.place(other) < own)
-
-    def length(self, queue: str) -> int:
-        return sum(1 for other in self._node.replica.waiting.values() if other.queue == queue)
+    def clear(self, alive: Container[str]) -> None:
+        """Takes out of the order who waits there as ours and is not `alive`: what a killed controller left behind."""
+        for contact_id, waiting in self._node.live.waiting().items():
+            known = contact_id in alive or contact_id in self._own or contact_id in self._unwritten
+            if waiting.node == self._node.name and not known:
+                log.warning("waited although the contact is over", contact=contact_id)
+                self._node.replica.drop_waiting(contact_id)
+                self._unwritten[contact_id] = None
+                self._wake.set()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -112,111 +156,128 @@ class Router:
             self._wake.wait(self._until_next())
             self._wake.clear()
             try:
-                self._flush()
+                self._node.agents.flush()
                 self._expire()
                 self._serve()
+                self.flush()
+                self._turn_out()
             except LiveError as error:
                 log.warning("no routing while live state is away", error=str(error))
                 gevent.sleep(RETRY)
                 self._wake.set()
 
-    def _flush(self) -> None:
-        """Writes what could not be written while Redis was away."""
-        self._node.agents.flush()
-        for contact_id, waiting in list(self._unwritten.items()):
-            self._tell(contact_id, waiting)
-            if contact_id in self._unwritten and self._unwritten[contact_id] is waiting:
-                del self._unwritten[contact_id]
+    def flush(self) -> None:
+        """Tells Redis who waits. Raises LiveError; then it is told later."""
+        taken, self._unwritten = self._unwritten, {}
+        if not taken:
+            return
+        for contact_id, waiting in taken.items():
+            if waiting is None:
+                self._written.discard(contact_id)
+            else:
+                self._written.add(contact_id)
+        try:
+            self._node.live.put_waiting(taken)
+        except BaseException:
+            self._written |= taken.keys()
+            self._unwritten = taken | self._unwritten
+            raise
 
     def _serve(self) -> None:
-        node = self._node
-        if not any(not w.offered for key in self._own if (w := node.replica.waiting.get(key)) is not None):
-            return  # nobody of ours waits for an agent: most of the time, where there are enough agents
-        fresh = list(self._fresh)
-        everybody = Round(
-            node.replica.waiting.values(),
-            node.replica.agents,
-            node.configuration.routing,
-            node.now(),
-            self.reachable_agents(),
-        )
-        for decision in everybody.decide():
-            contact = self._own.get(decision.contact_id)
-            if contact is not None:
-                self._reserve(contact, decision)
-        for contact_id in fresh:
-            self._fresh.discard(contact_id)
-            contact, waiting = self._own.get(contact_id), node.replica.waiting.get(contact_id)
-            if contact is not None and waiting is not None and not waiting.offered:
-                contact.emit(Kind.DECISION, **facts(everybody.reason(waiting)))
-
-    def _reserve(self, contact: Contact, decision: Decision) -> None:
-        node = self._node
-        waiting, agent = node.replica.waiting.get(contact.id), node.replica.agents.get(decision.agent)
-        if waiting is None or waiting.offered or agent is None:  # left, or the agent did, while another was reserved
+        """Decides, notes why those who have just entered must wait, and reserves. All is decided before the first
+        reservation: while Redis is asked the picture changes."""
+        index, waiting, now = self._node.replica.index, self._node.replica.waiting, self._node.now()
+        index.advance(now)  # a delay may be over, a step due
+        if not self._own or (not self._fresh and not index.busy):
             return
-        offered = replace(waiting, offered=decision.agent)
+        round_ = Round.on(index, now)
+        first = [decision for decision in round_.decide() if decision.contact_id in self._own]
+        more = [decision for decision in round_.more() if decision.contact_id in self._own]
+        served = {decision.contact_id for decision in first}
+        for contact_id in self._fresh - served:
+            self._fresh.discard(contact_id)
+            if contact_id in waiting and not waiting[contact_id].offered:
+                self._own[contact_id].emit(Kind.DECISION, **facts(round_.reason(waiting[contact_id])))
+        for decision in first:
+            self._reserve(decision, first=True)
+        for decision in more:
+            self._reserve(decision, first=False)
+
+    def _reserve(self, decision: Decision, first: bool) -> None:
+        """`first`: nobody rings for the contact yet."""
+        node, contact = self._node, self._own.get(decision.contact_id)
+        waiting, agent = node.replica.waiting.get(decision.contact_id), node.replica.agents.get(decision.agent)
+        if contact is None or waiting is None or agent is None or bool(waiting.offered) is first:
+            return  # left, or the agent did, while another was reserved
+        offered = replace(waiting, offered=decision.agent) if first else waiting
         deadline = node.now() + node.queue(decision.queue).ring_seconds
+        enters = self._unwritten.get(contact.id) is waiting
         try:
             status = node.agents.reserve(
-                agent, contact.id, decision.queue, secrets.token_hex(8), deadline, waiting=offered
+                agent, contact.id, decision.queue, secrets.token_hex(8), deadline, waiting=offered, enters=enters
             )
         except LiveError:
+            self._written.add(contact.id)
             self._unwritten.setdefault(contact.id, waiting)  # may lie there as offered
             raise
-        if status is None:  # another node was faster, or the agent moved, or the caller has gone: decide again
+        if status is None:  # another node was faster, or the agent moved: decide again
             node.replica.put_agent(node.live.agent(decision.agent))
+            if node.replica.waiting.get(contact.id) is waiting:
+                self._unwritten[contact.id] = waiting  # should Redis have lost it, the next reservation enters it
             self._wake.set()
-        elif node.replica.waiting.get(contact.id) is waiting and contact.id in self._own:
+            return
+        self._written.add(contact.id)
+        self._look_for_empty = True
+        if node.replica.waiting.get(contact.id) is waiting and contact.id in self._own:
+            if self._unwritten.get(contact.id) is waiting:
+                del self._unwritten[contact.id]
+            self._fresh.discard(contact.id)
             node.replica.put_waiting(offered)
             contact.post(Granted(status, decision))
-        else:  # while we asked Redis the caller left, perhaps to wait in another queue
-            node.agents.change(status.name, Verb.RELEASE, token=status.token)
-            if contact.id in self._own:
-                self._write(contact.id, node.replica.waiting[contact.id])
-            self._wake.set()
+            return
+        # while we asked Redis the caller left, perhaps to wait in another queue, or somebody else did not answer
+        node.agents.change(status.name, Verb.RELEASE, token=status.token)
+        self._unwritten.setdefault(contact.id, node.replica.waiting.get(contact.id))
+        self._wake.set()
 
-    def anyone_for(self, waiting: Waiting) -> bool:
-        """Is anybody logged in who could ever serve this contact."""
-        terms = self._node.configuration.routing.terms(waiting, self._node.now())
-        agents = self._node.replica.agents
-        return terms is not None and any(
-            name in agents and agents[name].state is not AgentState.LOGGED_OUT for name in terms.fits
-        )
+    def _turn_out(self) -> None:
+        """Tells those of ours who must leave because nobody is there any more."""
+        now = self._node.now()
+        if not self._look_for_empty or self._looked_for_empty + EMPTY_EVERY > now:
+            return
+        self._look_for_empty, self._looked_for_empty = False, now
+        index = self._node.replica.index
+        found: dict[tuple[int, tuple[str, ...]], Refusal | None] = {}  # contacts who ask for the same leave together
+        for contact_id, contact in self._own.items():
+            waiting = index.waiting.get(contact_id)
+            if waiting is None or waiting.offered or not self._leaves_empty(waiting):
+                continue
+            kind = (id(index.config.terms(waiting, now)), waiting.excluded)
+            if kind not in found:
+                found[kind] = must_leave(waiting, index.agents, index.config, now, index.reachable, max_wait=0)
+            if (refused := found[kind]) is not None:
+                contact.post(TurnedOut(refused))
+
+    def _leaves_empty(self, waiting: Waiting) -> bool:
+        queue = self._node.replica.index.config.queues.get(waiting.queue)
+        return queue is not None and bool(absences(queue.leave_when_empty, False))
 
     def _expire(self) -> None:
-        now = self._node.now()
-        for status in list(self._node.replica.timed.values()):
-            if 0 < _due(status) <= now:
-                queue = self._node.queue(status.queue)
-                self._node.agents.change(
-                    status.name, Verb.EXPIRE, misses_allowed=queue.misses_allowed, delay=queue.retry_delay
-                )
+        for status in self._node.replica.overdue(self._node.now()):
+            queue = self._node.queue(status.queue)
+            self._node.agents.change(
+                status.name, Verb.EXPIRE, misses_allowed=queue.misses_allowed, delay=queue.retry_delay
+            )
 
     def _until_next(self) -> float:
         """Seconds until time alone changes something: a deadline, the end of a delay, a relaxation step."""
         now = self._node.now()
         due = [now + IDLE]
-        for status in self._node.replica.timed.values():
-            if (deadline := _due(status)) > 0:
-                due.append(deadline)
-            if status.not_before > now:
-                due.append(status.not_before)
-        moment = next_change(self._node.replica.waiting.values(), self._node.configuration.routing, now)
-        if moment is not None:
+        if self._look_for_empty:
+            due.append(self._looked_for_empty + EMPTY_EVERY)
+        if (moment := self._node.replica.next_moment()) is not None:
             due.append(moment)
         return max(0.005, min(due) - now)
-
-    def reachable_agents(self) -> Mapping[str, bool]:
-        """The agents whose endpoint cannot ring, each with False; all others count as reachable."""
-        endpoints = self._node.configuration.agent_of_endpoint
-        return {agent: False for endpoint, agent in endpoints.items() if not self.reachable.get(endpoint, True)}
-
-
-def _due(status: AgentStatus) -> float:
-    if not status.deadline:
-        return 0.0
-    return status.deadline + (GRACE if status.state is AgentState.OFFERED else 0.0)
 
 
 def facts(decision: Decision) -> dict[str, Any]:

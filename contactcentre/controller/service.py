@@ -120,6 +120,7 @@ class Controller:
         try:
             if not self._replaced:  # else the contacts are another's, who knows better where they are
                 node.saver.flush()
+                node.router.flush()
                 ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive
             node.journal.flush()
         except LiveError as error:
@@ -167,8 +168,7 @@ class Controller:
                     self._replaced = True
                     self.stop()
             case EndpointChanged(endpoint=endpoint, reachable=reachable):
-                self.node.router.reachable[endpoint] = reachable
-                self.node.router.wake()
+                self.node.router.reach({endpoint: reachable})
             case Arrived(args=("feature", *_)):
                 self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
             case Arrived(args=("leg", *_)):  # answered after we had given it up
@@ -196,7 +196,7 @@ class Controller:
     def _reconcile(self) -> None:
         node = self.node
         node.replica.load()
-        node.router.reachable = dict(node.pbx.reachable())
+        node.router.reach(node.pbx.reachable())
         found = reconcile(node, first=not self._reconciled)
         self._reconciled = True
         for channel_id in found.orphans:
@@ -315,7 +315,7 @@ class Controller:
             self._site_wanted.set()
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
             endpoint = self.node.configuration.endpoint_of(change.key)
-            if self._linked and not self.node.router.reachable.get(endpoint, True):
+            if self._linked and not self.node.router.can_ring(endpoint):
                 self._reach_wanted.set()
 
     def _look_who_is_reachable(self) -> None:
@@ -324,8 +324,7 @@ class Controller:
             self._reach_wanted.wait()
             self._reach_wanted.clear()
             try:
-                self.node.router.reachable = dict(self.node.pbx.reachable())
-                self.node.router.wake()
+                self.node.router.reach(self.node.pbx.reachable())
             except PbxError as error:
                 log.info("endpoints not asked", error=str(error))
 
@@ -335,7 +334,7 @@ class Controller:
             self._site_wanted.wait()
             self._site_wanted.clear()
             try:
-                self.node.configuration = self._load()
+                self.node.configure(self._load())
             except Exception:
                 log.exception("site not loaded, trying again")
                 gevent.sleep(RELOAD)
@@ -345,7 +344,6 @@ class Controller:
             log.info("site loaded", version=self.node.configuration.version)
             for contact in list(self.node.contacts.values()):
                 contact.post(SiteChanged())
-            self.node.router.wake()
 
     def _prepare_prompts(self) -> None:
         """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
@@ -381,7 +379,7 @@ class Controller:
             gevent.sleep(HEARTBEAT)
 
     def _signs(self) -> dict[str, Any]:
-        unreachable = sorted(self.node.router.reachable_agents())
+        unreachable = self.node.router.unreachable
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "node": self.node.name,

@@ -36,7 +36,10 @@ class Conversation:
         return cls(**{key: str(known.get(key, "")) for key in cls.__slots__})
 
     def save(self, contact: Contact) -> None:
-        contact.save(state="talking", agent=self.agent, detail={**contact.now.detail, "talk": asdict(self)})
+        channels = {"caller": contact.caller_id, "agent": self.leg}
+        others = {leg: offer for leg, offer in contact.now.detail.get("offers", {}).items() if leg != self.leg}
+        detail = {**contact.now.detail, "talk": asdict(self), "offers": others}
+        contact.save(state="talking", agent=self.agent, channels=channels, detail=detail)
 
 
 def begin(contact: Contact, talk: Conversation) -> None:

@@ -32,7 +32,7 @@ class Told:
     node: Mapping[str, Any] = field(default_factory=dict)  # flow and node where it was
     variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
     queue: Event | None = None  # entered and not left
-    offer: Mapping[str, Any] = field(default_factory=dict)  # made, and neither accepted nor failed
+    offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
     talk: Mapping[str, Any] = field(default_factory=dict)  # agent, token, queue, leg, recording of the one that goes on
     unended: Mapping[str, Any] = field(
         default_factory=dict
@@ -69,11 +69,12 @@ def _take(known: Told, event: Event) -> None:
         case Kind.UNQUEUED:
             known.queue = None
         case Kind.OFFERED:
-            known.offer = data
+            known.offers[str(data["leg"])] = data
         case Kind.REFUSED:
-            known.offer = {}
+            known.offers.pop(str(data["leg"]), None)
         case Kind.TALK_STARTED:
-            known.talk, known.offer = {**data, "token": known.offer.get("token", ""), "recording": ""}, {}
+            offer = known.offers.pop(str(data["leg"]), {})
+            known.talk = {**data, "token": offer.get("token", ""), "recording": ""}
         case Kind.TALK_ENDED:
             known.unended = known.talk if known.talk.get("recording") else {}
             known.talk = {}
@@ -124,15 +125,17 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         variables = {**flow_state.get("variables", {}), **known.variables}
         flow_state |= {**known.node, "variables": variables, "tries": 0, "failure": "", "cause": 0}
     queue, state, agent, channels = "", "ivr", "", caller
+    detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
     if known.queue is not None:
         queue, state = str(known.queue.data["queue"]), "queue"
         detail["entered"] = known.queue.at
     if known.talk:
         state, agent, channels = "talking", str(known.talk["agent"]), {**caller, "agent": str(known.talk["leg"])}
         detail["talk"] = {name: known.talk[name] for name in ("agent", "token", "queue", "leg", "recording")}
-    elif known.offer:
-        state, agent, channels = "ringing", str(known.offer["agent"]), {**caller, "agent": str(known.offer["leg"])}
-        detail["token"] = known.offer["token"]
+    elif known.offers:
+        legs = {f"agent-{number}": leg for number, leg in enumerate(known.offers, 1)}
+        state, channels = "ringing", caller | legs
+        agent = str(next(iter(known.offers.values()))["agent"])
     elif known.message is not None:
         state = "voicemail"
         until = known.message.at + MESSAGE_LIMIT

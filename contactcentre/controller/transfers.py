@@ -5,8 +5,8 @@ import secrets
 import structlog
 
 from contactcentre.controller.contact import SUSPENDING, Contact, Granted
-from contactcentre.controller.offers import Offer, who_left
-from contactcentre.controller.talk import begin, converse
+from contactcentre.controller.offers import Offers, who_left
+from contactcentre.controller.talk import Conversation, begin, converse
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Transfer, TransferFailed, Transferred
 from contactcentre.domain.routing import Decision
@@ -47,13 +47,30 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
         return TransferFailed("unreachable")
     if status is None:
         return TransferFailed("busy")
-    granted = Granted(status, Decision(contact.id, "", name, "asked for by name", candidates=(), cut=()))
-    talk = Offer(contact, granted, ring_seconds=action.ring_seconds).ring(on_call=contact.caller.ring)
+    decision = Decision(contact.id, "", name, "asked for by name", candidates=(), cut=())
+    talk = _ring(contact, Granted(status, decision), action.ring_seconds)
     if talk is None:
         return TransferFailed("missed")
     begin(contact, talk)
     converse(contact, talk)
     return Transferred()
+
+
+def _ring(contact: Contact, granted: Granted, ring_seconds: float) -> Conversation | None:
+    offers = Offers(contact)
+    try:
+        offers.add(granted, ring_seconds)
+        contact.caller.ring()
+        while offers:
+            answered = offers.take(contact.next(offers.until))
+            if answered is not None and (talk := offers.join(answered)) is not None:
+                return talk
+    except SUSPENDING:
+        raise
+    except Exception as error:
+        offers.failed(error)
+        raise
+    return None
 
 
 def _to_number(contact: Contact, action: Transfer) -> Transferred | TransferFailed:

@@ -127,6 +127,7 @@ def step(
     wrap_up: float = 0.0,
     misses_allowed: int = 0,
     delay: float = 0.0,
+    counts: bool = True,
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
@@ -165,7 +166,7 @@ def step(
                 return replace(moved, state=target, since=at, deadline=at + wrap_up, idle_since=at, talked=talked)
             return _settle(replace(free, state=AgentState.AVAILABLE, idle_since=at, talked=talked), at)
         case Verb.MISS | Verb.EXPIRE if status.state is AgentState.OFFERED:
-            misses = status.misses + 1
+            misses = status.misses + counts
             missed = replace(free, state=target, misses=misses, not_before=at + delay)
             if 0 < misses_allowed <= misses and not status.then:
                 return replace(missed, state=AgentState.PAUSED, reason=MISSED, misses=0)

@@ -74,6 +74,7 @@ class _Folding:
         self.tiles: list[Segment] = [Segment(Phase.IVR, first.at)]
         self.wraps: list[Segment] = []
         self.visits: list[Visit] = []
+        self.ringing: list[str] = []  # agents, in the order of their offers
         self.talking: dict[str, str] = {}  # agent -> queue, in the order they joined
         self.agents: list[str] = []
         self.recordings: dict[str, Recording] = {}
@@ -127,6 +128,7 @@ class _Folding:
     def _leave(self, reason: str, agent: str = "") -> None:
         if visit := self._waiting():
             waited = self.at - visit.entered
+            self.ringing.clear()
             self.visits[-1] = replace(visit, left=self.at, waited=waited, reason=visit.reason or reason, agent=agent)
 
     def _queueing(self, kind: Kind, data: Mapping[str, Any]) -> None:
@@ -147,11 +149,17 @@ class _Folding:
                 self._phase(Phase.IVR)
         elif kind is Kind.OFFERED:
             self.visits[-1] = replace(visit, offers=visit.offers + 1)
-            self._phase(Phase.RING, visit.queue, _text(data, "agent"))
+            self.ringing.append(_text(data, "agent"))
+            self._phase(Phase.RING, visit.queue, self.ringing[0])
         else:
-            if _text(data, "result") != OfferResult.CALLER_GONE:
+            if _text(data, "result") not in (OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE):
                 self.visits[-1] = replace(visit, missed=visit.missed + 1)
-            self._phase(Phase.QUEUE, visit.queue)
+            if (agent := _text(data, "agent")) in self.ringing:
+                self.ringing.remove(agent)
+            if self.ringing:
+                self._phase(Phase.RING, visit.queue, self.ringing[0])
+            else:
+                self._phase(Phase.QUEUE, visit.queue)
 
     def _talking(self, kind: Kind, agent: str, queue: str) -> None:
         if kind is Kind.TALK_STARTED:

@@ -23,7 +23,7 @@ class Kind(StrEnum):
     SET = "flow.set"  # name, value
     QUEUED = "queue.entered"  # queue, requirement (text), priority
     ANNOUNCED = "queue.announced"  # queue, position
-    UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds)
+    UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds), rule (words, or "")
     DECISION = "routing.decision"  # queue, agent ("" = nobody), rule, candidates [..], cut [[agent, rule], ..]
     OFFERED = "offer.made"  # queue, agent, token, deadline, leg
     RINGING = "offer.ringing"  # agent, token, leg
@@ -83,6 +83,7 @@ class OfferResult(StrEnum):
     UNREACHABLE = "unreachable"
     CALLER_GONE = "caller_gone"
     EXPIRED = "expired"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

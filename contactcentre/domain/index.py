@@ -6,6 +6,7 @@ touches the kinds that the agent fits, a change of one contact touches its kind;
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
@@ -65,6 +66,8 @@ class Index:
         self._kinds: dict[tuple[int, tuple[str, ...]], Kind] = {}
         self._of_agent: dict[str, list[Kind]] = {}
         self._placed: dict[str, tuple[Kind, Waiting]] = {}  # contacts that wait for a first offer
+        self._aside: dict[str, Waiting] = {}  # the other contacts: somebody rings for them, or nobody can be found
+        self._lengths: Counter[str] = Counter()  # queue -> contacts
         self._awaiting: dict[str, set[str]] = {}  # agent -> contacts that have them as a preferred one for a while
         self._moments: list[tuple[float, bool, str]] = []  # when what is due; True = contact, False = agent
 
@@ -117,15 +120,16 @@ class Index:
 
     def put(self, contact: Waiting) -> None:
         """It waits, or its record has changed."""
-        self._displace(contact.contact_id)
+        self.drop(contact.contact_id)
         self.waiting[contact.contact_id] = contact
+        self._lengths[contact.queue] += 1
         self._place(contact)
 
     def drop(self, contact_id: str) -> None:
         """It waits no longer."""
         if contact_id in self.waiting:
             self._displace(contact_id)
-            del self.waiting[contact_id]
+            self._lengths[self.waiting.pop(contact_id).queue] -= 1
 
     def put_agent(self, agent: AgentStatus) -> None:
         old = self.agents.get(agent.name)
@@ -171,6 +175,23 @@ class Index:
         return self._moments[0][0] if self._moments else None
 
     # -- questions ----------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody might get an agent now: a contact and an agent find each other, or more may ring."""
+        return bool(self.ready or (self.rings and self.free and self.config.rings_together))
+
+    def length(self, queue: str) -> int:
+        """How many wait in the queue, also those for whom somebody rings."""
+        return self._lengths[queue]
+
+    def position(self, contact: Waiting) -> int:
+        """Its place in its queue by right of way, 1 = next; of one that does not wait, the place it would take."""
+        place = self.config.claims(contact.queue).place(contact)
+        kinds = (kind for kind in self._kinds.values() if kind.terms.queue == contact.queue)
+        before = sum(bisect_left(kind.waiting, (place,)) for kind in kinds)
+        aside = (other for other in self._aside.values() if other.queue == contact.queue)
+        return 1 + before + sum(1 for other in aside if self.config.claims(other.queue).place(other) < place)
 
     def kind(self, contact: Waiting, terms: Terms) -> Kind:
         """The kind whose agents are its candidates."""
@@ -229,6 +250,7 @@ class Index:
                 self._awaiting.setdefault(name, set()).add(contact.contact_id)
         terms = self.config.terms(contact, self.now)
         if terms is None or contact.offered:
+            self._aside[contact.contact_id] = contact
             return
         kind = self._kept(contact, terms)
         kind.add(contact)
@@ -238,7 +260,8 @@ class Index:
 
     def _displace(self, contact_id: str) -> None:
         self.version += 1
-        for name in self.waiting[contact_id].preferred if contact_id in self.waiting else ():
+        self._aside.pop(contact_id, None)
+        for name in self.waiting[contact_id].preferred:
             if (others := self._awaiting.get(name)) is not None:
                 others.discard(contact_id)
                 if not others:

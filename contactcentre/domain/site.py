@@ -103,6 +103,8 @@ class Queue(Model):
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
     misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
     retry_delay: Seconds = 5  # before the same agent is offered again after a miss
+    reject_delay: Seconds | None = None
+    busy_delay: Seconds | None = None
     wrap_up: Seconds = 15
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit

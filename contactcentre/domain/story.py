@@ -22,7 +22,7 @@ RESULTS: Mapping[Any, str] = {
     OfferResult.UNREACHABLE: "could not be reached",
     OfferResult.CALLER_GONE: "was ringing when the caller hung up",
     OfferResult.EXPIRED: "did not answer before the offer's deadline",
-    "answered_elsewhere": "was ringing when another agent answered",
+    OfferResult.ANSWERED_ELSEWHERE: "was ringing when another agent answered",
 }
 """What became of an offer, said of the agent."""
 

@@ -26,13 +26,13 @@ TRIES = 16
 
 # Writes one agent's record if its version is the expected one. Answers 1 = written (also when this very record lies
 # there already: a repeated attempt after a broken connection), 0 = the version is another one, -1 = the contact whose
-# waiting record goes with the offer has left.
+# waiting record goes with the offer has left. ARGV[9] = 'enters': it need not be there yet, it is entered with this.
 _SWAP = """
 local version = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if version == tonumber(ARGV[3]) and redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[4] then return 1 end
 if version ~= tonumber(ARGV[2]) then return 0 end
 if ARGV[6] ~= '' then
-  if redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then return -1 end
+  if ARGV[9] ~= 'enters' and redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then return -1 end
   redis.call('HSET', KEYS[5], ARGV[6], ARGV[7])
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'kind', 'waiting', 'key', ARGV[6], 'value', ARGV[7])
 end
@@ -52,12 +52,12 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key',
 return 1
 """
 
-# Writes (or, with an empty value, removes) many live contacts at once and says so in the stream.
-_PUT_CONTACTS = """
-for i = 2, #ARGV, 2 do
+# Writes (or, with an empty value, removes) many entries of a hash at once and says so in the stream.
+_PUT_MANY = """
+for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
   else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'kind', 'contact', 'key', ARGV[i], 'value', ARGV[i + 1])
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[1], 'key', ARGV[i], 'value', ARGV[i + 1])
 end
 """
 
@@ -86,7 +86,7 @@ class Live:
         self._generation = f"{prefix}generation"
         self._swap_script = redis.register_script(_SWAP)
         self._put_script = redis.register_script(_PUT)
-        self._put_contacts_script = redis.register_script(_PUT_CONTACTS)
+        self._put_many_script = redis.register_script(_PUT_MANY)
 
     # agents
 
@@ -121,10 +121,12 @@ class Live:
         at: float,
         *,
         waiting: Waiting | None = None,
+        enters: bool = False,
     ) -> AgentStatus | None:
         """Offers the agent, as seen in `expected`, to a contact: one compare-and-set. None = lost the race: somebody
         else changed the agent, or the contact has left. With `waiting`, that record (its `offered` set) is written in
-        the same step, so no other controller sees the contact without its offer."""
+        the same step, so no other controller sees the contact without its offer; with `enters` it need not have waited
+        before."""
         try:
             after = step(
                 _numbered(expected, at),
@@ -137,7 +139,7 @@ class Live:
             )
         except NotAllowed:
             return None
-        return after if self._swap(expected, after, at, waiting) == 1 else None
+        return after if self._swap(expected, after, at, waiting, enters=enters) == 1 else None
 
     def restore(self, status: AgentStatus) -> bool:
         """Writes an agent back from a replica after Redis lost its data; False where a newer record lies there."""
@@ -164,6 +166,7 @@ class Live:
         at: float,
         waiting: Waiting | None = None,
         journal: bool = True,
+        enters: bool = False,
     ) -> int:
         fact = AgentFact.of(before, after, at).to_json() if journal else ""
         with named_errors():
@@ -179,6 +182,7 @@ class Live:
                         waiting.contact_id if waiting else "",
                         waiting.to_json() if waiting else "",
                         KEPT_CHANGES,
+                        "enters" if enters else "",
                     ],
                 )
             )
@@ -194,6 +198,10 @@ class Live:
     def update(self, waiting: Waiting) -> bool:
         """False when the contact has left meanwhile; a late update never brings it back."""
         return self._put(self._waiting, "waiting", waiting.contact_id, waiting.to_json(), present=True)
+
+    def put_waiting(self, contacts: Mapping[str, Waiting | None]) -> None:
+        """Many at once, by contact id; None removes."""
+        self._put_many(self._waiting, "waiting", contacts)
 
     def leave(self, contact_id: str) -> bool:
         """False when it was not waiting."""
@@ -214,9 +222,7 @@ class Live:
 
     def put_contacts(self, contacts: Mapping[str, ContactNow | None]) -> None:
         """Many at once, by contact id; None removes."""
-        pairs = [text for key, now in contacts.items() for text in (key, now.to_json() if now else "")]
-        with named_errors():
-            self._put_contacts_script(keys=[self._contacts, self._changes], args=[KEPT_CHANGES, *pairs])
+        self._put_many(self._contacts, "contact", contacts)
 
     def drop_contact(self, contact_id: str) -> bool:
         """False when it was not there."""
@@ -229,6 +235,11 @@ class Live:
                 args=[kind, name, value, KEPT_CHANGES, "present" if present else ""],
             )
         return bool(done)
+
+    def _put_many(self, key: str, kind: str, records: Mapping[str, Any]) -> None:
+        pairs = [text for name, record in records.items() for text in (name, record.to_json() if record else "")]
+        with named_errors():
+            self._put_many_script(keys=[key, self._changes], args=[kind, KEPT_CHANGES, *pairs])
 
     # following
 

@@ -37,6 +37,14 @@ SITE = Site.model_validate(
         "trunks": {"carrier": {"host": "192.0.2.1"}},
         "queues": {
             "one": {"agents": list(AGENTS), "wrap_up": 0, "retry_delay": 0, "misses_allowed": 0},
+            "all": {
+                "agents": list(AGENTS),
+                "strategy": "ringall",
+                "wrap_up": 0,
+                "retry_delay": 0,
+                "misses_allowed": 0,
+                "leave_when_empty": "yes",
+            },
             "two": {"agents": ["anna"], "retry_delay": 0, "max_wait": 1, "announce_position": 1, "record": False},
         },
         "dids": {number: {"flow": "main"} for number in ("1", "2", "3", "4", "5")},
@@ -50,11 +58,12 @@ SITE = Site.model_validate(
                         "prompt": ["sound:hello"],
                         "timeout": 1,
                         "retries": 0,
-                        "choices": {"1": "one", "2": "two", "3": "box", "4": "anna", "5": "outside"},
+                        "choices": {"1": "one", "2": "two", "3": "box", "4": "anna", "5": "outside", "6": "all"},
                         "on_timeout": "one",
                         "on_invalid": "bye",
                     },
                     "one": {"type": "queue", "queue": "one", "on_empty": "box", "next": "bye"},
+                    "all": {"type": "queue", "queue": "all", "on_empty": "box", "next": "bye"},
                     "two": {"type": "queue", "queue": "two", "on_timeout": "one", "on_empty": "box", "next": "one"},
                     "box": {"type": "voicemail", "box": "one", "max_seconds": 1, "next": "bye"},
                     "anna": {"type": "transfer", "to": "agent:anna", "next": "bye", "on_failed": "one"},
@@ -123,7 +132,7 @@ class World:
         self.store = Store(self.database_url)  # the connections of a killed one are of no use
         self.controller = build(Settings(state_dir=self.at).prepare(), self.store, client, self.pbx)
         self.controller._load = self.configuration
-        self.controller.node.configuration = self.configuration()
+        self.controller.node.configure(self.configuration())
         self.controller._reconcile = self.look
         self.run = gevent.spawn(self.controller.run)
         eventually(lambda: self.controller._linked, "linked")
@@ -171,7 +180,7 @@ class World:
 
     def press(self, number: int) -> None:
         if self.lines:
-            self.pbx.press(self.lines[number % len(self.lines)], "12345#"[number % 6])
+            self.pbx.press(self.lines[number % len(self.lines)], "123456#"[number % 7])
 
     def caller_leaves(self, number: int) -> None:
         if self.lines:
@@ -312,7 +321,7 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
         (service, "LOOK_AGAIN", 0.05),
         (service, "RELOAD", 0.05),
         (router, "RETRY", 0.05),
-        (router, "GRACE", 0.3),
+        (replica, "GRACE", 0.3),
         (saver, "RETRY", 0.05),
         (replica, "RETRY", 0.05),
         (conduct, "GONE_DEADLINE", 0.3),

@@ -112,6 +112,20 @@ def test_a_round_still_tells_the_truth_after_its_own_reservations() -> None:
     assert ("anna", "rings for a contact: c1") in reason.cut
 
 
+def test_a_place_in_the_queue_counts_those_of_other_kinds_and_those_somebody_rings_for() -> None:
+    index = Index(config(support={}, sales={}), NOW)
+    contacts = [waits("c1", ago=9, requires="fr"), waits("c2", ago=8, offered="bob"), waits("c3", ago=7)]
+    for contact in (*contacts, waits("c4", "sales", ago=10)):
+        index.put(contact)
+    assert [index.position(contact) for contact in contacts] == [1, 2, 3]
+    assert index.position(waits("c5", ago=8.5)) == 2, "of one that is about to enter"
+    assert (index.length("support"), index.length("sales"), index.length("gone")) == (3, 1, 0)
+    index.drop("c1")
+    index.put(replace(contacts[1], offered=""))
+    assert [index.position(contact) for contact in contacts[1:]] == [1, 2]
+    assert index.length("support") == 2
+
+
 def test_kinds_that_nobody_waits_in_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_KINDS", 2)
     index = Index(config(support={}), NOW)

@@ -130,6 +130,9 @@ class Enqueue:
     leave_when_empty: bool = False  # nobody is logged in who could ever answer: Left(EMPTY) at once
     keys: str = ""  # keys that leave the queue: Left(KEY, key)
     language: str = ""
+    group: str = ""
+    preferred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

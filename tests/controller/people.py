@@ -1,0 +1,47 @@
+"""What callers and agents do in a `World`, in the words of tests."""
+
+from contactcentre.domain.agents import AgentState
+from contactcentre.domain.events import Event, Kind
+from tests.controller.fake_pbx import Line
+from tests.controller.stack import eventually, kinds
+from tests.controller.world import World
+
+
+def story(world: World, caller: Line) -> list[Event]:
+    events = sorted(world.events(), key=lambda e: e.seq)
+    ids = {e.contact_id for e in events if e.kind is Kind.ARRIVED and e.data["channel"] == caller.id}
+    return [e for e in events if e.contact_id in ids]
+
+
+def comes(world: World, caller: Line, kind: Kind) -> Event:
+    def found() -> Event | None:
+        return next((e for e in story(world, caller) if e.kind is kind), None)
+
+    event: Event = eventually(found, f"{kind} of {caller.id} in {kinds(story(world, caller))}", 5)
+    return event
+
+
+def calls(world: World, key: str) -> Line:
+    """A caller who chooses `key` in the menu."""
+    world.arrive(0)
+    caller = world.lines[-1]
+    comes(world, caller, Kind.LEG_ANSWERED)
+    world.pbx.press(caller, key)
+    return caller
+
+
+def rings(world: World) -> Line:
+    ringing: list[Line] = eventually(world.pbx.ringing, "somebody's phone rings", 5)
+    return ringing[0]
+
+
+def talks(world: World) -> tuple[Line, Line]:
+    caller = calls(world, "1")
+    leg = rings(world)
+    world.pbx.answer(leg)
+    comes(world, caller, Kind.RECORDING_STARTED)
+    return caller, leg
+
+
+def state(world: World, agent: str) -> AgentState:
+    return world.live.agent(agent).state
