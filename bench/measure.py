@@ -1,8 +1,9 @@
 """What the benches share: processor time of processes, percentiles, the closing line."""
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,39 @@ def cpu_seconds(pid: int) -> float:
     """User and system time that a process has used so far (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+class Processes:
+    """Named process trees and the processor time they have used: what runs now, and what has ended below it."""
+
+    def __init__(self, roots: Mapping[str, int]) -> None:
+        self._roots = roots
+
+    def seconds(self) -> dict[str, float]:
+        """By name; a tree of servers is split by the program's name (`redis`, `postgres`)."""
+        parents, used, names = {}, {}, {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    head, _, tail = (entry / "stat").read_text().rpartition(")")
+                    fields, pid = tail.split(), int(entry.name)
+                    parents[pid], names[pid] = int(fields[1]), head.partition("(")[2]
+                    used[pid] = sum(map(int, fields[11:15])) / TICKS  # with children that were waited for
+        found: dict[str, float] = {}
+        for name, root in self._roots.items():
+            for pid in [pid for pid in used if _below(pid, root, parents)]:
+                part = next((known for known in SERVERS if names[pid].startswith(known)), name)
+                found[part] = found.get(part, 0.0) + used[pid]
+        return found
+
+
+SERVERS = ("redis", "postgres")
+
+
+def _below(pid: int, root: int, parents: Mapping[int, int]) -> bool:
+    while pid > 1 and pid != root:
+        pid = parents.get(pid, 0)
+    return pid == root
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +59,13 @@ def stage(
     say: Callable[[str], None],
     wanted: Site | None = None,
     ring: tuple[float, float] = RING_SECONDS,
+    register: Callable[[Lab, Mapping[str, str]], None] | None = None,
 ) -> Iterator[Stage]:
     """Sets up below a state directory of its own, so that nothing real is touched. Raises DemoError.
 
     talk: mean seconds of a conversation; one agent hangs up first now and then. wanted: the site, the example if None.
-    ring: least and most seconds that a phone rings.
+    ring: least and most seconds that a phone rings. register: registers phones of the caller's own instead, by
+    endpoint and secret; `phones` is empty then.
     """
     if wanted is None and not EXAMPLE.is_file():
         raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
@@ -97,8 +99,14 @@ def stage(
         link = first_link(settings, services.database_url)
         say("Registering the agents' phones and logging them in")
         stack.callback(lab.close)
-        phones = _agents(lab, store, live, site, talk, ring)
-        _await_reachable(client, settings.node, len(phones))
+        secrets = _secrets(store, site)
+        if register is None:
+            phones = _phones(lab, secrets, talk, ring)
+        else:
+            phones = []
+            register(lab, secrets)
+        _log_in(live, site)
+        _await_reachable(client, settings.node, len(secrets))
         yield Stage(settings, lab, store, live, site, supervisor, link, log, recorder, phones)
         say("Stopping")
 
@@ -196,24 +204,35 @@ def _await_reachable(client: "Redis", node: str, agents: int) -> None:
         gevent.sleep(0.1)
 
 
-def _agents(lab: Lab, store: Store, live: Live, site: Site, talk: float, ring: tuple[float, float]) -> list[Phone]:
-    phones = []
-    chance = random.Random(1)  # noqa: S311 - nothing secret
-    for place, name in enumerate(site.agents):
+def _secrets(store: Store, site: Site) -> dict[str, str]:
+    """Endpoint -> secret of every agent."""
+    found = {}
+    for name, agent in site.agents.items():
         secret = store.secret(f"agent/{name}")
         if secret is None:
             raise DemoError(f"the site has no secret for agent {name}")
-        phone = lab.phone(
-            site.agents[name].endpoint or name,
+        found[agent.endpoint or name] = secret
+    return found
+
+
+def _phones(lab: Lab, secrets: Mapping[str, str], talk: float, ring: tuple[float, float]) -> list[Phone]:
+    chance = random.Random(1)  # noqa: S311 - nothing secret
+    return [
+        lab.phone(
+            endpoint,
             secret,
             ring=round(chance.uniform(*ring), 2),
             talk=(0.5 * talk, 1.5 * talk) if place == 0 else None,
             tone=600 + 100 * (place % 25),
         )
-        phones.append(phone)
+        for place, (endpoint, secret) in enumerate(secrets.items())
+    ]
+
+
+def _log_in(live: Live, site: Site) -> None:
+    for name in site.agents:
         status = live.agent(name)
         if status.state is AgentState.LOGGED_OUT:
             live.change(name, Verb.LOGIN, time.time())
         elif status.state is AgentState.PAUSED:
             live.change(name, Verb.UNPAUSE, time.time())
-    return phones
