@@ -73,7 +73,7 @@ class InQueue:
     why_not: str  # it does not fit, or is not asked yet
     requirement: str
     waiting: int
-    contacts: tuple[ContactThere, ...]  # the first of them
+    contacts: tuple[ContactThere, ...]  # the first of them, if the agent is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ class Look:
             fits = f"fits ({one.requirement})" if one.fits else one.why_not
             lines.append(f"Queue {one.queue}: {fits}; {one.waiting or 'nobody'} waiting.")
             lines += [f"  Contact {short(there.contact_id)}: {there.why}." for there in one.contacts]
-            if one.fits and one.waiting > NAMED:
+            if one.contacts and one.waiting > NAMED:
                 lines.append(f"  and {one.waiting - NAMED} more contacts.")
         if strangers:
             lines.append(f"Not a member of: {several(strangers)}.")
@@ -321,7 +321,8 @@ class Look:
         if first.after:
             why_not = f"is asked after {lasting(first.after)} of waiting" + (f" and {why_not}" if unfit else "")
         there = []
-        for contact in contacts[:NAMED]:
+        free = name in self._agents and self._agents[name].state is AgentState.AVAILABLE  # else that is why
+        for contact in contacts[:NAMED] if free else ():
             decision = self._decisions.get(contact.contact_id)
             if contact.offered:
                 ringing = self._ringing.get(contact.contact_id, (contact.offered,))

@@ -102,7 +102,7 @@ def shift(
     last = every[0].at if every else since
     others = _others(agent, changes, elsewhere, last)
     time = agent_time(changes, since, now) if changes else AgentTime()
-    took = ("", ANSWERED, OfferResult.CALLER_GONE, "answered_elsewhere")
+    took = ("", ANSWERED, OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE)
     missed = sum(1 for offer in every if offer.at >= since and offer.result not in took)
     lines = [_day(time, missed)]
     if call := next((offer for offer in every if offer.result == ANSWERED), None):
@@ -174,7 +174,7 @@ def _why_another(agent: str, finding: Finding, changes: Sequence[Change], at: fl
         strategy = finding.rule.partition(":")[0]
         best = by_name.get(finding.agent) or Candidate(finding.agent, None, "")
         return f"others came first by {strategy}", f"{best.agent} {best.words}, {agent} {by_name[agent].words}"
-    for one in finding.not_asked:
+    for one in finding.cut:
         if one.agent == agent:
             detail = f": {one.detail}" if one.detail and not one.contact_id else ""
             return (f"{one.rule}{detail}" if one.code != "delayed" else one.rule), ""

@@ -66,8 +66,13 @@ def tell(history: ContactHistory, events: Iterable[Event], versions: Sequence[In
     story = _Story(history)
     for event in sorted((event for event in events if event.seq), key=lambda event: event.seq):
         story.take(event)
-    changes = [line for visit in history.visits for line in _asked_less(visit, versions)]
-    return sorted([*story.lines, *changes, *_end(history)], key=lambda line: line.at)
+    lines = [*story.lines, *asked_later(history, versions), *_end(history)]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def asked_later(history: ContactHistory, versions: Sequence[InForce]) -> list[Line]:
+    """When a relax step of its queue fell due while it waited, and when somebody changed the queue."""
+    return [line for visit in history.visits for line in _asked_later(visit, versions)]
 
 
 class _Story:
@@ -143,8 +148,7 @@ class _Story:
         self._found = None
 
 
-def _asked_less(visit: Visit, versions: Sequence[InForce]) -> Iterable[Line]:
-    """When a relax step fell due while it waited, and when somebody changed the queue."""
+def _asked_later(visit: Visit, versions: Sequence[InForce]) -> Iterable[Line]:
     left = float("inf") if visit.left is None else visit.left
     ends = [version.since for version in versions[1:]] + [left]
     before: Queue | None = None

@@ -36,6 +36,11 @@ class NotAsked:
     detail: str  # of the rule: the pause's reason, the contact's id, what is needed and what is there
 
     @property
+    def short_detail(self) -> str:
+        """For people."""
+        return short(self.detail)
+
+    @property
     def contact_id(self) -> str:
         """The contact that keeps the agent; "" = none does."""
         return self.detail if _CUTS.get(self.rule) in _OF_A_CONTACT else ""
@@ -50,7 +55,7 @@ class Finding:
     rule: str  # in words
     requirement: str = ""  # what was asked for, all in one expression
     candidates: tuple[Candidate, ...] = ()  # in order; the best ones only
-    not_asked: tuple[NotAsked, ...] = ()  # the nearest misses only
+    cut: tuple[NotAsked, ...] = ()  # the nearest misses only
     fitting: int = 0  # candidates, also those not named
     left_out: int = 0  # who was no candidate either, and is not named
 
@@ -87,6 +92,14 @@ class Finding:
     def headline(self) -> str:
         return f"{self.agent} was chosen: {self.rule}." if self.agent else f"Nobody was chosen: {self.rule}."
 
+    @property
+    def by_rule(self) -> dict[str, list[NotAsked]]:
+        """Who was no candidate, the nearest misses first."""
+        found: dict[str, list[NotAsked]] = defaultdict(list)
+        for one in self.cut:
+            found[one.rule].append(one)
+        return found
+
     def reasons(self, about: Callable[[NotAsked], str] | None = None) -> tuple[str, ...]:
         """The candidates, and who was none by which rule: a line each. `about` tells the detail of one agent in other
         words."""
@@ -95,21 +108,18 @@ class Finding:
             more = self.fitting - len(self.candidates)
             named = [f"{one.agent} ({one.words})" if one.words else one.agent for one in self.candidates]
             lines.append(f"Candidates in order: {', '.join(named)}{f' and {more} more' if more > 0 else ''}.")
-        by_rule: dict[str, list[NotAsked]] = defaultdict(list)
-        for one in self.not_asked:
-            if one.code:
-                by_rule[one.rule].append(one)
+        for rule, agents in self.by_rule.items():
+            if agents[0].code:
+                lines.append(f"{capital(rule)}: {several(_said(one, about) for one in agents)}.")
             else:
-                lines.append(f"Not {one.agent}: {one.rule}.")
-        for rule, agents in by_rule.items():
-            lines.append(f"{capital(rule)}: {several(_said(one, about) for one in agents)}.")
+                lines.append(f"Not {several(one.agent for one in agents)}: {rule}.")
         if self.left_out:
             lines.append(f"{self.left_out} more agents were no candidates either.")
         return tuple(lines)
 
 
 def _said(one: NotAsked, about: Callable[[NotAsked], str] | None) -> str:
-    detail = about(one) if about else short(one.detail)
+    detail = about(one) if about else one.short_detail
     return f"{one.agent} ({detail})" if detail else one.agent
 
 

@@ -1,5 +1,6 @@
 """The web application. `create_app(WebServices(...))` builds it; `server` runs it under gunicorn."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from contactcentre.store import Store
 from contactcentre.web import build, errors, permissions, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.session import Sessions
+from contactcentre.web.why import Whys
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -54,6 +56,7 @@ class WebServices:
     live: Live
     sessions: Sessions
     fanout: Fanout
+    whys: Whys
 
     @classmethod
     def connect(cls, settings: Settings, database_url: str, redis_url: str) -> "WebServices":
@@ -62,7 +65,9 @@ class WebServices:
 
         redis = connect(redis_url)
         live, store = Live(redis), Store(database_url)
-        return cls(settings, store, redis, redis_url, live, Sessions(redis), Fanout(live, store))
+        fanout = Fanout(live, store)
+        whys = Whys(store, live, time.time, fanout.state)
+        return cls(settings, store, redis, redis_url, live, Sessions(redis), fanout, whys)
 
     def close(self) -> None:
         self.fanout.stop()
@@ -73,8 +78,8 @@ class WebServices:
 def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
     from contactcentre.web.api import contacts as api_contacts
-    from contactcentre.web.api import health, now, stream
-    from contactcentre.web.pages import account, audit, contacts, live
+    from contactcentre.web.api import health, now, stream, why
+    from contactcentre.web.pages import account, agents, audit, contacts, live
 
     app = APIFlask(
         __name__,
@@ -102,9 +107,9 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
-    for blueprint in (now.blueprint, stream.blueprint, api_contacts.blueprint, health.blueprint):
+    for blueprint in (now.blueprint, stream.blueprint, api_contacts.blueprint, why.blueprint, health.blueprint):
         app.register_blueprint(blueprint)
-    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint, audit.blueprint):
+    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint, agents.blueprint, audit.blueprint):
         app.register_blueprint(blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:

@@ -89,6 +89,10 @@ class Board:
             today_at=self._today_at,
         )
 
+    def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]:
+        """What the rows are made of, at one instant."""
+        return dict(self._waiting), dict(self._agents)
+
     def numbers(self, now: float) -> rows.Change:
         """All queues and totals: what a client needs besides missed changes, for today's numbers have no place in the
         stream of changes."""

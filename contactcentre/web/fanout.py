@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ValidationError
 
 from contactcentre import logs
+from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Site
 from contactcentre.live import Live
 from contactcentre.live.errors import LiveError, Resync
@@ -129,6 +131,11 @@ class Fanout:
         """The board as it is now; None while it cannot be read."""
         with self._lock:
             return self._board.snapshot(self._clock()) if self.ready else None
+
+    def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]] | None:
+        """Who waits and what agents do, as the board has it; None while it cannot be read."""
+        with self._lock:
+            return self._board.state() if self.ready else None
 
     def pulse(self) -> bytes:
         return frame("pulse", Pulse(now=self._clock(), live=self.ready))

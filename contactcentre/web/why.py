@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.contacts import ContactHistory
 from contactcentre.domain.explain import Look, Readiness, Standing
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.shift import FACTS, Shift, shift
 from contactcentre.domain.site import Site
-from contactcentre.domain.story import Line, tell
+from contactcentre.domain.story import InForce, Line, asked_later, tell
 from contactcentre.live import Live, LiveError, Signs, signs_of_life, unreachable
 from contactcentre.provision.change import found
 from contactcentre.store import NoSuchContact, Store
@@ -30,6 +31,10 @@ OTHERS = 200
 """Offers to an agent, and to others, that are looked at."""
 
 NOBODY_ROUTES = "No controller with a link to its PBX is alive: nobody is routed until one is (`contactcentre up`)."
+
+
+State = tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]
+"""Who waits, and what agents do."""
 
 
 class WhyContact(Row):
@@ -66,6 +71,7 @@ class _Taken:
 
     at: float
     site: Site | None
+    config: RoutingConfig
     waiting: Mapping[str, Waiting]
     agents: Mapping[str, AgentStatus]
     signs: Mapping[str, Signs]
@@ -76,18 +82,22 @@ class _Taken:
         if node not in self.looks:
             own = self.signs.get(node)
             away = own.unreachable if own and own.linked else unreachable(self.signs) if not node else frozenset()
-            config = RoutingConfig.from_site(self.site or Site())
-            self.looks[node] = Look(self.waiting.values(), self.agents, config, self.at, dict.fromkeys(away, False))
+            phones = dict.fromkeys(away, False)
+            self.looks[node] = Look(self.waiting.values(), self.agents, self.config, self.at, phones)
         return self.looks[node]
 
 
 class Whys:
     """Answers. Methods raise LiveError and StoreUnavailable."""
 
-    def __init__(self, store: Store, live: Live, clock: Callable[[], float]) -> None:
-        self._store, self._live, self._clock = store, live, clock
+    def __init__(
+        self, store: Store, live: Live, clock: Callable[[], float], replica: Callable[[], State | None] = lambda: None
+    ) -> None:
+        """`replica`: who waits and what agents do, where that is followed already; None = Redis is asked."""
+        self._store, self._live, self._clock, self._replica = store, live, clock, replica
         self._lock = threading.Lock()
         self._taken: _Taken | None = None
+        self._config = -1, RoutingConfig({}, {})  # of a version of the site: making it costs more than a look
 
     def contact(self, beginning: str) -> WhyContact:
         """Of a contact, by its id or the beginning of it. Without the live state, what history tells is told. Raises
@@ -97,14 +107,22 @@ class Whys:
         try:
             history = self._store.history(beginning)
             id, ended = history.contact.id, history.contact.ended
-            versions = self._store.sites_in_force(history.contact.arrived, ended or now) if history.visits else ()
-            steps = tuple(tell(history, self._store.events(id), versions))
+            steps = tuple(tell(history, self._store.events(id), self._versions(history)))
         except NoSuchContact:  # the recorder may be behind
             if (waits := self._waits(beginning)) is None:
                 raise
             id = waits
         standing, remarks = self.standing(id) if ended is None else (None, ())
         return WhyContact(contact=id, at=now, steps=steps, now=standing, remarks=remarks)
+
+    def asked_later(self, history: ContactHistory) -> list[Line]:
+        """What its queues asked for later than on entering."""
+        return asked_later(history, self._versions(history))
+
+    def _versions(self, history: ContactHistory) -> list[InForce]:
+        if not history.visits:
+            return []
+        return self._store.sites_in_force(history.contact.arrived, history.contact.ended or self._clock())
 
     def standing(self, contact_id: str) -> tuple[Standing | None, tuple[str, ...]]:
         """(what routing finds now, what else keeps it from the contact), if it waits."""
@@ -162,9 +180,12 @@ class Whys:
     def _take(self) -> _Taken:
         now, taken = self._clock(), self._taken
         if taken is None or not 0 <= now - taken.at < SHARED_SECONDS:
-            _, site = self._store.site()
+            version, site = self._store.site()
+            if version != self._config[0]:
+                self._config = version, RoutingConfig.from_site(site or Site())
             signs = signs_of_life(self._live.redis)
-            taken = self._taken = _Taken(now, site, self._live.waiting(), self._live.agents(), signs, {})
+            waiting, agents = self._replica() or (self._live.waiting(), self._live.agents())
+            taken = self._taken = _Taken(now, site, self._config[1], waiting, agents, signs, {})
         return taken
 
 

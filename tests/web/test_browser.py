@@ -303,6 +303,34 @@ def test_no_text_is_too_faint_and_everything_can_be_reached_by_keyboard(
     assert {"Skip to the content", "Live", "Contacts", "sue", "Sign out"} <= seen
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_why_is_one_click_away_from_the_live_page_and_decisions_open(
+    signed_in: Chromium, server: Server, live: Live, store: Store, scheme: str
+) -> None:
+    page = signed_in
+    page.emulate_media(color_scheme=scheme)
+    now = time.time()
+    call = answered(now - 100, caller_name=HOSTILE)
+    store.record(call.events)
+    live.change("ben", Verb.LOGIN, now - 60)
+    live.change("ben", Verb.PAUSE, now - 30, reason="lunch")
+    live.enter(Waiting(call.id, "support", "node1", arrived=now - 100, entered=now - 90))
+    page.click('[data-agent="ben"] .person a')
+    page.wait_for_text("#why", "Why ben gets calls, or none")
+    page.wait_for_text("main", "Agent ben is paused (lunch)")
+    assert page.evaluate(FAINT_TEXT) == []
+    page.goto(server.url)
+    page.click(f'[data-contact="{call.id}"] .where a')
+    page.wait_for_text("h1", "+33142")
+    assert page.evaluate("document.querySelector('.finding').checkVisibility()") is False
+    page.click(".events summary")
+    page.wait_for_text(".events details[open] .finding", "alice")
+    assert page.evaluate(FAINT_TEXT) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("window.hacked") is None
+    assert page.errors == []
+
+
 # WCAG 2.2, 1.4.3: the contrast of each visible text with what is behind it, at least 4.5:1 (3:1 when it is large).
 FAINT_TEXT = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

@@ -86,8 +86,9 @@ def test_a_contact_tells_its_story_with_the_routings_reasons(sign_in: SignIn, st
     text = sign_in("supervisor").get(f"/contacts/{call.id}").text
     assert "Waits in queue support" in text
     assert "Routing chose bob: longest idle" in text
-    assert "Candidates in order: bob (80)." in text
-    assert "Not bob: lang_fr is 10, asked for 50." in text
+    assert "<summary><bdi>Routing chose bob: longest idle</bdi></summary>" in text
+    assert '<a href="/agents/bob">bob</a> <span class="soft">80</span>' in text
+    assert "<dt>Lang_fr is 10, asked for 50</dt>" in text
     assert "alice did not take it: missed" in text
     assert "Talks with bob" in text
     assert sign_in("supervisor").get("/contacts/ffffffff").status_code == 404

@@ -26,6 +26,8 @@ TABLE: dict[str, set[str]] = {
     "/logout": {"admin", "supervisor", "agent", "auditor"},
     "/contacts": {"admin", "supervisor", "auditor"},
     "/contacts/<id>": {"admin", "supervisor", "auditor"},
+    "/contacts/<id>/now": {"admin", "supervisor", "auditor"},
+    "/agents/<name>": {"admin", "supervisor", "auditor"},
     "/audit": {"admin", "auditor"},
     "/api/v1/live": {"admin", "supervisor"},
     "/api/v1/snapshot": {"admin", "supervisor"},
@@ -33,6 +35,8 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/agents": {"admin", "supervisor"},
     "/api/v1/contacts": {"admin", "supervisor", "auditor"},
     "/api/v1/contacts/<id>": {"admin", "supervisor", "auditor"},
+    "/api/v1/contacts/<id>/why": {"admin", "supervisor", "auditor"},
+    "/api/v1/agents/<name>/why": {"admin", "supervisor", "auditor"},
     "/api/v1/recordings/<id>/audio": {"admin", "supervisor", "auditor"},
     "/api/v1/openapi.json": {"admin", "supervisor", "agent", "auditor"},
 }
@@ -59,7 +63,7 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: API
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
         method = "POST" if path == "/me/password" else "GET"
-        answer = browser.open(path.replace("<id>", "0000"), method=method)
+        answer = browser.open(path.replace("<id>", "0000").replace("<name>", "nobody"), method=method)
         if role in allowed:
             assert answer.status_code in (200, 404, 422, 503), (path, answer.text)
         elif role:
@@ -141,11 +145,13 @@ def test_an_unexpected_error_shows_a_number_and_nothing_of_itself(app: APIFlask,
 
 def test_the_openapi_document_describes_the_api_and_loads_nothing_from_elsewhere(sign_in: SignIn) -> None:
     document = sign_in("admin").get("/api/v1/openapi.json").get_json()
-    assert {"/api/v1/queues", "/api/v1/agents", "/api/v1/contacts", "/api/v1/contacts/{id}"} <= set(document["paths"])
+    paths = {"/queues", "/agents", "/contacts", "/contacts/{id}", "/contacts/{id}/why", "/agents/{name}/why"}
+    assert {f"/api/v1{path}" for path in paths} <= set(document["paths"])
     schemas = document["components"]["schemas"]
     used = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert used <= set(schemas)
     assert "service_level" in json.dumps(schemas)
+    assert {"candidates", "cut", "requirement"} <= set(schemas["WhyContact.Finding"]["properties"])
     assert "http" not in re.sub(r'"openapi"', "", json.dumps(document)).replace("HTTP", "")
     assert "/login" not in document["paths"]
 

@@ -7,7 +7,7 @@ from apiflask import APIBlueprint
 from flask import Response, request, send_file, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
-from contactcentre.domain.contacts import Recording
+from contactcentre.domain.contacts import ContactHistory, Recording
 from contactcentre.domain.events import Outcome
 from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSuchRecording
 from contactcentre.web.errors import BadValue, Gone, NotFound
@@ -53,7 +53,7 @@ def listing(wanted: Filter) -> ContactPage:
 @blueprint.doc(summary="One contact with everything known about it")
 @requires(Permission.CONTACTS)
 def one(id: str) -> ContactDetail:
-    return detail(id)
+    return detail(history_of(id))
 
 
 @blueprint.get("/recordings/<id>/audio")
@@ -79,15 +79,18 @@ def audio(id: str) -> Response:
     return response
 
 
-def detail(id: str) -> ContactDetail:
-    """Everything about a contact, for the API and the page. Raises NotFound."""
-    store = services().store
+def history_of(id: str) -> ContactHistory:
+    """Raises NotFound."""
     try:
-        history = store.history(id)
+        return services().store.history(id)
     except (NoSuchContact, AmbiguousContact) as error:
         raise NotFound(str(error)) from None
+
+
+def detail(history: ContactHistory) -> ContactDetail:
+    """Everything about a contact, for the API and the page."""
     rows = [RecordingRow.of(one, _address(one)) for one in history.recordings]
-    return ContactDetail.of(history, store.events(history.contact.id), rows)
+    return ContactDetail.of(history, services().store.events(history.contact.id), rows)
 
 
 def _address(recording: Recording) -> str | None:

@@ -1,5 +1,6 @@
 """The list of contacts, and one contact with its timeline and recordings."""
 
+import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,11 +10,12 @@ from flask.typing import ResponseReturnValue
 
 from contactcentre.domain.events import Outcome
 from contactcentre.store import BadCursor
-from contactcentre.web.api.contacts import detail
+from contactcentre.web.api.contacts import detail, history_of
+from contactcentre.web.api.why import of_contact
 from contactcentre.web.errors import BadValue
 from contactcentre.web.numbers import readable
 from contactcentre.web.permissions import Permission, requires
-from contactcentre.web.timeline import NOISE, line
+from contactcentre.web.timeline import NOISE, Line, line
 from contactcentre.web.wiring import services
 
 PAGE = 50
@@ -60,19 +62,32 @@ def page() -> ResponseReturnValue:
 @blueprint.get("/contacts/<id>")
 @requires(Permission.CONTACTS)
 def one(id: str) -> ResponseReturnValue:
-    found = detail(id)
+    history = history_of(id)
+    found, whys = detail(history), services().whys
     technical = "technical" in request.args
     lines = [line(event.at, event.kind, event.data) for event in found.events if technical or event.kind not in NOISE]
+    lines += [Line(later.at, later.text, later.because, "waiting") for later in whys.asked_later(history)]
+    standing, remarks = whys.standing(found.contact.id) if found.contact.ended is None else (None, ())
     ends = [segment.ended or segment.started for segment in found.segments]
     return render_template(
         "contact.html",
         contact=found.contact,
         detail=found,
-        lines=lines,
+        lines=sorted(lines, key=lambda line: line.at),
+        now=(*standing.lines, *remarks) if standing else remarks,
+        at=time.time(),
         technical=technical,
         begin=found.contact.arrived,
         end=max([found.contact.ended or found.contact.arrived, *ends]),
     )
+
+
+@blueprint.get("/contacts/<id>/now")
+@requires(Permission.CONTACTS)
+def now(id: str) -> ResponseReturnValue:
+    """Why it waits, as a piece of its page."""
+    why = of_contact(id)
+    return render_template("now.html", id=why.contact, at=why.at, lines=why.now_lines)
 
 
 def zone() -> ZoneInfo:

@@ -29,7 +29,7 @@ export function show(board, clock) {
   const agents = board.agentRows;
   keyed($("agents"), agents.filter((row) => row.state !== "logged_out"), (row) => row.name, makeAgent, updateAgent);
   const away = agents.filter((row) => row.state === "logged_out");
-  keyed($("away"), away, (row) => row.name, (row) => element("li", {}, person(row)), () => {});
+  keyed($("away"), away, (row) => row.name, (row) => element("li", {}, why(row)), () => {});
   $("away-box").hidden = away.length === 0;
   const contacts = board.contactRows;
   keyed($("contacts"), contacts, (row) => row.id, makeContact, (node, row) => updateContact(node, row, board));
@@ -76,6 +76,11 @@ function person(row) {
   return row.full_name || row.name;
 }
 
+// Leads to why the agent gets the calls it gets.
+function why(row) {
+  return element("a", { href: `/agents/${encodeURIComponent(row.name)}`, title: "Why this agent gets calls, or none" }, person(row));
+}
+
 // queues
 
 function makeQueue(row) {
@@ -118,7 +123,7 @@ function makeAgent(row) {
   return element(
     "li",
     { class: "agent", "data-agent": row.name },
-    element("span", { class: "person" }),
+    element("span", { class: "person" }, why(row)),
     element("span", { class: "timer" }),
     element("span", { class: "state" }),
     element("span", { class: "calls" }),
@@ -130,7 +135,7 @@ function updateAgent(node, row) {
   const [name, time, state, calls, doing] = node.children;
   attribute(node, "data-state", row.state);
   attribute(state, "data-state", row.state);
-  text(name, person(row));
+  text(name.firstElementChild, person(row));
   timer(time, row.since);
   text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
@@ -147,7 +152,7 @@ function makeContact(row) {
     element("span", { class: "place" }),
     element("span", { class: "caller" }, element("a", { href: `/contacts/${encodeURIComponent(row.id)}` }), element("span", { class: "called" })),
     element("span", { class: "timer" }),
-    element("span", { class: "where" }, element("span", { class: "state" }), element("span")),
+    element("span", { class: "where" }, element("span", { class: "state" }), element("span"), element("a", { href: `/contacts/${encodeURIComponent(row.id)}#now` }, "why?")),
     element("span", { class: "total" }, "arrived ", element("span"), " ago"),
   );
 }
@@ -165,7 +170,8 @@ function updateContact(node, row, board) {
   attribute(node, "data-limit", row.entered === null ? "0 0" : `${row.entered} ${board.queues.get(row.queue)?.threshold ?? 0}`);
   text(where.firstElementChild, contactState(state));
   const agent = board.agents.get(row.offered || row.agent);
-  text(where.lastElementChild, whereabouts(row, agent));
+  text(where.children[1], whereabouts(row, agent));
+  where.lastElementChild.hidden = row.entered === null;
   timer(total.children[0], row.arrived || row.since);
 }
 
