@@ -30,6 +30,7 @@ class Verb(StrEnum):
     RELEASE = "release"  # the offer ended through no fault of the agent (caller gone, answered elsewhere)
     FINISH = "finish"  # the conversation ended
     WRAPPED = "wrapped"  # wrap-up ended by the agent
+    EXTEND = "extend"  # more time for wrap-up
     EXPIRE = "expire"  # a deadline passed
 
 
@@ -64,6 +65,7 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
     (_S.TALKING, _V.LOGOUT): _S.TALKING,
     (_S.TALKING, _V.UNPAUSE): _S.TALKING,
     (_S.WRAP_UP, _V.WRAPPED): _S.AVAILABLE,
+    (_S.WRAP_UP, _V.EXTEND): _S.WRAP_UP,
     (_S.WRAP_UP, _V.EXPIRE): _S.AVAILABLE,
     (_S.WRAP_UP, _V.PAUSE): _S.PAUSED,
     (_S.WRAP_UP, _V.UNPAUSE): _S.AVAILABLE,
@@ -72,6 +74,9 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
 
 MISSED = "missed"
 """Pause reason given to an agent who let `misses_allowed` offers ring out."""
+
+LONGEST_WRAP_UP = 1800.0
+"""Seconds from now to which wrap-up can be extended, so that nobody is in wrap-up for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,14 @@ def step(
     misses_allowed: int = 0,
     delay: float = 0.0,
     counts: bool = True,
+    seconds: float = 0.0,
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
     OFFER takes contact_id, queue, token, deadline (after `at`, else ValueError). ACCEPT, MISS, RELEASE, FINISH take the
     offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
-    misses_allowed (0 = never pause) and delay (seconds until the next offer). PAUSE takes reason. Raises NotAllowed.
+    misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the phone was
+    busy) only delays. PAUSE takes reason. EXTEND takes seconds (above 0, else ValueError). Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -147,6 +154,8 @@ def step(
     if verb is Verb.OFFER and not (contact_id and token and deadline > at):
         raise ValueError("an offer has a contact, a token and a deadline that is still to come")
     moved = replace(status, version=status.version + 1)
+    if verb is Verb.EXTEND:
+        return _extended(moved, at, seconds)
     if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
         wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
         return replace(moved, then=wish)
@@ -179,6 +188,16 @@ def step(
             return replace(free, state=target, then="")
         case _:  # WRAPPED, EXPIRE of wrap-up
             return _settle(replace(free, state=target), at)
+
+
+def _extended(status: AgentStatus, at: float, seconds: float) -> AgentStatus:
+    if not seconds > 0:
+        raise ValueError("wrap-up is extended by more than 0 seconds")
+    deadline = max(status.deadline, at) + seconds
+    if deadline > at + LONGEST_WRAP_UP:
+        why = f"it would end in {deadline - at:.0f} s, at most {LONGEST_WRAP_UP:.0f} s from now are allowed"
+        raise NotAllowed(status.name, status.state, Verb.EXTEND, why)
+    return replace(status, deadline=deadline)
 
 
 def _settle(status: AgentStatus, at: float) -> AgentStatus:

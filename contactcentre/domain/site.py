@@ -6,7 +6,7 @@ Durations are seconds. Names are the keys people type: lower case letters, digit
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 # Every text below ends up in a PBX's configuration, a page or a log line, so each has a pattern that leaves no room for
 # a line break, a comment sign or a quote. `provision.load` tells these patterns in words.
@@ -30,6 +30,8 @@ CLOSING = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
 DAYS = r"^(mon|tue|wed|thu|fri|sat|sun)([,-](mon|tue|wed|thu|fri|sat|sun))*$"
 COUNTRY = r"^(?:[A-Z]{2})?$"
+KEY = r"^[0-9*#]$"
+DESTINATION = r"^(?:(?:queue|flow|agent|voicemail):[a-z][a-z0-9_-]{0,39}|number:\+?[0-9]{1,32}|callback)$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 EndpointName = Annotated[str, StringConstraints(pattern=ENDPOINT)]
@@ -44,6 +46,16 @@ Closing = Annotated[str, StringConstraints(pattern=CLOSING)]
 Conditions = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}( ?, ?[a-z]{1,20}){0,7}$")]
 Level = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
+Prompt = Annotated[str, StringConstraints(pattern=PROMPT)]  # "" = none
+Key = Annotated[str, StringConstraints(pattern=KEY)]
+Destination = Annotated[str, StringConstraints(pattern=DESTINATION)]
+"""Where a contact goes from a queue: `queue:NAME`, `flow:NAME`, `voicemail:BOX`, `number:N`, `agent:NAME`, or
+`callback`: it leaves its number, and we call back."""
+
+
+def _keyed(value: Any) -> Any:
+    """YAML reads an unquoted 1 as a number; it is the key all the same."""
+    return {str(key): target for key, target in value.items()} if isinstance(value, dict) else value
 
 
 class Model(BaseModel):
@@ -103,17 +115,26 @@ class Queue(Model):
     ring_seconds: Annotated[float, Field(ge=3, le=300)] = 20
     misses_allowed: Annotated[int, Field(ge=0, le=20)] = 2  # then the agent is paused with reason "missed"; 0 = never
     retry_delay: Seconds = 5  # before the same agent is offered again after a miss
-    reject_delay: Seconds | None = None
-    busy_delay: Seconds | None = None
+    reject_delay: Seconds | None = None  # after the agent has rejected; None = retry_delay
+    busy_delay: Seconds | None = None  # after the phone was busy, which counts as no miss; None = retry_delay
+    auto_answer: bool = False  # the agent's phone is asked to answer by itself
+    announce_to_agent: Prompt = ""  # played to the agent who has answered, before the two are joined
     wrap_up: Seconds = 15
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit
     join_empty: Conditions = "yes"  # Asterisk's words, see domain.conditions
     leave_when_empty: Conditions = "no"
     announce_position: Seconds = 0  # every so many seconds; 0 = never
-    announce_prompt: Annotated[str, StringConstraints(pattern=PROMPT)] = (
-        ""  # played before the position; "" = the built-in text
-    )
+    announce_first: Seconds | None = None  # the first time after so many seconds; None = announce_position
+    announce_prompt: Prompt = ""  # played before the position; "" = the built-in text
+    announce_wait: bool = False  # the estimated wait is said with the position, where enough is known
+    position_only_improves: bool = True  # nobody hears a worse position than before
+    prompts: Annotated[tuple[Annotated[Prompt, StringConstraints(min_length=1)], ...], Field(max_length=20)] = ()
+    prompts_every: Annotated[float, Field(ge=5, le=3600)] = 60  # seconds; `prompts` are played in turn
+    keys: Annotated[dict[Key, Destination], BeforeValidator(_keyed)] = {}  # what waiting callers can press
+    # Where the flow's node has no way of its own.
+    overflow: dict[Literal["timeout", "full", "empty"], Destination] = {}
+    overflow_priority: Annotated[int, Field(ge=0, le=1000)] = 0  # points that a contact takes along to another queue
     service_level: Annotated[float, Field(gt=0, le=3600)] = 20  # threshold T in seconds
     record: bool = True
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
@@ -152,6 +173,7 @@ class Features(Model):
     logout: Number = "*46"
     pause: Number = "*47"  # + reason digit
     unpause: Number = "*48"
+    extend: Number = "*49"  # a minute more of wrap-up
 
 
 class Music(Model):

@@ -10,11 +10,12 @@ import phonenumbers
 from contactcentre.domain import conditions, hours, requirements
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
+from contactcentre.domain.flows.graph import circles
 from contactcentre.domain.flows.model import read as read_flow
-from contactcentre.domain.site import Site
+from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
 from contactcentre.provision.problems import Problem, dotted, shown
-from contactcentre.provision.uses import endpoint_of
+from contactcentre.provision.uses import destinations, endpoint_of
 
 RESERVED = frozenset(
     {"general", "global", "globals", "system", "anonymous", "default", "contactcentre", "acl", "domain_alias"}
@@ -31,7 +32,7 @@ def check(site: Site, knows: Knows | None = None) -> list[Problem]:
         *_trunks(site),
         *_dids(site),
         *_skills(site),
-        *_queues(site),
+        *_queues(site, knows),
         *_agents(site),
         *_endpoint_names(site),
         *_dialled_numbers(site),
@@ -118,7 +119,8 @@ def _dids(site: Site) -> Iterator[Problem]:
                 break
 
 
-def _queues(site: Site) -> Iterator[Problem]:
+def _queues(site: Site, knows: Knows | None) -> Iterator[Problem]:
+    yield from _overflow_circles(site)
     for name, queue in site.queues.items():
         where = f"queues.{name}"
         yield from _requirement(site, f"{where}.requires", queue.requires)
@@ -151,6 +153,42 @@ def _queues(site: Site) -> Iterator[Problem]:
         if strategy_named(queue.strategy) is None:
             message = f"{shown(queue.strategy)} is not one of: {', '.join((*STRATEGIES, *ALIASES))}"
             yield Problem(f"{where}.strategy", "choice", message)
+        yield from _destinations(site, name, queue)
+        if knows is not None:
+            yield from _queue_prompts(where, queue, site.settings.language, knows)
+
+
+def _destinations(site: Site, name: str, queue: Queue) -> Iterator[Problem]:
+    known: dict[str, Collection[str]] = {"queue": site.queues, "flow": site.flows, "agent": site.agents}
+    for where, destination in destinations(name, queue):
+        kind, _, target = destination.partition(":")
+        if kind in known and target not in known[kind]:
+            yield _unknown(where, kind, target, known[kind])
+        if destination == f"queue:{name}":
+            yield Problem(where, "order", f"leads from queue {name} to itself")
+
+
+def _overflow_circles(site: Site) -> Iterator[Problem]:
+    """What is full or empty turns away at once, so a circle of it would turn without a pause. (Circles through flows
+    are found with the flow.)"""
+    ways: dict[str, list[str]] = {name: [] for name in site.queues}
+    for name, queue in site.queues.items():
+        for reason in ("full", "empty"):
+            kind, _, target = queue.overflow.get(reason, "").partition(":")
+            if kind == "queue" and target in ways and target != name:
+                ways[name].append(target)
+    for circle in circles(ways):
+        message = f"goes round without waiting for anything: {' -> '.join((*circle, circle[0]))}"
+        yield Problem(f"queues.{circle[0]}.overflow", "order", message)
+
+
+def _queue_prompts(where: str, queue: Queue, language: str, knows: Knows) -> Iterator[Problem]:
+    named = [(field, getattr(queue, field)) for field in ("announce_prompt", "announce_to_agent")]
+    named += [(f"prompts.{index}", prompt) for index, prompt in enumerate(queue.prompts)]
+    for field, prompt in named:
+        if prompt and not knows(prompt, language):
+            message = f"{prompt} is a prompt with neither a sound file nor a text in {language}"
+            yield Problem(f"{where}.{field}", "prompt", message)
 
 
 def _requirement(site: Site, where: str, text: str) -> Iterator[Problem]:
@@ -203,7 +241,7 @@ def _dialled_numbers(site: Site) -> Iterator[Problem]:
             yield Problem(where, "duplicate", f"{number} is {other} already")
 
     features = site.features
-    for name in ("login", "logout", "unpause", "pause"):
+    for name in ("login", "logout", "unpause", "pause", "extend"):
         yield from take(getattr(features, name), f"the code for {name}", f"features.{name}")
     for digit, reason in enumerate(site.settings.pause_reasons, 1):
         owner = f"the code for pause with reason {reason}"

@@ -37,6 +37,8 @@ _IN_WORDS = {
     words.DATE: "a date like 2026-12-25",
     words.DAYS: "days like mon-fri or mon,wed",
     words.COUNTRY: "a country's two capital letters",
+    words.KEY: "one key: 0-9, * or #",
+    words.DESTINATION: "a destination: queue:NAME, flow:NAME, voicemail:BOX, agent:NAME, number:N or callback",
 }
 
 # What stands in for a missing value so that the rules that span objects can be checked all the same.

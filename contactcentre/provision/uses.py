@@ -53,6 +53,13 @@ def members(site: Site, queue: Queue) -> dict[str, int]:
     return found
 
 
+def destinations(name: str, queue: Queue) -> Iterator[tuple[str, str]]:
+    """(where, destination) of everything that a queue itself leads to."""
+    for field, leads in (("overflow", queue.overflow), ("keys", queue.keys)):
+        for way, destination in leads.items():
+            yield f"queues.{name}.{field}.{way}", destination
+
+
 def flow_uses(site: Site, flow: str) -> Iterator[tuple[str, str, str]]:
     """(where, kind, name) of everything that a flow's nodes name."""
     for name, node in _nodes(site.flows[flow]).items():
@@ -80,6 +87,9 @@ def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
                 yield "agent", agent, f"{where}.relax.{index}.agents"
         for agent in queue.agents:
             yield "agent", agent, f"{where}.agents"
+        for place, destination in destinations(name, queue):
+            kind, _, target = destination.partition(":")
+            yield kind, target, place
     for name, holder in site.agents.items():
         for skill in holder.skills:
             yield "skill", skill, f"agents.{name}.skills"

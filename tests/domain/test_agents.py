@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactcentre.domain.agents import MISSED, TRANSITIONS, AgentState, AgentStatus, NotAllowed, Verb, step
+from contactcentre.domain.agents import (
+    LONGEST_WRAP_UP,
+    MISSED,
+    TRANSITIONS,
+    AgentState,
+    AgentStatus,
+    NotAllowed,
+    Verb,
+    step,
+)
 
 NOW = 1_000_000.0
 S, V = AgentState, Verb
@@ -35,7 +44,8 @@ def taken(status: AgentStatus, verb: Verb, **more: float) -> AgentStatus:
     offer = {"contact_id": "c2", "queue": "sales", "token": "t2", "deadline": NOW + 20} if verb is V.OFFER else {}
     token = {"token": status.token} if verb in WITH_TOKEN else {}
     reason = {"reason": "training"} if verb is V.PAUSE else {}
-    return step(status, verb, NOW, **offer, **token, **reason, **more)  # type: ignore[arg-type]
+    longer = {"seconds": 60.0} if verb is V.EXTEND else {}
+    return step(status, verb, NOW, **offer, **token, **reason, **longer, **more)  # type: ignore[arg-type]
 
 
 STATUSES = st.builds(
@@ -119,6 +129,26 @@ def test_who_misses_as_often_as_allowed_is_paused_and_starts_afresh_afterwards()
 def test_an_offer_that_ends_without_the_agents_fault_counts_no_miss() -> None:
     released = taken(status_in(S.OFFERED, misses=1), V.RELEASE)
     assert (released.state, released.misses, released.not_before) == (S.AVAILABLE, 1, 0.0)
+
+
+def test_a_busy_phone_delays_the_next_offer_and_counts_no_miss() -> None:
+    busy = taken(status_in(S.OFFERED, misses=1), V.MISS, misses_allowed=2, delay=30.0, counts=False)
+    assert (busy.state, busy.misses, busy.not_before) == (S.AVAILABLE, 1, NOW + 30)
+
+
+def test_wrap_up_can_be_extended_again_and_again_but_never_beyond_half_an_hour_from_now() -> None:
+    wrapping = replace(status_in(S.WRAP_UP, then="logout"), deadline=NOW + 10)
+    longer = step(wrapping, V.EXTEND, NOW, seconds=60)
+    assert longer == replace(wrapping, deadline=NOW + 70, version=8), "the state, its begin and the wish stay"
+    assert step(longer, V.EXTEND, NOW + 70, seconds=LONGEST_WRAP_UP).deadline == NOW + 70 + LONGEST_WRAP_UP
+    with pytest.raises(NotAllowed, match="would end in 1801 s, at most 1800 s"):
+        step(longer, V.EXTEND, NOW + 69, seconds=1800)
+    with pytest.raises(ValueError, match="more than 0 seconds"):
+        step(longer, V.EXTEND, NOW, seconds=0)
+
+
+def test_a_deadline_that_has_passed_and_that_nobody_has_ended_is_extended_from_now() -> None:
+    assert step(status_in(S.WRAP_UP), V.EXTEND, NOW + 5, seconds=60).deadline == NOW + 65
 
 
 def test_an_answered_call_forgets_earlier_misses() -> None:

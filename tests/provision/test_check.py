@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contactcentre.domain.site import Site
-from contactcentre.provision import check
+from contactcentre.provision import SiteError, check, parse
 from contactcentre.provision.uses import fallback_queue, members, users_of
 from tests.provision.sites import document
 
@@ -45,12 +45,17 @@ def test_a_good_site_has_no_problem() -> None:
         ("queues__sales__relax", [{"after": 5, "agents": ["bob"]}], "queues.sales.relax.0.agents.0", "duplicate"),
         ("queues__support__join_empty", "paused,strict", "queues.support.join_empty", "choice"),
         ("queues__support__leave_when_empty", "never", "queues.support.leave_when_empty", "choice"),
+        ("queues__support__overflow", {"full": "queue:nope"}, "queues.support.overflow.full", "unknown-queue"),
+        ("queues__support__overflow", {"empty": "flow:nope"}, "queues.support.overflow.empty", "unknown-flow"),
+        ("queues__support__overflow", {"timeout": "queue:support"}, "queues.support.overflow.timeout", "order"),
+        ("queues__support__keys", {1: "agent:nope"}, "queues.support.keys.1", "unknown-agent"),
         ("queues__support__strategy", "fastest", "queues.support.strategy", "choice"),
         ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
         ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
         ("agents__bob__number", "*45", "agents.bob.number", "duplicate"),
         ("agents__bob__number", "*473", "agents.bob.number", "duplicate"),
         ("features__unpause", "*471", "features.pause", "duplicate"),
+        ("features__extend", "*471", "features.pause", "duplicate"),
         ("features__logout", "*45", "features.logout", "duplicate"),
         ("hours__office__timezone", "Europe/Pariz", "hours.office.timezone", "hours"),
         (
@@ -73,6 +78,36 @@ def test_a_flow_that_goes_round_without_waiting_is_refused() -> None:
     site = Site.model_validate(document(flows__round={"start": "a", "nodes": nodes}))
     told = {problem.where: problem.message for problem in check(site)}
     assert "goes round without waiting for anything: a -> b -> a" in told["flows.round.nodes.a"]
+
+
+def test_queues_that_overflow_into_one_another_without_a_pause_are_refused() -> None:
+    circle = {
+        "queues__support__overflow": {"full": "queue:sales"},
+        "queues__sales__overflow": {"empty": "queue:support"},
+    }
+    told = {problem.where: problem.message for problem in check(Site.model_validate(document(**circle)))}
+    expected = "goes round without waiting for anything: support -> sales -> support"
+    assert told == {"queues.support.overflow": expected}
+    circle["queues__sales__overflow"] = {"timeout": "queue:support"}
+    assert problems(**circle) == [], "who has waited may come back"
+
+
+@pytest.mark.parametrize("value", ["voicemail", "queue:", "number:x", "callback:support", "fax:1", "agent:a b"])
+def test_a_destination_that_is_none_is_refused_with_what_would_be_one(value: str) -> None:
+    with pytest.raises(SiteError, match="is not a destination: queue:NAME, flow:NAME, voicemail:BOX, agent:NAME"):
+        parse(document(queues__support__keys={"1": value}))
+    with pytest.raises(SiteError, match="is not one key"):
+        parse(document(queues__support__keys={"12": "callback"}))
+
+
+def test_a_prompt_of_a_queue_that_nobody_can_say_is_named() -> None:
+    queue = {"announce_prompt": "known", "announce_to_agent": "lost", "prompts": ["known", "gone"]}
+    site = Site.model_validate(document(queues__sales=queue))
+    found = check(site, lambda prompt, language: prompt == "known")
+    assert [(problem.where, problem.rule) for problem in found] == [
+        ("queues.sales.announce_to_agent", "prompt"),
+        ("queues.sales.prompts.1", "prompt"),
+    ]
 
 
 def test_without_a_country_only_the_international_spellings_are_one_number() -> None:
@@ -106,4 +141,7 @@ def test_members_of_a_fallback_queue_are_ranked_by_the_step_that_lets_them_in() 
     assert members(site, site.queues["sales"]) == {"bob": 0}
     rings = Site.model_validate(document(queues__sales__relax=[{"after": 5, "agents": ["alice"]}]))
     assert members(rings, rings.queues["sales"]) == {"bob": 0, "alice": 1}
+    leads = Site.model_validate(document(queues__support__keys={"1": "queue:sales", "2": "agent:bob"}))
+    assert users_of(leads, "queue", "sales") == ["dids.+33155500002.fallback_queue", "queues.support.keys.1"]
+    assert users_of(leads, "agent", "bob") == ["queues.sales.agents", "queues.support.keys.2"]
     assert users_of(rings, "agent", "alice") == ["queues.sales.relax.0.agents"]

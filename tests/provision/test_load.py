@@ -137,7 +137,7 @@ HOSTILE = [
     "a)\nexten => s",
     "x" * 600,
 ]
-LISTS = {"match", "codecs", "agents", "closed", "pause_reasons"}
+LISTS = {"match", "codecs", "agents", "closed", "pause_reasons", "prompts"}
 # A description goes to pages only, which escape it: there a sign that means something to a PBX is just a sign.
 FREE = {("Queue", "description"), ("Settings", "name")}
 

@@ -130,9 +130,10 @@ class Enqueue:
     leave_when_empty: bool = False  # nobody is logged in who could ever answer: Left(EMPTY) at once
     keys: str = ""  # keys that leave the queue: Left(KEY, key)
     language: str = ""
-    group: str = ""
-    preferred: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
+    group: str = ""  # of contacts, such as "gold"
+    preferred: tuple[str, ...] = ()  # agents who have the contact for themselves at first
+    excluded: tuple[str, ...] = ()  # agents it must not get
+    last_agent: bool = False  # the agent this caller talked with last is preferred too; who that is, the runner knows
 
 
 @dataclass(frozen=True, slots=True)
