@@ -59,8 +59,10 @@ class Line:
 
 
 class FakePbx:
-    def __init__(self, endpoints: Sequence[str]) -> None:
-        self.node = "node1"
+    def __init__(self, endpoints: Sequence[str], node: str = "node1") -> None:
+        self.node = node
+        self.shared: list[FakePbx] = [self]
+        """The PBXs through which the same phones ring."""
         self.lines: dict[str, Line] = {}
         self.bridges: dict[str, str] = {}  # id -> kind
         self.complete: set[str] = set()  # recordings
@@ -76,7 +78,7 @@ class FakePbx:
     # -- people and trouble -------------------------------------------------------------------------------------------
 
     def arrive(self, did: str, endpoint: str = "carrier") -> Line:
-        line = self.lines[name] = Line((name := f"caller-{next(self._numbers)}"), endpoint, did)
+        line = self.lines[name] = Line((name := f"{self.node}-{next(self._numbers)}"), endpoint, did)
         args = ("feature", did, endpoint) if did.startswith("*") else ("did", did)
         number = Party(f"+33{name.rpartition('-')[2]}", name)
         self._sink(Arrived(line.id, line.born, args, number, did, endpoint, "", up=False))
@@ -148,7 +150,8 @@ class FakePbx:
         self, endpoint: str, *, channel_id: str, inbox: Inbox, contact_id: str, caller: Party, ring_seconds: float
     ) -> "FakeChannel":
         with self.effect(harmless=False):
-            if busy := [line.id for line in self.lines.values() if line.endpoint == endpoint and line.contact_id]:
+            lines = [line for pbx in self.shared for line in pbx.lines.values()]
+            if busy := [line.id for line in lines if line.endpoint == endpoint and line.contact_id]:
                 self.violations.append(f"{endpoint} rings for {contact_id}, but also for {busy}")
             line = self.lines[channel_id] = Line(channel_id, endpoint, contact_id=contact_id, ours=False, inbox=inbox)
             gevent.spawn_later(0.001, self._tell, line, Ringing(channel_id, time.time()))

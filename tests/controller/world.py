@@ -103,11 +103,11 @@ class Away:
 class World:
     """The people around one controller, and what is journalled."""
 
-    def __init__(self, at: Path, services: Services, database_url: str) -> None:
-        self.at, self.services, self.database_url = at, services, database_url
+    def __init__(self, at: Path, services: Services, database_url: str, node: str = "node1") -> None:
+        self.at, self.services, self.database_url, self.node = at, services, database_url, node
         self.redis = connect(services.redis_url)
         self.live = Live(self.redis)
-        self.pbx = FakePbx(AGENTS)
+        self.pbx = FakePbx(AGENTS, node)
         self.away = Away()
         self.closed = False
         self.began = 0.0
@@ -130,7 +130,7 @@ class World:
         client = connect(self.services.redis_url, timeout=1.0)
         client.connection_pool.connection_class = self.away.of(client.connection_pool.connection_class)
         self.store = Store(self.database_url)  # the connections of a killed one are of no use
-        self.controller = build(Settings(state_dir=self.at).prepare(), self.store, client, self.pbx)
+        self.controller = build(Settings(state_dir=self.at, node=self.node).prepare(), self.store, client, self.pbx)
         self.controller._load = self.configuration
         self.controller.node.configure(self.configuration())
         self.controller._reconcile = self.look
@@ -268,12 +268,17 @@ class World:
             and not self.pbx.bridges
             and not node.contacts
             and not node.channels
-            and not self.live.contacts()
-            and not self.live.waiting()
+            and not [contact for contact in self.live.contacts().values() if contact.node == self.node]
+            and not [waiting for waiting in self.live.waiting().values() if waiting.node == self.node]
             and not len(node.agents)
-            and not any(a.state in (AgentState.OFFERED, AgentState.TALKING) for a in agents)
+            and not any(a.state in (AgentState.OFFERED, AgentState.TALKING) and self.mine(a.contact_id) for a in agents)
             and not node.journal.unsent
         )
+
+    def mine(self, contact_id: str) -> bool:
+        """Whether it is a contact of this node, or of nobody any more."""
+        contact = self.live.contact(contact_id)
+        return contact is None or contact.node == self.node
 
     def events(self) -> list[Event]:
         events = (Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f)
@@ -285,6 +290,7 @@ class World:
         stories: dict[str, list[Event]] = {}
         for event in sorted(self.events(), key=lambda e: e.seq):
             stories.setdefault(event.contact_id, []).append(event)
+        stories = {key: story for key, story in stories.items() if story[0].data.get("node") == self.node}
         served = Counter(story[0].data["channel"] for story in stories.values())
         missing = Counter(self.callers) - served
         assert not served - Counter(self.callers), "more than one contact for a caller"
