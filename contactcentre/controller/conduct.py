@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from contactcentre.controller import talk, transfers
+from contactcentre.controller import callbacks, talk, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.lookups import look_up
 from contactcentre.controller.offers import accepted, under_way, withdraw
@@ -115,6 +115,7 @@ class Conductor:
             else:  # another flow than it was
                 return self._hang_up(act.Hangup())
         while True:
+            self.walker.site = contact.node.site
             action = self.walker.step(result, now())
             for kind, data in self.walker.take_notes():
                 contact.emit(kind, **data)
@@ -194,6 +195,9 @@ class Conductor:
                 return self._voicemail(action)
             case act.Transfer():
                 return transfer(self.contact, action)
+            case act.Callback():
+                callbacks.note(self.contact, action)
+                return self._play(act.Play(action.speech, action.language))
             case act.Hangup():
                 raise AssertionError("a hangup ends the walk")
 

@@ -39,6 +39,7 @@ class Told:
     )  # recording, agent, queue of a talk that has ended without it
     message: Event | None = None  # a recording begun and not ended, without an agent
     target: str = ""  # leg to the outside that has not ended
+    callback: Mapping[str, Any] = field(default_factory=dict)  # what was asked for last
 
 
 def told(events: Iterable[Event]) -> Told:
@@ -86,6 +87,8 @@ def _take(known: Told, event: Event) -> None:
             known.unended = {}
             if known.message is not None and data.get("recording") == known.message.data.get("recording"):
                 known.message = None
+        case Kind.CALLBACK_REQUESTED:
+            known.callback = data
         case Kind.LEG_STARTED if data.get("role") == "target":
             known.target = str(data["leg"])
         case Kind.LEG_ENDED if data.get("leg") == known.target:
@@ -126,6 +129,8 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         flow_state |= {**known.node, "variables": variables, "tries": 0, "failure": "", "cause": 0}
     queue, state, agent, channels = "", "ivr", "", caller
     detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
+    if known.callback:
+        detail |= {"callback": dict(known.callback)}
     if known.queue is not None:
         queue, state = str(known.queue.data["queue"]), "queue"
         detail["entered"] = known.queue.at

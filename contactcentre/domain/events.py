@@ -40,6 +40,7 @@ class Kind(StrEnum):
     RECORDING_FAILED = "recording.failed"  # recording, error
     RECORDING_DELETED = "recording.deleted"  # recording, reason (retention, request)
     VOICEMAIL = "voicemail.left"  # recording, box, seconds
+    CALLBACK_REQUESTED = "callback.requested"  # queue, number, requirement (text), priority, language
     TRANSFERRED = "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N)
     WRAP_UP_STARTED = "wrap_up.started"  # agent, queue, seconds (allowed)
     WRAP_UP_ENDED = "wrap_up.ended"  # agent, queue
@@ -58,6 +59,7 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"  # the caller hung up while waiting in a queue or while an agent rang
     SELF_SERVED = "self_served"  # the flow came to its end, or the caller hung up in it before any queue
     VOICEMAIL = "voicemail"  # left a message
+    CALLBACK = "callback"  # asked to be called back
     TRANSFERRED = "transferred"  # went out of our hands to a number or to the PBX's own dialplan
     REJECTED = "rejected"  # turned away: closed, full, unknown DID
     LOST = "lost"  # our fault: an error, or a call that vanished while we were away

@@ -53,7 +53,7 @@ Destination = Annotated[str, StringConstraints(pattern=DESTINATION)]
 `callback`: it leaves its number, and we call back."""
 
 
-def _keyed(value: Any) -> Any:
+def keyed(value: Any) -> Any:
     """YAML reads an unquoted 1 as a number; it is the key all the same."""
     return {str(key): target for key, target in value.items()} if isinstance(value, dict) else value
 
@@ -131,7 +131,7 @@ class Queue(Model):
     position_only_improves: bool = True  # nobody hears a worse position than before
     prompts: Annotated[tuple[Annotated[Prompt, StringConstraints(min_length=1)], ...], Field(max_length=20)] = ()
     prompts_every: Annotated[float, Field(ge=5, le=3600)] = 60  # seconds; `prompts` are played in turn
-    keys: Annotated[dict[Key, Destination], BeforeValidator(_keyed)] = {}  # what waiting callers can press
+    keys: Annotated[dict[Key, Destination], BeforeValidator(keyed)] = {}  # what waiting callers can press
     # Where the flow's node has no way of its own.
     overflow: dict[Literal["timeout", "full", "empty"], Destination] = {}
     overflow_priority: Annotated[int, Field(ge=0, le=1000)] = 0  # points that a contact takes along to another queue

@@ -10,7 +10,9 @@ import phonenumbers
 from contactcentre.domain import conditions, hours, requirements
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
+from contactcentre.domain.flows.diverting import LEAVE_MESSAGE
 from contactcentre.domain.flows.graph import circles
+from contactcentre.domain.flows.leaving import CALLBACK_NOTED
 from contactcentre.domain.flows.model import read as read_flow
 from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
@@ -185,6 +187,10 @@ def _overflow_circles(site: Site) -> Iterator[Problem]:
 def _queue_prompts(where: str, queue: Queue, language: str, knows: Knows) -> Iterator[Problem]:
     named = [(field, getattr(queue, field)) for field in ("announce_prompt", "announce_to_agent")]
     named += [(f"prompts.{index}", prompt) for index, prompt in enumerate(queue.prompts)]
+    for field, leads in (("overflow", queue.overflow), ("keys", queue.keys)):
+        for way, destination in leads.items():
+            kind = destination.partition(":")[0]
+            named.append((f"{field}.{way}", {"voicemail": LEAVE_MESSAGE, "callback": CALLBACK_NOTED}.get(kind, "")))
     for field, prompt in named:
         if prompt and not knows(prompt, language):
             message = f"{prompt} is a prompt with neither a sound file nor a text in {language}"

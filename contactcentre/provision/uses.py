@@ -116,6 +116,10 @@ def _node_uses(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if isinstance(node.get("skills"), Mapping):
         for skill in node["skills"]:
             yield f"skills.{skill}", "skill", str(skill)
+    for field in ("prefer", "exclude"):
+        named = node.get(field)
+        for agent in named if isinstance(named, list | tuple) else ():
+            yield field, "agent", str(agent)
     if isinstance(node.get("to"), str) and ":" in node["to"]:
         kind, _, name = node["to"].partition(":")
         yield "to", kind, name

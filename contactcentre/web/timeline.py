@@ -83,6 +83,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             return "The recording was deleted", (_words(data["reason"]),), ""
         case Kind.VOICEMAIL:
             return f"Left a message of {data['seconds']:.0f} s in {data['box']}", (), "voicemail"
+        case Kind.CALLBACK_REQUESTED:
+            return f"Asked to be called back at {data['number']} (queue {data['queue']})", (), "voicemail"
         case Kind.TRANSFERRED:
             return f"Transferred to {data['to']}", (), ""
         case Kind.WRAP_UP_STARTED:

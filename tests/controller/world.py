@@ -46,6 +46,7 @@ SITE = Site.model_validate(
                 "leave_when_empty": "yes",
             },
             "two": {"agents": ["anna"], "retry_delay": 0, "max_wait": 1, "announce_position": 1, "record": False},
+            "ways": {"agents": ["nobody"], "keys": {"1": "callback", "2": "voicemail:one", "3": "queue:one"}},
         },
         "dids": {number: {"flow": "main"} for number in ("1", "2", "3", "4", "5")},
         "flows": {
@@ -58,7 +59,15 @@ SITE = Site.model_validate(
                         "prompt": ["sound:hello"],
                         "timeout": 1,
                         "retries": 0,
-                        "choices": {"1": "one", "2": "two", "3": "box", "4": "anna", "5": "outside", "6": "all"},
+                        "choices": {
+                            "1": "one",
+                            "2": "two",
+                            "3": "box",
+                            "4": "anna",
+                            "5": "outside",
+                            "6": "all",
+                            "7": "ways",
+                        },
                         "on_timeout": "one",
                         "on_invalid": "bye",
                     },
@@ -68,6 +77,7 @@ SITE = Site.model_validate(
                     "box": {"type": "voicemail", "box": "one", "max_seconds": 1, "next": "bye"},
                     "anna": {"type": "transfer", "to": "agent:anna", "next": "bye", "on_failed": "one"},
                     "outside": {"type": "transfer", "to": "number:+33123456789", "next": "bye", "on_failed": "bye"},
+                    "ways": {"type": "queue", "queue": "ways"},
                     "bye": {"type": "hangup"},
                 },
             }

@@ -18,6 +18,7 @@ a flow.
 | Enqueue | Left |
 | Voicemail | Recorded |
 | Transfer | Transferred, TransferFailed |
+| Callback | Done |
 | Hangup | none: the walk is over |
 
 A caller who hangs up is never a result: the walk is simply not continued. Durations are seconds.
@@ -161,6 +162,18 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Note that agents of the queue are to call `number` back, then play. The call ends, or the flow goes on."""
+
+    queue: str
+    number: str  # of the form of `callable_number`
+    speech: Speech
+    language: str
+    skills: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # name -> least level
+    priority: int = 0  # added to the queue's own
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """End the call. `turned_away`: the caller found us closed, full or with nobody there, and nothing was
     done for them."""
@@ -169,7 +182,7 @@ class Hangup:
     turned_away: bool = False
 
 
-Action = Answer | Play | Gather | Lookup | Enqueue | Voicemail | Transfer | Hangup
+Action = Answer | Play | Gather | Lookup | Enqueue | Voicemail | Transfer | Callback | Hangup
 
 
 # Results

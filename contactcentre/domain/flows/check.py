@@ -9,10 +9,10 @@ from typing import Any
 
 from contactcentre.domain import hours as opening_hours
 from contactcentre.domain import requirements
-from contactcentre.domain.flows import expressions, template
+from contactcentre.domain.flows import diverting, expressions, template
 from contactcentre.domain.flows.deciding import ConditionNode, HoursNode, LookupNode, SetNode
 from contactcentre.domain.flows.graph import circles, reachable
-from contactcentre.domain.flows.leaving import QueueNode, TransferNode
+from contactcentre.domain.flows.leaving import CallbackNode, QueueNode, TransferNode
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.node import RESERVED, Node
 from contactcentre.domain.flows.problems import FlowError, Problem
@@ -69,14 +69,19 @@ Place = tuple[str, str]
 def _restless(flow: Flow, site: Site | None) -> Iterator[Problem]:
     """Circles in which nothing takes time, also through other flows of the site."""
     for circle in circles(_ways(flow, site, lambda edge: not edge.patient)):
-        if any(name == flow.name for name, _ in circle):
+        if any(_written_in(flow, place) for place in circle):
             first, path = _told(circle, flow)
             yield Problem(first, "", None, f"goes round without waiting for anything: {path}")
 
 
+def _written_in(flow: Flow, place: Place) -> bool:
+    """Not in another flow, nor of the queues alone."""
+    return place[0] == flow.name and place[1] in flow.nodes
+
+
 def _told(circle: list[Place], flow: Flow) -> tuple[str, str]:
     """The first node of `flow` in the circle, and the circle from there on."""
-    start = next(index for index, (name, _) in enumerate(circle) if name == flow.name)
+    start = next(index for index, place in enumerate(circle) if _written_in(flow, place))
     turned = circle[start:] + circle[: start + 1]
     return turned[0][1], " -> ".join(node if name == flow.name else f"{name}/{node}" for name, node in turned)
 
@@ -86,27 +91,32 @@ def _silent(flow: Flow, site: Site | None) -> Iterator[Problem]:
     ways = _ways(flow, site, lambda edge: edge.silent)
     restless = {frozenset(circle) for circle in circles(_ways(flow, site, lambda edge: not edge.patient))}
     for circle in circles(ways):
-        if frozenset(circle) not in restless and any(name == flow.name for name, _ in circle):
+        if frozenset(circle) not in restless and any(_written_in(flow, place) for place in circle):
             first, path = _told(circle, flow)
             yield Problem(first, "", None, f"a caller who does nothing goes round for ever: {path}", error=False)
 
 
 def _ways(flow: Flow, site: Site | None, taken: Callable[[Any], bool]) -> dict[Place, list[Place]]:
-    """The graph of the ways that `taken` chooses, with the flows that transfers lead to when there is a
-    site."""
+    """The graph of the ways that `taken` chooses; when there is a site, with those that its queues add and the flows
+    that transfers lead to."""
     ways: dict[Place, list[Place]] = {}
-    todo, seen = [flow], {flow.name}
+    todo = [(flow, name, node) for name, node in flow.nodes.items()]
+    seen = {flow.name}
     while todo:
-        here = todo.pop()
-        for name, node in here.nodes.items():
-            targets = ways[here.name, name] = [(here.name, edge.target) for edge in node.edges() if taken(edge)]
-            other = _other_flow(node, flow, site)
-            if other is None:
-                continue
+        here, name, node = todo.pop(0)
+        targets = ways[here.name, name] = [(here.name, edge.target) for edge in node.edges() if taken(edge)]
+        for edge in filter(taken, diverting.edges(site, node)):
+            targets.append((here.name, edge.target))
+            there = diverting.node_at(site, edge.target) if site is not None else None
+            if there is not None and targets[-1] not in ways:
+                ways[targets[-1]] = []
+                todo.append((here, edge.target, there))
+        other = _other_flow(node, flow, site)
+        if other is not None:
             targets.append((other.name, other.start))
             if other.name not in seen:
                 seen.add(other.name)
-                todo.append(other)
+                todo += [(other, name, node) for name, node in other.nodes.items()]
     return {place: [to for to in targets if to in ways] for place, targets in ways.items()}
 
 
@@ -130,10 +140,13 @@ def _branches(name: str, node: Node, site: Site | None) -> Iterator[Problem]:
     if isinstance(node, QueueNode):
         queue = site.queues.get(node.queue) if site is not None else None
         max_wait = node.max_wait if node.max_wait is not None else queue.max_wait if queue is not None else 0
-        if max_wait and node.on_timeout is None:
+        leads = queue.overflow if queue is not None else {}
+        if max_wait and node.on_timeout is None and "timeout" not in leads:
             yield Problem(name, "on_timeout", None, f"is required: callers wait {max_wait:g} seconds at most")
-        if queue is not None and queue.max_length and node.on_full is None:
+        if queue is not None and queue.max_length and node.on_full is None and "full" not in leads:
             yield Problem(name, "on_full", None, f"is required: the queue holds {queue.max_length} at most")
+    if isinstance(node, CallbackNode) and node.on_failed is None:
+        yield Problem(name, "on_failed", None, "is required: a caller may withhold the number")
     if isinstance(node, TransferNode) and node.kind in ("agent", "number") and node.on_failed is None:
         yield Problem(name, "on_failed", None, f"is required: {node.to} may be busy or not answer")
 
@@ -155,9 +168,13 @@ def _names(name: str, node: Node, site: Site) -> Iterator[Problem]:
             yield from unknown("queue", node.queue, "queue", site.queues)
             for skill in sorted(requirements.parse(node.requires).skills):
                 yield from unknown("requires", skill, "skill", site.skills)
+            yield from _people(name, node, site)
+        case CallbackNode():
+            yield from unknown("queue", node.queue, "queue", site.queues)
         case SetNode():
             for skill in node.skills:
                 yield from unknown(f"skills.{skill}", skill, "skill", site.skills)
+            yield from _people(name, node, site)
         case TransferNode(kind=kind, target=target):
             known: dict[str, tuple[str, Iterable[str]]] = {
                 "agent": ("agent", site.agents),
@@ -167,6 +184,17 @@ def _names(name: str, node: Node, site: Site) -> Iterator[Problem]:
             }
             if kind in known:
                 yield from unknown("to", target, *known[kind])
+
+
+def _people(name: str, node: QueueNode | SetNode, site: Site) -> Iterator[Problem]:
+    """Agents and the group, where they are named and not taken from variables."""
+    for field, named in (("prefer", node.prefer), ("exclude", node.exclude)):
+        for agent in named or ():
+            if "{{" not in agent and agent not in site.agents:
+                yield Problem(name, field, agent, "the site has no such agent")
+    group = node.group or ""
+    if group and "{{" not in group and not any(group in queue.groups for queue in site.queues.values()):
+        yield Problem(name, "group", group, "is a group to which no queue gives points", error=False)
 
 
 def _variables(flow: Flow, site: Site | None) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from contactcentre.domain.flows.node import (
     Edge,
     Go,
     Language,
+    Named,
     Node,
     Scene,
     Template,
@@ -85,14 +86,17 @@ class ConditionNode(Node):
 
 
 class SetNode(Node):
-    """Sets variables, the language spoken from here on, levels of skills that the agent must have, and the
-    priority."""
+    """Sets variables, and for every queue from here on: the language spoken, levels of skills that the agent must
+    have, the priority, the contact's group, the agents it prefers and those it must not get."""
 
     type: Literal["set"]
     vars: dict[Variable, Template | bool | int | Finite] = Field(default_factory=dict)
     language: Language | None = None
     skills: dict[Name, Level] = Field(default_factory=dict)  # name -> least level; 0 takes the demand back
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None  # added to the queue's own
+    group: Named | Literal[""] | None = None  # "" = none any more
+    prefer: Annotated[tuple[Named, ...], Field(max_length=20)] | None = None
+    exclude: Annotated[tuple[Named, ...], Field(max_length=20)] | None = None
     next: Name
 
     def edges(self) -> tuple[Edge, ...]:
@@ -108,6 +112,12 @@ class SetNode(Node):
         scene.skills = {skill: level for skill, level in scene.skills.items() if level}
         if self.priority is not None:
             scene.priority = self.priority
+        if self.group is not None:
+            scene.group = scene.name(self.group)
+        if self.prefer is not None:
+            scene.preferred = scene.agents(self.prefer)
+        if self.exclude is not None:
+            scene.excluded = scene.agents(self.exclude)
         return Go("next")
 
 

@@ -24,6 +24,7 @@ _COLOURS = {
     "lookup": "#eef1f4",
     "queue": "#dff5e6",
     "voicemail": "#dff5e6",
+    "callback": "#dff5e6",
     "transfer": "#dff5e6",
     "hangup": "#fde4e1",
 }

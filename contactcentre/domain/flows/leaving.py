@@ -1,15 +1,18 @@
-"""Nodes that give the caller out of the flow's hands: queue, voicemail, transfer, hangup."""
+"""Nodes that give the caller out of the flow's hands: queue, voicemail, callback, transfer, hangup."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from contactcentre.domain import requirements
 from contactcentre.domain.events import LeftQueue
 from contactcentre.domain.flows.actions import (
     Action,
+    Callback,
     Enqueue,
     Hangup,
     Left,
@@ -19,9 +22,21 @@ from contactcentre.domain.flows.actions import (
     TransferFailed,
     Voicemail,
 )
-from contactcentre.domain.flows.node import Edge, Go, Jump, Keys, Node, Scene, UnknownName, Wait, ways
-from contactcentre.domain.flows.spoken import Items, speech
-from contactcentre.domain.site import Name, Seconds
+from contactcentre.domain.flows.node import (
+    Edge,
+    Go,
+    Jump,
+    Keys,
+    Named,
+    Node,
+    Scene,
+    Template,
+    UnknownName,
+    Wait,
+    ways,
+)
+from contactcentre.domain.flows.spoken import Item, Items, speech
+from contactcentre.domain.site import Key, Name, Seconds, keyed
 
 CAUSES = {
     "normal": 16,
@@ -40,26 +55,24 @@ def _requirement(text: str) -> str:
     return text
 
 
-def _keyed(value: Any) -> Any:
-    return {str(key): target for key, target in value.items()} if isinstance(value, dict) else value
-
-
-Key = Annotated[str, StringConstraints(pattern=r"^[0-9*#]$")]
-
-
 class QueueNode(Node):
-    """Waits for an agent. `next`: after the conversation, if the caller is still there. Without `on_empty`
-    the caller waits even when nobody is logged in."""
+    """Waits for an agent. `next`: after the conversation, if the caller is still there. Where it has no `on_...`, the
+    queue's own `overflow` and `keys` lead on (see `diverting`). With neither for `empty` the caller waits even when
+    nobody is logged in."""
 
     type: Literal["queue"]
     queue: Name
     requires: Annotated[str, AfterValidator(_requirement)] = ""  # narrows what the queue asks for
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0  # added to the queue's and to what `set` gave
+    group: Named | None = None  # instead of the one that `set` gave
+    prefer: Annotated[tuple[Named, ...], Field(max_length=20)] = ()  # before those that `set` gave
+    exclude: Annotated[tuple[Named, ...], Field(max_length=20)] = ()  # and those that `set` gave
+    prefer_last_agent: bool = False  # the agent whom this caller talked with last is preferred too
     max_wait: Seconds | None = None  # instead of the queue's own; 0 = for ever
     on_timeout: Name | None = None
     on_full: Name | None = None
     on_empty: Name | None = None
-    on_key: Annotated[dict[Key, Name], BeforeValidator(_keyed)] = Field(default_factory=dict)
+    on_key: Annotated[dict[Key, Name], BeforeValidator(keyed)] = Field(default_factory=dict)
     next: Name | None = None
 
     @property
@@ -78,25 +91,60 @@ class QueueNode(Node):
         )
 
     def act(self, scene: Scene) -> Action:
-        return Enqueue(
-            self.queue,
-            self.requires,
-            MappingProxyType(dict(scene.skills)),
-            self.priority + scene.priority,
-            self.max_wait,
-            leave_when_empty=self.on_empty is not None,
-            keys="".join(self.on_key),
-            language=scene.language,
+        usual = _enqueue(scene, self.queue, self.on_empty is not None)
+        return replace(
+            usual,
+            requires=self.requires,
+            priority=usual.priority + self.priority,
+            max_wait=self.max_wait,
+            keys=_merged(self.on_key, usual.keys),
+            group=usual.group if self.group is None else scene.name(self.group),
+            preferred=_unique(scene.agents(self.prefer), usual.preferred),
+            excluded=_unique(scene.agents(self.exclude), usual.excluded),
+            last_agent=self.prefer_last_agent,
         )
 
     def judge(self, scene: Scene, result: Result) -> Go:
-        return Go(_left(scene, result))
+        return Go(_left(scene, result, self.queue))
 
 
-def _left(scene: Scene, result: Result) -> str:
+def _enqueue(scene: Scene, queue: str, has_way: bool) -> Enqueue:
+    """A stay as the scene and the queue say. `has_way`: the node has one for when nobody is there."""
+    known = scene.site.queues.get(queue)
+    return Enqueue(
+        queue,
+        skills=MappingProxyType(dict(scene.skills)),
+        priority=_points(scene, queue),
+        leave_when_empty=has_way or (known is not None and "empty" in known.overflow),
+        keys="".join(known.keys) if known is not None else "",
+        language=scene.language,
+        group=scene.group,
+        preferred=scene.preferred,
+        excluded=scene.excluded,
+    )
+
+
+def _points(scene: Scene, queue: str) -> int:
+    """What the flow adds to the queue's own priority: its own, and for each other queue that let the contact overflow
+    its points, once."""
+    return scene.priority + sum(points for other, points in scene.overflowed.items() if other != queue)
+
+
+def _merged(own: Iterable[str], keys: str) -> str:
+    return "".join(_unique(tuple(own), tuple(keys)))
+
+
+def _unique(first: tuple[str, ...], then: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(first + then))
+
+
+def _left(scene: Scene, result: Result, queue: str) -> str:
     if not isinstance(result, Left):
         raise TypeError(f"a queue takes Left, not {result}")
     scene.turned_away = result.reason in (LeftQueue.FULL, LeftQueue.EMPTY, LeftQueue.TIMEOUT)
+    points = scene.site.queues[queue].overflow_priority if queue in scene.site.queues else 0
+    if scene.turned_away and points:
+        scene.overflowed[queue] = points
     return f"key {result.key}" if result.reason == LeftQueue.KEY else str(result.reason)
 
 
@@ -134,6 +182,49 @@ class VoicemailNode(Node):
             raise TypeError(f"a voicemail takes Recorded, not {result}")
         scene.turned_away = scene.turned_away and not result.ok
         return Go("recorded" if result.ok else "failed")
+
+
+CALLBACK_NOTED = "callback-noted"
+"""The prompt that says so, where a flow names no other."""
+
+
+def callable_number(text: str) -> str:
+    """The number that can be called, as it is dialled; "" where the text is none (withheld, a name)."""
+    number = re.sub(r"[ ()./-]", "", text)
+    return number if re.fullmatch(r"\+?[0-9]{3,20}", number) else ""
+
+
+class CallbackNode(Node):
+    """Notes that agents of a queue are to call the caller back. Asks nothing: the number is the caller's, or one that a
+    node before has asked for."""
+
+    type: Literal["callback"]
+    queue: Name
+    number: Template = "{{ caller }}"
+    prompt: Items = (Item(prompt=CALLBACK_NOTED),)
+    next: Name | None = None
+    on_failed: Name | None = None  # there is no number that could be called
+
+    @property
+    def ends(self) -> bool:
+        return self.next is None
+
+    def edges(self) -> tuple[Edge, ...]:
+        return ways(
+            Edge("requested", self.next or "", patient=False, silent=False, field="next"),
+            Edge("failed", self.on_failed or "", patient=False, silent=False, field="on_failed"),
+        )
+
+    def act(self, scene: Scene) -> Action | Go:
+        number = callable_number(scene.fill(self.number))
+        if not number:
+            return Go("failed")
+        skills, points = MappingProxyType(dict(scene.skills)), _points(scene, self.queue)
+        return Callback(self.queue, number, speech(self.prompt, scene), scene.language, skills, points)
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        scene.turned_away = False
+        return Go("requested")
 
 
 _TARGETS = {
@@ -189,17 +280,16 @@ class TransferNode(Node):
                     raise UnknownName("DID", self.target)
                 return Jump(scene.site.dids[self.target].flow, self.to)
             case "queue":
-                skills = MappingProxyType(dict(scene.skills))
-                leaves = self.on_failed is not None
-                return Enqueue(
-                    self.target, "", skills, scene.priority, leave_when_empty=leaves, language=scene.language
-                )
+                return _enqueue(scene, self.target, self.on_failed is not None)
             case kind:
                 return Transfer(kind, self.target, self.ring_seconds, scene.language)
 
     def judge(self, scene: Scene, result: Result) -> Go:
         if self.kind == "queue":
-            return Go("done" if _left(scene, result) == LeftQueue.ANSWERED else "failed")
+            left = _left(scene, result, self.target)
+            if left == LeftQueue.ANSWERED:
+                return Go("done")
+            return Go("failed" if self.on_failed is not None and not left.startswith("key ") else left)
         failed = isinstance(result, TransferFailed)
         scene.turned_away = failed
         return Go("failed" if failed else "done")

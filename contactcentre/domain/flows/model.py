@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from contactcentre.domain.flows.deciding import ConditionNode, HoursNode, LookupNode, SetNode
-from contactcentre.domain.flows.leaving import HangupNode, QueueNode, TransferNode, VoicemailNode
+from contactcentre.domain.flows.leaving import CallbackNode, HangupNode, QueueNode, TransferNode, VoicemailNode
 from contactcentre.domain.flows.node import Language, Node, Template
 from contactcentre.domain.flows.problems import FlowError, Problem
 from contactcentre.domain.flows.spoken import PromptName
@@ -38,6 +38,7 @@ NODE_TYPES: dict[str, type[Node]] = {
     "lookup": LookupNode,
     "queue": QueueNode,
     "voicemail": VoicemailNode,
+    "callback": CallbackNode,
     "transfer": TransferNode,
     "hangup": HangupNode,
 }

@@ -5,7 +5,8 @@ arrival, `judge` what it makes of the result. All of it is pure; the walker (`wa
 node.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows import template
 from contactcentre.domain.flows.actions import Action, Result, Scalar
-from contactcentre.domain.site import Model, Name, Site
+from contactcentre.domain.site import NAME, Model, Name, Site
 
 END = ""
 """The target of a way that ends the call."""
@@ -44,6 +45,16 @@ Variable = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"), 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}([_-][A-Za-z]{2,4})?$")]
 Keys = Annotated[str, StringConstraints(pattern=r"^[0-9*#]*$", max_length=12)]
 Wait = Annotated[float, Field(ge=0.5, le=120)]
+
+
+def _named(text: str) -> str:
+    if "{{" not in text and not re.fullmatch(NAME, text):
+        raise ValueError("must be a name: a-z, 0-9, _ and -, first a letter, at most 40; or a variable: {{ name }}")
+    return text
+
+
+Named = Annotated[Template, AfterValidator(_named)]
+"""A name of the site, or variables that give one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,11 @@ class Scene:
     language: str
     skills: dict[str, int] = field(default_factory=dict)
     priority: int = 0
+    overflowed: dict[str, int] = field(default_factory=dict)  # queue left without an answer -> points it gives along
+    group: str = ""  # of contacts
+    preferred: tuple[str, ...] = ()  # agents
+    excluded: tuple[str, ...] = ()
+    back: str = ""  # where to go on when what the caller chose with a queue's key comes to nothing
     tries: int = 0  # entries that failed at this node
     failure: str = ""  # why the last one did
     turned_away: bool = False
@@ -126,6 +142,16 @@ class Scene:
 
     def fill(self, text: str) -> str:
         return template.fill(text, self.read())
+
+    def agents(self, named: Iterable[str]) -> tuple[str, ...]:
+        """The agents that these names and variables mean; what is no agent of the site is left out."""
+        found = (self.fill(text).strip() for text in named)
+        return tuple(dict.fromkeys(name for name in found if name in self.site.agents))
+
+    def name(self, named: str) -> str:
+        """The name that this name or variable means; "" where it is no name."""
+        found = self.fill(named).strip()
+        return found if re.fullmatch(NAME, found) else ""
 
     def set(self, name: str, value: Scalar | None) -> None:
         """None takes the variable away."""

@@ -127,6 +127,10 @@ class _Simulator:
                 moment.did.append(f"leaves a message in {box}")
                 self._now += TALK
                 return act.Recorded(TALK)
+            case act.Callback(queue, number, speech, language):
+                moment.did.append(f"is to be called back at {number} by queue {queue}")
+                self._hear(speech, language)
+                return act.Done()
             case act.Transfer(kind, target):
                 if self._script.transfers_fail:
                     moment.did.append(f"{kind} {target} does not answer")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from contactcentre.domain.flows.actions import Action, Answer, Digits, Gather, Play, Reason, Result
 from contactcentre.domain.flows.node import Again, Edge, Go, Keys, Node, Scene, Variable, Wait, ways
 from contactcentre.domain.flows.spoken import Items, SomeItems, Words, speech
-from contactcentre.domain.site import Name
+from contactcentre.domain.site import Name, keyed
 
 Retries = Annotated[int, Field(ge=0, le=20)]
 
@@ -101,11 +101,6 @@ class Asking(Node):
         )
 
 
-def _choices(value: Any) -> Any:
-    """YAML reads an unquoted 1 as a number; it is the key all the same."""
-    return {str(key): target for key, target in value.items()} if isinstance(value, dict) else value
-
-
 Choice = Annotated[str, StringConstraints(pattern=r"^[0-9*#]{1,8}$")]
 
 
@@ -113,7 +108,7 @@ class MenuNode(Asking):
     """Asks for one of several choices. Timeouts and wrong keys count together against `retries`."""
 
     type: Literal["menu"]
-    choices: Annotated[dict[Choice, Name], BeforeValidator(_choices), Field(min_length=1)]
+    choices: Annotated[dict[Choice, Name], BeforeValidator(keyed), Field(min_length=1)]
     terminators: Keys = ""
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contactcentre.domain.events import Kind, LeftQueue
-from contactcentre.domain.flows import template
+from contactcentre.domain.flows import diverting, template
 from contactcentre.domain.flows.actions import (
     Action,
     Begin,
@@ -63,6 +63,7 @@ class Walker:
             for name, value in (variables or {}).items()
         }
         self._scene = Scene(site, flow.name, flow.start, flow.prompts, known, spoken)
+        self._at: Node = flow.nodes[flow.start]
         self._action: Action | None = None
         self._idle = 0
         self._recent: list[str] = []
@@ -71,6 +72,16 @@ class Walker:
     def node(self) -> str:
         """The node where the caller is."""
         return self._scene.node
+
+    @property
+    def site(self) -> Site:
+        """Where names are looked up. Another version of it counts from the next step on; the flow stays as it was
+        when the walk began."""
+        return self._scene.site
+
+    @site.setter
+    def site(self, site: Site) -> None:
+        self._scene.site = site
 
     @property
     def language(self) -> str:
@@ -100,7 +111,7 @@ class Walker:
             raise TypeError("the first step takes Begin or Resume")
         if _waited(self._action, result):
             self._idle, self._recent = 0, []
-        way = self._here().judge(self._scene, result)
+        way = self._at.judge(self._scene, result)
         if isinstance(way, Again):
             self._scene.tries += 1
             self._scene.failure = way.failure
@@ -124,6 +135,11 @@ class Walker:
             "language": scene.language,
             "skills": dict(scene.skills),
             "priority": scene.priority,
+            "overflowed": dict(scene.overflowed),
+            "group": scene.group,
+            "preferred": list(scene.preferred),
+            "excluded": list(scene.excluded),
+            "back": scene.back,
             "tries": scene.tries,
             "failure": scene.failure,
             "turned_away": scene.turned_away,
@@ -145,8 +161,15 @@ class Walker:
         scene.language = str(saved["language"])
         scene.skills, scene.priority = dict(saved["skills"]), int(saved["priority"])
         scene.turned_away = bool(saved["turned_away"])
+        # what follows is not in what earlier versions have saved
+        scene.overflowed, scene.group = dict(saved.get("overflowed", {})), str(saved.get("group", ""))
+        scene.preferred, scene.excluded = tuple(saved.get("preferred", ())), tuple(saved.get("excluded", ()))
+        if saved.get("back", "") in flow.nodes or diverting.node_at(site, str(saved.get("back", ""))):
+            scene.back = str(saved["back"])
         walker._idle = int(saved["idle"])
-        if saved["node"] in flow.nodes:
+        there = flow.nodes.get(saved["node"]) or diverting.node_at(site, str(saved["node"]))
+        if there is not None:
+            walker._at = there
             scene.node, scene.tries, scene.failure = saved["node"], int(saved["tries"]), str(saved["failure"])
         if saved["cause"]:
             walker._action = Hangup(int(saved["cause"]), scene.turned_away)
@@ -160,8 +183,8 @@ class Walker:
             self._recent.append(name)
             if self._idle > STUCK_AFTER:
                 raise FlowStuck(scene.flow, tuple(self._recent[-8:]))
+            self._at = node = self._there(name)
             scene.node, scene.tries, scene.failure = name, 0, ""
-            node = self._here()
             scene.notes.append((Kind.NODE, {"flow": scene.flow, "node": name, "type": node.type}))
             done = node.act(scene)
             if isinstance(done, Jump):
@@ -182,11 +205,14 @@ class Walker:
     def _follow(self, way: Go) -> str:
         if way.label != "next":
             self._scene.notes.append((Kind.CHOSE, {"node": self._scene.node, "choice": way.label}))
-        return next((edge.target for edge in self._here().edges() if edge.label == way.label), "")
+        for edge in self._at.edges():
+            if edge.label == way.label:
+                return edge.target
+        return diverting.onward(self._scene, self._at, way.label)
 
     def _jump(self, jump: Jump) -> str:
         self.flow = _flow(jump.flow, self._scene.site, self._flows)
-        self._scene.flow, self._scene.prompts = self.flow.name, self.flow.prompts
+        self._scene.flow, self._scene.prompts, self._scene.back = self.flow.name, self.flow.prompts, ""
         self._scene.language = self.flow.language or self._scene.language
         self._scene.notes.append((Kind.TRANSFERRED, {"to": jump.to}))
         return self.flow.start
@@ -194,15 +220,18 @@ class Walker:
     def _again(self) -> Action:
         """The action of the node where the caller is already. A node that never waits is only met here when a
         saved state was made by another version: it is then gone through anew."""
-        done = self._here().act(self._scene)
+        done = self._at.act(self._scene)
         return self._arrive(self._scene.node) if isinstance(done, Go | Jump) else done
 
     def _end(self) -> Action:
         self._action = Hangup(turned_away=self._scene.turned_away)
         return self._action
 
-    def _here(self) -> Node:
-        return self.flow.nodes[self._scene.node]
+    def _there(self, name: str) -> Node:
+        node = self.flow.nodes.get(name) or diverting.node_at(self._scene.site, name)
+        if node is None:
+            raise UnknownName("way out of a queue", name)
+        return node
 
 
 def _flow(name: str, site: Site, known: dict[str, Flow]) -> Flow:

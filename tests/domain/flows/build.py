@@ -15,8 +15,19 @@ SITE = Site.model_validate(
     {
         "settings": {"timezone": "Europe/Paris"},
         "skills": {"lang_en": "English", "lang_fr": "French", "billing": "Bills"},
-        "queues": {"sales": {}, "support": {"max_wait": 300, "max_length": 10}},
-        "agents": {"anna": {}},
+        "queues": {
+            "sales": {},
+            "support": {"max_wait": 300, "max_length": 10},
+            "busy": {  # has ways of its own
+                "max_wait": 60,
+                "max_length": 5,
+                "overflow": {"timeout": "queue:sales", "full": "callback", "empty": "voicemail:box"},
+                "overflow_priority": 7,
+                "keys": {1: "voicemail:box", 2: "callback", 3: "agent:anna", 4: "flow:other", 5: "queue:support"},
+                "groups": {"gold": 20},
+            },
+        },
+        "agents": {"anna": {}, "carla": {}, "dora": {}},
         "hours": {
             "office": {
                 "timezone": "Europe/Paris",

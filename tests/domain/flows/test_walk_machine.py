@@ -43,6 +43,9 @@ NODES = {
         vars=st.dictionaries(variable, st.sampled_from(["{{ x }}{{ x }}!", 5, True, 2.5])),
         language=st.sampled_from(["en", "fr"]),
         skills=st.dictionaries(st.sampled_from(["lang_fr", "billing"]), st.integers(0, 100)),
+        group=st.sampled_from(["", "gold", "{{ x }}"]),
+        prefer=st.lists(st.sampled_from(["anna", "{{ caller_name }}"]), max_size=3),
+        exclude=st.lists(st.sampled_from(["dora", "{{ x }}"]), max_size=3),
     ),
     "lookup": node(
         "lookup",
@@ -51,17 +54,25 @@ NODES = {
     ),
     "queue": node(
         "queue",
-        {"queue": st.just("sales")},
+        {"queue": st.sampled_from(["sales", "busy"])},
         on_timeout=target,
         on_full=target,
         on_empty=target,
         on_key=st.dictionaries(st.sampled_from(["1", "*"]), target),
         next=target,
+        prefer=st.just(["{{ x }}"]),
+        group=st.just("gold"),
+        prefer_last_agent=st.booleans(),
     ),
+    "callback": node("callback", {"queue": st.just("busy")}, number=st.just("{{ x }}"), next=target, on_failed=target),
     "voicemail": node("voicemail", {"box": st.just("b")}, prompt=prompt, next=target, on_failed=target),
     "transfer": node(
         "transfer",
-        {"to": st.sampled_from(["agent:anna", "number:12", "queue:sales", "flow:other", "did:0800", "flow:test"])},
+        {
+            "to": st.sampled_from(
+                ["agent:anna", "number:12", "queue:sales", "queue:busy", "flow:other", "did:0800", "flow:test"]
+            )
+        },
         next=target,
         on_failed=target,
     ),
@@ -92,6 +103,8 @@ def results(draw: st.DrawFn, action: act.Action) -> act.Result:
             return act.Left(reason, draw(st.sampled_from(action.keys or "5")) if reason == "key" else "")
         case act.Voicemail():
             return act.Recorded(3, "r", draw(st.booleans()))
+        case act.Callback():
+            return act.Done(draw(st.booleans()))
         case _:
             return draw(st.sampled_from([act.Transferred(), act.TransferFailed("busy")]))
 

@@ -1,0 +1,77 @@
+"""Ways out of a queue that the queue itself has, walked on a PBX in memory."""
+
+from typing import Any
+
+import pytest
+
+from contactcentre.controller import conduct
+from contactcentre.domain.events import Kind
+from tests.controller import fake_pbx
+from tests.controller.fake_pbx import Line
+from tests.controller.people import calls, comes, rings, story
+from tests.controller.stack import eventually, kinds, one
+from tests.controller.world import World
+
+
+def waits(world: World) -> Line:
+    caller = calls(world, "7")
+    comes(world, caller, Kind.QUEUED)
+    return caller
+
+
+def test_a_key_asks_to_be_called_back_and_the_contact_is_not_abandoned(world: World) -> None:
+    caller = waits(world)
+    world.pbx.press(caller, "1")
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "callback"
+    asked = dict(one(story(world, caller), Kind.CALLBACK_REQUESTED).data)
+    number = one(story(world, caller), Kind.ARRIVED).data["caller"]
+    assert asked == {"queue": "ways", "number": number, "requirement": "", "priority": 0, "language": "en"}
+    left = one(story(world, caller), Kind.UNQUEUED).data
+    assert (left["queue"], left["reason"]) == ("ways", "key")
+    assert comes(world, caller, Kind.ENDED).data["by"] == "system"
+    world.check()
+
+
+def test_a_restart_while_the_confirmation_plays_asks_not_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = world.at / "en" / "callback-noted.wav"
+    spoken.parent.mkdir(exist_ok=True)
+    spoken.touch()
+    caller = waits(world)
+    monkeypatch.setattr(fake_pbx, "SAID", 60.0)
+    world.pbx.press(caller, "1")
+    comes(world, caller, Kind.CALLBACK_REQUESTED)
+    world.restart()
+    eventually(lambda: world.looks and world.controller.node.contacts, "taken up")
+    world.pbx.leave(caller)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "callback"
+    assert kinds(story(world, caller)).count(Kind.CALLBACK_REQUESTED) == 1
+    spoken.unlink()
+    world.check()
+
+
+def test_a_key_leads_to_another_queue_where_the_contact_is_served(world: World) -> None:
+    caller = waits(world)
+    world.pbx.press(caller, "3")
+    world.pbx.answer(rings(world))
+    comes(world, caller, Kind.TALK_STARTED)
+    world.pbx.leave(caller)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "answered"
+    entered: list[Any] = [e.data["queue"] for e in story(world, caller) if e.kind is Kind.QUEUED]
+    assert entered == ["ways", "one"]
+    world.peace()
+    world.check()
+
+
+def test_a_message_to_which_a_queues_own_key_leads_goes_on_over_a_restart(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conduct, "SHORTEST_MESSAGE", 0.0)
+    caller = waits(world)
+    world.pbx.press(caller, "2")
+    recording = comes(world, caller, Kind.RECORDING_STARTED).data["recording"]
+    world.restart()
+    eventually(lambda: world.looks and world.controller.node.contacts, "taken up")
+    world.pbx.leave(caller)
+    assert comes(world, caller, Kind.VOICEMAIL).data["recording"] == recording
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "voicemail"
+    world.check()
