@@ -11,7 +11,7 @@ from contactcentre.cli.moments import seconds
 from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
-from contactcentre.domain.agents import AgentState, AgentStatus, Verb
+from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, AgentStatus, Verb
 from contactcentre.domain.ids import short
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
@@ -80,6 +80,16 @@ def unpause(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("name")
+@click.argument("more", type=click.FloatRange(1, LONGEST_WRAP_UP), default=EXTENSION, metavar="[SECONDS]")
+@json_option
+def extend(name: str, more: float, as_json: bool) -> None:
+    """Give an agent more time for wrap-up, a minute unless SECONDS says otherwise; never beyond half an hour from
+    now."""
+    _step((name,), Verb.EXTEND, as_json, seconds=more)
+
+
+@command.command()
 @click.argument("name", required=False)
 @json_option
 def status(name: str | None, as_json: bool) -> None:
@@ -143,27 +153,28 @@ def secret(name: str, reveal: bool, as_json: bool) -> None:
     show(facts((field, value or "-") for field, value in shown.items()))
 
 
-def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "") -> None:
+def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", **arguments: float) -> None:
     site = stored_site()
     for name in names:
         found(site, "agent", name)
-    arguments = {}
+    said: dict[str, Any] = dict(arguments)
     if verb is Verb.PAUSE:
         reasons = site.settings.pause_reasons
         reason = reason or (reasons[0] if reasons else "")
         if reason not in reasons:
             raise click.BadParameter(f"{reason!r} is not one of: {', '.join(reasons)}", param_hint="--reason")
-        arguments = {"reason": reason}
+        said = {"reason": reason}
     now = time.time()
     with open_live() as live:
-        after = [live.change(name, verb, now, **arguments) for name in names]
+        after = [live.change(name, verb, now, **said) for name in names]
     if as_json:
         print_json([_told(one, now) for one in after])
         return
     for one in after:
         words = {"": "", "logout": ", logged out when this is over"}
         then = words.get(one.then, f", {one.then} when this is over")
-        click.echo(f"{one.name} is {in_words(one.state.value)}{f' ({one.reason})' if one.reason else ''}{then}")
+        left = f" for {seconds(one.deadline - now)} more" if verb is Verb.EXTEND else ""
+        click.echo(f"{one.name} is {in_words(one.state.value)}{f' ({one.reason})' if one.reason else ''}{left}{then}")
 
 
 def in_words(state: str) -> str:

@@ -1,11 +1,13 @@
 """Feature codes: an agent dials `*45` on the phone and is logged in. Who calls is known from the SIP account."""
 
+from typing import Any
+
 import structlog
 from gevent.lock import BoundedSemaphore
 from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
-from contactcentre.domain.agents import AgentState, NotAllowed, Verb
+from contactcentre.domain.agents import EXTENSION, AgentState, NotAllowed, Verb
 from contactcentre.domain.site import Site
 from contactcentre.live import LiveError
 from contactcentre.pbx.errors import PbxError
@@ -25,13 +27,14 @@ _SPOKEN: dict[Verb, Medium] = {
     Verb.LOGOUT: "sound:agent-loggedoff",
     Verb.PAUSE: "sound:vm-isunavail",
     Verb.UNPAUSE: "sound:agent-loginok",
+    Verb.EXTEND: "sound:activated",
 }
 _REFUSED: Medium = "sound:beeperr"
 _turns = BoundedSemaphore(AT_ONCE)
 
 
-def understand(site: Site, code: str) -> tuple[Verb, str] | None:
-    """The verb and the pause reason that a dialled code means, None for an unknown one.
+def understand(site: Site, code: str) -> tuple[Verb, dict[str, Any]] | None:
+    """The verb that a dialled code means and its arguments (of `domain.agents.step`), None for an unknown one.
 
     The digit after the pause code is the reason's place in `settings.pause_reasons`, counted from 1; without a digit it
     is the first reason.
@@ -39,14 +42,16 @@ def understand(site: Site, code: str) -> tuple[Verb, str] | None:
     codes = site.features
     simple = {codes.login: Verb.LOGIN, codes.logout: Verb.LOGOUT, codes.unpause: Verb.UNPAUSE}
     if code in simple:
-        return simple[code], ""
+        return simple[code], {}
+    if code == codes.extend:
+        return Verb.EXTEND, {"seconds": EXTENSION}
     if not code.startswith(codes.pause):
         return None
     reasons = site.settings.pause_reasons
     digits = code[len(codes.pause) :] or "1"
     if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= len(reasons):
         return None
-    return Verb.PAUSE, reasons[int(digits) - 1]
+    return Verb.PAUSE, {"reason": reasons[int(digits) - 1]}
 
 
 def run(node: Node, arrived: Arrived) -> None:
@@ -96,9 +101,9 @@ def _act(node: Node, code: str, endpoint: str) -> Medium:
     if agent is None or meant is None:
         log.warning("feature code refused", code=code, endpoint=endpoint, why="unknown agent or code")
         return _REFUSED
-    verb, reason = meant
+    verb, arguments = meant
     try:
-        status = node.live.change(agent, verb, node.now(), **({"reason": reason} if reason else {}))
+        status = node.live.change(agent, verb, node.now(), **arguments)
     except (NotAllowed, LiveError) as error:
         current = node.replica.agents.get(agent)
         if verb is Verb.LOGIN and current is not None and current.state is not AgentState.LOGGED_OUT:
@@ -107,7 +112,7 @@ def _act(node: Node, code: str, endpoint: str) -> Medium:
         return _REFUSED
     node.replica.put_agent(status)
     node.router.wake()
-    log.info("feature code", agent=agent, verb=verb.value, reason=reason)
+    log.info("feature code", agent=agent, verb=verb.value, **arguments)
     return _SPOKEN[verb]
 
 

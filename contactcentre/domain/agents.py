@@ -75,6 +75,9 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
 MISSED = "missed"
 """Pause reason given to an agent who let `misses_allowed` offers ring out."""
 
+EXTENSION = 60.0
+"""Seconds more of wrap-up, where nobody says how many."""
+
 LONGEST_WRAP_UP = 1800.0
 """Seconds from now to which wrap-up can be extended, so that nobody is in wrap-up for ever."""
 

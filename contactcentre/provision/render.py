@@ -16,8 +16,9 @@ from typing import Any
 import jinja2
 
 from contactcentre.domain.site import Site, Trunk
+from contactcentre.provision import fallback
 from contactcentre.provision.problems import ProvisionError, shown
-from contactcentre.provision.uses import endpoint_of, fallback_queue, members
+from contactcentre.provision.uses import endpoint_of, fallback_queue
 
 FILES = ("pjsip.conf", "extensions.conf", "queues.conf", "musiconhold.conf", "ari.conf")
 ARI_APP = "contactcentre"
@@ -64,7 +65,7 @@ def feature_codes(site: Site) -> tuple[str, ...]:
     features = site.features
     reasons = range(1, len(site.settings.pause_reasons) + 1)
     pauses = (f"{features.pause}{digit}" for digit in reasons)
-    return (features.login, features.logout, features.unpause, features.pause, *pauses)
+    return (features.login, features.logout, features.unpause, features.extend, features.pause, *pauses)
 
 
 def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> dict[str, Any]:
@@ -105,9 +106,13 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
                 "name": name,
                 "queue": queue,
                 "seconds": math.ceil(queue.max_wait) or FALLBACK_SECONDS,
+                "strategy": fallback.strategy(queue),
+                "join_empty": fallback.conditions(queue.join_empty),
+                "leave_when_empty": fallback.conditions(queue.leave_when_empty),
+                "onward": tuple(fallback.onward(queue, default_trunk(site) is not None)),
                 "members": [
                     {"name": agent, "endpoint": endpoint_of(site, agent), "penalty": penalty}
-                    for agent, penalty in sorted(members(site, queue).items())
+                    for agent, penalty in fallback.members(site, queue).items()
                 ],
             }
             for name, queue in sorted(site.queues.items())

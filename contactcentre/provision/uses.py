@@ -37,22 +37,6 @@ def fallback_queue(site: Site, number: str) -> str | None:
     return next((name for kind, name in _along(site, did.flow) if kind == "queue" and name in site.queues), None)
 
 
-def members(site: Site, queue: Queue) -> dict[str, int]:
-    """The agents who may serve a queue -> the first of its steps (0 = `requires`, 1.. = `relax`) that lets
-    them."""
-    found: dict[str, int] = {}
-    chosen = queue.agents or tuple(sorted(site.agents))
-    requirement = requirements.parse(queue.requires)
-    for index, step in enumerate((None, *queue.relax)):
-        if step is not None:
-            requirement = requirement if step.requires is None else requirements.parse(step.requires)
-            chosen += step.agents if queue.agents else ()
-        for name in chosen:
-            if name in site.agents and name not in found and requirement.matches(site.agents[name].skills):
-                found[name] = index
-    return found
-
-
 def destinations(name: str, queue: Queue) -> Iterator[tuple[str, str]]:
     """(where, destination) of everything that a queue itself leads to."""
     for field, leads in (("overflow", queue.overflow), ("keys", queue.keys)):

@@ -3,6 +3,8 @@
 import io
 import itertools
 import json
+import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 from contactcentre.cli import group
-from contactcentre.domain.agents import AgentState
+from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.embedded import Services
 from contactcentre.lab import Lab, can_have_asterisk
 from contactcentre.live import Live, connect
@@ -247,6 +249,15 @@ def test_an_agents_state_can_be_seen_and_changed(provisioned: Console, live: Liv
     assert "there is no agent zoe" in run("agent", "login", "zoe", fails=2)
     assert "unpause is not possible" in run("agent", "unpause", "bob", fails=2)
     assert run.json("agent", "unpause", "alice")[0]["state"] == "available"
+    assert "agent alice is available: extend is not possible" in run("agent", "extend", "alice", fails=2)
+    assert "2000.0 is not in the range" in run("agent", "extend", "alice", "2000", fails=2)
+    now = time.time()
+    live.change("alice", Verb.OFFER, now, contact_id="c1", queue="support", token="t", deadline=now + 60)
+    live.change("alice", Verb.ACCEPT, now, token="t")
+    before = live.change("alice", Verb.FINISH, now, token="t", wrap_up=600.0)
+    assert re.fullmatch(r"alice is in wrap-up for 1\d:\d\d more\n", run("agent", "extend", "alice"))
+    assert run.json("agent", "extend", "alice", "30")[0]["deadline"] == before.deadline + 90
+    assert "at most 1800 s from now are allowed" in run("agent", "extend", "alice", "1800", fails=2)
     assert run.json("agent", "logout", "alice")[0]["state"] == "logged_out"
 
 

@@ -249,7 +249,7 @@ def test_an_unknown_number_is_turned_away_also_when_the_pbx_does_not_answer_at_f
 
 def test_feature_calls_beyond_the_limit_hear_busy_and_all_end(world: World) -> None:
     for number in range(2 * features.AT_ONCE):
-        world.feature(4 * number)
+        world.feature(5 * number)
     eventually(lambda: not world.pbx.lines and not world.controller.node.channels, "all have ended")
     assert not world.events(), "they are no contacts"
 

@@ -174,6 +174,7 @@ def test_agents_log_in_pause_and_log_out_from_their_own_phones(stack: Stack) -> 
             ("*45", AgentState.AVAILABLE, ""),
             ("*472", AgentState.PAUSED, "lunch"),
             ("*48", AgentState.AVAILABLE, ""),
+            ("*49", AgentState.AVAILABLE, ""),  # more wrap-up for whom is in none: refused, and nothing changes
             ("*46", AgentState.LOGGED_OUT, ""),
         ):
             result = phone.dial(code).wait(15)

@@ -198,7 +198,7 @@ class World:
 
     def feature(self, number: int) -> None:
         if self.pbx.linked:
-            self.pbx.arrive(["*45", "*46", "*47", "*48"][number % 4], AGENTS[number % 2])
+            self.pbx.arrive(["*45", "*46", "*47", "*48", "*49"][number % 5], AGENTS[number % 2])
 
     def leg(self, number: int) -> Line | None:
         legs = [line for line in self.pbx.lines.values() if line.contact_id]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from contactcentre.domain.site import Site
+from contactcentre.domain.strategies import STRATEGIES
 from contactcentre.provision import (
     ApplyFailed,
     AsteriskTarget,
@@ -296,6 +297,16 @@ def test_without_a_controller_the_pbx_answers_with_its_own_queue_and_rings_an_ag
         result = pbx.lab.call("+33155500001", talk=0.5, patience=20)
     assert result.status == 200
     assert result.person_at is not None, "the caller heard the agent's phone"
+
+
+def test_the_pbx_understands_every_strategy_and_condition_of_a_queue(pbx: Pbx) -> None:
+    queue = {"join_empty": "paused,unavailable", "leave_when_empty": "penalty,invalid", "announce_wait": True}
+    queues = {f"q-{name}": {**queue, "strategy": name} for name in STRATEGIES}
+    pbx.apply(pbx.plan(parse(document(queues={**document()["queues"], **queues}))))
+    shown = pbx.lab.rx("queue show")
+    for name in STRATEGIES:
+        assert f"contactcentre-q-{name} has 0 calls" in shown
+    assert "in 'linear' strategy" in shown
 
 
 def test_a_call_from_another_trunk_than_the_dids_own_is_not_let_in(pbx: Pbx) -> None:

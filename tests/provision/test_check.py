@@ -6,7 +6,8 @@ import pytest
 
 from contactcentre.domain.site import Site
 from contactcentre.provision import SiteError, check, parse
-from contactcentre.provision.uses import fallback_queue, members, users_of
+from contactcentre.provision.fallback import members
+from contactcentre.provision.uses import fallback_queue, users_of
 from tests.provision.sites import document
 
 

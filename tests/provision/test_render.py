@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contactcentre.domain.site import NAME, NUMBER, Agent, Site, Trunk
+from contactcentre.domain.strategies import ALIASES, STRATEGIES
 from contactcentre.provision import check, parse, render
 from contactcentre.provision.render import UnsafeValue, feature_codes
 from tests.provision.sites import FLOW, document
@@ -75,9 +76,53 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${EXTEN}",
         "${CHANNEL(endpoint)}",
         "${STASISSTATUS}",
+        "${QUEUESTATUS}",
         "${DIALSTATUS}",
     }
     assert all("FILTER(0-9+*#,${EXTEN})" in line for line in text.splitlines() if "${EXTEN" in line)
+
+
+QUEUE = {
+    "agents": ["bob", "alice"],
+    "requires": "billing >= 40 or lang_fr >= 20",
+    "relax": [{"after": 9, "requires": "any"}, {"after": 10, "agents": ["carol"]}],
+}
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, *ALIASES])
+def test_every_strategy_has_one_that_the_pbx_knows(strategy: str) -> None:
+    site = parse(document(agents__carol={}, queues__sales={**QUEUE, "strategy": strategy}))
+    queue = dict(sections(render(site, SECRETS)["queues.conf"]))["contactcentre-sales"]
+    own = ("ringall", "leastrecent", "fewestcalls", "random", "rrmemory", "rrordered", "linear", "wrandom")
+    assert queue["strategy"][0] in own
+    assert strategy not in own or queue["strategy"] == [strategy]
+    alice, bob = (10, 70) if strategy in ("best-skill", "wrandom") else (0, 0)
+    last = 101 * 2 + 100 if strategy in ("best-skill", "wrandom") else 2
+    assert queue["member"] == [f"PJSIP/bob,{bob},bob", f"PJSIP/alice,{alice},alice", f"PJSIP/carol,{last},carol"]
+
+
+def test_a_queue_of_the_pbx_has_the_sites_settings_in_asterisks_words() -> None:
+    more = {"join_empty": "paused, unavailable", "leave_when_empty": "strict", "announce_position": 45}
+    site = parse(
+        document(
+            agents__carol={}, queues__sales={**QUEUE, **more, "announce_wait": True, "max_length": 7, "priority": 3}
+        )
+    )
+    queue = dict(sections(render(site, SECRETS)["queues.conf"]))["contactcentre-sales"]
+    expected = {"joinempty": "paused,unavailable", "leavewhenempty": "strict", "announce-frequency": "45"}
+    expected |= {"announce-position": "yes", "announce-holdtime": "yes", "maxlen": "7", "weight": "3"}
+    assert {key: queue[key][0] for key in expected} == expected
+
+
+def test_what_a_dialplan_alone_can_do_of_an_overflow_it_does() -> None:
+    ways = {"full": "queue:support", "empty": "number:+33612345678", "timeout": "voicemail:box"}
+    text = render(parse(document(queues__sales__overflow=ways)), SECRETS)["extensions.conf"]
+    leads = [line for line in text.splitlines() if "QUEUESTATUS" in line]
+    assert leads == [
+        ' same = n,GotoIf($["${QUEUESTATUS}" = "FULL"]?contactcentre-fallback,support,1)',
+        ' same = n,GotoIf($["${QUEUESTATUS}" = "JOINEMPTY"]?contactcentre-out,+33612345678,1)',
+        ' same = n,GotoIf($["${QUEUESTATUS}" = "LEAVEEMPTY"]?contactcentre-out,+33612345678,1)',
+    ]
 
 
 def test_every_feature_code_leads_to_the_controller() -> None:
