@@ -81,6 +81,8 @@ class Finite(Duration):
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same callers.")
 @click.option("--ring", type=Finite(), default=AT_ONCE, show_default=True, help="Until an agent picks up.")
 @click.option("--miss", type=click.FloatRange(0, 0.99), default=0.0, help="Share of offers that agents let ring out.")
+@click.option("--reject", type=click.FloatRange(0, 0.99), default=0.0, help="Share of offers that agents decline.")
+@click.option("--busy", type=click.FloatRange(0, 0.99), default=0.0, help="Share of offers that find the phone busy.")
 @click.option("--compare", type=click.Path(path_type=Path), help="Another site file, with the same callers.")
 @json_option
 def command(
@@ -95,6 +97,8 @@ def command(
     seed: int,
     ring: Distribution,
     miss: float,
+    reject: float,
+    busy: float,
     compare: Path | None,
     as_json: bool,
 ) -> None:
@@ -110,6 +114,8 @@ def command(
     """
     sites = [(file, load(file)) for file in (site_file, *([compare] if compare else []))]
     staff = _staff(agents)
+    if miss + reject + busy >= 1:
+        raise click.UsageError("--miss, --reject and --busy together must be below 1, or nobody would ever answer")
     if len(staff.numbers) > 1 and compare:
         raise click.UsageError("--compare takes one number of agents, not a range")
     traffic = Traffic(_sources(arrivals, [site for _, site in sites]), aht, patience)
@@ -120,7 +126,7 @@ def command(
         (1.0 if traffic.steady else 0.0) if warm_up is None else warm_up,
         seed,
         replications,
-        Habits(ring, miss),
+        Habits(ring, miss, reject, busy),
     )
     began = time.perf_counter()
     formula = sites[0][1].settings.service_level_formula
@@ -157,12 +163,13 @@ def command(
 def _sources(arrivals: Sequence[str], sites: Sequence[Site]) -> tuple[Rate | Listed, ...]:
     """Every site must have the queues that contacts come to."""
     queues = [name for name in sites[0].queues if all(name in site.queues for site in sites)]
+    agents = {name for site in sites for name in site.agents}
     found: list[Rate | Listed] = []
     for text in arrivals:
         if text.startswith("poisson:"):
             found += parse_poisson(text, queues)
         else:
-            found += parse_table(_read(text, "--arrivals"), text, queues)
+            found += parse_table(_read(text, "--arrivals"), text, queues, agents)
     return tuple(found)
 
 

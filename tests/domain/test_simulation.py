@@ -173,6 +173,79 @@ def test_who_did_not_answer_is_not_asked_again_while_another_one_is_free() -> No
     assert [time.offered for time in result.agents.values()] == pytest.approx([20, 15])
 
 
+def test_preferred_agents_come_first_for_a_while_and_excluded_ones_never() -> None:
+    site = Site(
+        queues={"support": Queue(wrap_up=0, prefer_for=30, strategy="linear")},
+        agents={"anna": Agent(), "bob": Agent(), "carla": Agent()},
+    )
+    result = live(
+        site,
+        Arrival(10, "support", 100, inf, preferred=("carla",)),
+        Arrival(20, "support", 50, inf, preferred=("carla",)),  # until 50: carla talks, and is waited for
+        Arrival(60, "support", 10, inf, excluded=("anna", "carla")),
+    )
+    assert {name: time.calls for name, time in result.agents.items()} == {"anna": 1, "bob": 1, "carla": 1}
+    assert result.queues["support"].wait_answered == pytest.approx(30, abs=0.01)
+
+
+def test_who_declines_or_is_busy_is_asked_again_after_that_delay_and_only_a_declined_offer_is_a_miss() -> None:
+    site = one_queue(1, reject_delay=40, busy_delay=7, retry_delay=1, misses_allowed=1)
+    declined = live(site, Arrival(0, "support", 10, 300), habits=Habits(reject=0.999, back_after=20))
+    assert declined.decisions == 8, "each is a miss, and paused for it, back before the delay is over"
+    assert declined.agents["agent"].paused["missed"] >= 8 * 20
+    asked = live(site, Arrival(0, "support", 10, 69), habits=Habits(busy=0.999))
+    assert asked.decisions == 10
+    assert not asked.agents["agent"].paused
+    two = one_queue(1, reject_delay=40, retry_delay=1, misses_allowed=0)
+    assert live(two, Arrival(0, "support", 10, 79), habits=Habits(reject=0.999)).decisions == 2
+
+
+def test_a_phone_that_answers_by_itself_answers_at_once() -> None:
+    habits = Habits(pick_up=Distribution("const", 8), miss=0.999)
+    result = live(one_queue(1, auto_answer=True), Arrival(3, "support", 10, inf), habits=habits)
+    assert (result.queues["support"].answered, result.queues["support"].wait_answered) == (1, 0)
+
+
+def test_nobody_would_ever_answer_is_no_habit() -> None:
+    with pytest.raises(ValueError, match="miss, reject and busy together"):
+        Habits(miss=0.4, reject=0.4, busy=0.2)
+
+
+def test_who_overflows_goes_on_in_the_other_queue_with_the_first_arrival_and_more_points() -> None:
+    site = Site(
+        queues={
+            "a": Queue(agents=("anna",), max_wait=50, overflow={"timeout": "queue:b"}, overflow_priority=5, wrap_up=0),
+            "b": Queue(agents=("bob",), wrap_up=0),
+        },
+        agents={"anna": Agent(), "bob": Agent()},
+    )
+    result = live(
+        site,
+        Arrival(0, "a", 500, inf),
+        Arrival(0, "b", 100, inf),
+        Arrival(10, "a", 30, inf),  # goes on at 60
+        Arrival(20, "b", 30, inf),  # came to b before it, and is overtaken
+        Arrival(30, "a", 30, 60),  # goes on at 80 and hangs up at 90, counted from the first arrival
+    )
+    first, second = result.queues["a"], result.queues["b"]
+    assert (first.answered, first.flow_out, first.abandoned) == (1, 2, 0)
+    assert (second.answered, second.abandoned) == (3, 1)
+    assert second.wait_answered == pytest.approx(40 + 110)
+
+
+def test_a_contact_that_no_queue_takes_is_gone() -> None:
+    site = Site(
+        queues={
+            "a": Queue(max_length=1, overflow={"full": "queue:b"}),
+            "b": Queue(max_length=1, overflow={"full": "voicemail:box"}),
+        },
+        agents={},
+    )
+    result = live(site, *(Arrival(at, "a", 1, 100) for at in (1, 2, 3)))
+    assert (result.queues["a"].flow_out, result.queues["b"].flow_out) == (2, 1)
+    assert result.queues["a"].abandoned == result.queues["b"].abandoned == 1
+
+
 def test_a_full_queue_and_a_longest_wait_send_contacts_elsewhere() -> None:
     site = one_queue(1, max_length=1, max_wait=50)
     result = live(
@@ -378,14 +451,15 @@ def test_a_forecast_brings_its_calls_in_its_intervals() -> None:
 
 
 def test_a_list_of_contacts_is_played_back_as_it_was() -> None:
-    table = "at,queue,handling,patience,requires,priority,group\n0:00:10,a,60,30,fr,2,gold\n5,a,,,,,\n"
-    contacts = parse_table(table, "calls.csv", ["a"])
+    table = "at,queue,handling,patience,requires,priority,group,prefer,exclude\n"
+    table += "0:00:10,a,60,30,fr,2,gold,anna bob,carla\n5,a,,,,,,,\n"
+    contacts = parse_table(table, "calls.csv", ["a"], ["anna", "bob", "carla"])
     traffic = Traffic(tuple(contacts), Distribution("const", 7.0), NEVER)
     assert list(traffic.arrivals("1", HOUR)) == [
         Arrival(5, "a", 7.0, inf),
-        Arrival(10, "a", 60, 30, "fr", 2, "gold"),
+        Arrival(10, "a", 60, 30, "fr", 2, "gold", ("anna", "bob"), ("carla",)),
     ]
-    assert contacts[0] == Listed(10, "a", 60, 30, "fr", 2, "gold")
+    assert contacts[0] == Listed(10, "a", 60, 30, "fr", 2, "gold", ("anna", "bob"), ("carla",))
 
 
 @pytest.mark.parametrize(
@@ -401,11 +475,12 @@ def test_a_list_of_contacts_is_played_back_as_it_was() -> None:
         ("from,until,queue,calls\n0,5,a,-3\n", "line 2.*calls"),
         ("at,queue\n", "no contact"),
         ("at,queue,requires\n1,a,fr >=\n", "line 2.*column 6"),
+        ("at,queue,prefer\n1,a,anna zoe\n", "line 2: prefer: the site has no agent 'zoe'"),
     ],
 )
 def test_a_table_with_a_mistake_names_the_line(table: str, words: str) -> None:
     with pytest.raises(NoArrivals, match=f"calls.csv.*{words}"):
-        parse_table(table, "calls.csv", ["a"])
+        parse_table(table, "calls.csv", ["a"], ["anna"])
 
 
 @pytest.mark.parametrize(

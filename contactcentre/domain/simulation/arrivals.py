@@ -8,7 +8,7 @@ whatever becomes of it. So two sites compared with one seed get the very same ca
 import csv
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from operator import attrgetter
@@ -22,7 +22,7 @@ UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
 _LISTED = {"at", "queue"}
 _FORECAST = {"from", "until", "queue", "calls"}
-_OPTIONAL = {"handling", "patience", "requires", "priority", "group"}
+_OPTIONAL = {"handling", "patience", "requires", "priority", "group", "prefer", "exclude"}
 
 
 class NoArrivals(ValueError):
@@ -40,6 +40,8 @@ class Arrival:
     requires: str = ""
     priority: int = 0
     group: str = ""
+    preferred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Rate:
     requires: str = ""
     priority: int = 0
     group: str = ""
+    preferred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Listed:
     requires: str = ""
     priority: int = 0
     group: str = ""
+    preferred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class Traffic:
                 came.requires,
                 came.priority,
                 came.group,
+                came.preferred,
+                came.excluded,
             )
 
     def _moments(self, queue: str, random: Random, until: float) -> list[Iterable[Listed]]:
@@ -130,7 +138,8 @@ def _poisson(source: Rate, random: Random, until: float) -> Iterator[Listed]:
         at += random.expovariate(source.per_second)
         if at >= min(source.until, until):
             return
-        yield Listed(at, source.queue, None, None, source.requires, source.priority, source.group)
+        asked = (source.requires, source.priority, source.group, source.preferred, source.excluded)
+        yield Listed(at, source.queue, None, None, *asked)
 
 
 def parse_poisson(text: str, queues: Sequence[str]) -> list[Rate]:
@@ -159,10 +168,13 @@ def known(queue: str, queues: Iterable[str], where: str) -> None:
         raise NoArrivals(f"{where}: the site has no queue {queue!r} (it has {', '.join(sorted(queues))})")
 
 
-def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | Listed]:
+def parse_table(
+    text: str, name: str, queues: Sequence[str], agents: Collection[str] | None = None
+) -> list[Rate | Listed]:
     """A CSV table with a header. Either a forecast, `from,until,queue,calls`, or contacts as they came, `at,queue`;
-    both with `requires,priority,group` and the second with `handling,patience` where that is known. Times are seconds
-    or H:MM[:SS] since the start. Raises NoArrivals, which names the line."""
+    both with `requires,priority,group,prefer,exclude` (names of `agents` with spaces between) and the second with
+    `handling,patience` where that is known. Times are seconds or H:MM[:SS] since the start. Raises NoArrivals, which
+    names the line."""
     rows = csv.DictReader(text.lstrip("\ufeff").splitlines(), skipinitialspace=True)
     header = {(word or "").strip() for word in rows.fieldnames or ()}
     forecast = header >= _FORECAST
@@ -171,7 +183,7 @@ def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | List
         wrong = f"column {sorted(unknown)[0]!r} is unknown" if header >= needed else "the header does not fit"
         raise NoArrivals(
             f"{name}, line 1: {wrong}; a forecast has from,until,queue,calls, and a list of contacts at,queue and, "
-            "where known, handling,patience; both may have requires,priority,group"
+            "where known, handling,patience; both may have requires,priority,group,prefer,exclude"
         )
     found: list[Rate | Listed] = []
     for row in rows:
@@ -181,7 +193,10 @@ def parse_table(text: str, name: str, queues: Sequence[str]) -> list[Rate | List
         cells = {key.strip(): value.strip() for key, value in row.items()}
         known(cells["queue"], queues, where)
         priority = int(_number(cells.get("priority") or "0", "priority", where))
-        asked = (_requirement(cells.get("requires", ""), where), priority, cells.get("group", ""))
+        preferred = _people(cells.get("prefer", ""), agents, f"{where}: prefer")
+        excluded = _people(cells.get("exclude", ""), agents, f"{where}: exclude")
+        requires = _requirement(cells.get("requires", ""), where)
+        asked = (requires, priority, cells.get("group", ""), preferred, excluded)
         if forecast:
             since, until = read_time(cells["from"], where), read_time(cells["until"], where)
             if until <= since:
@@ -210,6 +225,14 @@ def _requirement(text: str, where: str) -> str:
         return text and str(parse(text))
     except RequirementError as error:
         raise NoArrivals(f"{where}: requires {text!r}: {error}") from None
+
+
+def _people(text: str, agents: Collection[str] | None, where: str) -> tuple[str, ...]:
+    names = tuple(text.split())
+    for name in names:
+        if agents is not None and name not in agents:
+            raise NoArrivals(f"{where}: the site has no agent {name!r}")
+    return names
 
 
 def _number(text: str, name: str, where: str) -> float:

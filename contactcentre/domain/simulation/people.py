@@ -5,7 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
+from random import Random
+from typing import NamedTuple
 
+from contactcentre.domain.events import OfferResult
 from contactcentre.domain.simulation.arrivals import NoArrivals, read_time
 from contactcentre.domain.simulation.distributions import AT_ONCE, Distribution
 from contactcentre.domain.site import Agent, Site
@@ -18,19 +21,45 @@ class NoRoster(ValueError):
     """The roster cannot be used. It names the line and the rule."""
 
 
+class Fate(NamedTuple):
+    """What becomes of one offer if the caller stays."""
+
+    result: OfferResult | None  # None = answered
+    after: float  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """What agents do with an offer."""
 
     pick_up: Distribution = AT_ONCE  # seconds until they answer; longer than the queue's ring_seconds is a miss
     miss: float = 0.0  # share of offers that they let ring out whatever the time
+    reject: float = 0.0  # share of offers that they decline, when they would have answered
+    busy: float = 0.0  # share of offers that find the phone busy
     back_after: float = 300.0  # seconds until an agent who was paused for missing offers is back
 
     def __post_init__(self) -> None:
-        if not 0 <= self.miss < 1:
-            raise ValueError(f"miss {self.miss:g} is not a share from 0 to below 1")
+        for name in ("miss", "reject", "busy"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name):g} is not a share from 0 to below 1")
+        if self.miss + self.reject + self.busy >= 1:
+            raise ValueError("miss, reject and busy together are not below 1: nobody would ever answer")
         if not self.back_after > 0:
             raise ValueError(f"back_after {self.back_after:g} s is not above 0")
+
+    def fate(self, random: Random, ring_seconds: float, auto_answer: bool) -> Fate:
+        """Draws it. A phone that answers by itself does so at once, and nobody is asked."""
+        rings = self.pick_up.draw(random)
+        lot = random.random() if self.miss or self.reject or self.busy else 1.0
+        if lot < self.busy:
+            return Fate(OfferResult.BUSY, 0.0)
+        if auto_answer:
+            return Fate(None, 0.0)
+        if lot >= self.busy + self.reject + self.miss and rings < ring_seconds:
+            return Fate(None, rings)
+        if lot < self.busy + self.reject and rings < ring_seconds:
+            return Fate(OfferResult.REJECTED, rings)
+        return Fate(OfferResult.MISSED, ring_seconds)
 
 
 def always(agents: Iterable[str]) -> Roster:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb, step
 from contactcentre.domain.conditions import may_enter, must_leave
 from contactcentre.domain.estimate import Experience, estimate
-from contactcentre.domain.events import LeftQueue
+from contactcentre.domain.events import LeftQueue, OfferResult
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
 from contactcentre.domain.simulation.arrivals import Arrival
@@ -88,6 +88,7 @@ class World:
         self._arrivals = iter(arrivals)
         self._random = stream(f"{seed}/agents")
         self._came: dict[str, Arrival] = {}  # those who wait
+        self._overflowed: dict[str, dict[str, int]] = {}  # contact -> queue that it overflowed from -> points
         self._ringing: dict[str, list[str]] = {}  # contact -> the agents who ring for it
         self._lengths: Counter[str] = Counter()
         self._unserved = 0  # wait, and nobody rings for them
@@ -135,26 +136,33 @@ class World:
     def _arrive(self, arrival: Arrival) -> None:
         self._next_arrival()
         self._contacts += 1
-        queue = self.site.queues[arrival.queue]
         contact = Waiting(
             contact_id=f"{self._contacts:09}",
             queue=arrival.queue,
             requires=arrival.requires,
-            priority=queue.priority + arrival.priority,
+            priority=self.site.queues[arrival.queue].priority + arrival.priority,
             group=arrival.group,
+            preferred=arrival.preferred,
+            excluded=arrival.excluded,
             arrived=self.now,
             entered=self.now,
         )
+        if arrival.patience < inf:
+            self._at(self.now + arrival.patience, self._lose_patience, contact.contact_id)
+        self._enter(contact, arrival)
+
+    def _enter(self, contact: Waiting, arrival: Arrival) -> None:
+        """Into its queue, or on to where that leads when it turns the contact away."""
+        queue = self.site.queues[contact.queue]
         length = self._lengths[contact.queue]
         if refusal := may_enter(contact, length, self.agents, self.config, self.now, {}):
             self._visit(contact.queue, Visit(self.now, refusal.reason, 0.0))
+            self._overflow(contact, arrival, refusal.reason)
             return
         self.waiting[contact.contact_id] = contact
         self._came[contact.contact_id] = arrival
         self._lengths[contact.queue] += 1
         self._unserved += 1
-        if arrival.patience < inf:
-            self._at(self.now + arrival.patience, self._lose_patience, contact.contact_id)
         if queue.max_wait:
             self._at(self.now + queue.max_wait, self._leave_if_it_must, contact.contact_id)
         self._await_change(contact.contact_id)
@@ -162,6 +170,21 @@ class World:
         told = estimate(contact, self.waiting.values(), self.agents, self.config, self._experience, self.now, {})
         if told:
             self._told[contact.contact_id] = told
+
+    def _overflow(self, contact: Waiting, arrival: Arrival, reason: LeftQueue) -> None:
+        """To the queue that its own leads to, with its id, its first arrival and the points it takes along. What leads
+        elsewhere is left out here."""
+        queue = self.site.queues[contact.queue]
+        kind, _, target = {str(way): to for way, to in queue.overflow.items()}.get(reason, "").partition(":")
+        if kind != "queue" or target not in self.site.queues:
+            self._overflowed.pop(contact.contact_id, None)
+            return
+        taken = self._overflowed.setdefault(contact.contact_id, {})
+        if queue.overflow_priority:
+            taken[contact.queue] = queue.overflow_priority
+        points = sum(value for name, value in taken.items() if name != target)
+        priority = self.site.queues[target].priority + arrival.priority + points
+        self._enter(replace(contact, queue=target, priority=priority, entered=self.now, offered="", tried=()), arrival)
 
     def _await_change(self, contact_id: str) -> None:
         """A relax step, or one more phone that may ring: the run decides after every moment."""
@@ -191,14 +214,14 @@ class World:
 
     def _leave(self, contact_id: str, reason: LeftQueue) -> None:
         """Out of the queue without having been answered."""
-        contact = self.waiting.pop(contact_id)
-        del self._came[contact_id]
+        contact, arrival = self.waiting.pop(contact_id), self._came.pop(contact_id)
         self._lengths[contact.queue] -= 1
         self._unserved -= not contact.offered
         self._told.pop(contact_id, None)
         self._experience.left(contact.queue, False, self.now - contact.entered, self.now)
         self._release(contact_id)
         self._visit(contact.queue, Visit(contact.entered, reason, self.now - contact.entered))
+        self._overflow(contact, arrival, reason)
 
     def _visit(self, queue: str, visit: Visit) -> None:
         if visit.entered >= self.warm_up:
@@ -231,12 +254,11 @@ class World:
         if not contact.offered:
             self.waiting[contact.contact_id] = replace(contact, offered=decision.agent)
             self._unserved -= 1
-        rings = self.habits.pick_up.draw(self._random)
-        missed = self.habits.miss > 0 and self._random.random() < self.habits.miss
-        if missed or rings >= queue.ring_seconds:
-            self._at(deadline, self._ring_out, (decision.agent, token))
+        result, after = self.habits.fate(self._random, queue.ring_seconds, queue.auto_answer)
+        if result is None:
+            self._at(self.now + after, self._answer, (decision.agent, token))
         else:
-            self._at(self.now + rings, self._answer, (decision.agent, token))
+            self._at(self.now + after, self._let_pass, (decision.agent, token, result))
 
     def _release(self, contact_id: str) -> None:
         """Whoever still rings for it stops, and has missed nothing."""
@@ -248,8 +270,9 @@ class World:
         agent = self.agents[name]
         return agent if agent.state is AgentState.OFFERED and agent.token == token else None
 
-    def _ring_out(self, offer: tuple[str, str]) -> None:
-        name, token = offer
+    def _let_pass(self, offer: tuple[str, str, OfferResult]) -> None:
+        """The agent did not take it."""
+        name, token, result = offer
         agent = self._rings(name, token)
         if agent is None:
             return
@@ -259,11 +282,19 @@ class World:
         tried = (*(one for one in contact.tried if one != name), name)
         self.waiting[contact.contact_id] = replace(contact, offered=others[0] if others else "", tried=tried)
         self._unserved += not others
-        left = self._step(name, Verb.MISS, token=token, misses_allowed=queue.misses_allowed, delay=queue.retry_delay)
+        own = {OfferResult.REJECTED: queue.reject_delay, OfferResult.BUSY: queue.busy_delay}.get(result)
+        left = self._step(
+            name,
+            Verb.MISS,
+            token=token,
+            misses_allowed=queue.misses_allowed,
+            delay=queue.retry_delay if own is None else own,
+            counts=result is not OfferResult.BUSY,
+        )
         self._leave_if_it_must(contact.contact_id)  # while a phone rang nobody was sent away
         if left.state is AgentState.PAUSED and left.reason == MISSED:
             self._at(self.now + self.habits.back_after, self._come_back, (name, left.version))
-        elif left.not_before > self.now:
+        if left.not_before > self.now:
             self._at(left.not_before, self._look_again, name)
 
     def _answer(self, offer: tuple[str, str]) -> None:
@@ -276,6 +307,7 @@ class World:
         self._release(agent.contact_id)
         contact = self.waiting.pop(agent.contact_id)
         arrival = self._came.pop(agent.contact_id)
+        self._overflowed.pop(agent.contact_id, None)
         self._lengths[contact.queue] -= 1
         # Handling time is talk and wrap-up; the queue's wrap-up is what of it comes after the call.
         wrap_up = min(self.site.queues[contact.queue].wrap_up, arrival.handling)
