@@ -85,6 +85,8 @@ class Node:
     agents: Agents
     told: Callable[[Collection[str]], Mapping[str, Told]]
     """What was journalled of these contacts, and of those of this node that have not ended."""
+    last_agent: Callable[[str], str]
+    """Who talked last with a caller of this number; "" where nobody did lately, or it cannot be told at once."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     router: "Router" = field(init=False)

@@ -45,7 +45,7 @@ class QueueStay:
             excluded=action.excluded,
             caller=contact.now.caller,
             tried=known.tried if known else (),
-            preferred=action.preferred,
+            preferred=known.preferred if known else preferred(contact, action),
             group=action.group,
         )
         self._offers = Offers(contact)
@@ -100,7 +100,9 @@ class QueueStay:
         while True:
             message = contact.next(self._next_moment())
             match message:
-                case Digit(channel_id=contact.caller_id, digit=key) if key in self.action.keys:
+                case Digit(channel_id=contact.caller_id, digit=key) if (
+                    key in self.action.keys or key in self.queue.keys
+                ):
                     contact.typed.clear()
                     self._leave_by(LeftQueue.KEY, key=key)
                 case TurnedOut(refusal=refused) if not self._offers:
@@ -220,6 +222,12 @@ def _reason(error: Exception) -> LeftQueue:
             return LeftQueue.TRANSFERRED
         case _:
             return LeftQueue.LOST
+
+
+def preferred(contact: Contact, action: Enqueue) -> tuple[str, ...]:
+    """The agents who have the contact for themselves at first."""
+    last = contact.node.last_agent(contact.now.caller) if action.last_agent and contact.now.caller else ""
+    return (*action.preferred, last) if last and last not in action.preferred else action.preferred
 
 
 def spoken_position(prompt: str, position: int) -> Speech:

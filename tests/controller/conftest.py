@@ -22,6 +22,7 @@ SITE = {
     "queues": {
         "support": {"agents": ["anna", "bert"], "wrap_up": 0, "ring_seconds": 5, "retry_delay": 1},
         "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 3, "retry_delay": 1, "record": False},
+        "all": {"agents": ["anna", "bert"], "strategy": "ringall", "wrap_up": 0, "ring_seconds": 10, "record": False},
         "short": {"agents": ["bert"], "max_wait": 2, "max_length": 1, "announce_position": 1, "wrap_up": 0},
     },
     "dids": {
@@ -31,6 +32,7 @@ SITE = {
         "1003": {"flow": "short"},
         "1004": {"flow": "message"},
         "1005": {"flow": "direct"},
+        "1006": {"flow": "all"},
     },
     "flows": {
         "support": {
@@ -58,6 +60,13 @@ SITE = {
         "french": {
             "start": "hello",
             "nodes": {"hello": {"type": "answer", "next": "wait"}, "wait": {"type": "queue", "queue": "french"}},
+        },
+        "all": {
+            "start": "hello",
+            "nodes": {
+                "hello": {"type": "answer", "next": "wait"},
+                "wait": {"type": "queue", "queue": "all", "prefer_last_agent": True},
+            },
         },
         "short": {
             "start": "hello",
