@@ -84,8 +84,9 @@ def unpause(names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("more", type=click.FloatRange(1, LONGEST_WRAP_UP), default=EXTENSION, metavar="[SECONDS]")
 @json_option
 def extend(name: str, more: float, as_json: bool) -> None:
-    """Give an agent more time for wrap-up, a minute unless SECONDS says otherwise; never beyond half an hour from
-    now."""
+    """Give an agent more time for wrap-up.
+
+    A minute unless SECONDS says otherwise, and never beyond half an hour from now."""
     _step((name,), Verb.EXTEND, as_json, seconds=more)
 
 

@@ -11,6 +11,7 @@ import structlog
 from redis import Redis
 
 from contactcentre.controller.agents import Agents
+from contactcentre.controller.callers import Callers
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.replica import Replica
@@ -78,6 +79,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         told=_told(settings.node, store, redis),
         last_agent=partial(_last_agent, store),
     )
+    node.callers = Callers(store, node.greenlets, lambda: node.now())
     node.router = Router(node)
     node.wrap_ups = WrapUps()
     controller = Controller(node, load)

@@ -1,6 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
+from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
     AmbiguousContact,
@@ -20,6 +21,7 @@ __all__ = [
     "AmbiguousContact",
     "AuditEntry",
     "BadCursor",
+    "Callback",
     "Link",
     "NameTaken",
     "NoSuchContact",
@@ -38,5 +40,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Statistics, Shifts, Accounts):
+class Store(JournalWriter, History, Callers, Statistics, Shifts, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -1,16 +1,21 @@
-"""Ways out of a queue that the queue itself has, walked on a PBX in memory."""
+"""Ways out of a queue that the queue itself has, and the agent a caller knows, walked on a PBX in memory."""
 
+import time
 from typing import Any
 
 import pytest
 
 from contactcentre.controller import conduct
+from contactcentre.controller.callers import PAUSE, Callers
+from contactcentre.controller.greenlets import Greenlets
 from contactcentre.domain.events import Kind
+from contactcentre.store import Store
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, story
 from tests.controller.stack import eventually, kinds, one
 from tests.controller.world import World
+from tests.store.calls import Call
 
 
 def waits(world: World) -> Line:
@@ -75,3 +80,40 @@ def test_a_message_to_which_a_queues_own_key_leads_goes_on_over_a_restart(
     assert comes(world, caller, Kind.VOICEMAIL).data["recording"] == recording
     assert comes(world, caller, Kind.ENDED).data["outcome"] == "voicemail"
     world.check()
+
+
+def calls_who_talked_with(world: World, *agents: str) -> Line:
+    """A caller who talked with these agents, yesterday and on the days before, and waits for the last of them."""
+    world.arrive(0)
+    caller = world.lines[-1]
+    number = comes(world, caller, Kind.ARRIVED).data["caller"]
+    for days, agent in enumerate(agents, 1):
+        before = Call(time.time() - 86400 * days, caller=number).queued(0).talked(1, 9, agent).ended(10)
+        world.store.record(before.events)
+    comes(world, caller, Kind.LEG_ANSWERED)
+    world.pbx.press(caller, "8")
+    return caller
+
+
+def test_the_agent_whom_a_caller_talked_with_last_is_asked_although_another_one_is_idle_longer(world: World) -> None:
+    calls_who_talked_with(world, "bert", "anna")
+    assert rings(world).endpoint == "bert"
+    world.peace()
+    world.check()
+
+
+def test_an_agent_whom_a_caller_knows_and_who_is_gone_is_waited_for_by_nobody(world: World) -> None:
+    calls_who_talked_with(world, "zoe")
+    assert rings(world).endpoint == "anna"
+    world.peace()
+    world.check()
+
+
+def test_a_history_that_does_not_answer_keeps_no_caller_waiting_and_is_left_alone_for_a_while() -> None:
+    now = 1000.0
+    with Store("postgresql+psycopg://nobody@127.0.0.1:1/nothing") as store:
+        callers = Callers(store, Greenlets(), lambda: now)
+        assert callers.last_agent("anonymous") == ""
+        assert callers._away_until == 0
+        assert callers.last_agent("+33155501234") == ""
+        assert callers._away_until == now + PAUSE

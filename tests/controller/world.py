@@ -67,6 +67,7 @@ SITE = Site.model_validate(
                             "5": "outside",
                             "6": "all",
                             "7": "ways",
+                            "8": "last",
                         },
                         "on_timeout": "one",
                         "on_invalid": "bye",
@@ -78,6 +79,7 @@ SITE = Site.model_validate(
                     "anna": {"type": "transfer", "to": "agent:anna", "next": "bye", "on_failed": "one"},
                     "outside": {"type": "transfer", "to": "number:+33123456789", "next": "bye", "on_failed": "bye"},
                     "ways": {"type": "queue", "queue": "ways"},
+                    "last": {"type": "queue", "queue": "one", "prefer_last_agent": True},
                     "bye": {"type": "hangup"},
                 },
             }
