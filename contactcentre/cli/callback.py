@@ -21,9 +21,10 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=100, show_default=True)
 @json_option
 def list_(since: str, queue: str, limit: int, as_json: bool) -> None:
-    """Who waits to be called back, the oldest first, then who has been served.
+    """Who waits to be called back, and who has been served.
 
-    A request counts as done once its caller, or the number that was left, has talked with an agent.
+    Who has waited longest comes first. A request counts as done once its caller, or the number that was left, has
+    talked with an agent.
     """
     with open_store() as store:
         clock = Clock.of(store)

@@ -1,10 +1,8 @@
 """Puts a controller together from the settings."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from functools import partial
 
 import gevent
 import structlog
@@ -33,12 +31,6 @@ from contactcentre.store.history import MAX_PAGE
 
 log = structlog.get_logger(__name__)
 
-LAST_AGENT_DEADLINE = 0.5
-"""Seconds that a caller's last agent may take to be found."""
-
-LAST_AGENT_DAYS, LAST_AGENT_CALLS = 30, 10
-"""How far back it is looked for."""
-
 UNREAD_LIMIT = 50_000
 """Journal entries looked through, after a restart, for the last event of a contact that was taken up."""
 
@@ -66,6 +58,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
 
     configuration = load()
     replica = Replica(live, settings.node, configuration.routing, changed, lost)
+    greenlets = Greenlets(failed)
     node = Node(
         name=settings.node,
         pbx=pbx or _asterisk(settings),
@@ -73,13 +66,12 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         journal=journal,
         replica=replica,
         agents=Agents(live, replica, lambda: node.now(), lambda: node.router.agents_moved()),
-        greenlets=Greenlets(failed),
+        greenlets=greenlets,
         saver=Saver(live),
         configuration=configuration,
         told=_told(settings.node, store, redis),
-        last_agent=partial(_last_agent, store),
+        last_agent=Callers(store, greenlets, lambda: node.now()).last_agent,
     )
-    node.callers = Callers(store, node.greenlets, lambda: node.now())
     node.router = Router(node)
     node.wrap_ups = WrapUps()
     controller = Controller(node, load)
@@ -97,17 +89,6 @@ def _asterisk(settings: Settings) -> AsteriskPbx:
             "CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE"
         )
     return AsteriskPbx(settings.node, settings.ari_url, settings.ari_user, settings.ari_secret.get_secret_value())
-
-
-def _last_agent(store: Store, caller: str) -> str:
-    """From history. The caller waits meanwhile, so not for long."""
-    try:
-        with gevent.Timeout(LAST_AGENT_DEADLINE):
-            lately = store.contacts(caller=caller, since=time.time() - LAST_AGENT_DAYS * 86400, limit=LAST_AGENT_CALLS)
-    except (StoreUnavailable, gevent.Timeout) as error:
-        log.warning("the caller's last agent cannot be told", error=str(error))
-        return ""
-    return next((contact.agent for contact in lately.contacts if contact.agent), "")
 
 
 def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:

@@ -1,7 +1,7 @@
 """Carries out on the PBX what the flow of a contact asks for, from the contact's first moment to its end."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -260,8 +260,6 @@ class Conductor:
     def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left:
         contact = self.contact
         contact.typed.clear()
-        if action.last_agent and (agent := contact.node.callers.last_agent(contact.now.caller)):
-            action = replace(action, preferred=(agent, *action.preferred))
         left = QueueStay(contact, action, entered).run()
         contact.caller.stop_waiting()
         if left.reason == LeftQueue.ANSWERED:

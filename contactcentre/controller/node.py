@@ -23,7 +23,6 @@ from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import Pbx
 
 if TYPE_CHECKING:
-    from contactcentre.controller.callers import Callers
     from contactcentre.controller.contact import Contact
     from contactcentre.controller.router import Router
     from contactcentre.controller.wrap_ups import WrapUps
@@ -90,7 +89,6 @@ class Node:
     """Who talked last with a caller of this number; "" where nobody did lately, or it cannot be told at once."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
-    callers: "Callers" = field(init=False)
     router: "Router" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time
