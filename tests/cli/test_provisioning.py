@@ -126,6 +126,25 @@ def test_a_prompt_that_nobody_can_hear_is_refused(console: Console) -> None:
     assert "nobody-said-this" in said
 
 
+def test_what_waiting_callers_hear_and_press_is_set_from_the_command_line(provisioned: Console) -> None:
+    run = provisioned
+    ways = ("--keys", "1=callback", "--keys", "9=queue:sales", "--overflow", "full=voicemail:support")
+    heard = ("--prompts", "please-wait,all-busy", "--prompts-every", "45", "--announce-wait", "--busy-delay", "30")
+    run("queue", "set", "support", *ways, *heard, "--yes")
+    queue = run.json("queue", "show", "support")
+    assert queue["keys"] == {"1": "callback", "9": "queue:sales"}
+    assert (queue["overflow"], queue["prompts"]) == ({"full": "voicemail:support"}, ["please-wait", "all-busy"])
+    assert (queue["announce_wait"], queue["busy_delay"], queue["reject_delay"]) == (True, 30.0, None)
+    assert "queues.support.keys.9" in run("queue", "remove", "sales", "--yes", fails=2)
+    run("queue", "set", "support", "--keys", "9=", "--busy-delay", "", "--yes")
+    queue = run.json("queue", "show", "support")
+    assert (queue["keys"], queue["busy_delay"]) == ({"1": "callback"}, None)
+    said = run("queue", "set", "support", "--keys", "12=callback", "--overflow", "late=callback", "--yes", fails=2)
+    assert "'12' is not one key: 0-9, * or #" in said
+    assert "queues.support.overflow" in said
+    assert "there is no queue nope" in run("queue", "set", "support", "--keys", "2=queue:nope", "--yes", fails=2)
+
+
 def test_one_thing_at_a_time_can_be_added_changed_shown_and_removed(provisioned: Console) -> None:
     run = provisioned
     run("skill", "add", "lang_es", "--description", "Spanish", "--yes")

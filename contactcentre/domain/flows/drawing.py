@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from html import escape
 
-from contactcentre.domain.flows.graph import arrows, summary
+from contactcentre.domain.flows.graph import arrows, summary, with_places
 from contactcentre.domain.flows.layout import BOX_HEIGHT, LABEL_HEIGHT, Layout, Line, Spot, layout
 from contactcentre.domain.flows.model import Flow
+from contactcentre.domain.site import Site
 
 MARGIN = 24.0
 NAME_WIDTH, TEXT_WIDTH = 7.6, 6.2  # of a character
@@ -38,9 +39,11 @@ text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #1f2933; text-anch
 """
 
 
-def svg(flow: Flow) -> str:
-    """The flow as a standalone SVG document. Everything in it is escaped."""
-    ways = {pair: ", ".join(labels) for pair, labels in arrows(flow).items()}
+def svg(flow: Flow, site: Site | None = None) -> str:
+    """The flow as a standalone SVG document, with a site also the ways that its queues have themselves. Everything in
+    it is escaped."""
+    flow = with_places(flow, site)
+    ways = {pair: ", ".join(labels) for pair, labels in arrows(flow, site).items()}
     about = {name: _about(node.type, summary(node)) for name, node in flow.nodes.items()}
     boxes = {name: _box_width(name, about[name]) for name in flow.nodes}
     loops = {source: label for (source, target), label in ways.items() if source == target}

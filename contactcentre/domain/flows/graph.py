@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from contactcentre.domain.flows import diverting
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.node import Node
+from contactcentre.domain.site import Site
 
 Vertex = TypeVar("Vertex")
 
@@ -56,11 +58,24 @@ def _circle(start: Vertex, ways: Mapping[Vertex, list[Vertex]]) -> list[Vertex]:
     return []
 
 
-def arrows(flow: Flow) -> dict[tuple[str, str], list[str]]:
+def with_places(flow: Flow, site: Site | None) -> Flow:
+    """For a picture: the flow and, as nodes, the places to which the site's queues themselves lead from it."""
+    nodes = dict(flow.nodes)
+    todo = list(nodes.values())
+    while todo and site is not None:
+        for edge in diverting.edges(site, todo.pop(0)):
+            there = diverting.node_at(site, edge.target)
+            if there is not None and edge.target not in nodes:
+                nodes[edge.target] = there
+                todo.append(there)
+    return flow.model_copy(update={"nodes": nodes})
+
+
+def arrows(flow: Flow, site: Site | None = None) -> dict[tuple[str, str], list[str]]:
     """(from, to) -> the labels of the ways between them; "next" says nothing and is left out."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, node in flow.nodes.items():
-        for edge in node.edges():
+        for edge in (*node.edges(), *diverting.edges(site, node)):
             labels = found.setdefault((name, edge.target), [])
             if edge.label not in ("next", *labels):
                 labels.append(edge.label)
@@ -76,8 +91,9 @@ def summary(node: Node) -> str:
     return ""
 
 
-def mermaid(flow: Flow) -> str:
-    """The flow as a Mermaid flowchart."""
+def mermaid(flow: Flow, site: Site | None = None) -> str:
+    """The flow as a Mermaid flowchart, with a site also the ways that its queues have themselves."""
+    flow = with_places(flow, site)
     ids = {name: f"n{place}" for place, name in enumerate(flow.nodes)}
     lines = ["flowchart TD"]
     for name, node in flow.nodes.items():
@@ -86,7 +102,7 @@ def mermaid(flow: Flow) -> str:
         shape = {"menu": "{{%s}}", "condition": "{%s}", "hours": "{%s}", "hangup": "([%s])", "queue": "[[%s]]"}
         lines.append(f"    {ids[name]}{shape.get(node.type, '[%s]') % text}")
     lines.insert(1, f"    begin((start)) --> {ids[flow.start]}")
-    for (source, target), labels in arrows(flow).items():
+    for (source, target), labels in arrows(flow, site).items():
         label = f"|{_quoted(', '.join(labels))}|" if labels else ""
         lines.append(f"    {ids[source]} -->{label} {ids[target]}")
     return "\n".join(lines) + "\n"

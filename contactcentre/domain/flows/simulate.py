@@ -193,7 +193,10 @@ class _Simulator:
             moment.did.append("hangs up")
             self._story.ending = "the caller hangs up while waiting"
             return None
-        self._now += TALK if reason == LeftQueue.ANSWERED else (action.max_wait or 0.0)
+        queue = self._walker.site.queues.get(action.queue)
+        longest = queue.max_wait if action.max_wait is None and queue is not None else action.max_wait or 0.0
+        waits = {LeftQueue.ANSWERED.value: TALK, LeftQueue.TIMEOUT.value: longest}
+        self._now += waits.get(reason, 0.0)
         moment.did.append("talks with an agent" if reason == LeftQueue.ANSWERED else _LEFT[reason].format(key=key))
         return act.Left(reason, key)
 

@@ -22,6 +22,8 @@ from contactcentre.domain.flows.actions import (
     Voicemail,
 )
 from contactcentre.domain.flows.check import check
+from contactcentre.domain.flows.drawing import svg
+from contactcentre.domain.flows.graph import mermaid
 from contactcentre.domain.flows.leaving import callable_number
 from contactcentre.domain.flows.simulate import Script, simulate
 from contactcentre.domain.flows.walk import Walker
@@ -250,6 +252,17 @@ def test_names_of_people_and_groups_are_looked_up_and_those_of_variables_are_not
         "node c.on_failed: is required: a caller may withhold the number",
         "node c.queue: 'nope' the site has no such queue",
     ]
+
+
+def test_a_drawing_with_the_site_shows_the_queues_own_ways() -> None:
+    drawn = flow("w: {type: queue, queue: busy, on_timeout: end}")
+    text = mermaid(drawn, SITE)
+    assert '"busy/full<br/>callback: busy"' in text
+    assert '"busy/5<br/>queue: support"' in text
+    assert "busy/timeout" not in text
+    assert 'n0 -->|"key 2"|' in text
+    assert "busy/full" not in mermaid(drawn)
+    assert "busy/full" in svg(drawn, SITE)
 
 
 def test_a_simulation_shows_the_queues_own_ways() -> None:
