@@ -9,7 +9,7 @@ touching the call, and `reconcile` takes it up again, in this process or the nex
 import itertools
 import unicodedata
 from collections import deque
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from contactcentre.domain.routing import Decision
 from contactcentre.live import ContactNow
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
-from contactcentre.pbx.protocol import Bridge, Channel
+from contactcentre.pbx.protocol import Bridge, Channel, Medium
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +64,19 @@ class TurnedOut:
     refusal: Refusal
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An announcement can be played now."""
+
+    media: tuple[Medium, ...]  # none: nothing could be made of it
+    told: Mapping[str, Any]  # what it says, as the data of its fact
+
+
 class SiteChanged:
     """Another version of the configuration counts from now on."""
 
 
-Message = ChannelEvent | Granted | TurnedOut | SiteChanged | LinkLost
+Message = ChannelEvent | Granted | TurnedOut | Prepared | SiteChanged | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""
@@ -167,7 +175,7 @@ class Contact:
     def unpark(self) -> None:
         """A new greenlet takes it up. What was told to the old one is void."""
         self.parked = False
-        self.take_out(Granted, TurnedOut, LinkLost, SiteChanged)
+        self.take_out(Granted, TurnedOut, Prepared, LinkLost, SiteChanged)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

@@ -8,14 +8,20 @@ connected has let an offer pass like any other.
 
 from collections.abc import Mapping
 
+import structlog
+
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
-from contactcentre.controller.router import facts
+from contactcentre.controller.router import BRIEFING, facts
+from contactcentre.controller.speech import SpeechError
 from contactcentre.controller.talk import Conversation
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
+from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
-from contactcentre.pbx.events import Answered, Cause, Ended, Ringing
+from contactcentre.pbx.events import Answered, Cause, Ended, PlaybackEnded, Ringing
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, Channel
+
+log = structlog.get_logger(__name__)
 
 _RESULTS = {
     Cause.BUSY: OfferResult.BUSY,
@@ -32,9 +38,11 @@ NOBODYS_FAULT = (OfferResult.CALLER_GONE, OfferResult.EXPIRED, OfferResult.ANSWE
 class Offer:
     """One agent's phone rings for a contact."""
 
-    def __init__(self, contact: Contact, granted: Granted) -> None:
+    def __init__(self, contact: Contact, granted: Granted, ring_seconds: float) -> None:
         self.agent = granted.agent
         self.decision = granted.decision
+        self.ring_seconds = ring_seconds
+        self.until = min(granted.agent.deadline, granted.agent.since + ring_seconds)
         self.leg_id = contact.new_id("a")
         self.leg: Channel | None = None
         self.facts = {"agent": self.agent.name, "token": self.agent.token, "leg": self.leg_id}
@@ -62,24 +70,24 @@ class Offers:
     @property
     def until(self) -> float | None:
         """When the next one has rung long enough (epoch seconds)."""
-        return min((offer.agent.deadline for offer in self._ringing.values()), default=None)
+        return min((offer.until for offer in self._ringing.values()), default=None)
 
     def add(self, granted: Granted, ring_seconds: float | None = None) -> None:
         """Calls the agent's phone, also when it comes to nothing at once. `ring_seconds`: instead of the queue's own.
         Raises LinkDown, Deadline."""
         contact, node = self.contact, self.contact.node
         offered = granted.agent
-        if node.now() > (offered.since + offered.deadline) / 2:  # we were busy; it is no fault of the agent's
+        queue = node.queue(granted.decision.queue)
+        offer = Offer(contact, granted, queue.ring_seconds if ring_seconds is None else ring_seconds)
+        if node.now() > (offered.since + offer.until) / 2:  # we were busy; it is no fault of the agent's
             node.agents.change(offered.name, Verb.RELEASE, token=offered.token)
             return
-        offer = Offer(contact, granted)
         contact.emit(Kind.DECISION, **facts(offer.decision))
         contact.emit(Kind.OFFERED, queue=offer.decision.queue, deadline=offered.deadline, **offer.facts)
         endpoint = node.configuration.endpoint_of(offered.name)
         contact.emit(Kind.LEG_STARTED, leg=offer.leg_id, role="agent", endpoint=endpoint, agent=offered.name)
         self._ringing[offer.leg_id] = offer
         self._save()  # before it rings: should the link be cut now, whoever comes next knows what to take back
-        queue = node.queue(offer.decision.queue)
         try:
             offer.leg = node.pbx.call(
                 endpoint,
@@ -87,7 +95,8 @@ class Offers:
                 inbox=contact.post,
                 contact_id=contact.id,
                 caller=contact.party,
-                ring_seconds=queue.ring_seconds if ring_seconds is None else ring_seconds,
+                ring_seconds=offer.ring_seconds,
+                auto_answer=queue.auto_answer,
             )
         except (LinkDown, Deadline):
             raise
@@ -108,7 +117,7 @@ class Offers:
                 self._refuse(self._ringing[leg], _RESULTS.get(cause, OfferResult.UNREACHABLE), cause)
             case None:
                 now = self.contact.node.now()
-                for offer in [offer for offer in self._ringing.values() if offer.agent.deadline <= now]:
+                for offer in [offer for offer in self._ringing.values() if offer.until <= now]:
                     self._end(offer, OfferResult.MISSED, Cause.NO_ANSWER)
         return None
 
@@ -131,10 +140,40 @@ class Offers:
         del self._ringing[offer.leg_id]
         return Conversation(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
 
-    def withdraw(self, result: OfferResult) -> None:
-        """Takes back all that ring, through no fault of theirs."""
+    def brief(self, offer: Offer, prompt: str) -> bool:
+        """Plays the prompt to the agent who has answered, `BRIEFING` seconds at most; the caller hears music meanwhile.
+        False: the agent has left. Raises CallerGone, Suspended."""
+        contact, leg = self.contact, offer.leg
+        assert leg is not None
+        playback = contact.new_id("p")
+        try:
+            media = contact.node.configuration.prompts.media((Piece(Sort.PROMPT, prompt),), contact.language)
+            leg.play(playback, media, contact.language)
+        except (SpeechError, Refused) as error:
+            log.warning("agent not briefed", contact=contact.id, agent=offer.agent.name, error=str(error))
+            return True
+        except Gone:
+            pass  # its end is on its way
+        meanwhile: list[Message] = []
+        until = contact.node.now() + BRIEFING
+        try:
+            while (message := contact.next(until)) is not None:
+                match message:
+                    case PlaybackEnded(playback_id=ended) if ended == playback:
+                        return True
+                    case Ended(channel_id=ended, cause=cause) if ended == offer.leg_id:
+                        self._refuse(offer, OfferResult.REJECTED, cause)
+                        return False
+                meanwhile.append(message)
+        finally:
+            contact.put_back(meanwhile)
+        leg.stop_playing(playback)
+        return True
+
+    def withdraw(self, result: OfferResult, but: Offer | None = None) -> None:
+        """Takes back all (`but` one) that ring, through no fault of theirs."""
         elsewhere = result is OfferResult.ANSWERED_ELSEWHERE
-        for offer in list(self._ringing.values()):
+        for offer in [offer for offer in self._ringing.values() if offer is not but]:
             self._end(offer, result, Cause.ANSWERED_ELSEWHERE if elsewhere else Cause.NORMAL)
 
     def failed(self, error: Exception) -> None:

@@ -2,21 +2,17 @@
 
 from dataclasses import replace
 
-import structlog
-
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged, TurnedOut
 from contactcentre.controller.offers import Offer, Offers
-from contactcentre.controller.speech import SpeechError
 from contactcentre.controller.talk import begin, converse
+from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
-from contactcentre.domain.flows.actions import Enqueue, Left, Piece, Sort, Speech
+from contactcentre.domain.flows.actions import Enqueue, Left
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
-from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Digit
-
-log = structlog.get_logger(__name__)
 
 
 class QueueStay:
@@ -49,17 +45,16 @@ class QueueStay:
             group=action.group,
         )
         self._offers = Offers(contact)
+        self._announcer = Announcer(contact, self.queue, self.entered)
         self._offered = False  # the waiting record says that somebody rings
         self._way_out: Left | None = None  # to be taken as soon as nobody rings
         self._rule = ""  # of that way out, in words
 
     def _configure(self) -> None:
         """Takes over the queue's settings, also when they have changed while the contact waits."""
-        now = self.contact.node.now()
         self.queue: Queue = self.contact.node.queue(self.name)
         max_wait = self.queue.max_wait if self.action.max_wait is None else self.action.max_wait
         self._until = self.entered + max_wait if max_wait else None
-        self._announce_at = now + self.queue.announce_position if self.queue.announce_position else None
 
     def run(self) -> Left:
         """Raises CallerGone, Suspended."""
@@ -109,6 +104,7 @@ class QueueStay:
                     self._leave_by(refused.reason, refused.rule)
                 case SiteChanged():
                     self._configure()
+                    self._announcer.configure(self.queue)
                 case Granted() as granted:
                     self._offered = True
                     self._offers.add(granted)
@@ -116,6 +112,7 @@ class QueueStay:
             if answered is not None and self._serve(answered):
                 return Left(LeftQueue.ANSWERED.value)
             self._take_note()
+            self._announcer.take(message, speak=not self._offers)
             if not self._offers and (left := self._done()) is not None:
                 return left
 
@@ -123,7 +120,7 @@ class QueueStay:
         """While a phone rings nothing makes the contact leave, and nothing is announced."""
         if self._offers:
             return self._offers.until
-        moments = [moment for moment in (self._until, self._announce_at) if moment is not None]
+        moments = [moment for moment in (self._until, self._announcer.moment) if moment is not None]
         return min(moments, default=None)
 
     def _take_note(self) -> None:
@@ -159,13 +156,16 @@ class QueueStay:
         if self._way_out is not None:
             self._leave()
             return self._left(self._way_out, self._rule)
-        if self._announce_at is not None and self._announce_at <= now:
-            self._announce()
+        self._announcer.look(self.waiting)
         return None
 
     def _serve(self, offer: Offer) -> bool:
         """The agent has answered. True: the conversation took place and the agent has left."""
         contact = self.contact
+        if self.queue.announce_to_agent:
+            self._offers.withdraw(OfferResult.ANSWERED_ELSEWHERE, but=offer)
+            if not self._offers.brief(offer, self.queue.announce_to_agent):
+                return False
         talk = self._offers.join(offer)
         if talk is None:
             return False
@@ -175,18 +175,6 @@ class QueueStay:
         self._leave()
         converse(contact, talk)
         return True
-
-    def _announce(self) -> None:
-        contact, node = self.contact, self.contact.node
-        position = node.replica.index.position(self.waiting)
-        speech = spoken_position(self.queue.announce_prompt, position)
-        try:
-            media = node.configuration.prompts.media(speech, contact.language)
-            contact.caller.play(contact.new_id("p"), media, contact.language)
-        except (SpeechError, Refused) as error:
-            log.warning("position not announced", contact=contact.id, error=str(error))
-        contact.emit(Kind.ANNOUNCED, queue=self.name, position=position)
-        self._announce_at = node.now() + self.queue.announce_position
 
     def _leave(self) -> None:
         """Out of the waiting order. An agent whom the router reserved in this very moment is given back."""
@@ -228,19 +216,6 @@ def preferred(contact: Contact, action: Enqueue) -> tuple[str, ...]:
     """The agents who have the contact for themselves at first."""
     last = contact.node.last_agent(contact.now.caller) if action.last_agent and contact.now.caller else ""
     return (*action.preferred, last) if last and last not in action.preferred else action.preferred
-
-
-def spoken_position(prompt: str, position: int) -> Speech:
-    """What a waiting caller hears of the place in the queue."""
-    if prompt:
-        return (Piece(Sort.PROMPT, prompt), Piece(Sort.NUMBER, str(position)))
-    if position == 1:
-        return (Piece(Sort.SOUND, "queue-youarenext"),)
-    return (
-        Piece(Sort.SOUND, "queue-thereare"),  # "you are currently caller number"
-        Piece(Sort.NUMBER, str(position)),
-        Piece(Sort.SOUND, "queue-callswaiting"),
-    )
 
 
 def requirement(action: Enqueue) -> str:

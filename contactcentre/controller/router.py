@@ -30,6 +30,9 @@ RETRY = 1.0
 IDLE = 30.0
 """Seconds after which the router looks at everything although nothing woke it."""
 
+BRIEFING = 10.0
+"""Seconds that what an agent is told before the caller may take; for so long the reservation outlasts the ringing."""
+
 EMPTY_EVERY = 0.25
 """Seconds between two looks whether waiting contacts must leave because nobody is there: agents come and go in bursts,
 and each look is at all agents of the queues that ask for it."""
@@ -210,7 +213,8 @@ class Router:
         if contact is None or waiting is None or agent is None or bool(waiting.offered) is first:
             return  # left, or the agent did, while another was reserved
         offered = replace(waiting, offered=decision.agent) if first else waiting
-        deadline = node.now() + node.queue(decision.queue).ring_seconds
+        queue = node.queue(decision.queue)
+        deadline = node.now() + queue.ring_seconds + (BRIEFING if queue.announce_to_agent else 0.0)
         enters = self._unwritten.get(contact.id) is waiting
         try:
             status = node.agents.reserve(

@@ -22,7 +22,7 @@ class Kind(StrEnum):
     CHOSE = "flow.chose"  # node, choice (a menu's digit, `timeout`, `invalid`, a condition's branch, a lookup's result)
     SET = "flow.set"  # name, value
     QUEUED = "queue.entered"  # queue, requirement (text), priority
-    ANNOUNCED = "queue.announced"  # queue, position
+    ANNOUNCED = "queue.announced"  # queue, position, estimate (seconds still to wait; "" = not said)
     UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds), rule (words, or "")
     DECISION = "routing.decision"  # queue, agent ("" = nobody), rule, candidates [..], cut [[agent, rule], ..]
     OFFERED = "offer.made"  # queue, agent, token, deadline, leg

@@ -128,10 +128,19 @@ class Pbx(Protocol):
         """Binds the channel's events to an inbox; events kept since its arrival are delivered first."""
 
     def call(
-        self, endpoint: str, *, channel_id: str, inbox: Inbox, contact_id: str, caller: Party, ring_seconds: float
+        self,
+        endpoint: str,
+        *,
+        channel_id: str,
+        inbox: Inbox,
+        contact_id: str,
+        caller: Party,
+        ring_seconds: float,
+        auto_answer: bool = False,
     ) -> Channel:
         """Calls an endpoint (`alice`) or a number through a trunk (`number@trunk`) with the inbox bound beforehand.
-        Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow."""
+        Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow.
+        `auto_answer` asks the phone to answer by itself; most phones must have been told that they may."""
 
     def bridge(self, bridge_id: str) -> Bridge:
         """Makes a mixing bridge; with an id that exists already it returns that one."""

@@ -22,6 +22,19 @@ SITE = {
     "queues": {
         "support": {"agents": ["anna", "bert"], "wrap_up": 0, "ring_seconds": 5, "retry_delay": 1},
         "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 3, "retry_delay": 1, "record": False},
+        "sales": {
+            "agents": ["anna", "bert"],
+            "wrap_up": 0,
+            "ring_seconds": 10,
+            "record": False,
+            "auto_answer": True,
+            "announce_to_agent": "please-wait",
+            "announce_position": 30,
+            "announce_first": 1,
+            "prompts": ["all-busy"],
+            "prompts_every": 5,
+            "keys": {"1": "voicemail:support", "2": "queue:support"},
+        },
         "all": {"agents": ["anna", "bert"], "strategy": "ringall", "wrap_up": 0, "ring_seconds": 10, "record": False},
         "short": {"agents": ["bert"], "max_wait": 2, "max_length": 1, "announce_position": 1, "wrap_up": 0},
     },
@@ -33,6 +46,7 @@ SITE = {
         "1004": {"flow": "message"},
         "1005": {"flow": "direct"},
         "1006": {"flow": "all"},
+        "1007": {"flow": "sales"},
     },
     "flows": {
         "support": {
@@ -60,6 +74,10 @@ SITE = {
         "french": {
             "start": "hello",
             "nodes": {"hello": {"type": "answer", "next": "wait"}, "wait": {"type": "queue", "queue": "french"}},
+        },
+        "sales": {
+            "start": "hello",
+            "nodes": {"hello": {"type": "answer", "next": "wait"}, "wait": {"type": "queue", "queue": "sales"}},
         },
         "all": {
             "start": "hello",

@@ -147,7 +147,15 @@ class FakePbx:
         return FakeChannel(self, channel_id)
 
     def call(
-        self, endpoint: str, *, channel_id: str, inbox: Inbox, contact_id: str, caller: Party, ring_seconds: float
+        self,
+        endpoint: str,
+        *,
+        channel_id: str,
+        inbox: Inbox,
+        contact_id: str,
+        caller: Party,
+        ring_seconds: float,
+        auto_answer: bool = False,
     ) -> "FakeChannel":
         with self.effect(harmless=False):
             lines = [line for pbx in self.shared for line in pbx.lines.values()]

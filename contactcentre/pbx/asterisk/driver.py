@@ -35,6 +35,12 @@ STOP_ATTEMPTS, STOP_AGAIN = 10, 0.03
 """How often, and after how many seconds again, a playback is told to stop that goes on to its next part."""
 SWEEP = 0.5
 """Seconds between two looks for channels that left our hands without a word."""
+AUTO_ANSWER = {
+    "Call-Info": "<sip:auto-answer.invalid>;answer-after=0",
+    "Alert-Info": "<http://auto-answer.invalid>;info=alert-autoanswer;delay=0",
+}
+"""SIP headers that ask a phone to answer by itself: some makers' phones look for the one, some for the other. The
+standard, RFC 5373's Answer-Mode, is known to few."""
 _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 
 log = logging.getLogger(__name__)
@@ -106,6 +112,7 @@ class AsteriskPbx:
         contact_id: str,
         caller: Party,
         ring_seconds: float,
+        auto_answer: bool = False,
     ) -> AsteriskChannel:
         """See Pbx.call. An endpoint that cannot be called at all is no error: Ended(UNREACHABLE) follows at once."""
         channel = AsteriskChannel(self, channel_id)
@@ -116,7 +123,10 @@ class AsteriskPbx:
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
         }
-        body = {"variables": {translate.TIE: contact_id}}
+        variables = {translate.TIE: contact_id}
+        if auto_answer:
+            variables |= {f"PJSIP_HEADER(add,{name})": value for name, value in AUTO_ANSWER.items()}
+        body = {"variables": variables}
         leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
         try:
