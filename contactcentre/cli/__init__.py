@@ -8,8 +8,9 @@ import sys
 
 def main() -> None:
     """The console script `contactcentre`."""
-    # Celery's prefork pool forks and waits in its own ways; everything else of ours is written for gevent
-    if sys.argv[1:2] != ["worker"]:
+    # Celery's prefork pool forks and waits in its own ways; the recorder does one thing after the other, and psycopg
+    # waits for the database in C where nothing is patched. Everything else of ours is written for gevent
+    if sys.argv[1:2] not in (["worker"], ["recorder"]):
         from gevent import monkey
 
         monkey.patch_all()

@@ -92,7 +92,9 @@ class Agents:
     def _take(self, taken: _Step) -> bool:
         """Raises LiveError."""
         try:
-            status = self._live.change(taken.agent, taken.verb, taken.at, **taken.args)
+            seen, rest = self._replica.agents.get(taken.agent), (taken.verb, taken.at)
+            status = self._live.step(seen, *rest, **taken.args) if seen is not None else None
+            status = status or self._live.change(taken.agent, *rest, **taken.args)
         except NotAllowed as refusal:
             log.info("agent step refused", agent=taken.agent, verb=taken.verb.value, why=str(refusal))
             return False

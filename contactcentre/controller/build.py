@@ -23,6 +23,7 @@ from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
 from contactcentre.live import Change, Journal, Live
 from contactcentre.live.connection import PREFIX, ask
+from contactcentre.live.reader import facts_in
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
 from contactcentre.pbx.protocol import Pbx
 from contactcentre.settings import Settings, SettingsError
@@ -98,10 +99,12 @@ def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]]
         wanted, unread = set(contact_ids), defaultdict[str, list[Event]](list)
         entries = ask(redis, "XREVRANGE", f"{PREFIX}events", "+", "-", "COUNT", UNREAD_LIMIT)
         for number, (_, fields) in enumerate(entries):
-            if number % 100 == 0:
+            if number % 10 == 0:
                 gevent.sleep(0)  # calls go on
-            with suppress(ValueError, KeyError):
-                if text := fields.get("event", ""):
+            for name, text in facts_in(fields):
+                with suppress(ValueError, KeyError):
+                    if name != "event":
+                        continue
                     event = Event.from_json(text)
                     unread[event.contact_id].append(event)
                     if event.kind is Kind.ARRIVED and event.data.get("node") == node:

@@ -16,7 +16,7 @@ from contactcentre.live import Change, Live, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
 
-GATHER = 0.003
+GATHER = 0.02
 """Seconds between two reads of the stream, so that a busy one is read in batches."""
 
 RETRY = 1.0

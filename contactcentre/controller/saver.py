@@ -13,8 +13,8 @@ from contactcentre.live import ContactNow, Live, LiveError
 
 log = structlog.get_logger(__name__)
 
-GATHER = 0.01
-"""Seconds that changes are gathered before they are written."""
+GATHER = 0.05
+"""Seconds that changes are gathered before they are written: of the steps that follow each other only the last is."""
 
 RETRY = 1.0
 

@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from contactcentre.live.client import Client
 from contactcentre.live.errors import Away, LiveError, Refused
 
 PREFIX = "cc:"
@@ -43,7 +44,7 @@ def connect(url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> "Re
         protocol=2,
         client_name="contactcentre",
     )
-    return Redis.from_pool(pool)
+    return Client.from_pool(pool)
 
 
 def checked(redis: "Redis") -> "Redis":

@@ -5,7 +5,8 @@ The spool file is the queue. `run` sends what was not sent yet, in batches, and 
 only when the recorder has written the event to PostgreSQL (its entry has left the stream). So nothing is lost when this
 process dies (the next one replays the file), when Redis is away (the file grows), or when Redis comes back without its
 data (the stream's last id tells; all that was not recorded is sent again). Order is the order of the file. Sending an
-event twice is harmless: `(contact_id, seq)` is its key.
+event twice is harmless: `(contact_id, seq)` is its key. One entry of the stream holds the events of one moment, a line
+each: fewer entries cost everybody less.
 """
 
 import logging
@@ -13,25 +14,51 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
 
 from redis import Redis
 
 from contactcentre.domain.events import Event
-from contactcentre.live.connection import PREFIX, ask, checked, named_errors
-from contactcentre.live.errors import LiveError, Refused
+from contactcentre.live.client import Script
+from contactcentre.live.connection import PREFIX, checked, named_errors
+from contactcentre.live.errors import LiveError
 from contactcentre.live.spool import Spool
 
 BATCH_BYTES = 128 * 1024
+ENTRY_EVENTS = 20
+"""Events in one entry of the stream, at most."""
 KEPT_IN_MEMORY = 100_000
 """Events held in memory when the local disk cannot be written (full); more than that are lost, and counted."""
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.05
+"""Facts come in bursts: what comes within so long goes together."""
 LOOK_SECONDS = 0.5
 """How often a dead Redis is tried again, and what was recorded is looked at."""
 
-log = logging.getLogger(__name__)
+# Adds entries (ARGV[2..]) to the stream, unless it lacks what it had confirmed before (ARGV[1], the id of our last
+# entry, or ""): then nothing, for the lost ones must come first. Answers: is something lost, the id of the first entry
+# that was there before ("" = none), the id of the last one added.
+_SEND = """
+local function older(one, other)
+  local a, b = one:match('(%d+)-(%d+)')
+  local c, d = other:match('(%d+)-(%d+)')
+  if a ~= c then return tonumber(a) < tonumber(c) end
+  return tonumber(b) < tonumber(d)
+end
+local last, first, added = '0-0', '', ''
+local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+if info.err then
+  if not info.err:find('no such key') then return info end
+else
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then last = info[i + 1] end
+    if info[i] == 'first-entry' and info[i + 1] then first = info[i + 1][1] end
+  end
+end
+if ARGV[1] ~= '' and older(last, ARGV[1]) then return {1, '', ''} end
+for i = 2, #ARGV do added = redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
+return {0, first, added}
+"""
 
-_Id = tuple[int, int]
+log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -40,10 +67,11 @@ class Journal:
     def __init__(self, redis: "Redis", spool_path: str | Path, prefix: str = PREFIX) -> None:
         """Raises SpoolInUse when another process has the file open, OSError when it cannot be written."""
         self._redis, self._stream = checked(redis), f"{prefix}events"
+        self._send_script = Script(redis, _SEND)
         self._spool = Spool(spool_path)
         self._sent = self._spool.start  # offset: all before it is in the stream
         self._recorded = self._sent  # offset: all before it has left the stream
-        self._batches: deque[tuple[int, _Id]] = deque()  # sent and not known to be recorded: (end offset, last id)
+        self._batches: deque[tuple[int, str]] = deque()  # sent and not known to be recorded: (end offset, last id)
         self._memory: deque[bytes] = deque()
         self._wake = threading.Event()
         self._closing = False
@@ -80,7 +108,7 @@ class Journal:
         away = False
         while True:
             if self._wake.wait(LOOK_SECONDS) and not self._closing:
-                time.sleep(GATHER_SECONDS)  # facts come in bursts: send each burst at once
+                time.sleep(GATHER_SECONDS)
             self._wake.clear()
             try:
                 self.flush()
@@ -97,9 +125,11 @@ class Journal:
 
     def flush(self) -> None:
         """Sends all now; only where `run` does not run. Raises Away or Refused."""
-        self._send([])
-        while block := self._spool.read(self._sent, BATCH_BYTES):
+        while True:  # at least once, for the look
+            block = self._spool.read(self._sent, BATCH_BYTES)
             self._send(block.splitlines(), self._sent + len(block))
+            if self._sent == self._spool.end:
+                break
         while self._memory:
             lines = list(self._memory)
             self._send(lines)
@@ -119,42 +149,24 @@ class Journal:
     def _send(self, lines: list[bytes], end: int = 0) -> None:
         """Adds the lines to the stream, after a look at what the recorder has confirmed and Redis has lost."""
         texts = [text for line in lines if (text := self._event(line))]
+        entries = ["\n".join(texts[begin : begin + ENTRY_EVENTS]) for begin in range(0, len(texts), ENTRY_EVENTS)]
+        expected = self._batches[-1][1] if self._batches else ""
         with named_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            ask(pipe, "XINFO", "STREAM", self._stream)
-            for text in texts:
-                ask(pipe, "XADD", self._stream, "*", "event", text)
-            stream, *added = pipe.execute(raise_on_error=False)
-        if isinstance(stream, Exception) and "no such key" not in str(stream):
-            raise Refused(f"journal: {stream}")
-        for answer in added:
-            if isinstance(answer, Exception):
-                raise Refused(f"journal: {answer}")
-        if self._look(stream):  # a flat list of names and values, or the error that there is no stream
+            lost, first, added = self._send_script(keys=[self._stream], args=[expected, *entries])
+        if lost:
             self._sent = self._spool.start
             self._batches.clear()
             self.resent += 1
             log.warning("journal: redis has lost entries; all that was not recorded is sent again")
             return
+        self._recorded = self._spool.start
+        while self._batches and (not first or _id(self._batches[0][1]) < _id(first)):
+            self._recorded = self._batches.popleft()[0]
         if end:
             self._sent = end
             if added:
-                self._batches.append((end, _id(added[-1])))
+                self._batches.append((end, added))
         self._release()
-
-    def _look(self, stream: list[Any] | Exception) -> bool:
-        """Notes in `_recorded` what has left the stream; True when Redis lost what it had taken from us."""
-        last, first = (0, 0), None
-        if not isinstance(stream, Exception):
-            known = dict(zip(stream[::2], stream[1::2], strict=True))
-            last = _id(known["last-generated-id"])
-            first = _id(known["first-entry"][0]) if known["first-entry"] else None
-        if self._batches and last < self._batches[-1][1]:
-            return True
-        self._recorded = self._spool.start
-        while self._batches and (first is None or self._batches[0][1] < first):
-            self._recorded = self._batches.popleft()[0]
-        return False
 
     def _release(self) -> None:
         recorded = self._recorded
@@ -194,6 +206,6 @@ class Journal:
                 threading.Event().wait(LOOK_SECONDS / 5)
 
 
-def _id(text: str) -> _Id:
+def _id(text: str) -> tuple[int, int]:
     milliseconds, number = text.split("-")
     return int(milliseconds), int(number)

@@ -4,6 +4,7 @@ import secrets
 
 from redis import Redis
 
+from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, named_errors
 
 # Answers the fencing number, or 0 when somebody else holds it. The number is at least the clock in milliseconds, so it
@@ -37,8 +38,8 @@ class Lease:
         """0 = not held. Every write made under the lease carries it; a smaller number than one seen is out of date."""
         self._holder = secrets.token_hex(8)
         self._keys = [f"{prefix}lease:{name}", f"{prefix}fence:{name}"]
-        self._acquire = redis.register_script(_ACQUIRE)
-        self._release = redis.register_script(_RELEASE)
+        self._acquire = Script(redis, _ACQUIRE)
+        self._release = Script(redis, _RELEASE)
 
     def acquire(self) -> bool:
         """Takes it, or prolongs it where we hold it. Raises Away; then it counts as not held."""

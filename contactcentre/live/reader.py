@@ -1,7 +1,11 @@
 """The reading side of the journal: one consumer group (the recorder's) takes events and agent facts, writes them to
-PostgreSQL, and only then acknowledges; what is acknowledged leaves the stream."""
+PostgreSQL, and only then acknowledges; what is acknowledged leaves the stream.
+
+An entry holds events (`events`, a line each; `event`, one, as older versions wrote it) or one fact about an agent.
+"""
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
 
 from redis import Redis
 
@@ -17,6 +21,7 @@ KEPT_BAD = 10_000
 log = logging.getLogger(__name__)
 
 Entry = tuple[str, "Event | AgentFact"]
+"""A fact, and the id of the stream's entry that it came in; facts that came together have the same."""
 
 
 class JournalReader:
@@ -26,11 +31,14 @@ class JournalReader:
         self._redis, self._group, self._consumer = checked(redis), group, consumer
         self._stream, self._bad = f"{prefix}events", f"{prefix}events:bad"
         self.refused = 0
-        """Entries that were no events; they are moved to the stream `events:bad`."""
+        """Facts that could not be understood; they are moved to the stream `events:bad`."""
+        self.more = False
+        """The last `read` got all it may at once: there is probably more."""
+        self._count = 0
         self._own = "0-0"  # where our own unacknowledged entries of an earlier life continue; "" = none left
 
     def read(self, count: int = 500, block: float = 1.0) -> list[Entry]:
-        """Up to `count` entries; [] when none came within `block` seconds. Raises Away or Refused."""
+        """The facts of up to `count` entries; [] when none came within `block` seconds. Raises Away or Refused."""
         try:
             return self._read(count, block)
         except Refused as error:
@@ -40,7 +48,8 @@ class JournalReader:
             return self._read(count, block)
 
     def ack(self, ids: list[str]) -> None:
-        """After the commit: the entries leave the stream."""
+        """After the commit: the entries leave the stream. All facts of each of them must have been written."""
+        ids = list(dict.fromkeys(ids))
         if not ids:
             return
         with transaction(self._redis) as both:
@@ -52,6 +61,7 @@ class JournalReader:
         return int(ask(self._redis, "XLEN", self._stream))
 
     def _read(self, count: int, block: float) -> list[Entry]:
+        self._count = count
         if self._own:
             mine = self._group_read(count, self._own)
             self._own = mine[-1][0] if mine else ""
@@ -84,27 +94,37 @@ class JournalReader:
         self._own = "0-0"
 
     def _parse(self, raw: list[tuple[str, dict[str, str] | None]]) -> list[Entry]:
+        self.more = len(raw) >= self._count
         entries: list[Entry] = []
         for entry_id, fields in raw:
             if not entry_id:  # Redis 6.2 says so of a pending entry that somebody has deleted
                 continue
-            try:
-                entries.append((entry_id, _parse(fields)))
-            except (Malformed, ValueError, KeyError, TypeError) as error:
-                self.refused += 1
-                log.warning("journal: entry %s refused: %r", entry_id, error)
+            facts: list[Event | AgentFact] = []
+            for name, text in facts_in(fields):
+                try:
+                    facts.append(_FACTS[name](text))
+                except (Malformed, ValueError, KeyError, TypeError) as error:
+                    self._put_aside(entry_id, name, text, error)
+            if not facts:
                 with transaction(self._redis) as both:
-                    if fields:
-                        pairs = [text for pair in fields.items() for text in pair]
-                        both.ask("XADD", self._bad, "MAXLEN", "~", KEPT_BAD, "*", *pairs)
                     both.ask("XACK", self._stream, self._group, entry_id)
                     both.ask("XDEL", self._stream, entry_id)
+            entries += [(entry_id, fact) for fact in facts]
         return entries
 
+    def _put_aside(self, entry_id: str, name: str, text: str, error: Exception) -> None:
+        self.refused += 1
+        log.warning("journal: a fact of entry %s refused: %r", entry_id, error)
+        ask(self._redis, "XADD", self._bad, "MAXLEN", "~", KEPT_BAD, "*", name, text)
 
-def _parse(fields: dict[str, str] | None) -> Event | AgentFact:
-    if not fields:
-        raise Malformed("empty entry")
-    if "event" in fields:
-        return Event.from_json(fields["event"])
-    return AgentFact.from_json(fields["agent"])
+
+def facts_in(fields: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
+    """What an entry of the stream says: (`event` or `agent`, its JSON) of each fact."""
+    for name, text in (fields or {}).items():
+        if name == "events":
+            yield from (("event", line) for line in text.split("\n"))
+        else:
+            yield name, text
+
+
+_FACTS: dict[str, Callable[[str], Event | AgentFact]] = {"event": Event.from_json, "agent": AgentFact.from_json}

@@ -16,6 +16,7 @@ from redis import Redis
 
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
 from contactcentre.domain.routing import Waiting
+from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, named_errors, transaction
 from contactcentre.live.errors import LostRace, Malformed, Resync
 from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot, read_agent, read_waiting
@@ -84,9 +85,9 @@ class Live:
         self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
         self._generation = f"{prefix}generation"
-        self._swap_script = redis.register_script(_SWAP)
-        self._put_script = redis.register_script(_PUT)
-        self._put_many_script = redis.register_script(_PUT_MANY)
+        self._swap_script = Script(redis, _SWAP)
+        self._put_script = Script(redis, _PUT)
+        self._put_many_script = Script(redis, _PUT_MANY)
 
     # agents
 
@@ -110,6 +111,15 @@ class Live:
             # racers in step would lose to the same one again and again
             time.sleep(random() * 0.001 * attempt)  # noqa: S311
         raise LostRace(f"agent {agent}: {verb.value} lost the race {TRIES} times")
+
+    def step(self, seen: AgentStatus, verb: Verb, at: float, **args: Any) -> AgentStatus | None:
+        """The same step from the agent as it was seen last, without a look: one compare-and-set. None: it is not so any
+        more, or the step made no sense then; `change` tells."""
+        try:
+            after = step(_numbered(seen, at), verb, at, **args)
+        except NotAllowed:
+            return None
+        return after if self._swap(seen, after, at) == 1 else None
 
     def reserve(
         self,
@@ -270,14 +280,12 @@ class Live:
         a value, so that the reader's cursor passes them. Raises Resync when entries after the cursor are lost: take a
         new snapshot."""
         block = int(max(0.001, min(block_seconds, longest_block(self.redis))) * 1000)
-        with named_errors():
-            pipe = self.redis.pipeline(transaction=False)
-            ask(pipe, "XRANGE", self._changes, cursor, cursor)
-            ask(pipe, "XREAD", "COUNT", count, "BLOCK", block, "STREAMS", self._changes, cursor)
-            here, answer = pipe.execute()
-        if not here:
+        here, *entries = ask(self.redis, "XRANGE", self._changes, cursor, "+", "COUNT", count + 1) or [("", {})]
+        if here[0] != cursor:
             raise Resync(f"{self._changes} no longer holds {cursor}")
-        entries = answer[0][1] if answer else []
+        if not entries:
+            answer = ask(self.redis, "XREAD", "COUNT", count, "BLOCK", block, "STREAMS", self._changes, cursor)
+            entries = answer[0][1] if answer else []
         return [self._change(entry_id, fields, skip) for entry_id, fields in entries]
 
     def _change(self, cursor: str, fields: dict[str, str], skip: Container[str]) -> Change:

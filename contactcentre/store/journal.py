@@ -15,11 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from contactcentre.domain.contacts import ContactHistory, fold
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
-from contactcentre.store import tables
+from contactcentre.store import bulk, tables
+from contactcentre.store.bulk import Row
 from contactcentre.store.database import RECORD_LOCK, Database
 from contactcentre.store.values import storable
-
-Row = dict[str, Any]
 
 _LATEST = 253_402_300_799.0
 """Epoch seconds of the year 9999's end, the last time that can be stored."""
@@ -135,8 +134,7 @@ class _Batch:
     def _insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
         """Adds what is new and notes its contacts. A row whose key is taken by a different fact is rejected."""
         key = [column.name for column in table.primary_key]
-        statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-        new = {tuple(row) for row in self.connection.execute(statement, rows)}
+        new = bulk.insert_new(self.connection, table, rows)
         self.written += len(new)
         repeated = []
         for row in rows:
@@ -173,31 +171,17 @@ class _Batch:
 
     def _write_histories(self, histories: Sequence[ContactHistory]) -> None:
         ids = [history.contact.id for history in histories]
-        self._upsert(tables.contact, [_row(history.contact) for history in histories])
+        bulk.upsert(self.connection, tables.contact, "id", [_row(history.contact) for history in histories])
         for table, part in (
             (tables.leg, "legs"),
             (tables.segment, "segments"),
             (tables.queue_visit, "visits"),
         ):
-            self.connection.execute(sa.delete(table).where(table.c.contact_id.in_(ids)))
-            if rows := _parts(histories, part, numbered="n" in table.c):
-                self.connection.execute(sa.insert(table), rows)
-        self._upsert(tables.recording, _parts(histories, "recordings"))
-        self._upsert(tables.voicemail, _parts(histories, "voicemails"))
-
-    def _upsert(self, table: sa.Table, rows: Sequence[Row]) -> None:
-        """A recording that two contacts claim stays with the first."""
-        if not rows:
-            return
-        statement = insert(table)
-        changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-        owner = "contact_id" if "contact_id" in table.c else "id"
-        statement = statement.on_conflict_do_update(
-            index_elements=list(table.primary_key),
-            set_=changes,
-            where=table.c[owner] == statement.excluded[owner],
-        )
-        self.connection.execute(statement, rows)
+            bulk.delete(self.connection, table, ids)
+            bulk.insert(self.connection, table, _parts(histories, part, numbered="n" in table.c))
+        for table, part in ((tables.recording, "recordings"), (tables.voicemail, "voicemails")):
+            # one that two contacts claim stays with the first
+            bulk.upsert(self.connection, table, "contact_id", _parts(histories, part))
 
     def _bisected(self, items: Sequence[Any], write: Callable[[Sequence[Any]], None]) -> None:
         """Writes all at once; where the database refuses a value, in halves, until only what it refuses is
@@ -263,17 +247,18 @@ def events_of(connection: sa.Connection, contact_ids: Sequence[str]) -> dict[str
     found: dict[str, list[Event]] = defaultdict(list)
     if not contact_ids:
         return found
-    own, later = tables.event.c, tables.recording_event.c
-    both = sa.union_all(
-        sa.select(own.contact_id, own.seq, own.at, own.kind, own.data).where(own.contact_id.in_(contact_ids)),
-        sa.select(later.contact_id, sa.literal(AFTERWARDS), later.at, later.kind, later.data).where(
-            later.contact_id.in_(contact_ids)
-        ),
-    )
-    for contact_id, seq, at, kind, data in connection.execute(both):
+    ids = list(contact_ids)
+    for contact_id, seq, at, kind, data in connection.exec_driver_sql(_EVENTS, (ids, ids)):
         if kind in _KINDS:  # a newer program may have written others
             found[contact_id].append(Event(contact_id, seq, at, Kind(kind), data))
     return found
 
 
+_EVENTS = f"""
+SELECT CAST(contact_id AS text), seq, CAST(extract(epoch FROM at) AS double precision), kind, data
+FROM event WHERE contact_id = ANY(CAST(%s AS uuid[]))
+UNION ALL
+SELECT CAST(contact_id AS text), {AFTERWARDS}, CAST(extract(epoch FROM at) AS double precision), kind, data
+FROM recording_event WHERE contact_id = ANY(CAST(%s AS uuid[]))
+"""  # noqa: S608 (a number of ours)
 _KINDS = frozenset(Kind)

@@ -6,7 +6,6 @@ stream.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,15 +18,19 @@ from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import Recorded, Store, StoreUnavailable
 
 BATCH = 500
+"""Entries of the stream that are read, and written in one transaction, at a time."""
 BLOCK_SECONDS = 1.0
-GATHER_SECONDS = 0.2
-"""Pause after a small batch: a transaction for each single fact would cost more than it is worth."""
+GATHER_SECONDS = 0.8
+"""Pause when all was read: a contact is derived anew whenever facts of it were written, so the facts of a whole call
+that come in few transactions cost least."""
 BEAT_SECONDS = 1.0
 """How often the recorder says how far it is."""
 LATE_SECONDS = 10.0
 """A lag that is worth a warning in the log."""
 DRAIN_SECONDS = 10.0
 """On SIGTERM: how long it goes on writing what is in the stream already."""
+STOP_SECONDS = 0.1
+"""How soon `stop` is seen in a pause."""
 GROUP = "recorder"
 
 log = logs.get(__name__)
@@ -50,7 +53,7 @@ class Recorder:
         self._store, self._redis, self._recorded = store, redis, recorded
         self._reader = JournalReader(redis, GROUP, consumer, prefix)
         self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
-        self._stop = threading.Event()
+        self._stopping = False
         self._drain_until = 0.0
         self._batch: list[Entry] = []  # read, and not yet acknowledged
         self._committed = False  # is `_batch` in the database
@@ -63,25 +66,30 @@ class Recorder:
     def stop(self) -> None:
         """Ends `run` when the stream is empty, or soon. May be called from a signal handler."""
         self._drain_until = time.monotonic() + DRAIN_SECONDS
-        self._stop.set()
+        self._stopping = True  # no threading.Event: its lock may be held by whom the signal interrupts
 
     def run(self) -> None:
         log.info("recording", consumer=GROUP, batch=BATCH)
-        while not (self._stop.is_set() and (self._backoff.failing or time.monotonic() > self._drain_until)):
+        while not (self._stopping and (self._backoff.failing or time.monotonic() > self._drain_until)):
             try:
-                found = self.step(0.0 if self._stop.is_set() else BLOCK_SECONDS)
+                found = self.step(0.0 if self._stopping else BLOCK_SECONDS)
             except (LiveError, StoreUnavailable) as error:
                 pause = self._backoff.failed()
                 log.warning("cannot record now", error=str(error), again_in=round(pause, 1), held=len(self._batch))
-                self._stop.wait(pause)
+                self._pause(pause)
                 continue
             if self._backoff.worked():
                 log.info("recording again")
-            if self._stop.is_set() and not found:
+            if self._stopping and not found:
                 break
-            if 0 < found < BATCH // 10:
-                self._stop.wait(GATHER_SECONDS)
+            if found and not self._reader.more:
+                self._pause(GATHER_SECONDS)
         log.info("stopped", written=self.written, rejected=self.rejected, last_id=self.last_id)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, STOP_SECONDS))
 
     def step(self, block: float = BLOCK_SECONDS) -> int:
         """Reads, writes and acknowledges one batch; returns its size. Raises LiveError, StoreUnavailable;

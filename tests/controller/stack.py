@@ -18,6 +18,7 @@ from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.live import Live
+from contactcentre.live.reader import facts_in
 from contactcentre.provision.apply import apply
 from contactcentre.provision.plan import make_plan
 from contactcentre.provision.target import AsteriskTarget
@@ -143,7 +144,8 @@ class Stack:
     # -- facts --------------------------------------------------------------------------------------------------------
 
     def events(self) -> list[Event]:
-        return [Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f]
+        facts = (fact for _, fields in self.redis.xrange("cc:events") for fact in facts_in(fields))
+        return [Event.from_json(text) for name, text in facts if name == "event"]
 
     def story(self, caller: str) -> list[Event]:
         """Everything journalled of the contact whose caller has this number, in order. A killed controller's spool is

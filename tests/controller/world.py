@@ -20,6 +20,7 @@ from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
 from contactcentre.embedded import Services
 from contactcentre.live import Live, connect
+from contactcentre.live.reader import facts_in
 from contactcentre.pbx.errors import Deadline, LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Cause
 from contactcentre.settings import Settings
@@ -293,7 +294,8 @@ class World:
         return contact is None or contact.node == self.node
 
     def events(self) -> list[Event]:
-        events = (Event.from_json(f["event"]) for _, f in self.redis.xrange("cc:events") if "event" in f)
+        facts = (fact for _, fields in self.redis.xrange("cc:events") for fact in facts_in(fields))
+        events = (Event.from_json(text) for name, text in facts if name == "event")
         # the spool also sends again what is left of earlier tests
         return list({(e.contact_id, e.seq): e for e in events if e.at >= self.began}.values())
 

@@ -278,7 +278,7 @@ def test_appending_takes_microseconds_whether_redis_is_there_or_not(server: Redi
 def test_what_was_not_acknowledged_comes_again_to_the_same_recorder(journal: Journal, redis: "Redis") -> None:
     for seq in (1, 2, 3):
         journal.append(event("c1", seq))
-    journal.flush()
+        journal.flush()
     first = JournalReader(redis, "recorder", "me")
     entries = first.read()
     first.ack([entries[0][0]])
@@ -316,6 +316,30 @@ def test_an_entry_that_is_no_event_is_put_aside_and_stops_nobody(journal: Journa
     reader.ack([entry[0]])
     assert reader.refused == 5
     assert redis.xlen("cc:events:bad") == 5
+    assert reader.backlog() == 0
+
+
+def test_events_that_came_together_are_acknowledged_when_all_are_written(journal: Journal, redis: "Redis") -> None:
+    for seq in range(1, 6):
+        journal.append(event("c1", seq))
+    journal.flush()
+    assert redis.xlen("cc:events") == 1
+    first = JournalReader(redis, "recorder", "me").read()
+    assert [fact for _, fact in first] == [event("c1", seq) for seq in range(1, 6)]
+    again = JournalReader(redis, "recorder", "me")
+    assert again.read() == first, "none was acknowledged"
+    again.ack([entry_id for entry_id, _ in first])
+    assert again.backlog() == 0
+
+
+def test_one_bad_line_among_events_that_came_together_is_put_aside_alone(redis: "Redis") -> None:
+    lines = [event("c1", 1).to_json(), '{"contact_id":"c1"}', event("c1", 2).to_json()]
+    redis.xadd("cc:events", {"events": "\n".join(lines)})
+    reader = JournalReader(redis, "recorder", "me")
+    entries = reader.read()
+    assert [fact for _, fact in entries] == [event("c1", 1), event("c1", 2)]
+    assert [fields for _, fields in redis.xrange("cc:events:bad")] == [{"event": lines[1]}]
+    reader.ack([entry_id for entry_id, _ in entries])
     assert reader.backlog() == 0
 
 
