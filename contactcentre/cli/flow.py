@@ -134,7 +134,9 @@ def simulate_command(
 @click.option("--format", "style", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
 @click.option("-o", "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="A file.")
 def graph_command(file: Path, site_file: Path | None, style: str, output: Any) -> None:
-    """Draw the flow in FILE; with a site also the ways out that its queues have themselves."""
+    """Draw the flow in FILE.
+
+    With a site also the ways out that its queues have themselves."""
     flow, problems, _ = _read(file)
     if flow is None:
         raise SiteError(problem for problem, _ in problems)

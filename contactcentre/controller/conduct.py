@@ -29,6 +29,9 @@ PLAY_DEADLINE = 600.0
 SHORTEST_MESSAGE = 1.0
 """Seconds; what is shorter is a caller who hung up at the beep."""
 
+LEAVING = 0.3
+"""Seconds in which a caller whose message came to nothing may turn out to have hung up."""
+
 APOLOGY = "sound:an-error-has-occurred"
 APOLOGY_DEADLINE = 4.0
 
@@ -298,7 +301,17 @@ class Conductor:
             # Hanging up is how most people end a message; the PBX keeps what was said.
             self._keep_message(name, box, now() - was.since)
             raise
-        return act.Recorded(seconds, name, ok=self._keep_message(name, box, seconds))
+        kept = self._keep_message(name, box, seconds)
+        if not kept:
+            self._let_leave()
+        return act.Recorded(seconds, name, ok=kept)
+
+    def _let_leave(self) -> None:
+        """Of a caller who hangs up at the beep the PBX first says that the recording has ended: that is no failure with
+        which the flow would have to deal."""
+        until = self.contact.node.now() + LEAVING
+        while self.contact.next(until) is not None or self.contact.node.now() < until:
+            pass
 
     def _recorded(self, name: str, since: float, until: float) -> float:
         """Seconds recorded; 0 when the PBX could not."""

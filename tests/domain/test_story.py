@@ -55,6 +55,13 @@ def test_a_contact_that_no_agent_was_looked_for_says_so() -> None:
     )
 
 
+def test_who_asked_to_be_called_back_is_told_with_the_number() -> None:
+    call = Call().queued(0).add(30, Kind.UNQUEUED, queue="support", reason="key", waited=30)
+    told = story(call.add(30, Kind.CALLBACK_REQUESTED, queue="support", number="+33142").ended(33, "callback"))
+    assert told[-2] == "The caller asked to be called back at +33142."
+    assert told[-1].startswith("It ended: callback")
+
+
 def test_two_queues_are_told_one_after_the_other() -> None:
     call = Call().queued(0, "sales").add(30, Kind.UNQUEUED, queue="sales", reason="timeout", waited=30)
     told = story(call.queued(31).offered(31).talked(33, 5).ended(40))
