@@ -159,15 +159,19 @@ class Router:
             self._wake.wait(self._until_next())
             self._wake.clear()
             try:
-                self._node.agents.flush()
-                self._expire()
-                self._serve()
-                self.flush()
-                self._turn_out()
+                self.turn()
             except LiveError as error:
                 log.warning("no routing while live state is away", error=str(error))
                 gevent.sleep(RETRY)
                 self._wake.set()
+
+    def turn(self) -> None:
+        """All that is to be done now. Raises LiveError."""
+        self._node.agents.flush()
+        self._expire()
+        self._serve()
+        self.flush()
+        self._turn_out()
 
     def flush(self) -> None:
         """Tells Redis who waits. Raises LiveError; then it is told later."""
@@ -215,7 +219,7 @@ class Router:
         offered = replace(waiting, offered=decision.agent) if first else waiting
         queue = node.queue(decision.queue)
         deadline = node.now() + queue.ring_seconds + (BRIEFING if queue.announce_to_agent else 0.0)
-        enters = self._unwritten.get(contact.id) is waiting
+        enters = self._unwritten.get(contact.id) == waiting
         try:
             status = node.agents.reserve(
                 agent, contact.id, decision.queue, secrets.token_hex(8), deadline, waiting=offered, enters=enters
@@ -233,7 +237,7 @@ class Router:
         self._written.add(contact.id)
         self._look_for_empty = True
         if node.replica.waiting.get(contact.id) is waiting and contact.id in self._own:
-            if self._unwritten.get(contact.id) is waiting:
+            if self._unwritten.get(contact.id) == waiting:
                 del self._unwritten[contact.id]
             self._fresh.discard(contact.id)
             node.replica.put_waiting(offered)
