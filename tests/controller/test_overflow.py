@@ -8,22 +8,31 @@ import pytest
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Queue, Site
+from contactcentre.live import signs_of_life
 from tests.controller.conftest import SITE
-from tests.controller.stack import Stack, one
+from tests.controller.stack import Stack, eventually, one
 
 
 @pytest.fixture
 def stack(stack: Stack) -> Iterator[Stack]:
     """What is changed is changed back."""
     yield stack
-    stack.provision(Site.model_validate(SITE))
+    takes_over(stack, Site.model_validate(SITE))
+
+
+def takes_over(stack: Stack, site: Site) -> None:
+    """The controller works with this version of the site."""
+    stack.provision(site)
+    version, _ = stack.store.site()
+    signs = eventually(lambda: signs_of_life(stack.live.redis), "the controller lives")
+    eventually(lambda: signs_of_life(stack.live.redis)[next(iter(signs))].site == version, f"site {version} loaded")
 
 
 def with_support(stack: Stack, **settings: Any) -> None:
-    """The site, its queue support with other settings; the controller has taken it over."""
+    """The site, its queue support with other settings."""
     original = Site.model_validate(SITE)
     changed = Queue.model_validate({**original.queues["support"].model_dump(mode="json"), **settings})
-    stack.provision(original.model_copy(update={"queues": {**original.queues, "support": changed}}))
+    takes_over(stack, original.model_copy(update={"queues": {**original.queues, "support": changed}}))
 
 
 def entered(story: list[Event]) -> list[tuple[str, int]]:
