@@ -307,6 +307,10 @@ def test_the_pbx_understands_every_strategy_and_condition_of_a_queue(pbx: Pbx) -
     for name in STRATEGIES:
         assert f"contactcentre-q-{name} has 0 calls" in shown
     assert "in 'linear' strategy" in shown
+    queues["q-ringall"] = {**queue, "strategy": "linear"}
+    pbx.apply(pbx.plan(parse(document(queues={**document()["queues"], **queues}))))
+    changed = pbx.lab.rx("queue show contactcentre-q-ringall")
+    assert "in 'linear' strategy" in changed, "a queue that is there already changes without a restart"
 
 
 def test_a_call_from_another_trunk_than_the_dids_own_is_not_let_in(pbx: Pbx) -> None:
