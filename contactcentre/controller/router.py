@@ -45,7 +45,7 @@ class Router:
         self._own: dict[str, Contact] = {}
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
-        self._fresh: set[str] = set()  # entered since the last decision: why they wait is noted once
+        self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
         self._reachable: dict[str, bool] = {}  # endpoint -> can it ring; what is not there can
         self._look_for_empty = False
         self._looked_for_empty = 0.0
@@ -191,10 +191,10 @@ class Router:
             raise
 
     def _serve(self) -> None:
-        """Decides, notes why those who have just entered must wait, and reserves. All is decided before the first
-        reservation: while Redis is asked the picture changes."""
+        """Decides, notes why those must wait who have just entered or ask for something else by now, and reserves. All
+        is decided before the first reservation: while Redis is asked the picture changes."""
         index, waiting, now = self._node.replica.index, self._node.replica.waiting, self._node.now()
-        index.advance(now)  # a delay may be over, a step due
+        self._fresh |= index.advance(now) & self._own.keys()  # a delay may be over, a step due
         if not self._own or (not self._fresh and not index.busy):
             return
         round_ = Round.on(index, now)

@@ -159,9 +159,9 @@ class Index:
         fresh.version = self.version + 1
         self.__dict__ = fresh.__dict__
 
-    def advance(self, now: float) -> None:
-        """Time has passed."""
-        self.now = now
+    def advance(self, now: float) -> set[str]:
+        """Time has passed. The contacts that may get others by time alone: a step was due, a preference is over."""
+        self.now, due = now, set()
         while self._moments and self._moments[0][0] <= now:
             _, is_contact, name = heappop(self._moments)
             if not is_contact:
@@ -169,6 +169,8 @@ class Index:
             elif name in self.waiting:
                 self._displace(name)
                 self._place(self.waiting[name])
+                due.add(name)
+        return due
 
     def next_moment(self) -> float | None:
         """When time alone may change something (epoch seconds); None = never."""

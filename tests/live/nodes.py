@@ -29,6 +29,7 @@ class Contact:
     def __init__(self, node: "Node", waiting: Waiting) -> None:
         self.node, self.waiting, self.id = node, waiting, waiting.contact_id
         self.inbox: list[Any] = []
+        self.facts: list[dict[str, Any]] = []
         self.ringing: dict[str, AgentStatus] = {}
         self.talks_with: AgentStatus | None = None
         self.unanswered: list[str] = []
@@ -40,7 +41,7 @@ class Contact:
         self.inbox.append(message)
 
     def emit(self, kind: object, **data: object) -> None:
-        pass
+        self.facts.append(data)
 
     # what happens
 

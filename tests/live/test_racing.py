@@ -316,3 +316,20 @@ def test_a_contact_that_is_taken_up_after_a_restart_shows_its_offer_to_all_nodes
     fresh.router.turn()
     assert live.agent("anna").contact_id == "c1"
     assert live.waiting()["c1"].offered == "anna"
+
+
+def test_why_a_contact_still_waits_is_noted_when_it_asks_for_less(live: Live) -> None:
+    relax = (RelaxStep(after=30, requires="fr >= 20"), RelaxStep(after=60, requires=""))
+    agents = {"anna": Agent(skills={"fr": 90}), "bob": Agent()}
+    site, clock = Site(queues={"support": Queue(requires="fr >= 50", relax=relax)}, agents=agents), Clock()
+    node = Node("node0", live, clock, site, {})
+    contact = Contact(node, Waiting("c1", "support", "node0", arrived=clock.now, entered=clock.now))
+    contact.enter()
+    for _ in range(9):
+        node.router.turn()
+        clock.now += 10
+    assert [(fact["agent"], fact["requirement"]) for fact in contact.facts] == [
+        ("", "fr >= 50"),
+        ("", "fr >= 20"),
+        ("", "any"),
+    ]
