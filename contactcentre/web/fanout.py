@@ -39,13 +39,17 @@ KEPT_FRAMES = 2000
 FRAME_SECONDS = 0.05
 """At most so often a frame is made; what happens meanwhile goes into one."""
 
+UNWATCHED_SECONDS = 1.0
+"""... while nobody looks: a busy centre would spend as much on frames for nobody as on some of its calls."""
+
 BLOCK_SECONDS = 1.0
 BACK_OFF = (0.5, 1.0, 2.0, 5.0)
 RESTING_SECONDS = 30.0
 """Today's numbers are read again after so long when nothing happens."""
 
 FRESH_SECONDS = 1.0
-"""... and so long after something happened (the recorder needs a moment), and once more after three times as long."""
+"""... and so long after something happened (the recorder needs a moment), and once more after three times as long.
+While nobody looks, only every RESTING_SECONDS."""
 
 LISTENERS = 2000
 
@@ -98,6 +102,7 @@ class Fanout:
         self._cursor = ""  # "" = the live state cannot be read at the moment
         self._floor = ""  # frames after this id are kept
         self._dirty = threading.Event()
+        self._watched = threading.Event()  # somebody has come who looks
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.cut = 0
@@ -121,6 +126,8 @@ class Fanout:
             for first in self._first(last_id):
                 client.frames.put_nowait(first)
             self._clients.add(client)
+        self._watched.set()
+        self._dirty.set()
         return client
 
     def leave(self, client: Client) -> None:
@@ -168,6 +175,7 @@ class Fanout:
         """Ends all streams; the browsers come back to whoever serves next. Takes at most about a second."""
         self._stopping.set()
         self._dirty.set()
+        self._watched.set()
         with self._lock:
             for client in self._clients:
                 self._end(client)
@@ -210,7 +218,12 @@ class Fanout:
                 changes = self._live.changes(self._cursor, BLOCK_SECONDS)
                 if changes:
                     self._take(changes)
-                    self._stopping.wait(max(0.0, FRAME_SECONDS - (self._clock() - began)))
+                    self._watched.clear()
+                    pause = FRAME_SECONDS - (self._clock() - began)
+                    if self._clients:
+                        self._stopping.wait(max(0.0, pause))
+                    else:
+                        self._watched.wait(UNWATCHED_SECONDS + pause - FRAME_SECONDS)
             except Resync:
                 self._cursor = ""
             except (LiveError, StoreUnavailable, ValidationError) as error:
@@ -263,8 +276,10 @@ class Fanout:
             self._dirty.clear()
             if self._stopping.is_set():
                 return
-            if happened:
+            if happened and self._clients:
                 self._stopping.wait(FRESH_SECONDS)
+            elif happened:
+                self._watched.wait(RESTING_SECONDS)
             again = 1 if happened else 0
             if self.ready:
                 self._update_today()

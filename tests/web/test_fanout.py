@@ -228,3 +228,18 @@ def test_a_cut_client_ends_at_once_whatever_is_in_its_queue() -> None:
     client.frames.put_nowait(b"old")
     client.ended = True
     assert client.next(0) is None
+
+
+def test_nobody_looks_and_the_numbers_of_the_day_rest_but_who_comes_gets_them_at_once(
+    fanout: Fanout, live: Live, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    stats = store.queue_stats
+    monkeypatch.setattr(fanout._store, "queue_stats", lambda *when: asked.append(time.time()) or stats(*when))
+    live.put_contact(ContactNow("c1", "node1", "talking"))
+    until(lambda: (snapshot := fanout.snapshot()) is not None and "c1" in snapshot.contacts)
+    before = len(asked)
+    reader = Reader(fanout)
+    reader.read()
+    assert "c1" in reader.contacts
+    until(lambda: len(asked) > before)
