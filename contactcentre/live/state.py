@@ -286,6 +286,8 @@ class Live:
         if not entries:
             answer = ask(self.redis, "XREAD", "COUNT", count, "BLOCK", block, "STREAMS", self._changes, cursor)
             entries = answer[0][1] if answer else []
+            if entries and not ask(self.redis, "XRANGE", self._changes, cursor, cursor):
+                raise Resync(f"{self._changes} was lost and begun anew")  # while we waited
         return [self._change(entry_id, fields, skip) for entry_id, fields in entries]
 
     def _change(self, cursor: str, fields: dict[str, str], skip: Container[str]) -> Change:
