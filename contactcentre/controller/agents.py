@@ -2,6 +2,9 @@
 
 So no agent stays "talking" because Redis was away when the talk ended. A step whose time has passed is no error: who
 holds an offer's token may take the step, and only once (`domain.agents`).
+
+The end of a conversation is written together with the agent's next offer (`soon`), so the next caller's phone call is
+one round trip away and not two.
 """
 
 from collections import deque
@@ -32,10 +35,11 @@ class Agents:
         """`changed` is told that a step was taken."""
         self._live, self._replica, self._now, self._changed = live, replica, now, changed
         self._late: deque[_Step] = deque()  # not known to be written, oldest first
+        self._soon: dict[str, tuple[AgentStatus, _Step]] = {}  # not written yet: the agent before the step, the step
 
     def __len__(self) -> int:
         """Steps that Redis does not have yet."""
-        return len(self._late)
+        return len(self._late) + len(self._soon)
 
     def change(self, agent: str, verb: Verb, **args: Any) -> bool:
         """One step of domain.agents, now or, while Redis is away, later. False: it makes no sense (any more)."""
@@ -43,10 +47,45 @@ class Agents:
         if any(late.agent == agent for late in self._late):
             return self._take_later(taken)
         try:
+            self._tell(agent)
             return self._take(taken)
         except LiveError as error:
             log.warning("agent step waits for live state", agent=agent, verb=verb.value, error=str(error))
             return self._take_later(taken)
+
+    def soon(self, agent: str, verb: Verb, **args: Any) -> bool:
+        """The same step without waiting for Redis: our own picture has it at once, Redis with the agent's next offer or
+        in `tell`."""
+        seen = self._replica.agents.get(agent)
+        if seen is None or not seen.version or agent in self._soon or any(late.agent == agent for late in self._late):
+            return self.change(agent, verb, **args)
+        taken = _Step(agent, verb, self._now(), args)
+        try:
+            after = step(seen, verb, taken.at, **args)
+        except NotAllowed:  # perhaps only in our picture
+            return self.change(agent, verb, **args)
+        self._soon[agent] = (seen, taken)
+        self._replica.put_agent(after)
+        self._changed()
+        return True
+
+    def tell(self) -> None:
+        """Writes what was to be written soon. Raises LiveError; then it is written later."""
+        for agent in list(self._soon):
+            self._tell(agent)
+
+    def _tell(self, agent: str) -> None:
+        if agent not in self._soon:
+            return
+        seen, taken = self._soon.pop(agent)
+        try:
+            written = self._live.step(seen, taken.verb, taken.at, **taken.args)
+        except LiveError:
+            self._late.append(taken)
+            raise
+        if written is None:  # somebody else changed the agent
+            self._late.append(taken)
+            self.flush()
 
     def reserve(
         self,
@@ -60,15 +99,28 @@ class Agents:
     ) -> AgentStatus | None:
         """See Live.reserve. Raises LiveError; the offer is then taken back should it have been written after all."""
         now = self._now()
+        seen, taken = self._soon.pop(expected.name, (None, None))
         try:
             status = self._live.reserve(
-                expected, contact_id, queue, token, deadline, now, waiting=waiting, enters=enters
+                expected,
+                contact_id,
+                queue,
+                token,
+                deadline,
+                now,
+                waiting=waiting,
+                enters=enters,
+                instead_of=seen,
             )
         except LiveError:
+            self._late.extend([taken] if taken is not None else [])
             self._late.append(_Step(expected.name, Verb.RELEASE, now, {"token": token}))
             raise
         if status is not None:
             self._replica.put_agent(status)
+        elif taken is not None:
+            self._late.append(taken)
+            self.flush()
         return status
 
     def release(self, contact_id: str, but: str = "") -> None:

@@ -170,6 +170,8 @@ class Router:
         self._node.agents.flush()
         self._expire()
         self._serve()
+        gevent.sleep(0)  # whoever got an agent calls that phone before we write the rest
+        self._node.agents.tell()
         self.flush()
         self._turn_out()
 

@@ -119,6 +119,7 @@ class Controller:
         node.greenlets.stop()
         try:
             if not self._replaced:  # else the contacts are another's, who knows better where they are
+                node.agents.tell()
                 node.saver.flush()
                 node.router.flush()
                 ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive

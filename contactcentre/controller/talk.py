@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Self
 
+import gevent
 import structlog
 
 from contactcentre.controller.contact import CallerGone, Contact
@@ -17,6 +18,9 @@ from contactcentre.pbx.events import Cause, Ended
 from contactcentre.pbx.protocol import Tap
 
 log = structlog.get_logger(__name__)
+
+NEXT_FIRST = 0.003
+"""Seconds after the end of a conversation in which the agent's next caller comes before what is left to do for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,9 @@ def end(contact: Contact, talk: Conversation, tap: Tap | None, by: str, cause: C
     contact.emit(Kind.TALK_ENDED, agent=talk.agent, queue=talk.queue, leg=talk.leg)
     contact.emit(Kind.LEG_ENDED, leg=talk.leg, cause=int(cause))
     wrap_up = node.queue(talk.queue).wrap_up
-    if node.agents.change(talk.agent, Verb.FINISH, token=talk.token, wrap_up=wrap_up) and wrap_up:
+    finished = node.agents.soon(talk.agent, Verb.FINISH, token=talk.token, wrap_up=wrap_up)
+    gevent.sleep(NEXT_FIRST)
+    if finished and wrap_up:
         contact.emit(Kind.WRAP_UP_STARTED, agent=talk.agent, queue=talk.queue, seconds=wrap_up)
         node.wrap_ups.watch(contact, talk.agent, talk.queue)
     if talk.recording:

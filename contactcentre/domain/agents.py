@@ -104,7 +104,7 @@ class AgentStatus:
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
 
     def to_json(self) -> str:
-        return json.dumps({name: getattr(self, name) for name in _FIELDS}, separators=(",", ":"))
+        return _encode({name: getattr(self, name) for name in _FIELDS})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "AgentStatus":
@@ -118,6 +118,7 @@ class AgentStatus:
         return made
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _FIELDS = tuple(f.name for f in fields(AgentStatus))
 _TYPES = {f.name: (int, float) if f.type in (int, float) else str for f in fields(AgentStatus)}
 

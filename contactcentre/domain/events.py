@@ -97,9 +97,8 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        return json.dumps(
-            {"contact_id": self.contact_id, "seq": self.seq, "at": self.at, "kind": self.kind, "data": dict(self.data)},
-            separators=(",", ":"),
+        return _encode(
+            {"contact_id": self.contact_id, "seq": self.seq, "at": self.at, "kind": self.kind, "data": dict(self.data)}
         )
 
     @classmethod
@@ -107,3 +106,6 @@ class Event:
         """Raises ValueError (also for an unknown kind) or KeyError when the text is no event."""
         raw = json.loads(text)
         return cls(str(raw["contact_id"]), int(raw["seq"]), float(raw["at"]), Kind(raw["kind"]), raw["data"])
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Waiting:
     group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return _encode({name: getattr(self, name) for name in _WAITING_FIELDS})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Waiting":
@@ -43,4 +43,5 @@ class Waiting:
         return made
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _WAITING_FIELDS = tuple(f.name for f in fields(Waiting))

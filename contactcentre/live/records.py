@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from contactcentre.domain.agents import AgentState, AgentStatus
@@ -31,7 +31,7 @@ class ContactNow:
     detail: Mapping[str, Any] = field(default_factory=dict)  # what its controller needs to take it up again
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return _written(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -75,7 +75,7 @@ class AgentFact:
         )
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return _written(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -130,6 +130,14 @@ def read_waiting(text: str | bytes) -> Waiting:
         return Waiting.from_json(text)
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed(f"waiting record: {error!r}") from error
+
+
+def _written(record: ContactNow | AgentFact) -> str:
+    """Not by dataclasses.asdict, which copies what lies in it, all the way down."""
+    return _encode({name: getattr(record, name) for name in record.__slots__})
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _object(text: str | bytes, what: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
 """
 
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from random import random
 from typing import Any
@@ -27,20 +27,21 @@ TRIES = 16
 
 # Writes one agent's record if its version is the expected one. Answers 1 = written (also when this very record lies
 # there already: a repeated attempt after a broken connection), 0 = the version is another one, -1 = the contact whose
-# waiting record goes with the offer has left. ARGV[9] = 'enters': it need not be there yet, it is entered with this.
+# waiting record goes with the offer has left. ARGV[8] = 'enters': it need not be there yet, it is entered with this.
+# ARGV[9..] are facts for the journal.
 _SWAP = """
 local version = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if version == tonumber(ARGV[3]) and redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[4] then return 1 end
 if version ~= tonumber(ARGV[2]) then return 0 end
-if ARGV[6] ~= '' then
-  if ARGV[9] ~= 'enters' and redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then return -1 end
-  redis.call('HSET', KEYS[5], ARGV[6], ARGV[7])
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'kind', 'waiting', 'key', ARGV[6], 'value', ARGV[7])
+if ARGV[5] ~= '' then
+  if ARGV[8] ~= 'enters' and redis.call('HEXISTS', KEYS[5], ARGV[5]) == 0 then return -1 end
+  redis.call('HSET', KEYS[5], ARGV[5], ARGV[6])
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'kind', 'waiting', 'key', ARGV[5], 'value', ARGV[6])
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'kind', 'agent', 'key', ARGV[1], 'value', ARGV[4])
-if ARGV[5] ~= '' then redis.call('XADD', KEYS[4], '*', 'agent', ARGV[5]) end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'kind', 'agent', 'key', ARGV[1], 'value', ARGV[4])
+for i = 9, #ARGV do redis.call('XADD', KEYS[4], '*', 'agent', ARGV[i]) end
 return 1
 """
 
@@ -106,7 +107,7 @@ class Live:
         for attempt in range(1, TRIES + 1):
             before = self.agent(agent)
             after = step(_numbered(before, at), verb, at, **args)
-            if self._swap(before, after, at) == 1:
+            if self._swap(before, after, [AgentFact.of(before, after, at)]) == 1:
                 return after
             # racers in step would lose to the same one again and again
             time.sleep(random() * 0.001 * attempt)  # noqa: S311
@@ -119,7 +120,7 @@ class Live:
             after = step(_numbered(seen, at), verb, at, **args)
         except NotAllowed:
             return None
-        return after if self._swap(seen, after, at) == 1 else None
+        return after if self._swap(seen, after, [AgentFact.of(seen, after, at)]) == 1 else None
 
     def reserve(
         self,
@@ -132,11 +133,13 @@ class Live:
         *,
         waiting: Waiting | None = None,
         enters: bool = False,
+        instead_of: AgentStatus | None = None,
     ) -> AgentStatus | None:
         """Offers the agent, as seen in `expected`, to a contact: one compare-and-set. None = lost the race: somebody
         else changed the agent, or the contact has left. With `waiting`, that record (its `offered` set) is written in
         the same step, so no other controller sees the contact without its offer; with `enters` it need not have waited
-        before."""
+        before. `instead_of`: Redis still has the agent as it was one step before `expected`; both steps are taken
+        together or not at all."""
         try:
             after = step(
                 _numbered(expected, at),
@@ -149,7 +152,10 @@ class Live:
             )
         except NotAllowed:
             return None
-        return after if self._swap(expected, after, at, waiting, enters=enters) == 1 else None
+        facts = [AgentFact.of(expected, after, at)]
+        if instead_of is not None:
+            facts.insert(0, AgentFact.of(instead_of, expected, expected.since))
+        return after if self._swap(instead_of or expected, after, facts, waiting, enters) == 1 else None
 
     def restore(self, status: AgentStatus) -> bool:
         """Writes an agent back from a replica after Redis lost its data; False where a newer record lies there."""
@@ -158,7 +164,7 @@ class Live:
             there = AgentStatus(status.name) if text is None else read_agent(text)
             if there.version >= status.version:
                 return False
-            if self._swap(there, status, status.since, journal=False) == 1:
+            if self._swap(there, status, []) == 1:
                 return True
         raise LostRace(f"agent {status.name}: restore lost the race {TRIES} times")
 
@@ -173,12 +179,10 @@ class Live:
         self,
         before: AgentStatus,
         after: AgentStatus,
-        at: float,
+        facts: Sequence[AgentFact],
         waiting: Waiting | None = None,
-        journal: bool = True,
         enters: bool = False,
     ) -> int:
-        fact = AgentFact.of(before, after, at).to_json() if journal else ""
         with named_errors():
             return int(
                 self._swap_script(
@@ -188,11 +192,11 @@ class Live:
                         before.version,
                         after.version,
                         after.to_json(),
-                        fact,
                         waiting.contact_id if waiting else "",
                         waiting.to_json() if waiting else "",
                         KEPT_CHANGES,
                         "enters" if enters else "",
+                        *(fact.to_json() for fact in facts),
                     ],
                 )
             )

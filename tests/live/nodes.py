@@ -169,7 +169,8 @@ class Node:
         return len(changes)
 
     def change(self, status: AgentStatus, verb: Verb, **args: Any) -> bool:
-        return self.agents.change(status.name, verb, token=status.token, **args)
+        take = self.agents.soon if verb is Verb.FINISH else self.agents.change  # as conversations end
+        return take(status.name, verb, token=status.token, **args)
 
 
 def configuration(site: Site) -> SimpleNamespace:
