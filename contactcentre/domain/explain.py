@@ -278,7 +278,7 @@ class Look:
         if status.state is AgentState.AVAILABLE and not reachable:
             lines.append("The phone is not registered or does not answer: no calls until it does.")
         if status.state is AgentState.AVAILABLE and delay:
-            lines.append(f"A delay after a missed offer runs for {lasting(delay)} more.")
+            lines.append(f"The delay after the last offer runs for {lasting(delay)} more.")
         if status.misses:
             lines.append(f"Offers not answered in a row: {status.misses}.")
         lines.append(f"Skills: {', '.join(f'{skill} {level}' for skill, level in sorted(levels.items())) or 'none'}.")

@@ -44,7 +44,7 @@ class Cut(StrEnum):
     TAKEN = "serves a contact with right of way"
     NOT_PREFERRED = "another agent is preferred"
     EXCLUDED = "excluded by the contact"
-    DELAYED = "waits out a delay after a missed offer"
+    DELAYED = "waits out the delay after an offer"
     UNREACHABLE = "phone not registered or not answering"
     WRAP_UP = "in wrap-up"
     OFFERED = "rings for a contact"
