@@ -5,9 +5,10 @@ never "stuck in reserved". `deadline` bounds every state that someone else must 
 passed any controller may end it (`Verb.EXPIRE`).
 """
 
-import json
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+
+from contactcentre.domain.notation import decode, encode
 
 
 class AgentState(StrEnum):
@@ -104,12 +105,12 @@ class AgentStatus:
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
 
     def to_json(self) -> str:
-        return _encode({name: getattr(self, name) for name in _FIELDS})
+        return encode({name: getattr(self, name) for name in _FIELDS})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "AgentStatus":
         """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
-        raw = json.loads(text)
+        raw = decode(text)
         known = {name: raw[name] for name in _FIELDS if name in raw}
         made = cls(**{**known, "state": AgentState(raw["state"])})
         wrong = [name for name in _FIELDS if not isinstance(getattr(made, name), _TYPES[name])]
@@ -118,7 +119,6 @@ class AgentStatus:
         return made
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _FIELDS = tuple(f.name for f in fields(AgentStatus))
 _TYPES = {f.name: (int, float) if f.type in (int, float) else str for f in fields(AgentStatus)}
 

@@ -5,11 +5,12 @@ the contact's owner (one greenlet of one controller), so a reader can tell a mis
 the same event twice is harmless. Only `AFTERWARDS` stands outside that order.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from contactcentre.domain.notation import decode, encode
 
 
 class Kind(StrEnum):
@@ -97,15 +98,12 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        return _encode(
+        return encode(
             {"contact_id": self.contact_id, "seq": self.seq, "at": self.at, "kind": self.kind, "data": dict(self.data)}
         )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Event":
         """Raises ValueError (also for an unknown kind) or KeyError when the text is no event."""
-        raw = json.loads(text)
+        raw = decode(text)
         return cls(str(raw["contact_id"]), int(raw["seq"]), float(raw["at"]), Kind(raw["kind"]), raw["data"])
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode

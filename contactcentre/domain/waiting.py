@@ -1,8 +1,9 @@
 """A contact that waits: the record that routing decides on, and that every node can read."""
 
-import json
 import math
 from dataclasses import dataclass, fields
+
+from contactcentre.domain.notation import decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,12 @@ class Waiting:
     group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
-        return _encode({name: getattr(self, name) for name in _WAITING_FIELDS})
+        return encode({name: getattr(self, name) for name in _WAITING_FIELDS})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Waiting":
         """Raises ValueError, TypeError or KeyError when the text is no such record. Unknown keys are ignored."""
-        raw = json.loads(text)
+        raw = decode(text)
         known = {key: raw[key] for key in _WAITING_FIELDS if key in raw}
         for names in ("excluded", "tried", "preferred"):
             known[names] = tuple(str(name) for name in known.get(names, ()))
@@ -43,5 +44,4 @@ class Waiting:
         return made
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _WAITING_FIELDS = tuple(f.name for f in fields(Waiting))

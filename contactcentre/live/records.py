@@ -1,11 +1,11 @@
 """The records that lie in Redis. Unknown keys are ignored, so nodes of two versions can run side by side."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.notation import decode, encode
 from contactcentre.domain.routing import Waiting
 from contactcentre.live.errors import Malformed
 
@@ -134,15 +134,12 @@ def read_waiting(text: str | bytes) -> Waiting:
 
 def _written(record: ContactNow | AgentFact) -> str:
     """Not by dataclasses.asdict, which copies what lies in it, all the way down."""
-    return _encode({name: getattr(record, name) for name in record.__slots__})
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+    return encode({name: getattr(record, name) for name in record.__slots__})
 
 
 def _object(text: str | bytes, what: str) -> dict[str, Any]:
     try:
-        raw = json.loads(text)
+        raw = decode(text)
     except ValueError as error:
         raise Malformed(f"{what}: {error}") from error
     if not isinstance(raw, dict):

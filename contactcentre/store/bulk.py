@@ -5,7 +5,6 @@ Rows are dictionaries in the tables' terms: times in epoch seconds, ids as texts
 table's default where `columns` leaves them out.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from contactcentre.domain.notation import encode
 from contactcentre.store.tables import Epoch
 
 Row = dict[str, Any]
@@ -75,7 +75,7 @@ def _times(table: sa.Table) -> frozenset[str]:
 def _json(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> str:
     times = _times(table)
     plain = [{name: _moment(value) if name in times else value for name, value in row.items()} for row in rows]
-    return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return encode(plain)
 
 
 def _moment(at: float | None) -> str | None:

@@ -7,6 +7,8 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from contactcentre.domain.notation import decode
+
 MIGRATION_LOCK = 0x636F6E7461637401
 RECORD_LOCK = 0x636F6E7461637402
 """Advisory locks: one process migrates at a time, and one transaction folds events at a time (two that fold
@@ -39,6 +41,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=POOL_SECONDS,
             pool_pre_ping=True,
+            json_deserializer=decode,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "contactcentre",

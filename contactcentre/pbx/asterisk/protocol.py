@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from contactcentre.domain.notation import decode, encode
 from contactcentre.pbx.errors import Gone, PbxError, Refused, TooLarge
 
 MAX_FRAME = 60_000
@@ -21,7 +22,6 @@ Query = Mapping[str, str | int | float | bool | None]
 Event = dict[str, Any]
 W = TypeVar("W")
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _plain = re.compile(r"[A-Za-z0-9_.:@*+-]+").fullmatch
 _version = re.compile(r"(\d+)\.(\d+)").match
 _REST_SINCE = {20: 14, 21: 9, 22: 4}
@@ -75,8 +75,8 @@ def encode_request(request_id: str, method: str, path: str, query: Query | None,
         frame["query_strings"] = [{"name": name, "value": value} for name, value in texts(query)]
     if body is not None:
         frame["content_type"] = "application/json"
-        frame["message_body"] = _encode(body)
-    data = _encode(frame).encode()
+        frame["message_body"] = encode(body)
+    data = encode(frame).encode()
     if len(data) > MAX_FRAME:
         raise TooLarge(f"{method} {path}: {len(data)} bytes, the PBX takes {MAX_FRAME}")
     return data
@@ -155,7 +155,7 @@ class Exchange(Generic[W]):
     def receive(self, frame: bytes | bytearray | memoryview | str) -> Answer[W] | Event | None:
         """An answer, an event (a JSON object with a text `type`), or None for what is counted as error or late."""
         try:
-            message = json.loads(frame if isinstance(frame, str) else bytes(frame))
+            message = decode(frame)
         except (ValueError, RecursionError):
             self.errors += 1
             return None
