@@ -10,9 +10,10 @@ from redis import Redis
 
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.contact import Granted, TurnedOut
+from contactcentre.controller.reconcile import _free_agents
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
-from contactcentre.domain.agents import AgentStatus, Verb
+from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.site import Queue, Site
 from contactcentre.live import Live
@@ -137,8 +138,10 @@ class Node:
         self.replica.load()
         self.router.configure()
 
-    def take_up(self) -> None:
-        """After a restart: who waits goes on waiting in the same place, who talks goes on talking."""
+    def take_up(self, alive: set[str]) -> None:
+        """After a restart: who waits goes on waiting in the same place, who talks goes on talking, and who talked with
+        a contact that is not `alive` is free."""
+        talking = [status for status in self.replica.agents.values() if status.state is AgentState.TALKING]
         for contact in self.contacts.values():
             contact.node, contact.inbox, contact.ringing, contact.unanswered = self, [], {}, []
             contact.offered = False
@@ -146,6 +149,7 @@ class Node:
             if contact.talks_with is None:
                 contact.enter()
         self.router.clear({contact.id for contact in self.contacts.values() if contact.talks_with is None})
+        _free_agents(self, talking, alive)  # type: ignore[arg-type]
 
     def now(self) -> float:
         return self.clock.now

@@ -171,7 +171,7 @@ class Racing(RuleBasedStateMachine):
         old = self.at(node)
         fresh = Node(old.name, self.live, self.clock, self.site, old.contacts)
         self.nodes[self.nodes.index(old)] = fresh
-        fresh.take_up()
+        fresh.take_up({contact.id for contact in self.contacts()})
 
     # -- peace --------------------------------------------------------------------------------------------------------
 
@@ -312,7 +312,7 @@ def test_a_contact_that_is_taken_up_after_a_restart_shows_its_offer_to_all_nodes
     killed.router.turn()
     live.change("anna", Verb.LOGIN, clock.now)
     fresh = Node("node0", live, clock, site, killed.contacts)
-    fresh.take_up()
+    fresh.take_up({"c1"})
     fresh.router.turn()
     assert live.agent("anna").contact_id == "c1"
     assert live.waiting()["c1"].offered == "anna"
