@@ -1,6 +1,15 @@
 """Queues: where contacts wait for an agent."""
 
+import time
+from dataclasses import asdict
+
+import click
+
+from contactcentre.cli.context import open_live, open_store
+from contactcentre.cli.moments import MOMENT, Clock
 from contactcentre.cli.noun import noun
+from contactcentre.cli.terminal import json_option, listed, print_json
+from contactcentre.domain.estimate import error_of
 from contactcentre.domain.site import Queue
 
 command = noun(
@@ -47,3 +56,38 @@ command = noun(
     },
     ("requires", "agents", "ring_seconds", "wrap_up", "service_level"),
 )
+
+
+@command.command()
+@click.option("--since", default="7d", show_default=True, type=MOMENT, help="Said to callers at or after.")
+@json_option
+def estimates(since: str, as_json: bool) -> None:
+    """Estimated waits, and how wrong they were.
+
+    What was said to callers is held against what they waited, of those who were answered: bias is the mean of
+    said minus waited, and four of five were at most "within" off. Nothing is estimated where too little is known.
+    """
+    with open_store() as store:
+        told = store.told_waits(Clock.of(store).read(since), time.time())
+    with open_live() as live:
+        now = live.estimates()
+    found = {queue: (now.get(queue), error_of(told.get(queue, ()))) for queue in sorted({*now, *told})}
+    if as_json:
+        print_json(
+            {
+                queue: {"seconds": one.seconds if one else None, "past": asdict(error) if error else None}
+                for queue, (one, error) in found.items()
+            }
+        )
+        return
+    rows = [
+        {
+            "queue": queue,
+            "next caller": "" if one is None or one.seconds is None else f"{one.seconds:.0f} s",
+            "said": error.number if error else 0,
+            "bias": f"{error.bias:+.0f} s" if error else "",
+            "within": f"{error.p80:.0f} s" if error else "",
+        }
+        for queue, (one, error) in found.items()
+    ]
+    listed(rows, ("queue", "next caller", "said", "bias", "within"), False, "No controller runs, and nothing was said.")

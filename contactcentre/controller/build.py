@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 
 import gevent
 import structlog
@@ -75,7 +76,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()
-    controller = Controller(node, load)
+    controller = Controller(node, load, partial(replica.estimates.remember, store))
     return controller
 
 

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 import gevent
 import structlog
 
+from contactcentre.controller.estimates import Estimates
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.index import Index
 from contactcentre.domain.routing import RoutingConfig
@@ -41,6 +42,7 @@ class Replica:
         """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting
         contacts of `node` are written back already, the rest is the caller's."""
         self.index = Index(config)
+        self.estimates = Estimates(self.index)
         self._deadlines: list[tuple[float, str]] = []  # heap: when which agent's offer or wrap-up must be over
         self._live = live
         self._node = node
@@ -121,6 +123,7 @@ class Replica:
         if self.agents.get(status.name) == status:
             return
         self.index.put_agent(status)
+        self.estimates.agent(status)
         if status.deadline:
             heappush(self._deadlines, (over(status), status.name))
 
@@ -142,11 +145,19 @@ class Replica:
         return min(moments, default=None)
 
     def put_waiting(self, waiting: Waiting) -> None:
-        if self.waiting.get(waiting.contact_id) != waiting:
-            self.index.put(waiting)
+        known = self.waiting.get(waiting.contact_id)
+        if known == waiting:
+            return
+        if known is None or known.entered != waiting.entered:
+            self.drop_waiting(waiting.contact_id)
+            self.estimates.entered(waiting)
+        self.index.put(waiting)
 
     def drop_waiting(self, contact_id: str) -> None:
-        self.index.drop(contact_id)
+        known = self.waiting.get(contact_id)
+        if known is not None:
+            self.estimates.left(known, answered=contact_id in self.index.talks)
+            self.index.drop(contact_id)
 
     def _apply(self, change: Change) -> bool:
         """False for what was known: our own doing comes back in the stream, too. Who waits here is known first-hand:

@@ -54,9 +54,12 @@ class LookAgain:
 class Controller:
     """One running controller: its node, and the loop that takes node events one after the other."""
 
-    def __init__(self, node: Node, load: Callable[[], Configuration]) -> None:
-        """`load` reads the newest configuration from the store."""
+    def __init__(
+        self, node: Node, load: Callable[[], Configuration], remember: Callable[[], None] = lambda: None
+    ) -> None:
+        """`load` reads the newest configuration from the store, `remember` what history has of the last hours."""
         self.node = node
+        self._remember = remember
         self._load = load
         self._events: Queue[NodeEvent | LookAgain] = Queue()
         self._site_wanted, self._reach_wanted = Flag(), Flag()
@@ -75,7 +78,7 @@ class Controller:
         node = self.node
         node.replica.load()
         node.journal.flush()  # what an earlier process left in its spool must be known before contacts are taken up
-        essential = {
+        essential: dict[str, Callable[[], None]] = {
             "router": node.router.run,
             "replica": node.replica.follow,
             "journal": node.journal.run,
@@ -84,12 +87,14 @@ class Controller:
             "commands": self._serve_commands,
             "heartbeat": self._beat,
             "look": self._look_regularly,
+            "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
             "reachable": self._look_who_is_reachable,
         }
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
         self._prepare_prompts()
+        node.greenlets.spawn("experience", self._remember)
         # What lives as long as the process is not to be looked through again and again while calls wait.
         gc.collect()
         gc.freeze()

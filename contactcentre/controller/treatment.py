@@ -2,10 +2,13 @@
 agent: what must be synthesised first is made in a greenlet of its own, while the contact's own takes offers.
 """
 
+from collections.abc import Mapping
+
 import structlog
 
 from contactcentre.controller.contact import Contact, Message, Prepared
 from contactcentre.controller.speech import SpeechError
+from contactcentre.domain.estimate import whole_minutes
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.actions import Piece, Sort, Speech
 from contactcentre.domain.site import Queue
@@ -53,13 +56,20 @@ class Announcer:
                 self._treatment.over(self._contact.node.now())
 
     def _position(self, waiting: Waiting) -> None:
-        position = self._treatment.told(self._contact.node.replica.index.position(waiting))
-        self._prepare(spoken_position(self._queue.announce_prompt, position), {"position": position, "estimate": ""})
+        node = self._contact.node
+        position = self._treatment.told(node.replica.index.position(waiting))
+        estimate = node.replica.estimates.of(waiting) if self._queue.announce_wait else None
+        speech = spoken_position(self._queue.announce_prompt, position)
+        if estimate is not None:
+            speech += spoken_wait(estimate)
+            node.replica.estimates.told(waiting, estimate)
+        told = {"position": position, "estimate": "" if estimate is None else round(estimate, 1)}
+        self._prepare(speech, told)
 
-    def _prepare(self, speech: Speech, told: dict[str, object]) -> None:
+    def _prepare(self, speech: Speech, told: Mapping[str, object]) -> None:
         self._contact.node.greenlets.spawn(f"announce {self._contact.id}", self._make, speech, told)
 
-    def _make(self, speech: Speech, told: dict[str, object]) -> None:
+    def _make(self, speech: Speech, told: Mapping[str, object]) -> None:
         contact = self._contact
         try:
             media = contact.node.configuration.prompts.media(speech, contact.language)
@@ -98,4 +108,14 @@ def spoken_position(prompt: str, position: int) -> Speech:
         Piece(Sort.SOUND, "queue-thereare"),  # "you are currently caller number"
         Piece(Sort.NUMBER, str(position)),
         Piece(Sort.SOUND, "queue-callswaiting"),
+    )
+
+
+def spoken_wait(seconds: float) -> Speech:
+    """What a waiting caller hears of the estimated wait: whole minutes, rounded up."""
+    minutes = whole_minutes(seconds)
+    return (
+        Piece(Sort.SOUND, "queue-holdtime"),  # "the estimated hold time is currently"
+        Piece(Sort.NUMBER, str(minutes)),
+        Piece(Sort.SOUND, "queue-minute" if minutes == 1 else "queue-minutes"),
     )

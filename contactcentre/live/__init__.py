@@ -19,7 +19,7 @@ from contactcentre.live.errors import (
 from contactcentre.live.journal import Journal
 from contactcentre.live.leases import Lease
 from contactcentre.live.reader import JournalReader
-from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot
+from contactcentre.live.records import AgentFact, Change, ContactNow, Estimate, Snapshot
 from contactcentre.live.signs import Signs, signs_of_life, unreachable
 from contactcentre.live.state import Live
 
@@ -31,6 +31,7 @@ __all__ = [
     "CommandFailed",
     "Commands",
     "ContactNow",
+    "Estimate",
     "Journal",
     "JournalReader",
     "Lease",

@@ -96,6 +96,35 @@ class AgentFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the next caller of a queue would wait, and how wrong such estimates have been. Seconds."""
+
+    at: float
+    seconds: float | None  # None = too little is known
+    number: int = 0  # estimates that were told and could be checked; 0 = too few
+    bias: float = 0.0  # mean of told - actual
+    p80: float = 0.0  # four of five were at most so far off
+
+    def to_json(self) -> str:
+        return _written(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        raw = _object(text, "estimate")
+        try:
+            seconds = raw.get("seconds")
+            return cls(
+                float(raw["at"]),
+                None if seconds is None else float(seconds),
+                int(raw["number"]),
+                float(raw["bias"]),
+                float(raw["p80"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"estimate: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One change of the live state. `value` is an AgentStatus, Waiting or ContactNow (None = gone), the number of a
     site version for `site`, a mapping for `stats`."""
@@ -132,7 +161,7 @@ def read_waiting(text: str | bytes) -> Waiting:
         raise Malformed(f"waiting record: {error!r}") from error
 
 
-def _written(record: ContactNow | AgentFact) -> str:
+def _written(record: ContactNow | AgentFact | Estimate) -> str:
     """Not by dataclasses.asdict, which copies what lies in it, all the way down."""
     return encode({name: getattr(record, name) for name in record.__slots__})
 

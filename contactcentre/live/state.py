@@ -19,9 +19,11 @@ from contactcentre.domain.routing import Waiting
 from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, named_errors, transaction
 from contactcentre.live.errors import LostRace, Malformed, Resync
-from contactcentre.live.records import AgentFact, Change, ContactNow, Snapshot, read_agent, read_waiting
+from contactcentre.live.records import AgentFact, Change, ContactNow, Estimate, Snapshot, read_agent, read_waiting
 
 KEPT_CHANGES = 10_000
+ESTIMATES_LIVE = 60
+"""Seconds for which estimated waits are shown after the last controller has said them."""
 TRIES = 16
 """How often `change` reads and tries again when others change the same agent."""
 
@@ -85,7 +87,7 @@ class Live:
         self._agents, self._versions = f"{prefix}agents", f"{prefix}agent_versions"
         self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
-        self._generation = f"{prefix}generation"
+        self._generation, self._estimates = f"{prefix}generation", f"{prefix}estimates"
         self._swap_script = Script(redis, _SWAP)
         self._put_script = Script(redis, _PUT)
         self._put_many_script = Script(redis, _PUT_MANY)
@@ -254,6 +256,21 @@ class Live:
         pairs = [text for name, record in records.items() for text in (name, record.to_json() if record else "")]
         with named_errors():
             self._put_many_script(keys=[key, self._changes], args=[kind, KEPT_CHANGES, *pairs])
+
+    # estimated waits
+
+    def publish_estimates(self, estimates: Mapping[str, Estimate]) -> None:
+        """By queue; what was published before of other queues is gone."""
+        with transaction(self.redis) as both:
+            both.ask("DEL", self._estimates)
+            if estimates:
+                pairs = [text for queue, one in estimates.items() for text in (queue, one.to_json())]
+                both.ask("HSET", self._estimates, *pairs)
+                both.ask("EXPIRE", self._estimates, ESTIMATES_LIVE)
+
+    def estimates(self) -> dict[str, Estimate]:
+        """What controllers said last, by queue; nothing while none lives."""
+        return self._read(ask(self.redis, "HGETALL", self._estimates), Estimate.from_json)
 
     # following
 

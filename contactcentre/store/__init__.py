@@ -15,6 +15,7 @@ from contactcentre.store.journal import JournalWriter, Recorded
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
+from contactcentre.store.waits import Waits
 
 __all__ = [
     "ROLES",
@@ -40,5 +41,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Callers, Statistics, Shifts, Accounts):
+class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""
