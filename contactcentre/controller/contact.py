@@ -68,6 +68,7 @@ class TurnedOut:
 class Prepared:
     """An announcement can be played now."""
 
+    playback: str  # its id
     media: tuple[Medium, ...]  # none: nothing could be made of it
     told: Mapping[str, Any]  # what it says, as the data of its fact
 
@@ -161,9 +162,12 @@ class Contact:
         return [message for message in waiting if isinstance(message, kinds)]
 
     def put_back(self, messages: Iterable[Message]) -> None:
-        """Messages that `next` gave come before all others again. A digit does not: it is in `typed` already."""
-        first = [message for message in messages if not isinstance(message, Digit)]
-        for message in (*first, *self.take_out(object)):
+        """The last messages that `next` gave come before all others again, as if it had not given them."""
+        messages = list(messages)
+        for message in messages:
+            if isinstance(message, Digit) and message.channel_id == self.caller_id and self.typed:
+                self.typed.pop()
+        for message in (*messages, *self.take_out(object)):
             self._inbox.put_nowait(message)
 
     def park(self) -> None:

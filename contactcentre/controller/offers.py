@@ -141,21 +141,22 @@ class Offers:
         return Conversation(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
 
     def brief(self, offer: Offer, prompt: str) -> bool:
-        """Plays the prompt to the agent who has answered, `BRIEFING` seconds at most; the caller hears music meanwhile.
-        False: the agent has left. Raises CallerGone, Suspended."""
+        """Plays the prompt, in the site's language, to the agent who has answered, at most `BRIEFING` seconds; the
+        caller hears music. False: the agent has left. Raises CallerGone, Suspended."""
         contact, leg = self.contact, offer.leg
         assert leg is not None
         playback = contact.new_id("p")
+        language = contact.node.site.settings.language
+        until = contact.node.now() + BRIEFING
         try:
-            media = contact.node.configuration.prompts.media((Piece(Sort.PROMPT, prompt),), contact.language)
-            leg.play(playback, media, contact.language)
+            media = contact.node.configuration.prompts.media((Piece(Sort.PROMPT, prompt),), language)
+            leg.play(playback, media, language)
         except (SpeechError, Refused) as error:
             log.warning("agent not briefed", contact=contact.id, agent=offer.agent.name, error=str(error))
             return True
         except Gone:
             pass  # its end is on its way
         meanwhile: list[Message] = []
-        until = contact.node.now() + BRIEFING
         try:
             while (message := contact.next(until)) is not None:
                 match message:

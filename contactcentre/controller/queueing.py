@@ -45,7 +45,7 @@ class QueueStay:
             group=action.group,
         )
         self._offers = Offers(contact)
-        self._announcer = Announcer(contact, self.queue, self.entered)
+        self._announcer = Announcer(contact, self.queue, self.waiting, self.resumed)
         self._offered = False  # the waiting record says that somebody rings
         self._way_out: Left | None = None  # to be taken as soon as nobody rings
         self._rule = ""  # of that way out, in words
@@ -80,7 +80,9 @@ class QueueStay:
         contact = self.contact
         if not contact.caller_there:
             return
-        contact.save(state="queue", queue=self.name, agent="", detail={**contact.now.detail, "entered": self.entered})
+        heard = contact.now.detail.get("heard") if self.resumed else None
+        detail = {**contact.now.detail, "entered": self.entered, "heard": heard}
+        contact.save(state="queue", queue=self.name, agent="", detail=detail)
         # First the queue, then the music: with an agent free, both are under way at the same time.
         contact.node.router.enter(contact, self.waiting)
         self._inside = True
@@ -112,7 +114,7 @@ class QueueStay:
             if answered is not None and self._serve(answered):
                 return Left(LeftQueue.ANSWERED.value)
             self._take_note()
-            self._announcer.take(message, speak=not self._offers)
+            self._announcer.take(message, self.waiting, speak=not self._offers)
             if not self._offers and (left := self._done()) is not None:
                 return left
 

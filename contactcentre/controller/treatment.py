@@ -3,6 +3,7 @@ agent: what must be synthesised first is made in a greenlet of its own, while th
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
@@ -23,10 +24,12 @@ log = structlog.get_logger(__name__)
 class Announcer:
     """The announcements of one contact in one queue."""
 
-    def __init__(self, contact: Contact, queue: Queue, entered: float) -> None:
-        self._contact, self._queue = contact, queue
-        self._treatment = Treatment(queue, entered, contact.node.now())
-        self._playback = ""
+    def __init__(self, contact: Contact, queue: Queue, waiting: Waiting, resumed: bool) -> None:
+        """`resumed`: the contact waited in this queue before, and goes on from there."""
+        self._contact, self._queue, self._name = contact, queue, waiting.queue
+        heard = contact.now.detail.get("heard") if resumed else None
+        self._treatment = Treatment(queue, waiting.entered, contact.node.now() if resumed else None, heard)
+        self._playback = ""  # the one under way, from its preparation on
 
     @property
     def moment(self) -> float | None:
@@ -34,8 +37,9 @@ class Announcer:
         return self._treatment.moment
 
     def configure(self, queue: Queue) -> None:
-        self._queue = queue
-        self._treatment.configure(queue)
+        if queue != self._queue:
+            self._queue = queue
+            self._treatment.configure(queue, self._contact.node.now())
 
     def look(self, waiting: Waiting) -> None:
         """Begins what is due now."""
@@ -45,57 +49,66 @@ class Announcer:
             case Comfort(prompt):
                 self._prepare((Piece(Sort.PROMPT, prompt),), {})
 
-    def take(self, message: Message | None, speak: bool) -> None:
-        """What was prepared is played if `speak` (no phone rings); the end of what was played is noted."""
+    def take(self, message: Message | None, waiting: Waiting, speak: bool) -> None:
+        """What was prepared is played if `speak` (no phone rings); the end of what was played is noted. What was
+        prepared for an earlier queue is left unsaid."""
         match message:
-            case Prepared() as prepared if speak:
-                self._play(prepared)
-            case Prepared():
-                self._treatment.over(self._contact.node.now())
-            case PlaybackEnded(playback_id=playback) if playback == self._playback:
-                self._treatment.over(self._contact.node.now())
+            case Prepared(playback=self._playback) as prepared if speak:
+                self._play(prepared, waiting)
+            case Prepared(playback=self._playback) | PlaybackEnded(playback_id=self._playback):
+                self._over()
 
     def _position(self, waiting: Waiting) -> None:
-        node = self._contact.node
-        position = self._treatment.told(node.replica.index.position(waiting))
-        estimate = node.replica.estimates.of(waiting) if self._queue.announce_wait else None
+        replica = self._contact.node.replica
+        position = self._treatment.kind(replica.index.position(waiting))
+        estimate = replica.estimates.of(waiting) if self._queue.announce_wait else None
         speech = spoken_position(self._queue.announce_prompt, position)
         if estimate is not None:
             speech += spoken_wait(estimate)
-            node.replica.estimates.told(waiting, estimate)
         told = {"position": position, "estimate": "" if estimate is None else round(estimate, 1)}
         self._prepare(speech, told)
 
-    def _prepare(self, speech: Speech, told: Mapping[str, object]) -> None:
-        self._contact.node.greenlets.spawn(f"announce {self._contact.id}", self._make, speech, told)
+    def _prepare(self, speech: Speech, told: Mapping[str, Any]) -> None:
+        contact = self._contact
+        self._playback = contact.new_id("p")
+        contact.node.greenlets.spawn(f"announce {contact.id}", self._make, self._playback, speech, told)
 
-    def _make(self, speech: Speech, told: Mapping[str, object]) -> None:
+    def _make(self, playback: str, speech: Speech, told: Mapping[str, Any]) -> None:
         contact = self._contact
         try:
             media = contact.node.configuration.prompts.media(speech, contact.language)
         except SpeechError as error:
-            log.warning("nothing announced", contact=contact.id, queue=self._queue_name, error=str(error))
+            self._unsaid(error)
             media = []
-        contact.post(Prepared(tuple(media), told))
+        contact.post(Prepared(playback, tuple(media), told))
 
-    @property
-    def _queue_name(self) -> str:
-        return self._contact.now.queue
-
-    def _play(self, prepared: Prepared) -> None:
+    def _play(self, prepared: Prepared, waiting: Waiting) -> None:
         contact = self._contact
-        self._playback = contact.new_id("p")
         try:
             if prepared.media:
-                contact.caller.play(self._playback, prepared.media, contact.language)
+                contact.caller.play(prepared.playback, prepared.media, contact.language)
             else:
-                self._treatment.over(contact.node.now())
+                self._over()
         except Refused as error:
-            log.warning("nothing announced", contact=contact.id, queue=self._queue_name, error=str(error))
-            self._treatment.over(contact.node.now())
+            self._unsaid(error)
+            self._over()
         else:
-            if prepared.told and prepared.media:
-                contact.emit(Kind.ANNOUNCED, queue=self._queue_name, **prepared.told)
+            if prepared.media and prepared.told:
+                self._has_heard(prepared.told, waiting)
+
+    def _has_heard(self, told: Mapping[str, Any], waiting: Waiting) -> None:
+        contact = self._contact
+        contact.emit(Kind.ANNOUNCED, queue=self._name, **told)
+        self._treatment.heard(told["position"])
+        contact.save(detail={**contact.now.detail, "heard": told["position"]})
+        if told["estimate"] != "":
+            contact.node.replica.estimates.told(waiting, told["estimate"])
+
+    def _over(self) -> None:
+        self._treatment.over(self._contact.node.now())
+
+    def _unsaid(self, error: Exception) -> None:
+        log.warning("nothing announced", contact=self._contact.id, queue=self._name, error=str(error))
 
 
 def spoken_position(prompt: str, position: int) -> Speech:

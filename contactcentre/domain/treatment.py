@@ -3,7 +3,7 @@
 Two rhythms, both counted from the moment the contact entered the queue: its position (with the estimated wait, where
 the queue says so) every `announce_position` seconds, first after `announce_first`; and the queue's comfort prompts, in
 turn, every `prompts_every` seconds. Counting from the entry makes a restarted controller go on in step instead of
-saying everything again.
+saying everything again, and keeps hundreds who wait from being told at once when the queue's settings change.
 
 Two announcements never overlap, and between the end of one and the next there are `PAUSE` seconds of music. What that
 pause has put off comes right after it; what it has put off past its next turn is left out. While a phone rings for the
@@ -11,7 +11,7 @@ contact nothing is said: the answer would cut it off.
 """
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, inf
 
 from contactcentre.domain.site import Queue
 
@@ -37,17 +37,19 @@ class Comfort:
 class Treatment:
     """The announcements of one contact in one queue. All times are epoch seconds."""
 
-    def __init__(self, queue: Queue, entered: float, now: float) -> None:
-        """From `now` on; what was due before then has been said by somebody else."""
+    def __init__(self, queue: Queue, entered: float, resumed: float | None = None, heard: int | None = None) -> None:
+        """`resumed`: what was due until then, an earlier controller has said. `heard`: the position it said last."""
         self.entered = entered
-        self._position_at = self._comfort_at = now  # the last time each was said
-        self._quiet_until = now
-        self._position: int | None = None  # the last one said
-        self.configure(queue)
-
-    def configure(self, queue: Queue) -> None:
-        """The queue's settings, also when they have changed while the contact waits."""
         self._queue = queue
+        self._position_at = self._comfort_at = -inf if resumed is None else resumed  # what was due until then is over
+        self._quiet_until = -inf if resumed is None else resumed
+        self._turn = 0 if resumed is None else max(0, floor((resumed - entered) / queue.prompts_every))
+        self._heard = heard
+
+    def configure(self, queue: Queue, now: float) -> None:
+        """The queue's settings have changed while the contact waits: what they would have said until now is over."""
+        self._queue = queue
+        self._position_at, self._comfort_at = max(self._position_at, now), max(self._comfort_at, now)
 
     @property
     def moment(self) -> float | None:
@@ -64,22 +66,26 @@ class Treatment:
             self._position_at, self._quiet_until = now, now + LONGEST
             return Position()
         if comfort is not None and comfort <= now:
-            turn = floor((comfort - self.entered) / self._queue.prompts_every + 0.5) - 1
             self._comfort_at, self._quiet_until = now, now + LONGEST
-            return Comfort(self._queue.prompts[turn % len(self._queue.prompts)])
+            prompt = self._queue.prompts[self._turn % len(self._queue.prompts)]
+            self._turn += 1
+            return Comfort(prompt)
         return None
 
     def over(self, now: float) -> None:
         """What was being said has ended, or could not be said."""
         self._quiet_until = now + PAUSE
 
-    def told(self, position: int) -> int:
+    def kind(self, position: int) -> int:
         """The position to be said when it is `position`: with `position_only_improves` never a worse one than the
         caller has heard before, although somebody with right of way came in between."""
-        if self._queue.position_only_improves and self._position is not None:
-            position = min(position, self._position)
-        self._position = position
+        if self._queue.position_only_improves and self._heard is not None:
+            return min(position, self._heard)
         return position
+
+    def heard(self, position: int) -> None:
+        """The caller hears this position now."""
+        self._heard = position
 
     def _next_position(self) -> float | None:
         if not self._queue.announce_position:

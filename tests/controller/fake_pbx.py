@@ -49,6 +49,7 @@ class Line:
     kept: list[ChannelEvent] = field(default_factory=list)
     bridge: str = ""
     recordings: set[str] = field(default_factory=set)
+    heard: list[tuple[Medium, str]] = field(default_factory=list)  # what was played to it, in which language
     born: float = field(default_factory=time.time)
 
     def tell(self, event: ChannelEvent) -> None:
@@ -269,6 +270,7 @@ class FakeChannel:
 
     def play(self, playback_id: str, media: Sequence[Medium], language: str = "") -> None:
         line = self._pbx.request(self.id)
+        line.heard += [(medium, language) for medium in media]
         ended = PlaybackEnded(self.id, time.time(), playback_id, ok=True)
         gevent.spawn_later(SAID, self._said, line, ended)
 
