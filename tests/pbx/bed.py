@@ -114,7 +114,9 @@ class Bed(ABC):
         inbox = Heard()
         return Arrival(arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call)
 
-    def call(self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0) -> tuple[Channel, Heard]:
+    def call(
+        self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0, auto_answer: bool = False
+    ) -> tuple[Channel, Heard]:
         inbox = Heard()
         channel = self.pbx.call(
             endpoint,
@@ -123,6 +125,7 @@ class Bed(ABC):
             contact_id=contact_id,
             caller=Party("0140", "A caller"),
             ring_seconds=ring_seconds,
+            auto_answer=auto_answer,
         )
         return channel, inbox
 

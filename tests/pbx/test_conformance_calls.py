@@ -124,6 +124,16 @@ def test_a_called_phone_rings_and_answers_in_our_hands(bed: Bed) -> None:
         assert told(bed.nodes, Arrived) == []
 
 
+@pytest.mark.parametrize("auto_answer", [False, True], ids=["as usual", "by itself"])
+def test_a_phone_is_asked_to_answer_by_itself_only_where_it_should(bed: Bed, auto_answer: bool) -> None:
+    with bed.phone("anna", ring=0.3, talk=None) as anna:
+        channel, _ = bed.call("anna", auto_answer=auto_answer)
+        headers = {name.lower(): value for name, value in anna.wait_ringing()["headers"].items()}
+        assert headers.get("call-info", "").endswith(";answer-after=0") is auto_answer
+        assert ("info=alert-autoanswer" in headers.get("alert-info", "")) is auto_answer
+        channel.hangup()
+
+
 @pytest.mark.parametrize(
     ("answer", "cause"), [(BUSY, Cause.BUSY), (DECLINE, Cause.REJECTED), (IGNORE, Cause.NO_ANSWER)], ids=str
 )
