@@ -10,7 +10,8 @@ Three questions, each asked of our controller and then, with the controller gone
   collapse   the load grows step by step; a step is held when 97 % of its callers are answered, 99 % of the agents'
              phones are called within 1.5 s of the caller's INVITE, and as many calls are begun as were asked for.
 
-SIPp plays callers and phones, without media; no call is recorded. Agents hang up; wrap-up is 0.
+Each rate has a queue of its own with just enough agents, for app_queue looks at all members for each call. SIPp plays
+callers and phones, without media; no call is recorded. Agents hang up; wrap-up is 0.
 
 WAITING=200,500 HANDOVERS=500 RATE=40 SECONDS=24 (of each step) STEPS=70,100,130,160,190 TALK=5-8 (seconds); QUICK=1
 is a short look at everything; ONLY=handover,cost,collapse.
@@ -61,35 +62,37 @@ FILL_RATE = 25.0
 SERVED, RING_DELAY, BEGUN = 0.97, 1.5, 0.97
 """What a step must hold: share of the callers answered, p99 in seconds (half a second of it is the fallback dialplan's
 Answer(), which waits so long for media that SIPp does not send), share of the calls begun."""
-NUMBERS = {"few": "1000", "many": "2000"}
 TALKS = {"few": SHORT_TALK, "many": TALK}
+"""Groups of agents, by the beginning of their names."""
 
 
-def most_agents() -> int:
-    """Enough for the largest step, were it served."""
-    steps = ([RATE] if "cost" in ONLY else []) + (STEPS if "collapse" in ONLY else [])
-    return math.ceil(max(steps, default=0.0) * (sum(TALK) / 2 + 0.5) * 1.1)
+def rates() -> list[float]:
+    """Calls a second that will be offered; each has a queue of its own, with agents enough and not many more."""
+    return sorted({*([RATE] if "cost" in ONLY else []), *(STEPS if "collapse" in ONLY else [])})
+
+
+def agents_for(rate: float) -> int:
+    return math.ceil(rate * (sum(TALK) / 2 + 0.5) * 1.1)
+
+
+def number_of(queue: str) -> str:
+    """The number that leads there."""
+    return "1000" if queue == "few" else f"2{int(queue.removeprefix('at')):03}"
 
 
 def site() -> Site:
-    groups = {
-        "few": [f"few{n:02}" for n in range(FEW)],
-        "many": [f"many{n:04}" for n in range(most_agents())],
-    }
-    flow = {"type": "answer", "next": "wait"}
+    many = [f"many{n:04}" for n in range(agents_for(max(rates(), default=0.0)))]
+    few = [f"few{n:02}" for n in range(FEW)]
+    queues = {"few": few} | {f"at{rate:g}": many[: agents_for(rate)] for rate in rates()}
+    hello = {"type": "answer", "next": "wait"}
     return Site.model_validate(
         {
-            "agents": {name: {} for names in groups.values() for name in names},
-            "queues": {
-                name: {"agents": agents, "wrap_up": 0, "record": False} for name, agents in groups.items() if agents
-            },
-            "dids": {
-                NUMBERS[name]: {"flow": name, "fallback_queue": name} for name, agents in groups.items() if agents
-            },
+            "agents": {name: {} for name in few + many},
+            "queues": {name: {"agents": agents, "wrap_up": 0, "record": False} for name, agents in queues.items()},
+            "dids": {number_of(name): {"flow": name, "fallback_queue": name} for name in queues},
             "flows": {
-                name: {"start": "hello", "nodes": {"hello": flow, "wait": {"type": "queue", "queue": name}}}
-                for name, agents in groups.items()
-                if agents
+                name: {"start": "hello", "nodes": {"hello": hello, "wait": {"type": "queue", "queue": name}}}
+                for name in queues
             },
         }
     )
@@ -135,7 +138,7 @@ class Bench:
             callers = Sipp(
                 self.directory,
                 f"callers-{name}",
-                caller(NUMBERS["few"], self._prefix(), LINGER),
+                caller(number_of("few"), self._prefix(), LINGER),
                 self.pbx,
                 self.media,
                 *("-p", str(sip_port()), "-r", str(FILL_RATE), "-l", str(limit), "-m", "100000"),
@@ -171,7 +174,7 @@ class Bench:
             callers = Sipp(
                 self.directory,
                 f"callers-{name}",
-                caller(NUMBERS["many"], self._prefix()),
+                caller(number_of(f"at{rate:g}"), self._prefix()),
                 self.pbx,
                 self.media,
                 *("-p", str(sip_port()), "-r", f"{rate:g}", "-l", "100000", "-m", str(calls)),

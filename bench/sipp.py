@@ -146,7 +146,7 @@ class Sipp:
         file.write_text(scenario)
         self.process = subprocess.Popen(
             [
-                *(program, pbx, "-sf", str(file), "-i", LOOPBACK, "-ci", LOOPBACK, "-nostdin", "-timer_resol", "1"),
+                *(program, pbx, "-sf", str(file), "-i", LOOPBACK, "-ci", LOOPBACK, "-nostdin"),
                 *("-trace_logs", "-log_file", str(self.trace), "-trace_err", "-error_file", str(self.errors)),
                 *("-key", "media", str(media), "-buff_size", "4000000", "-trace_screen"),
                 *("-screen_file", str(directory / f"{name}.screen"), "-skip_rlimit", *arguments),

@@ -138,8 +138,9 @@ class Legs:
             leg.cause = leg.cause or cause
 
     def release(self, channel_id: str, at: float, now: float) -> None:
-        """StasisEnd: out of our hands. Either we gave it away, or it was hung up (of a channel that we did not call,
-        no other end is ever told), or somebody else took it: then `overdue` names it."""
+        """StasisEnd: out of our hands. Either we gave it away, or it was hung up (of a channel that we did not call no
+        other end is ever told; and when an agent's call has ended, somebody may wait for that agent), or somebody else
+        took it: then `overdue` names it."""
         leg = self._legs.get(channel_id)
         if leg is None:
             return
@@ -147,7 +148,7 @@ class Legs:
             self.leave(channel_id, at)
         elif not leg.hanging_up:
             leg.released_at = now
-        elif not leg.called:
+        elif leg.answered or not leg.called:
             self.end(channel_id, at, leg.reason(leg.cause, now))
 
     def leave(self, channel_id: str, at: float) -> None:
