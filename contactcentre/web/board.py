@@ -12,7 +12,7 @@ from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_leve
 from contactcentre.domain.requirements import RequirementError, parse
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
-from contactcentre.live.records import Change, ContactNow, Snapshot
+from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
 from contactcentre.web.numbers import readable
 
@@ -29,6 +29,7 @@ class Board:
         self._members: dict[str, frozenset[str]] = {}
         self._today: Mapping[str, Counts] = {}
         self._today_at: float | None = None
+        self._estimates: Mapping[str, Estimate] = {}
         self.queues: dict[str, rows.QueueRow] = {}
         self.agents: dict[str, rows.AgentRow] = {}
         self.contacts: dict[str, rows.ContactRow] = {}
@@ -49,6 +50,12 @@ class Board:
         touched = set(self._today) | set(queues)
         self._today, self._today_at = queues, at
         return self._recount(at, (), (), touched, today_at=at)
+
+    def load_estimates(self, queues: Mapping[str, Estimate], now: float) -> rows.Change:
+        """Takes the estimated wait of each queue's next caller; returns what changed by them."""
+        touched = set(self._estimates) | set(queues)
+        self._estimates = queues
+        return self._recount(now, (), (), touched)
 
     def apply(self, changes: Iterable[Change], now: float) -> rows.Change:
         """Takes changes of the live state in their order; returns what they change on the board."""
@@ -203,6 +210,7 @@ class Board:
             threshold=known.service_level if known else 0.0,
             waiting=len(waiting),
             oldest=min(waiting, default=None),
+            estimate=_estimate_row(self._estimates.get(name)),
             agents=self._counts(self._members.get(name, frozenset())),
             today=self._today_row(self._today.get(name, Counts())),
             formula=self._formula.explained(known.service_level, self._site.settings.short_abandon) if known else "",
@@ -236,6 +244,12 @@ class Board:
         logged_out = AgentStatus("")
         counted = Counter(self._agents.get(name, logged_out).state for name in names)
         return rows.Counts(**{state.value: counted[state] for state in AgentState})
+
+
+def _estimate_row(estimate: Estimate | None) -> rows.Estimate | None:
+    if estimate is None or estimate.seconds is None:
+        return None
+    return rows.Estimate(seconds=round(estimate.seconds), told=estimate.number, within=round(estimate.p80))
 
 
 def _put(replica: dict[str, Any], key: str, value: Any) -> None:

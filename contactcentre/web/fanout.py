@@ -45,7 +45,7 @@ UNWATCHED_SECONDS = 1.0
 BLOCK_SECONDS = 1.0
 BACK_OFF = (0.5, 1.0, 2.0, 5.0)
 RESTING_SECONDS = 30.0
-"""Today's numbers are read again after so long when nothing happens."""
+"""Today's numbers, and estimated waits, are read again after so long when nothing happens."""
 
 FRESH_SECONDS = 1.0
 """... and so long after something happened (the recorder needs a moment), and once more after three times as long.
@@ -282,7 +282,19 @@ class Fanout:
                 self._watched.wait(RESTING_SECONDS)
             again = 1 if happened else 0
             if self.ready:
+                self._update_estimates()
                 self._update_today()
+
+    def _update_estimates(self) -> None:
+        try:
+            estimates = self._live.estimates()
+        except LiveError as error:
+            log.warning("web.estimates_not_read", error=str(error))
+            return
+        with self._lock:
+            changed = self._board.load_estimates(estimates, self._clock())
+            if self.ready and changed.queues:
+                self._send(frame("change", changed))
 
     def _update_today(self) -> None:
         site, now = self._board.site, self._clock()

@@ -30,12 +30,21 @@ class Today(Row):
     service_level: float | None = Field(default=None, description="from 0 to 1; null: nothing to divide by yet")
 
 
+class Estimate(Row):
+    """What a caller who came now would wait, and how wrong such estimates have been."""
+
+    seconds: float
+    told: int = Field(default=0, description="estimates of the last ones told that could be checked; 0 = too few")
+    within: float = Field(default=0, description="four of five of them were at most so many seconds off")
+
+
 class QueueRow(Row):
     name: str
     description: str = ""
     threshold: float = Field(default=0, description="seconds within which a contact should be answered")
     waiting: int = 0
     oldest: float | None = Field(default=None, description="when the contact that waits longest entered this queue")
+    estimate: Estimate | None = Field(default=None, description="null: too little is known")
     agents: Counts = Field(default=Counts(), description="of this queue's agents, wherever they work at the moment")
     today: Today = Today()
     formula: str = Field(default="", description="of the service level, in words")

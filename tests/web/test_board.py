@@ -3,7 +3,8 @@
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.metrics import Counts
 from contactcentre.domain.routing import Waiting
-from contactcentre.live.records import Change, ContactNow, Snapshot
+from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
+from contactcentre.web import rows
 from contactcentre.web.board import Board, members_of
 from tests.web.sample import site
 
@@ -91,3 +92,15 @@ def test_shares_of_several_queues_are_made_of_added_counts_and_never_averaged() 
 
 def test_a_day_without_calls_has_no_service_level() -> None:
     assert board().totals.today.service_level is None
+
+
+def test_a_queue_shows_what_its_next_caller_would_wait_and_nothing_where_too_little_is_known() -> None:
+    shown = board()
+    told = {"support": Estimate(NOW, 171.4, 57, 3.0, 40.6), "billing": Estimate(NOW, None)}
+    changed = shown.load_estimates(told, NOW)
+    assert changed.queues.keys() == {"support"}
+    assert shown.queues["support"].estimate == rows.Estimate(seconds=171, told=57, within=41)
+    assert shown.queues["billing"].estimate is None
+    assert shown.load_estimates(told, NOW).queues == {}, "nothing new, nothing sent"
+    shown.load_estimates({}, NOW)
+    assert shown.queues["support"].estimate is None, "no controller says it any more"

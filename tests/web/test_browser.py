@@ -11,7 +11,7 @@ import pytest
 
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.routing import Waiting
-from contactcentre.live import ContactNow, Live
+from contactcentre.live import ContactNow, Estimate, Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web import accounts
@@ -145,9 +145,11 @@ def test_a_change_of_the_live_state_is_on_the_page_within_a_moment(signed_in: Ch
     live.change("dev", Verb.LOGIN, now)
     page.wait_for_text('tr[data-queue="billing"] .available', "1")
     page.wait_for_text('[data-agent="dev"] .state', "Free")
+    live.publish_estimates({"billing": Estimate(now, 170.0, 57, 3.0, 41.0)})
     live.enter(Waiting("c1", "billing", entered=now - 31, arrived=now - 40, caller="+33612407755"))
-    page.wait_for_text('tr[data-queue="billing"] .waiting', "1")
+    page.wait_for_text('tr[data-queue="billing"] .waiting span', "1")
     page.wait_for_selector('tr[data-queue="billing"][data-late="true"]')
+    page.wait_for_text('tr[data-queue="billing"] .waiting small', "est. 3 min ± 41 s")
     page.wait_for_text('[data-contact="c1"] .caller', "+33 6 12 40 77 55")
     waited = page.text_content('tr[data-queue="billing"] .oldest span')
     assert waited in ("0:31", "0:32", "0:33", "0:34", "0:35")

@@ -10,7 +10,7 @@ from redis import Redis
 
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.routing import Waiting
-from contactcentre.live import ContactNow, Live
+from contactcentre.live import ContactNow, Estimate, Live
 from contactcentre.live.connection import ask
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
@@ -243,3 +243,9 @@ def test_nobody_looks_and_the_numbers_of_the_day_rest_but_who_comes_gets_them_at
     reader.read()
     assert "c1" in reader.contacts
     until(lambda: len(asked) > before)
+
+
+def test_estimated_waits_reach_who_looks(fanout: Fanout, live: Live) -> None:
+    live.publish_estimates({"support": Estimate(time.time(), 120.0, 57, 3.0, 40.0)})
+    reader = Reader(fanout)
+    reader.wait(lambda: (reader.queues.get("support", {}).get("estimate") or {}).get("seconds") == 120)

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
-import { duration, percent, wish } from "../../../contactcentre/web/assets/js/words.js";
+import { duration, estimated, percent, wish } from "../../../contactcentre/web/assets/js/words.js";
 
 test("events arrive whole however the stream is cut into pieces", () => {
   const text = 'retry: 2000\n\nid: 5-0\nevent: change\ndata: {"a":1}\n\n: comment\nevent: pulse\r\ndata: one\r\ndata: two\r\n\r\n';
@@ -103,4 +103,10 @@ test("callers stand in the order in which their queue serves them", () => {
   assert.deepEqual(board.contactRows.map((one) => [one.id, one.place]), [["d", 1], ["c", 1], ["a", 2], ["b", 3], ["e", 0]]);
   board.change({ queues: {}, agents: {}, contacts: { c: null }, totals: null, today_at: null });
   assert.deepEqual(board.contactRows.map((one) => [one.id, one.place]), [["d", 1], ["a", 1], ["b", 2], ["e", 0]]);
+});
+
+test("an estimated wait is told with its past error, or not at all", () => {
+  assert.equal(estimated(null), "");
+  assert.equal(estimated({ seconds: 0, told: 0, within: 0 }), "est. 0 s");
+  assert.equal(estimated({ seconds: 170, told: 57, within: 41 }), "est. 3 min ± 41 s");
 });

@@ -1,7 +1,7 @@
 // Draws the board.
 
 import { attribute, element, keyed, text } from "./dom.js";
-import { contactState, duration, percent, stateName, wish } from "./words.js";
+import { contactState, duration, estimated, percent, stateName, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -90,6 +90,7 @@ function makeQueue(row) {
     const begins = ["waiting", "available", "offered-today"].includes(name) ? " begins" : "";
     made.append(element("td", { class: `number ${name}${begins}` }));
   }
+  made.querySelector(".waiting").append(element("span"), element("small"));
   made.querySelector(".oldest").append(element("span"), element("small"));
   made.querySelector(".level").append(element("span"), element("small"));
   return made;
@@ -105,7 +106,9 @@ function updateQueue(node, row) {
   text(head.firstElementChild, row.name);
   text(head.lastElementChild, row.description);
   attribute(node, "data-limit", `${row.oldest ?? 0} ${row.threshold}`);
-  number("waiting", row.waiting);
+  text(cell("waiting").firstElementChild, row.waiting);
+  attribute(cell("waiting"), "data-zero", row.waiting === 0);
+  text(cell("waiting").lastElementChild, estimated(row.estimate));
   timer(cell("oldest").firstElementChild, row.oldest);
   attribute(cell("oldest"), "data-zero", row.oldest === null);
   text(cell("oldest").lastElementChild, row.threshold ? `limit ${row.threshold} s` : "");

@@ -33,6 +33,13 @@ export function percent(share) {
   return value === 0 || value === 100 ? `${value} %` : `${Math.min(value, 99.9).toFixed(1)} %`; // nearly all is not all
 }
 
+// What a caller who came now would wait, and how far off four of five such estimates were; "" where nothing is known.
+export function estimated(estimate) {
+  if (!estimate) return "";
+  const about = (seconds) => (seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
+  return `est. ${about(estimate.seconds)}${estimate.told ? ` ± ${about(estimate.within)}` : ""}`;
+}
+
 export function stateName(state) {
   return STATES[state] ?? state;
 }
