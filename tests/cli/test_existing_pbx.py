@@ -17,7 +17,7 @@ __all__ = ["console", "database_url"]
 
 
 @pytest.fixture
-def pbx(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
+def pbx(console: Console, monkeypatch: pytest.MonkeyPatch, unused_port: int) -> Console:
     """The lab's Asterisk, without an ARI user of ours, named as one names one's own PBX."""
     info = console.lab.info()
     users = Path(info.etc_dir, "ari.conf")
@@ -25,6 +25,7 @@ def pbx(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
     console.lab.rx("module reload res_ari.so")
     monkeypatch.setenv("CONTACTCENTRE_ARI_URL", info.ari_url)
     monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", info.etc_dir)
+    monkeypatch.setenv("CONTACTCENTRE_WEB_PORT", str(unused_port))
     return console
 
 
