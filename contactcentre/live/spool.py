@@ -113,9 +113,13 @@ class Spool:
 
 
 def unread_bytes(path: Path) -> int:
-    """How much of a spool file is still needed; without taking it from the process that has it open."""
-    with path.open("rb") as file:
-        head, size = file.read(HEADER), os.fstat(file.fileno()).st_size
+    """How much of a spool file is still needed; without taking it from the process that has it open. 0 where there is
+    none: a worker removes its own when it ends."""
+    try:
+        with path.open("rb") as file:
+            head, size = file.read(HEADER), os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return 0
     return max(0, size - int(head)) if len(head) == HEADER and head[:-1].isdigit() else 0
 
 
