@@ -52,16 +52,8 @@ class Estimates:
 
     def of(self, waiting: Waiting) -> float | None:
         """Seconds that this contact will still wait; None = nothing can be said."""
-        index = self._index
-        return estimate(
-            waiting,
-            index.waiting.values(),
-            index.agents,
-            index.config,
-            self._experience,
-            self._now(),
-            index.reachable,
-        )
+        index, now = self._index, self._now()
+        return estimate(waiting, index.ahead(waiting, now), index.crew, index.config, self._experience, now)
 
     def told(self, waiting: Waiting, seconds: float) -> None:
         """The caller was told so: what becomes of it is measured."""

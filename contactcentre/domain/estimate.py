@@ -19,14 +19,16 @@ only the answered ones move (facts: contact-centre.md 3.3, trap T1). It is silen
 nothing. `Accuracy` measures what became of past estimates; show it wherever an estimate is shown.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right, insort
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cached_property
 from math import ceil, exp
 from statistics import fmean
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.crew import Crew
 from contactcentre.domain.metrics import percentile
 from contactcentre.domain.routing import RoutingConfig, Terms, Waiting
 
@@ -41,8 +43,6 @@ OLDEST = 8 * 3600.0
 
 OVERTAKING_WINDOW = 1800.0
 """Seconds over which the arrivals of each priority are counted."""
-
-_SERVING = (AgentState.AVAILABLE, AgentState.OFFERED, AgentState.TALKING, AgentState.WRAP_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Experience:
         self._handling: defaultdict[str, _Recent] = defaultdict(_Recent)
         self._answered: defaultdict[str, _Recent] = defaultdict(_Recent)
         self._waited: defaultdict[str, _Recent] = defaultdict(_Recent)
-        self._came: dict[tuple[str, int, str], deque[float]] = {}  # (queue, priority, group) -> when
+        self._came: dict[tuple[str, int, str], list[float]] = {}  # (queue, priority, group) -> when, in order
         self._began: float | None = None
 
     def agent(self, status: AgentStatus) -> None:
@@ -113,9 +113,11 @@ class Experience:
     def entered(self, waiting: Waiting) -> None:
         """A contact began to wait."""
         self._began = waiting.entered if self._began is None else self._began
-        self._came.setdefault((waiting.queue, waiting.priority, waiting.group), deque(maxlen=LAST)).append(
-            waiting.entered
-        )
+        kind = (waiting.queue, waiting.priority, waiting.group)
+        times = self._came.setdefault(kind, [])
+        insort(times, waiting.entered)  # history may come late
+        if len(times) > LAST:
+            del times[0]
 
     def left(self, queue: str, answered: bool, waited: float, at: float) -> None:
         """A contact waits no longer; it has waited so many seconds."""
@@ -141,46 +143,45 @@ class Experience:
         """Each kind of contact that comes, as if one came now, and how many come each second."""
         if self._began is None or now - self._began < OVERTAKING_WINDOW / 6:
             return
-        for (queue, priority, group), times in self._came.items():
+        for kind, times in list(self._came.items()):
             window = min(OVERTAKING_WINDOW, now - self._began)
+            if times[-1] <= now - OVERTAKING_WINDOW:
+                del self._came[kind]
+                continue
             if len(times) == LAST:  # more came than are remembered
                 window = min(window, now - times[0])
-            lately = sum(1 for at in times if at > now - window)
+            lately = len(times) - bisect_right(times, now - window)
+            queue, priority, group = kind
             example = Waiting("", queue, priority=priority, group=group, arrived=now, entered=now)
             yield example, lately / max(window, 1.0)
 
 
+Ahead = Iterable[tuple[Terms, int]]
+"""What contacts with right of way ask for, and how many they are; the same terms may come several times."""
+
+
+def ahead(contact: Waiting, waiting: Iterable[Waiting], config: RoutingConfig, now: float) -> Ahead:
+    """Those of `waiting` who have right of way before the contact and for whom nobody rings. `Index.ahead` knows it
+    without looking at each."""
+    place = config.order(contact, now)
+    for other in waiting:
+        if not other.offered and config.order(other, now) < place and (terms := config.terms(other, now)) is not None:
+            yield terms, 1
+
+
 def estimate(
-    contact: Waiting,
-    waiting: Iterable[Waiting],
-    agents: Mapping[str, AgentStatus],
-    config: RoutingConfig,
-    experience: Experience,
-    now: float,
-    reachable: Mapping[str, bool],
+    contact: Waiting, ahead: Ahead, crew: Crew, config: RoutingConfig, experience: Experience, now: float
 ) -> float | None:
     """Seconds from now until an agent is offered to this contact; 0 = at once; None = nothing can be said.
 
-    `waiting` may hold the contact itself. The ringing comes on top: it is the agent's, and short.
+    The ringing comes on top: it is the agent's, and short.
     """
-    place = config.order(contact, now)
-    before = [other for other in waiting if not other.offered and config.order(other, now) < place]
     asked = replace(contact, offered="") if contact.offered else contact
-    first = config.terms(asked, now)
-    if first is not None:  # the quick way, without looking at everybody: free agents for all of them
-        there = (agents.get(name) for name in first.fits if reachable.get(name, True) and name not in asked.excluded)
-        free = (agent for agent in there if agent is not None and _is_free(agent, now))
-        if next(islice(free, len(before), None), None) is not None:
-            return 0.0
-    serving = {
-        name: agent
-        for name, agent in agents.items()
-        if agent.state in _SERVING and reachable.get(name, True) and name in config.levels
-    }
+    work = _Work(asked, ahead, crew, config, experience, now)
     moment, total, left = now, 0.0, 1.0  # the part of the work that is left
     while True:
         terms, until = config.terms(asked, moment), config.next_moment(asked, moment)
-        found = _with(terms, asked, before, serving, config, experience, now) if terms else None
+        found = work.with_(terms) if terms else None
         if until is None:
             return None if found is None else total + found.wait * left
         used = until - moment if found is None else found.within(until - moment, left)
@@ -214,58 +215,72 @@ class _Wait:
         return total * mean / stages
 
 
-def _with(
-    terms: Terms,
-    contact: Waiting,
-    before: Iterable[Waiting],
-    serving: Mapping[str, AgentStatus],
-    config: RoutingConfig,
-    experience: Experience,
-    now: float,
-) -> _Wait | None:
-    """The estimate if the contact asked for this and for nothing else later."""
-    mine = {name: agent for name, agent in serving.items() if name in terms.fits and name not in contact.excluded}
-    usual = experience.handling(contact.queue, now)
-    if not mine:
-        return None
-    free = sum(1 for agent in mine.values() if _is_free(agent, now))
-    asked = [theirs for other in before if (theirs := config.terms(other, now)) is not None]
-    kinds = {id(theirs): theirs for theirs in asked}  # few: contacts of one kind share their terms
-    numbers = Counter(map(id, asked))
-    shares = {kind: numbers[kind] * _share(theirs, mine, serving) for kind, theirs in kinds.items()}
-    ahead = sum(shares.values())
-    if ahead < free:
-        return _Wait(0.0, 0)
-    hang_ups = sum(share * experience.hang_ups(kinds[kind].queue, now) for kind, share in shares.items())
-    each = hang_ups / ahead if ahead else 0.0
-    busy_with = {agent.queue for agent in mine.values() if agent.queue}
-    means = {queue: experience.handling(queue, now) for queue in busy_with}
-    rate = 0.0
-    for agent in mine.values():
-        mean = means.get(agent.queue) or usual
-        if mean is None:
+class _Work:
+    """What stands before one contact at one moment."""
+
+    def __init__(
+        self, contact: Waiting, ahead: Ahead, crew: Crew, config: RoutingConfig, experience: Experience, now: float
+    ) -> None:
+        self._contact, self._crew, self._config, self._experience, self._now = contact, crew, config, experience, now
+        self._ahead: dict[int, tuple[Terms, int]] = {}
+        for terms, number in ahead:
+            known = self._ahead.get(id(terms), (terms, 0))
+            self._ahead[id(terms)] = terms, known[1] + number
+
+    def with_(self, terms: Terms) -> _Wait | None:
+        """The estimate if the contact asked for this and for nothing else later."""
+        crew, experience, now = self._crew, self._experience, self._now
+        mine = crew.fitting(terms) & crew.serving & ~crew.named(self._contact.excluded)
+        if not mine:
             return None
-        rate += 1 / max(mean, 1.0)
-    place = config.order(contact, now)
-    for newcomer, arrivals in experience.arrivals(now):
-        theirs = config.terms(newcomer, now)
-        if theirs is not None and config.order(newcomer, now)[0] < place[0]:
-            rate -= arrivals * _share(theirs, mine, serving) * experience.answered(newcomer.queue, now)
-    if rate <= 0:
-        return None
-    whole, part = divmod(ahead - free, 1)
-    wait = sum(1 / (rate + j * each) for j in range(int(whole) + 1)) + part / (rate + (whole + 1) * each)
-    return _Wait(wait, ceil(ahead - free + 1))
+        ahead = hang_ups = 0.0
+        for theirs, number in self._ahead.values():
+            share = number * self._share(theirs, mine)
+            ahead += share
+            hang_ups += share * experience.hang_ups(theirs.queue, now) if share else 0.0
+        free = (mine & crew.free(now)).bit_count()
+        if ahead < free:
+            return _Wait(0.0, 0)
+        rate = self._releases(mine)
+        if rate is None:
+            return None
+        rate -= sum(taken * self._share(theirs, mine) for theirs, taken in self._newcomers)
+        if rate <= 0:
+            return None
+        each = hang_ups / ahead if ahead else 0.0
+        whole, part = divmod(ahead - free, 1)
+        wait = sum(1 / (rate + j * each) for j in range(int(whole) + 1)) + part / (rate + (whole + 1) * each)
+        return _Wait(wait, ceil(ahead - free + 1))
 
+    def _share(self, terms: Terms, mine: int) -> float:
+        """Of the agents that those terms can have, how many are mine."""
+        theirs = self._crew.fitting(terms) & self._crew.serving
+        return (theirs & mine).bit_count() / theirs.bit_count() if theirs else 0.0
 
-def _is_free(agent: AgentStatus, now: float) -> bool:
-    return agent.state is AgentState.AVAILABLE and agent.not_before <= now
+    def _releases(self, mine: int) -> float | None:
+        """How many of these agents become free each second; None where the sample is too small."""
+        usual, rate = self._experience.handling(self._contact.queue, self._now), 0.0
+        for queue, busy in (*self._crew.by_queue.items(), ("", mine)):
+            if not (busy & mine):
+                continue
+            mean = self._experience.handling(queue, self._now) or usual
+            if mean is None:
+                return None
+            rate += (busy & mine).bit_count() / max(mean, 1.0)
+            mine &= ~busy
+        return rate
 
-
-def _share(terms: Terms, mine: Mapping[str, object], serving: Mapping[str, object]) -> float:
-    """Of the agents that those terms can have, how many are mine."""
-    theirs = terms.fits.keys() & serving.keys()
-    return len(theirs & mine.keys()) / len(theirs) if theirs else 0.0
+    @cached_property
+    def _newcomers(self) -> list[tuple[Terms, float]]:
+        """What contacts ask for that have yet to come and will have right of way, and how many agents they take each
+        second."""
+        config, experience, now = self._config, self._experience, self._now
+        score = config.order(self._contact, now)[0]
+        return [
+            (theirs, arrivals * experience.answered(newcomer.queue, now))
+            for newcomer, arrivals in experience.arrivals(now)
+            if config.order(newcomer, now)[0] < score and (theirs := config.terms(newcomer, now)) is not None
+        ]
 
 
 def whole_minutes(seconds: float) -> int:

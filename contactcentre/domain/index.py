@@ -12,7 +12,8 @@ from heapq import heappop, heappush
 from typing import Any
 
 from contactcentre.domain.agents import AgentState, AgentStatus
-from contactcentre.domain.order import Claims
+from contactcentre.domain.crew import Crew
+from contactcentre.domain.order import Claims, Key
 from contactcentre.domain.strategies import Seen
 from contactcentre.domain.terms import RoutingConfig, Terms
 from contactcentre.domain.waiting import Waiting
@@ -41,6 +42,10 @@ class Kind:
     def remove(self, contact: Waiting) -> None:
         del self.waiting[bisect_left(self.waiting, (self.claims.place(contact),))]
 
+    def before(self, place: Key, now: float) -> int:
+        """How many of its contacts have right of way before that place in the order of all queues."""
+        return bisect_left(self.waiting, place, key=lambda entry: self.claims.key(entry[1], now))
+
     def add_agent(self, agent: AgentStatus) -> None:
         seen = self.terms.seen(agent)
         insort(self.free, (self.terms.strategy.key(seen), seen))
@@ -59,6 +64,7 @@ class Index:
         self.waiting: dict[str, Waiting] = {}
         self.reachable: Mapping[str, bool] = {}
         self.free: dict[str, AgentStatus] = {}
+        self.crew = Crew(config)
         self.ready: dict[Kind, None] = {}  # kinds with both contacts and free agents
         self.rings: dict[str, set[str]] = {}  # contact -> the agents whose phones ring for it
         self.talks: dict[str, set[str]] = {}  # contact -> the agents who talk with it
@@ -195,6 +201,13 @@ class Index:
         aside = (other for other in self._aside.values() if other.queue == contact.queue)
         return 1 + before + sum(1 for other in aside if self.config.claims(other.queue).place(other) < place)
 
+    def ahead(self, contact: Waiting, now: float) -> Iterable[tuple[Terms, int]]:
+        """What those ask for who have right of way before the contact and for whom nobody rings, and how many."""
+        place = self.config.order(contact, now)
+        for kind in self._kinds.values():
+            if kind.waiting and (number := kind.before(place, now)):
+                yield kind.terms, number
+
     def kind(self, contact: Waiting, terms: Terms) -> Kind:
         """The kind whose agents are its candidates."""
         only = self.preferred(contact, terms)
@@ -302,6 +315,7 @@ class Index:
                 if not kind.free:
                     self.ready.pop(kind, None)
         agent = self.agents.get(name)
+        self.crew.put(agent or AgentStatus(name), self.reachable.get(name, True))
         if agent is not None and agent.state is AgentState.AVAILABLE and name in self.config.levels:
             if agent.not_before > self.now:
                 heappush(self._moments, (agent.not_before, False, name))

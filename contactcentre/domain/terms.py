@@ -76,6 +76,7 @@ class RoutingConfig:
         self.queues = dict(queues)
         self.levels = {name: dict(skills) for name, skills in levels.items()}
         self.rules = {name: self._rules(name, queue) for name, queue in queues.items()}
+        self.bits = {name: 1 << place for place, name in enumerate(self.levels)}  # for `domain.crew`
         self.rings_together = any(rules.strategy.together for rules in self.rules.values())
         self._having: dict[str, dict[str, int]] = {}  # skill -> agent -> level
         for name, skills in self.levels.items():

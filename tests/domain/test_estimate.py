@@ -1,18 +1,22 @@
 """Estimated waits: what they count, when they are silent, and how their error is measured."""
 
+from dataclasses import replace
 from math import exp
 
 import pytest
 
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb, step
+from contactcentre.domain.crew import Crew
 from contactcentre.domain.estimate import (
     SMALLEST_SAMPLE,
     Accuracy,
     Experience,
+    ahead,
     error_of,
     estimate,
     whole_minutes,
 )
+from contactcentre.domain.index import Index
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.site import Agent, Queue, RelaxStep, Site
 
@@ -52,7 +56,13 @@ class Centre:
         return contact
 
     def estimate(self, contact: Waiting) -> float | None:
-        return estimate(contact, self.waiting, self.agents, self.config, self.experience, NOW, self.reachable)
+        """As a controller asks, on an index; who looks at each contact must come to the same."""
+        index = Index.of(self.waiting, self.agents, self.config, NOW, self.reachable)
+        found = estimate(contact, index.ahead(contact, NOW), index.crew, self.config, self.experience, NOW)
+        crew = Crew.of(self.agents.values(), self.config, self.reachable)
+        before = ahead(contact, self.waiting, self.config, NOW)
+        assert found == estimate(contact, before, crew, self.config, self.experience, NOW)
+        return found
 
 
 def two_agents() -> Centre:
@@ -118,6 +128,17 @@ def test_paused_logged_out_and_unreachable_agents_release_nobody() -> None:
     centre.agents["bob"] = AgentStatus("bob")
     centre.reachable = {"carla": False}
     assert centre.estimate(centre.wait("support")) == pytest.approx(100)
+
+
+def test_an_agent_who_waits_out_a_delay_or_is_excluded_is_not_free_for_the_contact() -> None:
+    centre = two_agents()
+    centre.free("anna")
+    contact = centre.wait("support")
+    centre.agents["anna"] = replace(centre.agents["anna"], not_before=NOW + 5)
+    assert centre.estimate(contact) == pytest.approx(50)
+    centre.agents["anna"] = replace(centre.agents["anna"], not_before=NOW)
+    assert centre.estimate(contact) == 0
+    assert centre.estimate(replace(contact, excluded=("anna",))) == pytest.approx(100), "bob alone"
 
 
 def test_a_relax_step_that_falls_due_first_lets_the_rest_of_the_work_go_faster() -> None:

@@ -1,6 +1,7 @@
 """Routing over random worlds: a state machine of agents, contacts and configuration, checked against a second, slower
 statement of the rules."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.estimate import ahead
 from contactcentre.domain.explain import Look
-from contactcentre.domain.index import Index
+from contactcentre.domain.index import AWAY, Index
 from contactcentre.domain.order import ORDERS
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
 from contactcentre.domain.site import Agent, Queue, RelaxStep, Settings, Site
@@ -189,6 +191,25 @@ class World(RuleBasedStateMachine):
         moment = index.next_moment()
         known = next_change(self.waiting.values(), self.config, self.now)
         assert known is None or (moment is not None and moment <= known)
+
+        self._work_ahead_is_known(index)
+
+    def _work_ahead_is_known(self, index: Index) -> None:
+        """What estimated waits are made of, without looking at everybody."""
+        crew = index.crew
+        assert crew.free(self.now) == crew.named(index.free)
+        at_work = [s for s in self.agents.values() if s.state not in AWAY and self.reachable.get(s.name, True)]
+        assert crew.serving == crew.named(s.name for s in at_work)
+        queues = {s.queue for s in at_work if s.queue}
+        busy = {queue: crew.named(s.name for s in at_work if s.queue == queue) for queue in queues}
+        assert {queue: names for queue, names in crew.by_queue.items() if names} == {q: n for q, n in busy.items() if n}
+        for contact in self.waiting.values():
+            kept, fresh = Counter[int](), Counter[int]()
+            for terms, number in index.ahead(contact, self.now):
+                kept[id(terms)] += number
+            for terms, number in ahead(contact, self.waiting.values(), self.config, self.now):
+                fresh[id(terms)] += number
+            assert kept == fresh
 
     @invariant()
     def agents_and_contacts_agree(self) -> None:

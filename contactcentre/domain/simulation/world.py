@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb, step
 from contactcentre.domain.conditions import may_enter, must_leave
-from contactcentre.domain.estimate import Experience, estimate
+from contactcentre.domain.crew import Crew
+from contactcentre.domain.estimate import Experience, ahead, estimate
 from contactcentre.domain.events import LeftQueue, OfferResult
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
@@ -93,6 +94,7 @@ class World:
         self._lengths: Counter[str] = Counter()
         self._unserved = 0  # wait, and nobody rings for them
         self._free = 0  # agents in state available
+        self._crew = Crew(self.config)
         self._experience = Experience()
         self._told: dict[str, float] = {}  # contact -> the wait estimated on its arrival, where it was more than none
         self._estimates: dict[str, list[tuple[float, float]]] = {name: [] for name in site.queues}
@@ -167,7 +169,8 @@ class World:
             self._at(self.now + queue.max_wait, self._leave_if_it_must, contact.contact_id)
         self._await_change(contact.contact_id)
         self._experience.entered(contact)
-        told = estimate(contact, self.waiting.values(), self.agents, self.config, self._experience, self.now, {})
+        before = ahead(contact, self.waiting.values(), self.config, self.now)
+        told = estimate(contact, before, self._crew, self.config, self._experience, self.now)
         if told:
             self._told[contact.contact_id] = told
 
@@ -359,6 +362,7 @@ class World:
             self._free += (after.state is AgentState.AVAILABLE) - (before.state is AgentState.AVAILABLE)
             self._changes[name].append(Change(self.now, after.state, after.reason))
             self._experience.agent(after)
+            self._crew.put(after)
             self._agents_moved = True
         return after
 
