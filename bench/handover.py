@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from bench.sipp import Moment, Sipp, SippFailed, caller, media_port, phone, regi
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.domain.site import Site  # noqa: E402
 from contactcentre.lab import Lab  # noqa: E402
+from contactcentre.lab.errors import LabTimeout  # noqa: E402
 from contactcentre.lab.process import with_arguments  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
@@ -72,7 +73,7 @@ def rates() -> list[float]:
 
 
 def agents_for(rate: float) -> int:
-    return math.ceil(rate * (sum(TALK) / 2 + 0.5) * 1.1)
+    return math.ceil(rate * (sum(TALK) / 2 + RING + 0.5) * 1.1)
 
 
 def number_of(queue: str) -> str:
@@ -119,13 +120,14 @@ class Bench:
 
     def hang_up_all(self) -> None:
         """Until nothing is left of the last run."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while time.monotonic() < until:
-            self.here.lab.rx("channel request hangup all")
-            time.sleep(1.0)
-            if "0 active channels" in self.here.lab.rx("core show channels count"):
-                time.sleep(2.0)
-                return
+            with suppress(LabTimeout):  # a PBX that has collapsed needs time
+                self.here.lab.rx("channel request hangup all", 60)
+                time.sleep(1.0)
+                if "0 active channels" in self.here.lab.rx("core show channels count", 60):
+                    time.sleep(2.0)
+                    return
         raise SippFailed("channels are left")
 
     # -- hand-over -----------------------------------------------------------------------------------------------------
@@ -180,12 +182,12 @@ class Bench:
                 *("-p", str(sip_port()), "-r", f"{rate:g}", "-l", "100000", "-m", str(calls)),
             )
             stack.callback(callers.stop)
-            settled = TALK[1] + 1
+            settled = RING + TALK[1] + 1
             time.sleep(settled)
             begin, used = time.time(), self.processes.seconds()
             time.sleep(max(1.0, SECONDS - settled - 0.5))
             end, used_at_end = time.time(), self.processes.seconds()
-            callers.wait(TALK[1] + 8)
+            callers.wait(RING + TALK[1] + 8)
             seen, rang = callers.moments(), phones.moments(started)
         self.hang_up_all()
         called = {moment.caller: moment.at for moment in seen if moment.what == "called"}
