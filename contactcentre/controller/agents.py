@@ -3,8 +3,8 @@
 So no agent stays "talking" because Redis was away when the talk ended. A step whose time has passed is no error: who
 holds an offer's token may take the step, and only once (`domain.agents`).
 
-The end of a conversation is written together with the agent's next offer (`soon`), so the next caller's phone call is
-one round trip away and not two.
+A conversation's beginning and end are written some moments later (`soon`), those of many agents together; its end
+together with the agent's next offer, so the next caller's phone call is one round trip away and not two.
 """
 
 from collections import deque
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from gevent.event import Event as Flag
 
 from contactcentre.controller.replica import Replica
 from contactcentre.domain.agents import AgentState, AgentStatus, NotAllowed, Verb, step
@@ -30,12 +31,20 @@ class _Step:
     args: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Soon:
+    seen: AgentStatus  # as Redis has the agent
+    after: AgentStatus
+    taken: _Step
+
+
 class Agents:
     def __init__(self, live: Live, replica: Replica, now: Callable[[], float], changed: Callable[[], None]) -> None:
         """`changed` is told that a step was taken."""
         self._live, self._replica, self._now, self._changed = live, replica, now, changed
         self._late: deque[_Step] = deque()  # not known to be written, oldest first
-        self._soon: dict[str, tuple[AgentStatus, _Step]] = {}  # not written yet: the agent before the step, the step
+        self._soon: dict[str, _Soon] = {}  # not written yet
+        self._told: dict[str, Flag] = {}  # agents about whom Redis is being told, and when it has been
 
     def __len__(self) -> int:
         """Steps that Redis does not have yet."""
@@ -44,10 +53,10 @@ class Agents:
     def change(self, agent: str, verb: Verb, **args: Any) -> bool:
         """One step of domain.agents, now or, while Redis is away, later. False: it makes no sense (any more)."""
         taken = _Step(agent, verb, self._now(), args)
-        if any(late.agent == agent for late in self._late):
+        if self._is_late(agent):
             return self._take_later(taken)
         try:
-            self._tell(agent)
+            self._settle(agent)
             return self._take(taken)
         except LiveError as error:
             log.warning("agent step waits for live state", agent=agent, verb=verb.value, error=str(error))
@@ -55,37 +64,57 @@ class Agents:
 
     def soon(self, agent: str, verb: Verb, **args: Any) -> bool:
         """The same step without waiting for Redis: our own picture has it at once, Redis with the agent's next offer or
-        in `tell`."""
+        in `tell`. For steps that nobody else can make impossible meanwhile."""
         seen = self._replica.agents.get(agent)
-        if seen is None or not seen.version or agent in self._soon or any(late.agent == agent for late in self._late):
+        if seen is None or not seen.version or agent in self._soon or agent in self._told or self._is_late(agent):
             return self.change(agent, verb, **args)
         taken = _Step(agent, verb, self._now(), args)
         try:
             after = step(seen, verb, taken.at, **args)
         except NotAllowed:  # perhaps only in our picture
             return self.change(agent, verb, **args)
-        self._soon[agent] = (seen, taken)
+        self._soon[agent] = _Soon(seen, after, taken)
         self._replica.put_agent(after)
         self._changed()
         return True
 
+    @property
+    def untold(self) -> bool:
+        """Something is to be told soon."""
+        return bool(self._soon)
+
     def tell(self) -> None:
         """Writes what was to be written soon. Raises LiveError; then it is written later."""
-        for agent in list(self._soon):
-            self._tell(agent)
+        soon, self._soon = self._soon, {}
+        self._write(soon)
 
-    def _tell(self, agent: str) -> None:
-        if agent not in self._soon:
+    def _settle(self, agent: str) -> None:
+        """Redis knows of all steps of the agent after this. Raises LiveError."""
+        while (told := self._told.get(agent)) is not None:
+            told.wait()
+        if agent in self._soon:
+            self._write({agent: self._soon.pop(agent)})
+
+    def _write(self, soon: dict[str, _Soon]) -> None:
+        if not soon:
             return
-        seen, taken = self._soon.pop(agent)
+        told = Flag()
+        self._told |= dict.fromkeys(soon, told)
         try:
-            written = self._live.step(seen, taken.verb, taken.at, **taken.args)
-        except LiveError:
-            self._late.append(taken)
+            written = self._live.steps([(one.seen, one.after, one.taken.at) for one in soon.values()])
+        except BaseException:
+            self._late.extend(one.taken for one in soon.values())
             raise
-        if written is None:  # somebody else changed the agent
-            self._late.append(taken)
-            self.flush()
+        else:  # whom somebody else has changed meanwhile takes the step anew
+            self._late.extend(one.taken for one, done in zip(soon.values(), written, strict=True) if not done)
+        finally:
+            for agent in soon:
+                del self._told[agent]
+            told.set()
+        self.flush()
+
+    def _is_late(self, agent: str) -> bool:
+        return any(late.agent == agent for late in self._late)
 
     def reserve(
         self,
@@ -98,8 +127,9 @@ class Agents:
         enters: bool = False,
     ) -> AgentStatus | None:
         """See Live.reserve. Raises LiveError; the offer is then taken back should it have been written after all."""
-        now = self._now()
-        seen, taken = self._soon.pop(expected.name, (None, None))
+        if expected.name in self._told:
+            return None
+        now, soon = self._now(), self._soon.pop(expected.name, None)
         try:
             status = self._live.reserve(
                 expected,
@@ -110,16 +140,16 @@ class Agents:
                 now,
                 waiting=waiting,
                 enters=enters,
-                instead_of=seen,
+                instead_of=soon.seen if soon is not None else None,
             )
         except LiveError:
-            self._late.extend([taken] if taken is not None else [])
+            self._late.extend([soon.taken] if soon is not None else [])
             self._late.append(_Step(expected.name, Verb.RELEASE, now, {"token": token}))
             raise
         if status is not None:
             self._replica.put_agent(status)
-        elif taken is not None:
-            self._late.append(taken)
+        elif soon is not None:
+            self._late.append(soon.taken)
             self.flush()
         return status
 

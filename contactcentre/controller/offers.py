@@ -32,6 +32,9 @@ _RESULTS = {
 }
 """How a leg that never answered ended -> the offer's result; any other cause is UNREACHABLE."""
 
+SURE = 2.0
+"""Seconds before its deadline at which a reservation is certainly still ours."""
+
 NOBODYS_FAULT = (OfferResult.CALLER_GONE, OfferResult.EXPIRED, OfferResult.ANSWERED_ELSEWHERE)
 
 
@@ -132,7 +135,10 @@ class Offers:
             self._refuse(offer, OfferResult.REJECTED, who_left(contact, offer.leg_id))
             return None
         self.moved = True
-        if not contact.node.agents.change(offer.agent.name, Verb.ACCEPT, token=offer.agent.token):
+        agents = contact.node.agents
+        # Well before its deadline nobody ends a reservation but we.
+        accept = agents.soon if contact.node.now() + SURE < offer.agent.deadline else agents.change
+        if not accept(offer.agent.name, Verb.ACCEPT, token=offer.agent.token):
             # the reservation had run out meanwhile, and the agent may be somebody else's
             self._end(offer, OfferResult.EXPIRED, Cause.NORMAL)
             return None

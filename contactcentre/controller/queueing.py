@@ -14,6 +14,10 @@ from contactcentre.live import Waiting
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Digit
 
+MUSIC_AFTER = 0.5
+"""Seconds in a queue after which the music begins: who is answered at once hears no snatch of it, and is not moved into
+the waiting room and out again."""
+
 
 class QueueStay:
     """From entering a queue to leaving it, answered or not."""
@@ -49,6 +53,7 @@ class QueueStay:
         self._offered = False  # the waiting record says that somebody rings
         self._way_out: Left | None = None  # to be taken as soon as nobody rings
         self._rule = ""  # of that way out, in words
+        self._music_at: float | None = None  # None: it plays
 
     def _configure(self) -> None:
         """Takes over the queue's settings, also when they have changed while the contact waits."""
@@ -83,10 +88,9 @@ class QueueStay:
         heard = contact.now.detail.get("heard") if self.resumed else None
         detail = {**contact.now.detail, "entered": self.entered, "heard": heard}
         contact.save(state="queue", queue=self.name, agent="", detail=detail)
-        # First the queue, then the music: with an agent free, both are under way at the same time.
         contact.node.router.enter(contact, self.waiting)
         self._inside = True
-        contact.caller.wait_with_music(self.queue.music)
+        self._music_at = contact.node.now() + (0 if self.resumed else MUSIC_AFTER)
 
     def _entered_event(self) -> None:
         waiting = self.waiting
@@ -96,6 +100,8 @@ class QueueStay:
         contact = self.contact
         while True:
             message = contact.next(self._next_moment())
+            if self._music_at is not None and self._music_at <= contact.node.now():
+                self._play_music()
             match message:
                 case Digit(channel_id=contact.caller_id, digit=key) if (
                     key in self.action.keys or key in self.queue.keys
@@ -120,10 +126,12 @@ class QueueStay:
 
     def _next_moment(self) -> float | None:
         """While a phone rings nothing makes the contact leave, and nothing is announced."""
-        if self._offers:
-            return self._offers.until
-        moments = [moment for moment in (self._until, self._announcer.moment) if moment is not None]
-        return min(moments, default=None)
+        others = (self._offers.until,) if self._offers else (self._until, self._announcer.moment)
+        return min((moment for moment in (self._music_at, *others) if moment is not None), default=None)
+
+    def _play_music(self) -> None:
+        self._music_at = None
+        self.contact.caller.wait_with_music(self.queue.music)
 
     def _take_note(self) -> None:
         """Of agents who did not answer: they come last from now on. With nobody left who rings, the contact is back in
@@ -142,7 +150,7 @@ class QueueStay:
         router.enter(contact, self.waiting)
         if self._offers.moved:
             self._offers.moved = False
-            contact.caller.wait_with_music(self.queue.music)
+            self._play_music()
 
     def _leave_by(self, reason: LeftQueue, rule: str = "", key: str = "") -> None:
         if self._way_out is None:
@@ -166,6 +174,8 @@ class QueueStay:
         contact = self.contact
         if self.queue.announce_to_agent:
             self._offers.withdraw(OfferResult.ANSWERED_ELSEWHERE, but=offer)
+            if self._music_at is not None:
+                self._play_music()
             if not self._offers.brief(offer, self.queue.announce_to_agent):
                 return False
         talk = self._offers.join(offer)

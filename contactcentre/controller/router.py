@@ -33,6 +33,9 @@ IDLE = 30.0
 BRIEFING = 10.0
 """Seconds that what an agent is told before the caller may take; for so long the reservation outlasts the ringing."""
 
+GATHER = 0.03
+"""Seconds in which what Redis is to be told is gathered, so that much of it travels together."""
+
 EMPTY_EVERY = 0.25
 """Seconds between two looks whether waiting contacts must leave because nobody is there: agents come and go in bursts,
 and each look is at all agents of the queues that ask for it."""
@@ -41,7 +44,7 @@ and each look is at all agents of the queues that ask for it."""
 class Router:
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._wake = Flag()
+        self._wake, self._untold = Flag(), Flag()
         self._own: dict[str, Contact] = {}
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
@@ -165,15 +168,33 @@ class Router:
                 gevent.sleep(RETRY)
                 self._wake.set()
 
+    def keep_telling(self) -> None:
+        """Tells Redis what has changed. Nobody waits for it: it comes after the next caller's phone call."""
+        while True:
+            self._untold.wait()
+            gevent.sleep(GATHER)
+            self._untold.clear()
+            try:
+                self.tell()
+            except LiveError as error:
+                log.warning("live state is away", error=str(error))
+                gevent.sleep(RETRY)
+                self._untold.set()
+                self._wake.set()
+
     def turn(self) -> None:
-        """All that is to be done now. Raises LiveError."""
+        """Decides and reserves. Raises LiveError."""
         self._node.agents.flush()
         self._expire()
         self._serve()
-        gevent.sleep(0)  # whoever got an agent calls that phone before we write the rest
+        self._turn_out()
+        if self._unwritten or self._node.agents.untold:
+            self._untold.set()
+
+    def tell(self) -> None:
+        """Tells Redis what agents did and who waits. Raises LiveError; then it is told later."""
         self._node.agents.tell()
         self.flush()
-        self._turn_out()
 
     def flush(self) -> None:
         """Tells Redis who waits. Raises LiveError; then it is told later."""

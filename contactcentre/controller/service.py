@@ -80,6 +80,7 @@ class Controller:
         node.journal.flush()  # what an earlier process left in its spool must be known before contacts are taken up
         essential: dict[str, Callable[[], None]] = {
             "router": node.router.run,
+            "routing told": node.router.keep_telling,
             "replica": node.replica.follow,
             "journal": node.journal.run,
             "saver": node.saver.run,
@@ -124,9 +125,8 @@ class Controller:
         node.greenlets.stop()
         try:
             if not self._replaced:  # else the contacts are another's, who knows better where they are
-                node.agents.tell()
+                node.router.tell()
                 node.saver.flush()
-                node.router.flush()
                 ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive
             node.journal.flush()
         except LiveError as error:

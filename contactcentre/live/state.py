@@ -47,6 +47,28 @@ for i = 9, #ARGV do redis.call('XADD', KEYS[4], '*', 'agent', ARGV[i]) end
 return 1
 """
 
+# Changes many agents, each if it is still as it was seen. ARGV from the second on in groups of five: agent, the version
+# seen, the version and record after, the fact. Answers 1 or 0 for each.
+_SWAP_MANY = """
+local done = {}
+for i = 2, #ARGV, 5 do
+  local name, seen, version, record, fact = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local there = tonumber(redis.call('HGET', KEYS[2], name) or '0')
+  if there == tonumber(version) and redis.call('HGET', KEYS[1], name) == record then
+    done[#done + 1] = 1
+  elseif there ~= tonumber(seen) then
+    done[#done + 1] = 0
+  else
+    redis.call('HSET', KEYS[1], name, record)
+    redis.call('HSET', KEYS[2], name, version)
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[1], '*', 'kind', 'agent', 'key', name, 'value', record)
+    redis.call('XADD', KEYS[4], '*', 'agent', fact)
+    done[#done + 1] = 1
+  end
+end
+return done
+"""
+
 # Writes (or, with an empty value, removes) one entry of a hash and says so in the stream. ARGV[5] = 'present': only
 # where the entry is there. Answers 1 = done, 0 = it was not there.
 _PUT = """
@@ -89,6 +111,7 @@ class Live:
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
         self._generation, self._estimates = f"{prefix}generation", f"{prefix}estimates"
         self._swap_script = Script(redis, _SWAP)
+        self._swap_many_script = Script(redis, _SWAP_MANY)
         self._put_script = Script(redis, _PUT)
         self._put_many_script = Script(redis, _PUT_MANY)
 
@@ -123,6 +146,25 @@ class Live:
         except NotAllowed:
             return None
         return after if self._swap(seen, after, [AgentFact.of(seen, after, at)]) == 1 else None
+
+    def steps(self, taken: Sequence[tuple[AgentStatus, AgentStatus, float]]) -> list[bool]:
+        """One step each of many agents (seen, after, when) at once. False for whom Redis has not as seen."""
+        groups = [
+            text
+            for seen, after, at in taken
+            for text in (
+                after.name,
+                seen.version,
+                after.version,
+                after.to_json(),
+                AgentFact.of(seen, after, at).to_json(),
+            )
+        ]
+        with named_errors():
+            done = self._swap_many_script(
+                keys=[self._agents, self._versions, self._changes, self._events], args=[KEPT_CHANGES, *groups]
+            )
+        return [bool(one) for one in done]
 
     def reserve(
         self,

@@ -10,6 +10,7 @@ from redis import Redis
 
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.contact import Granted, TurnedOut
+from contactcentre.controller.offers import SURE
 from contactcentre.controller.reconcile import _free_agents
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
@@ -148,8 +149,14 @@ class Node:
             self.agents.release(contact.id, but=contact.talks_with.name if contact.talks_with else "")
             if contact.talks_with is None:
                 contact.enter()
+            else:
+                self.change(contact.talks_with, Verb.ACCEPT)  # may never have been written
         self.router.clear({contact.id for contact in self.contacts.values() if contact.talks_with is None})
         _free_agents(self, talking, alive)  # type: ignore[arg-type]
+
+    def turn(self) -> None:
+        self.router.turn()
+        self.router.tell()
 
     def now(self) -> float:
         return self.clock.now
@@ -173,7 +180,8 @@ class Node:
         return len(changes)
 
     def change(self, status: AgentStatus, verb: Verb, **args: Any) -> bool:
-        take = self.agents.soon if verb is Verb.FINISH else self.agents.change  # as conversations end
+        sure = verb is Verb.ACCEPT and self.clock.now + SURE < status.deadline
+        take = self.agents.soon if verb is Verb.FINISH or sure else self.agents.change  # as conversations do
         return take(status.name, verb, token=status.token, **args)
 
 

@@ -123,8 +123,12 @@ class Racing(RuleBasedStateMachine):
         self.forget(contact)
 
     @rule(node=NODE)
-    def turns(self, node: int) -> None:
+    def decides(self, node: int) -> None:
         self.at(node).router.turn()
+
+    @rule(node=NODE)
+    def tells(self, node: int) -> None:
+        self.at(node).router.tell()
 
     @rule(node=NODE, most=st.sampled_from([1, 2, 5, 1000]))
     def hears(self, node: int, most: int) -> None:
@@ -133,7 +137,7 @@ class Racing(RuleBasedStateMachine):
     @rule(node=NODE)
     def hears_everything_and_turns(self, node: int) -> None:
         self.at(node).hear()
-        self.at(node).router.turn()
+        self.at(node).turn()
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -147,6 +151,8 @@ class Racing(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 6.0, 15.0]))
     def time_passes(self, seconds: float) -> None:
+        for node in self.nodes:  # it takes a moment, not seconds
+            node.router.tell()
         self.clock.now += seconds
 
     @rule(number=st.integers(0, 99))
@@ -183,7 +189,7 @@ class Racing(RuleBasedStateMachine):
             node.hear()
         expected = {(decision.contact_id, decision.agent) for decision in self.open()}
         for node in self.nodes:
-            node.router.turn()
+            node.turn()
         made = {
             (contact.id, message.agent.name)
             for contact in self.contacts()
@@ -207,7 +213,7 @@ class Racing(RuleBasedStateMachine):
                 self.forget(contact)
             for node in self.nodes:
                 busy = bool(node.hear()) or busy
-                node.router.turn()
+                node.turn()
                 busy = bool(node.hear()) or busy or bool(node.router._unwritten) or bool(len(node.agents))
             if not busy and not any(node.router._look_for_empty for node in self.nodes):
                 break
@@ -309,11 +315,11 @@ def test_a_contact_that_is_taken_up_after_a_restart_shows_its_offer_to_all_nodes
     waiting = Waiting("c1", "support", "node0", arrived=clock.now, entered=clock.now)
     contact = killed.contacts["c1"] = Contact(killed, waiting)
     contact.enter()
-    killed.router.turn()
+    killed.turn()
     live.change("anna", Verb.LOGIN, clock.now)
     fresh = Node("node0", live, clock, site, killed.contacts)
     fresh.take_up({"c1"})
-    fresh.router.turn()
+    fresh.turn()
     assert live.agent("anna").contact_id == "c1"
     assert live.waiting()["c1"].offered == "anna"
 
@@ -326,7 +332,7 @@ def test_why_a_contact_still_waits_is_noted_when_it_asks_for_less(live: Live) ->
     contact = Contact(node, Waiting("c1", "support", "node0", arrived=clock.now, entered=clock.now))
     contact.enter()
     for _ in range(9):
-        node.router.turn()
+        node.turn()
         clock.now += 10
     assert [(fact["agent"], fact["requirement"]) for fact in contact.facts] == [
         ("", "fr >= 50"),
