@@ -14,6 +14,8 @@ from contactcentre.lab.errors import LabTimeout
 from contactcentre.lab.install import clean_environment
 
 RTP_PORTS = 4000
+LETTING_GO = 1.0
+"""Seconds that a port which was ours before may still be taken: a killed process is gone before its sockets are."""
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this process started: dead children stay zombies until they are polled."""
 
@@ -94,8 +96,13 @@ def _free_port(kind: socket.SocketKind, wanted: int) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind is socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, wanted))
-        except OSError:
-            probe.bind((LOOPBACK, 0))
+        give_up = time.monotonic() + LETTING_GO
+        while True:
+            try:
+                probe.bind((LOOPBACK, wanted))
+                break
+            except OSError:
+                if time.monotonic() > give_up:
+                    wanted = 0
+                time.sleep(0.02)
         return int(probe.getsockname()[1])

@@ -132,6 +132,10 @@ class Stack:
     def act(self, agent: str, verb: Verb, **args: Any) -> None:
         self.live.change(agent, verb, self.now(), **args)
 
+    def reachable(self, *agents: str) -> None:
+        """The controller knows that these agents' phones are registered: it looks when they have logged in."""
+        eventually(lambda: not {*agents} & {*self.signs()["unreachable"]}, f"{agents} can be reached")
+
     def agent_is(self, agent: str, state: AgentState) -> None:
         eventually(lambda: self.live.agent(agent).state is state, f"{agent} is {state}, not {self.live.agent(agent)}")
 

@@ -33,6 +33,7 @@ def test_the_agent_who_has_been_idle_longest_is_asked_first(stack: Stack) -> Non
     with stack.phone("anna", ring=0.1, talk=1), stack.phone("bert", ring=0.1, talk=1):
         stack.act("bert", Verb.LOGIN)
         stack.act("anna", Verb.LOGIN)
+        stack.reachable("anna", "bert")
         for number in ("+33100000011", "+33100000012"):
             stack.lab.call("1000", caller=number)
         first, second = stack.ended("+33100000011"), stack.ended("+33100000012")
