@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 STALE_SECONDS = 5.0
 """A recorder that has said nothing for so long does not run."""
-# agents by what they do, then today's contacts and the service level; short, to fit 80 columns
+# the estimated wait, agents by what they do, today's contacts and the service level; short, to fit 80 columns
 _QUEUE_COLUMNS = (
     "wait",
     "longest",
+    "est.",
     "free",
     "ring",
     "talk",
@@ -108,6 +109,7 @@ def gather(
     board = Board()
     board.load_site(version, site or Site())
     board.load(live.snapshot())
+    board.load_estimates(live.estimates(), now)
     since = midnight((site or Site()).settings.timezone, now)
     board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
     signs = signs_of_life(live.redis)
@@ -200,6 +202,7 @@ def queues(seen: rows.Snapshot) -> Table:
             name,
             Text(str(row.waiting), style="bold yellow" if row.waiting else ""),
             for_people(seen.now - row.oldest) if row.oldest else "",
+            for_people(row.estimate.seconds) if row.estimate else "",
             *(str(count) for count in counts),
             "" if level is None else f"{level:.0%} {row.threshold:g} s",
         )

@@ -9,7 +9,6 @@ from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import MOMENT, Clock
 from contactcentre.cli.noun import noun
 from contactcentre.cli.terminal import json_option, listed, print_json
-from contactcentre.domain.estimate import error_of
 from contactcentre.domain.site import Queue
 
 command = noun(
@@ -64,14 +63,15 @@ command = noun(
 def estimates(since: str, as_json: bool) -> None:
     """Estimated waits, and how wrong they were.
 
-    What was said to callers is held against what they waited, of those who were answered: bias is the mean of
-    said minus waited, and four of five were at most "within" off. Nothing is estimated where too little is known.
+    What was said to callers is held against what they waited until an agent was offered, of those who were
+    answered: bias is the mean of said minus waited, and four of five were at most "within" off. Nothing is
+    estimated where too little is known.
     """
     with open_store() as store:
-        told = store.told_waits(Clock.of(store).read(since), time.time())
+        past = store.told_errors(Clock.of(store).read(since), time.time())
     with open_live() as live:
         now = live.estimates()
-    found = {queue: (now.get(queue), error_of(told.get(queue, ()))) for queue in sorted({*now, *told})}
+    found = {queue: (now.get(queue), past.get(queue)) for queue in sorted({*now, *past})}
     if as_json:
         print_json(
             {

@@ -76,7 +76,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()
-    controller = Controller(node, load, partial(replica.estimates.remember, store))
+    controller = Controller(node, load, partial(replica.estimates.look_back, store))
     return controller
 
 

@@ -1,17 +1,25 @@
 """The estimated wait of who waits here, and how wrong estimates have been (`domain.estimate` has the formula).
 
-The experience is what the replica sees, of all nodes; after a start, what history remembers.
+The experience is what the replica sees, of all nodes; after a start, what history remembers. How wrong estimates were
+is in history alone: it knows what callers of all nodes were told.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 
 import gevent
 import structlog
 
 from contactcentre.domain.agents import AgentStatus
-from contactcentre.domain.estimate import OLDEST, Accuracy, Experience, estimate
+from contactcentre.domain.estimate import (
+    LAST,
+    OLDEST,
+    OVERTAKING_WINDOW,
+    SMALLEST_SAMPLE,
+    Error,
+    Experience,
+    estimate,
+)
 from contactcentre.domain.index import Index
 from contactcentre.domain.site import Queue
 from contactcentre.domain.waiting import Waiting
@@ -23,6 +31,9 @@ log = structlog.get_logger(__name__)
 PUBLISH = 10.0
 """Seconds between two publications of what the next caller of each queue would wait."""
 
+LOOK_BACK = 60.0
+"""Seconds between two looks into history: how wrong estimates were, and while it is away whether it is back."""
+
 
 class Estimates:
     """Told every change by the replica; asked by whoever announces."""
@@ -30,8 +41,8 @@ class Estimates:
     def __init__(self, index: Index, now: Callable[[], float] = time.time) -> None:
         self._index, self._now = index, now
         self._experience = Experience()
-        self._accuracy: defaultdict[str, Accuracy] = defaultdict(Accuracy)
-        self._told: dict[str, list[tuple[float, float]]] = {}  # contact -> when, and how many seconds
+        self._experience.since = self._began = now()
+        self._errors: dict[str, Error] = {}
 
     # -- told by the replica ------------------------------------------------------------------------------------------
 
@@ -44,9 +55,6 @@ class Estimates:
     def left(self, waiting: Waiting, answered: bool) -> None:
         now = self._now()
         self._experience.left(waiting.queue, answered, now - waiting.entered, now)
-        for at, seconds in self._told.pop(waiting.contact_id, ()):
-            if answered:  # who hung up would have waited longer, nobody knows how long
-                self._accuracy[waiting.queue].add(seconds, now - at)
 
     # -- asked --------------------------------------------------------------------------------------------------------
 
@@ -55,25 +63,40 @@ class Estimates:
         index, now = self._index, self._now()
         return estimate(waiting, index.ahead(waiting, now), index.crew, index.config, self._experience, now)
 
-    def told(self, waiting: Waiting, seconds: float) -> None:
-        """The caller was told so: what becomes of it is measured."""
-        self._told.setdefault(waiting.contact_id, []).append((self._now(), seconds))
+    # -- from history -------------------------------------------------------------------------------------------------
+
+    def look_back(self, store: Store) -> None:
+        """Learns what was before the start, as soon as history answers; and, again and again, how wrong estimates
+        were."""
+        remembered = False
+        while True:
+            try:
+                if not remembered:
+                    self._remember(store)
+                    remembered = True
+                self._errors = store.told_errors(self._now() - OLDEST, self._now())
+            except StoreUnavailable as error:
+                log.warning("estimates go on without history", error=str(error))
+            gevent.sleep(LOOK_BACK)
+
+    def _remember(self, store: Store) -> None:
+        """Raises StoreUnavailable; then nothing was learned."""
+        began, experience, since = self._began, self._experience, self._began - OVERTAKING_WINDOW
+        found = [store.lately(queue, began - OLDEST, began) for queue in list(self._index.config.queues)]
+        for visits in found:
+            for visit in visits:
+                experience.left(visit.queue, visit.answered, visit.left - visit.entered, visit.left)
+                if visit.answered:
+                    experience.handled(visit.queue, visit.handled, visit.left)
+                if visit.entered > began - OVERTAKING_WINDOW:
+                    experience.entered(Waiting("", visit.queue, priority=visit.priority, entered=visit.entered))
+            if len(visits) == LAST:  # who came before is not known
+                since = max(since, min(visit.entered for visit in visits))
+            gevent.sleep(0)  # calls go on
+        experience.since = since
+        log.info("estimates begin with experience", contacts=sum(map(len, found)))
 
     # -- for everybody else -------------------------------------------------------------------------------------------
-
-    def remember(self, store: Store) -> None:
-        """Begins with what history knows of the last hours, so that estimates outlive a restart."""
-        now = self._now()
-        try:
-            visits = store.lately(now - OLDEST)
-        except StoreUnavailable as error:
-            log.warning("estimates begin without experience", error=str(error))
-            return
-        for visit in visits:
-            self._experience.left(visit.queue, visit.answered, visit.waited, visit.left)
-            if visit.handled:
-                self._experience.handled(visit.queue, visit.handled, visit.left)
-        log.info("estimates begin with experience", contacts=len(visits))
 
     def publish(self, live: Live, node: str) -> None:
         """For pages and commands, again and again."""
@@ -92,6 +115,7 @@ class Estimates:
         """Of a caller who came now and asked for nothing more than the queue does."""
         now = self._now()
         seconds = self.of(Waiting("~", queue, node, priority=settings.priority, arrived=now, entered=now))
-        error = self._accuracy[queue].error
-        number, bias, p80 = (error.number, error.bias, error.p80) if error else (0, 0.0, 0.0)
-        return Estimate(at=now, seconds=seconds, number=number, bias=round(bias, 1), p80=round(p80, 1))
+        error = self._errors.get(queue)
+        if error is None or error.number < SMALLEST_SAMPLE:
+            return Estimate(now, seconds)
+        return Estimate(now, seconds, error.number, round(error.bias, 1), round(error.p80, 1))

@@ -120,7 +120,7 @@ class QueueStay:
             if answered is not None and self._serve(answered):
                 return Left(LeftQueue.ANSWERED.value)
             self._take_note()
-            self._announcer.take(message, self.waiting, speak=not self._offers)
+            self._announcer.take(message, speak=not self._offers)
             if not self._offers and (left := self._done()) is not None:
                 return left
 

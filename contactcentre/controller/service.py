@@ -55,11 +55,11 @@ class Controller:
     """One running controller: its node, and the loop that takes node events one after the other."""
 
     def __init__(
-        self, node: Node, load: Callable[[], Configuration], remember: Callable[[], None] = lambda: None
+        self, node: Node, load: Callable[[], Configuration], look_back: Callable[[], None] = lambda: None
     ) -> None:
-        """`load` reads the newest configuration from the store, `remember` what history has of the last hours."""
+        """`load` reads the newest configuration from the store, `look_back` learns from history for ever."""
         self.node = node
-        self._remember = remember
+        self._look_back = look_back
         self._load = load
         self._events: Queue[NodeEvent | LookAgain] = Queue()
         self._site_wanted, self._reach_wanted = Flag(), Flag()
@@ -95,7 +95,7 @@ class Controller:
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
         self._prepare_prompts()
-        node.greenlets.spawn("experience", self._remember)
+        node.greenlets.spawn("experience", self._look_back)
         # What lives as long as the process is not to be looked through again and again while calls wait.
         gc.collect()
         gc.freeze()

@@ -49,12 +49,12 @@ class Announcer:
             case Comfort(prompt):
                 self._prepare((Piece(Sort.PROMPT, prompt),), {})
 
-    def take(self, message: Message | None, waiting: Waiting, speak: bool) -> None:
+    def take(self, message: Message | None, speak: bool) -> None:
         """What was prepared is played if `speak` (no phone rings); the end of what was played is noted. What was
         prepared for an earlier queue is left unsaid."""
         match message:
             case Prepared(playback=self._playback) as prepared if speak:
-                self._play(prepared, waiting)
+                self._play(prepared)
             case Prepared(playback=self._playback) | PlaybackEnded(playback_id=self._playback):
                 self._over()
 
@@ -82,7 +82,7 @@ class Announcer:
             media = []
         contact.post(Prepared(playback, tuple(media), told))
 
-    def _play(self, prepared: Prepared, waiting: Waiting) -> None:
+    def _play(self, prepared: Prepared) -> None:
         contact = self._contact
         try:
             if prepared.media:
@@ -94,15 +94,13 @@ class Announcer:
             self._over()
         else:
             if prepared.media and prepared.told:
-                self._has_heard(prepared.told, waiting)
+                self._has_heard(prepared.told)
 
-    def _has_heard(self, told: Mapping[str, Any], waiting: Waiting) -> None:
+    def _has_heard(self, told: Mapping[str, Any]) -> None:
         contact = self._contact
         contact.emit(Kind.ANNOUNCED, queue=self._name, **told)
         self._treatment.heard(told["position"])
         contact.save(detail={**contact.now.detail, "heard": told["position"]})
-        if told["estimate"] != "":
-            contact.node.replica.estimates.told(waiting, told["estimate"])
 
     def _over(self) -> None:
         self._treatment.over(self._contact.node.now())

@@ -16,7 +16,7 @@
 So the estimate knows skills, priorities and shared agents, where app_queue announces one moving average per queue that
 only the answered ones move (facts: contact-centre.md 3.3, trap T1). It is silent (None) where fewer than
 `SMALLEST_SAMPLE` contacts were handled lately, where nobody could serve the contact, and where those who overtake leave
-nothing. `Accuracy` measures what became of past estimates; show it wherever an estimate is shown.
+nothing. `error_of` tells what became of past estimates; show it wherever an estimate is shown.
 """
 
 from bisect import bisect_right, insort
@@ -63,7 +63,7 @@ class _Recent:
         self._sum = 0.0
 
     def add(self, at: float, value: float) -> None:
-        self._values.append((at, value))
+        insort(self._values, (at, value))  # what history tells comes late
         self._sum += value
         if len(self._values) > LAST:
             self._forget()
@@ -89,7 +89,8 @@ class Experience:
         self._answered: defaultdict[str, _Recent] = defaultdict(_Recent)
         self._waited: defaultdict[str, _Recent] = defaultdict(_Recent)
         self._came: dict[tuple[str, int, str], list[float]] = {}  # (queue, priority, group) -> when, in order
-        self._began: float | None = None
+        self.since: float | None = None
+        """When it began to hear of all arrivals; None = with the first one."""
 
     def agent(self, status: AgentStatus) -> None:
         """An agent has changed to this. A conversation that is over, wrap-up included, is remembered; states in between
@@ -112,7 +113,8 @@ class Experience:
 
     def entered(self, waiting: Waiting) -> None:
         """A contact began to wait."""
-        self._began = waiting.entered if self._began is None else self._began
+        if self.since is None:
+            self.since = waiting.entered
         kind = (waiting.queue, waiting.priority, waiting.group)
         times = self._came.setdefault(kind, [])
         insort(times, waiting.entered)  # history may come late
@@ -141,10 +143,10 @@ class Experience:
 
     def arrivals(self, now: float) -> Iterator[tuple[Waiting, float]]:
         """Each kind of contact that comes, as if one came now, and how many come each second."""
-        if self._began is None or now - self._began < OVERTAKING_WINDOW / 6:
+        if self.since is None or now - self.since < OVERTAKING_WINDOW / 6:
             return
         for kind, times in list(self._came.items()):
-            window = min(OVERTAKING_WINDOW, now - self._began)
+            window = min(OVERTAKING_WINDOW, now - self.since)
             if times[-1] <= now - OVERTAKING_WINDOW:
                 del self._came[kind]
                 continue
@@ -290,27 +292,12 @@ def whole_minutes(seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How wrong estimates have been, in seconds."""
+    """How wrong estimates have been, in seconds. Only those of answered contacts can tell: who hung up would have
+    waited longer, nobody knows how long."""
 
     number: int  # estimates whose contact was answered
     bias: float  # mean of estimate - actual: above 0, callers were told too much
     p80: float  # four of five estimates were at most so far off
-
-
-class Accuracy:
-    """What became of past estimates. Only those of answered contacts can tell: who hung up would have waited longer."""
-
-    def __init__(self, last: int = LAST) -> None:
-        self._pairs: deque[tuple[float, float]] = deque(maxlen=last)
-
-    def add(self, estimated: float, actual: float) -> None:
-        """Seconds estimated at a moment, and seconds waited from that moment until an agent was offered."""
-        self._pairs.append((estimated, actual))
-
-    @property
-    def error(self) -> Error | None:
-        """None where the sample is too small."""
-        return error_of(self._pairs) if len(self._pairs) >= SMALLEST_SAMPLE else None
 
 
 def error_of(pairs: Iterable[tuple[float, float]]) -> Error | None:

@@ -101,7 +101,7 @@ class Estimate:
 
     at: float
     seconds: float | None  # None = too little is known
-    number: int = 0  # estimates that were told and could be checked; 0 = too few
+    number: int = 0  # estimates that callers heard in the last hours and that could be checked; 0 = too few
     bias: float = 0.0  # mean of told - actual
     p80: float = 0.0  # four of five were at most so far off
 

@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
+from contactcentre.domain.events import Kind
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,6 +64,12 @@ event = sa.Table(
     _time("recorded_at", nullable=False, server_default=sa.func.now()),
     sa.CheckConstraint("seq > 0", name="seq_positive"),
 )
+
+# Literals, not parameters: PostgreSQL must see that a question is about what the index holds.
+told_wait: sa.ColumnElement[str] = event.c.data.op("->>", return_type=sa.Text())(sa.literal_column("'estimate'"))
+"""The estimated wait (seconds) in the fact of an announcement; "" = none was told."""
+TOLD_WAIT = (event.c.kind == sa.literal_column(f"'{Kind.ANNOUNCED}'")) & (told_wait != sa.literal_column("''"))
+sa.Index("ix_event_told_wait", event.c.at, postgresql_where=TOLD_WAIT)
 
 recording_event = sa.Table(
     "recording_event",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from contactcentre.domain.estimate import LAST
-from contactcentre.domain.events import Kind, LeftQueue
+from contactcentre.domain.estimate import LAST, Error
+from contactcentre.domain.events import LeftQueue
 from contactcentre.store.database import Database
-from contactcentre.store.tables import event, queue_visit
+from contactcentre.store.tables import TOLD_WAIT, event, leg, queue_visit, told_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,53 +15,78 @@ class Wait:
     """One visit of a queue that is over. Seconds, and epoch seconds."""
 
     queue: str
+    priority: int
+    entered: float
     left: float
-    waited: float
     answered: bool
-    handled: float  # talk and wrap-up; 0 = not answered
+    handled: float  # from the offer to the end of wrap-up; 0 = not answered
 
 
 class Waits(Database):
-    def lately(self, since: float, each: int = LAST) -> list[Wait]:
-        """The last `each` visits of every queue that ended since then, in the order of their ends."""
+    def lately(self, queue: str, since: float, until: float, most: int = LAST) -> list[Wait]:
+        """The last `most` visits of a queue that lie in [since, until), in the order of their ends."""
         visit = queue_visit.c
-        place = sa.func.row_number().over(partition_by=visit.queue, order_by=visit.left.desc()).label("place")
-        last = (
-            sa.select(visit.queue, visit.left, visit.waited, visit.reason, visit.talk, visit.wrap_up, place)
-            .where(visit.left >= since, visit.entered >= since - 86400, visit.waited.is_not(None))
-            .subquery()
-        )
-        statement = sa.select(last).where(last.c.place <= each).order_by(last.c.left)
-        with self._begin() as connection:
-            rows = connection.execute(statement).mappings().all()
-        return [
-            Wait(
-                row["queue"],
-                row["left"],
-                row["waited"],
-                row["reason"] == LeftQueue.ANSWERED,
-                row["talk"] + row["wrap_up"] if row["reason"] == LeftQueue.ANSWERED else 0.0,
-            )
-            for row in rows
-        ]
-
-    def told_waits(self, since: float, until: float) -> dict[str, list[tuple[float, float]]]:
-        """By queue, the (told, actual) seconds of every estimate that callers heard in [since, until) and that came to
-        an answer: only those can tell. What `domain.estimate.error_of` takes."""
-        said, visit = event.c, queue_visit.c
-        estimate = said.data["estimate"].astext
         statement = (
-            sa.select(visit.queue, sa.cast(estimate, sa.Float).label("told"), said.at, visit.left)
+            sa.select(
+                visit.priority,
+                visit.entered,
+                visit.left,
+                (visit.reason == LeftQueue.ANSWERED).label("answered"),
+                (visit.talk + visit.wrap_up).label("worked"),
+                _offered().label("offered"),
+            )
+            .where(visit.queue == queue, visit.entered >= since, visit.left < until, visit.waited.is_not(None))
+            .order_by(visit.entered.desc())
+            .limit(most)
+        )
+        with self._begin() as connection:
+            rows = connection.execute(statement).all()
+        found = [
+            Wait(queue, priority, entered, left, answered, worked + left - (offered or left) if answered else 0.0)
+            for priority, entered, left, answered, worked, offered in rows
+        ]
+        return sorted(found, key=lambda wait: wait.left)
+
+    def told_errors(self, since: float, until: float) -> dict[str, Error]:
+        """By queue, how wrong the estimates were that callers heard in [since, until), of those who were answered:
+        only they can tell. Told, minus the seconds from then until that agent was offered (`domain.estimate.error_of`).
+        """
+        said, visit = event.c, queue_visit.c
+        waited = _epoch(sa.func.coalesce(_offered(), visit.left)) - _epoch(said.at)
+        error = sa.cast(told_wait, sa.Double) - sa.func.greatest(0.0, waited)
+        each = (
+            sa.select(visit.queue, error.label("error"))
             .join(
                 queue_visit,
-                sa.and_(visit.contact_id == said.contact_id, visit.entered <= said.at, visit.left >= said.at),
+                sa.and_(
+                    visit.contact_id == said.contact_id,
+                    visit.queue == said.data["queue"].astext,
+                    visit.entered <= said.at,
+                    visit.left >= said.at,
+                    visit.reason == LeftQueue.ANSWERED,
+                ),
             )
-            .where(said.kind == Kind.ANNOUNCED.value, said.at >= since, said.at < until)
-            .where(visit.reason == LeftQueue.ANSWERED, estimate != "")
-            .order_by(said.at)
+            .where(TOLD_WAIT, said.at >= since, said.at < until)
+            .subquery()
         )
-        found: dict[str, list[tuple[float, float]]] = {}
+        p80 = sa.func.percentile_cont(0.8).within_group(sa.func.abs(each.c.error))
+        statement = sa.select(each.c.queue, sa.func.count(), sa.func.avg(each.c.error), p80).group_by(each.c.queue)
         with self._begin() as connection:
-            for row in connection.execute(statement).mappings():
-                found.setdefault(row["queue"], []).append((float(row["told"]), row["left"] - row["at"]))
-        return found
+            return {queue: Error(*numbers) for queue, *numbers in connection.execute(statement)}
+
+
+def _offered() -> sa.ScalarSelect[float]:
+    """When the agent was offered who answered a visit."""
+    mine, visit = leg.c, queue_visit.c
+    return (
+        sa.select(mine.started)
+        .where(mine.contact_id == visit.contact_id, mine.agent == visit.agent, mine.answered <= visit.left)
+        .order_by(mine.started.desc())
+        .limit(1)
+        .correlate(queue_visit)
+        .scalar_subquery()
+    )
+
+
+def _epoch(at: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+    return sa.cast(sa.func.extract("epoch", at), sa.Double)

@@ -34,7 +34,7 @@ class Estimate(Row):
     """What a caller who came now would wait, and how wrong such estimates have been."""
 
     seconds: float
-    told: int = Field(default=0, description="estimates of the last ones told that could be checked; 0 = too few")
+    told: int = Field(default=0, description="estimates heard in 8 hours by callers who were answered; 0 = too few")
     within: float = Field(default=0, description="four of five of them were at most so many seconds off")
 
 

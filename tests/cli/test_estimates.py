@@ -15,10 +15,11 @@ __all__ = ["migrated", "run", "store"]
 def test_what_the_next_caller_would_wait_stands_beside_how_wrong_estimates_were(
     run: Run, store: Store, services: Services
 ) -> None:
+    live = Live(connect(services.redis_url))
+    live.publish_estimates({})
     assert run("queue", "estimates").strip() == "No controller runs, and nothing was said."
     call = told(served(time.time() - 3600, 60, 100), 10, 45.0)
     store.record(call.events)
-    live = Live(connect(services.redis_url))
     live.publish_estimates({"sales": Estimate(time.time(), None), "support": Estimate(time.time(), 83.6)})
     lines = [line.split() for line in run("queue", "estimates").splitlines()]
     assert lines[1] == ["sales", "-", "0", "-", "-"], "too little is known: nothing is said"

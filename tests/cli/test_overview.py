@@ -28,6 +28,7 @@ def overview(**changes: object) -> Overview:
                 threshold=20,
                 waiting=2,
                 oldest=NOW - 75,
+                estimate=rows.Estimate(seconds=130),
                 agents=rows.Counts(talking=1, paused=1),
                 today=rows.Today(offered=10, answered=8, abandoned=1, service_level=0.8),
             )
@@ -55,7 +56,7 @@ def overview(**changes: object) -> Overview:
 def test_a_queue_an_agent_and_a_process_are_each_on_one_line() -> None:
     text = shown(overview(), width=80)
     lines = [line.split() for line in text.splitlines()]
-    assert ["support", "2", "1:15", "0", "0", "1", "0", "1", "10", "8", "1", "80%", "20", "s"] in lines
+    assert ["support", "2", "1:15", "2:10", "0", "0", "1", "0", "1", "10", "8", "1", "80%", "20", "s"] in lines
     assert any(line[:4] == ["ben", "paused", "(lunch)", "1:06:40"] for line in lines)
     assert "controller (1:30, 2 restarts)" in text
     assert "0.2 s behind, 3 facts waiting" in text

@@ -10,7 +10,7 @@ import gevent
 import pytest
 import redis.exceptions
 
-from contactcentre.controller import conduct, offers, replica, router, saver, service
+from contactcentre.controller import conduct, estimates, offers, replica, router, saver, service
 from contactcentre.controller.build import build
 from contactcentre.controller.node import Configuration
 from contactcentre.controller.service import Controller
@@ -356,6 +356,7 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
         (service, "RELOAD", 0.05),
         (router, "RETRY", 0.05),
         (replica, "GRACE", 0.3),
+        (estimates, "PUBLISH", 0.3),
         (saver, "RETRY", 0.05),
         (replica, "RETRY", 0.05),
         (conduct, "GONE_DEADLINE", 0.3),

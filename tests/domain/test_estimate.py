@@ -8,8 +8,9 @@ import pytest
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb, step
 from contactcentre.domain.crew import Crew
 from contactcentre.domain.estimate import (
+    LAST,
+    OLDEST,
     SMALLEST_SAMPLE,
-    Accuracy,
     Experience,
     ahead,
     error_of,
@@ -238,16 +239,24 @@ def test_an_offer_that_was_missed_is_no_handling_and_a_state_that_was_not_seen_d
 
 
 def test_the_error_of_past_estimates_is_their_bias_and_what_four_of_five_stay_below() -> None:
-    accuracy = Accuracy()
-    for number in range(SMALLEST_SAMPLE):
-        assert accuracy.error is None
-        accuracy.add(100, 100 - 5 * number)
-    error = accuracy.error
+    error = error_of((100, 100 - 5 * number) for number in range(20))
     assert error is not None
-    assert error.number == SMALLEST_SAMPLE
+    assert error.number == 20
     assert error.bias == pytest.approx(47.5)
     assert error.p80 == pytest.approx(76)
     assert error_of([]) is None
+
+
+def test_what_history_tells_late_is_older_than_what_was_seen_since() -> None:
+    experience, early = Experience(), Experience()
+    past = [(NOW - 5000 + n, float(n)) for n in range(LAST)]
+    seen = [(NOW - 100 + n, 1000.0) for n in range(SMALLEST_SAMPLE)]
+    for at, seconds in seen + past:
+        experience.handled("support", seconds, at)
+    for at, seconds in past + seen:
+        early.handled("support", seconds, at)
+    assert experience.handling("support", NOW) == early.handling("support", NOW)
+    assert experience.handling("support", NOW + OLDEST - 2000) == 1000, "what is older is forgotten first"
 
 
 def test_minutes_are_rounded_up() -> None:
