@@ -29,6 +29,7 @@ from contactcentre.lab.phones import (
     DECLINE,
     IGNORE,
     UNAVAILABLE,
+    Hearing,
     OngoingCall,
     Phone,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "UNAVAILABLE",
     "CallPlan",
     "CallResult",
+    "Hearing",
     "Lab",
     "LabError",
     "LabInfo",

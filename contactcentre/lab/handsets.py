@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -211,6 +212,12 @@ class Switchboard(asyncio.DatagramProtocol):
     def do_digits(self, call: str, digits: str) -> None:
         if found := self._calls.get(call):
             found.send_digits(digits)
+
+    def do_hear(self, call: str, seconds: float, path: str, token: str) -> None:
+        if found := self._calls.get(call):
+            found.media.hear(seconds, Path(path), lambda: self.emit({"event": "heard", "call": token}))
+        else:
+            raise ValueError(f"no call {call} that could hear anything")
 
     # -- registration ------------------------------------------------------------------------------
 

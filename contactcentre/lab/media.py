@@ -12,10 +12,12 @@ import struct
 import time
 import wave
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from contactcentre.lab.sip import PCMU, Sdp
+from contactcentre.lab.sip import PCMA, PCMU, Sdp
 
 FRAME_SECONDS = 0.02
 FRAME_SAMPLES = 160
@@ -24,6 +26,7 @@ DTMF = "0123456789*#ABCD"
 _DTMF_FRAMES = 8  # 160 ms on
 _DTMF_GAP = 5  # 100 ms off
 _STEADY_FRAMES = 5
+SILENCE = {PCMU: b"\xff", PCMA: b"\xd5"}
 _EAR_LIMIT = 30 * 60 * SAMPLE_RATE
 
 
@@ -76,6 +79,33 @@ def _linear_tables(codec: int) -> tuple[bytes, bytes]:
     return bytes(p[0] for p in pairs), bytes(p[1] for p in pairs)
 
 
+def write_wav(path: Path, heard: bytes | bytearray, codec: int) -> None:
+    """G.711 as a WAV file of 16 bits."""
+    low, high = _linear_tables(codec)
+    linear = bytearray(2 * len(heard))
+    linear[0::2] = heard.translate(low)
+    linear[1::2] = heard.translate(high)
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        out.writeframes(bytes(linear))
+
+
+@dataclass
+class _Ear:
+    """Someone who listens for a while."""
+
+    until: float  # monotonic
+    samples: int
+    path: Path
+    then: Callable[[], None]
+    heard: bytearray = field(default_factory=bytearray)
+
+    def finish(self, codec: int) -> None:
+        missing = self.samples - len(self.heard)
+        write_wav(self.path, self.heard[: self.samples] + SILENCE[codec] * missing, codec)
+        self.then()
+
+
 class Media:
     """One RTP stream each way on one loopback port. `tick` is called every 20 ms by whoever owns it."""
 
@@ -90,6 +120,7 @@ class Media:
         """When another simulated phone was first heard, epoch seconds."""
         self._heard_path = heard
         self._heard = bytearray()
+        self._ears: list[_Ear] = []
         self._heard_codec = PCMU
         self._remote: Sdp | None = None
         self._sequence = secrets.randbelow(1 << 15)
@@ -115,9 +146,16 @@ class Media:
             else:
                 self._plan += [(symbol, _DTMF_FRAMES), ("", _DTMF_GAP)]
 
+    def hear(self, seconds: float, path: Path, then: Callable[[], None]) -> None:
+        """Write what is heard from now on to a WAV file of that length; where nothing comes, silence fills it up."""
+        self._ears.append(_Ear(time.monotonic() + seconds, round(seconds * SAMPLE_RATE), path, then))
+
     def tick(self) -> None:
         """20 ms: read what came, send one frame."""
         self._listen()
+        for ear in [ear for ear in self._ears if time.monotonic() >= ear.until]:
+            self._ears.remove(ear)
+            ear.finish(self._heard_codec)
         if self._remote is None:
             return
         self._timestamp = self._timestamp + FRAME_SAMPLES & 0xFFFFFFFF
@@ -142,14 +180,10 @@ class Media:
             return
         self._listen()
         self._socket.close()
+        for ear in self._ears:
+            ear.finish(self._heard_codec)
         if self._heard_path is not None:
-            low, high = _linear_tables(self._heard_codec)
-            linear = bytearray(2 * len(self._heard))
-            linear[0::2] = self._heard.translate(low)
-            linear[1::2] = self._heard.translate(high)
-            with wave.open(str(self._heard_path), "wb") as out:
-                out.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-                out.writeframes(bytes(linear))
+            write_wav(self._heard_path, self._heard, self._heard_codec)
 
     def _send_event(self, kind: int, symbol: str, frames: int) -> None:
         """RFC 4733: one event keeps its timestamp while its duration grows; its end is sent three times."""
@@ -202,9 +236,11 @@ class Media:
                     self.digits_heard += DTMF[payload[0]]
 
     def _hear(self, codec: int, payload: bytes) -> None:
+        self._heard_codec = codec
         if self._heard_path is not None and len(self._heard) < _EAR_LIMIT:
-            self._heard_codec = codec
             self._heard += payload
+        for ear in self._ears:
+            ear.heard += payload
         if self.person_at is None:
             if payload == self._last_frame and len(set(payload)) > 2:  # fewer values: silence
                 self._steady += 1

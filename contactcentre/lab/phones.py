@@ -19,6 +19,25 @@ CALL_SETUP_DEADLINE = 70.0
 """Longer than SIP's own limit (64 * T1 = 32 s) for an INVITE and its authenticated repetition."""
 
 
+class Hearing:
+    """What one end of a call hears during a stretch of time. Several may run at once."""
+
+    def __init__(self, handsets: Handsets, call: str, seconds: float, path: Path | str) -> None:
+        self.path, self._seconds = Path(path).resolve(), seconds
+        self._done = threading.Event()
+        self._handsets, self._token = handsets, uuid.uuid4().hex
+        handsets.listen(self._token, lambda event: self._done.set())
+        handsets.send("hear", call=call, seconds=seconds, path=str(self.path), token=self._token)
+
+    def wait(self, deadline: float = 10.0) -> Path:
+        """The WAV file, as long as was asked for, when it is complete. Raises LabTimeout `deadline` seconds later."""
+        heard = self._done.wait(self._seconds + deadline)
+        self._handsets.listen(self._token, None)
+        if not heard:
+            raise LabTimeout(f"{self.path}: not heard within {self._seconds + deadline:g} s")
+        return self.path
+
+
 class OngoingCall:
     """A call being made. `wait` gives its result."""
 
@@ -93,6 +112,10 @@ class OngoingCall:
         """RFC 4733 digits now; a comma waits."""
         check_digits(digits)
         self._handsets.send("digits", call=self.call_id, digits=digits)
+
+    def hear(self, seconds: float, path: Path | str) -> Hearing:
+        """Listen from now on for so long, into a WAV file."""
+        return Hearing(self._handsets, self.call_id, seconds, path)
 
     def _take(self, event: dict[str, Any]) -> None:
         with self._changed:
@@ -209,6 +232,10 @@ class Phone:
         check_digits(digits)
         for call in list(self.ringing):
             self._handsets.send("digits", call=call, digits=digits)
+
+    def hear(self, seconds: float, path: Path | str) -> Hearing:
+        """Listen in the call that came in first, from now on for so long, into a WAV file."""
+        return Hearing(self._handsets, self.wait_ringing()["call"], seconds, path)
 
     def dial(self, number: str, **plan: Any) -> OngoingCall:
         """Call a number or feature code from this phone; other arguments as for `Lab.call`."""

@@ -100,6 +100,27 @@ class Digit(ChannelEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneHeld(ChannelEvent):
+    """The person at this phone pressed its hold key (a re-INVITE): nobody hears what it is sent. It may send music of
+    its own. In a bridge of two the PBX plays the other one some music until the controller moves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneResumed(ChannelEvent):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked(ChannelEvent):
+    """The person at this phone pressed its transfer key (SIP REFER). Nothing has been transferred: it is the controller
+    who does it, or not, and tells the phone by `Channel.transfer_progress`."""
+
+    target: str  # the number dialled: 0-9 * # + and letters; "" when what came was none
+    other: str = ""  # an attended transfer: the channel of the phone's other call, as far as it is on this PBX
+    peer: str = ""  # and the channel that this other call is connected to
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackEnded(ChannelEvent):
     playback_id: str
     ok: bool  # False: a file was missing or could not be played

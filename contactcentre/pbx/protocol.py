@@ -9,7 +9,8 @@ controller recognises its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party
@@ -17,12 +18,38 @@ from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party
 REQUEST_DEADLINE = 5.0
 """Seconds that a verb waits for the PBX at most."""
 
+MAX_DIGITS = 32
+"""Digits that are sent at once."""
+DIGIT_SECONDS = 0.2
+"""How long one takes, with the pause after it."""
+
 Inbox = Callable[[ChannelEvent], None]
 """Takes one event; must not block (it is called by the socket's reader)."""
 
 # A medium is a text: `sound:NAME` (a prompt in the PBX's sound directories), `sound:/absolute/path` (without suffix),
 # `digits:123`, `number:42`, `tone:beep`, `silence:SECONDS`.
 Medium = str
+
+
+SPY = "spy-"
+"""Ids of spies begin with this, so that a restarted controller finds those of the one before (`Inventory.spies`)."""
+
+
+class Mode(StrEnum):
+    """Who hears a supervisor who hears both sides of a call."""
+
+    LISTEN = "listen"  # nobody
+    WHISPER = "whisper"  # the owner of the channel that is spied on, and nobody else
+    BARGE = "barge"  # everybody
+
+
+class Progress(StrEnum):
+    """What a phone that asked for a transfer is told. All but the first are final."""
+
+    TRYING = "trying"
+    DONE = "done"
+    DECLINED = "declined"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +76,13 @@ class BridgeInfo:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    """`channels` are those of somebody. Tools (music, recording, spies) are none, though they may be in bridges."""
+
     channels: Mapping[str, ChannelInfo]
     bridges: Mapping[str, BridgeInfo]
+    spies: Mapping[str, str] = field(default_factory=dict)
+    """Spy -> the channel it spies on, of every spy that is there. One that nobody answers for any more (its controller
+    was killed) is ended by `adopt(spy, inbox).hangup()`."""
 
 
 class Tap(Protocol):
@@ -61,6 +93,12 @@ class Tap(Protocol):
     @property
     def started(self) -> Mapping[str, float]:
         """When the first sample of each file ("left", "right") was taken, as far as the PBX told; to align the two."""
+
+    def pause(self) -> None:
+        """From now on the files are silent, and as long as if they were not. No error when it is paused, or over."""
+
+    def resume(self) -> None:
+        """The files go on with what is said. No error when it is not paused, or over."""
 
     def stop(self) -> Mapping[str, str]:
         """Ends it. Returns {"left": name, "right": name} of the two files on the PBX. A gone channel is no error."""
@@ -88,6 +126,22 @@ class Channel(Protocol):
 
     def stop_waiting(self) -> None:
         """Takes it out of the waiting room; no error when it was in none. `Bridge.add` does this by itself."""
+
+    def mute(self) -> None:
+        """What it says is heard by nobody any more, in no bridge and no recording; it hears as before. A channel that
+        is muted already is no error."""
+
+    def unmute(self) -> None:
+        """A channel that is not muted is no error."""
+
+    def send_digits(self, digits: str) -> None:
+        """Sends DTMF (0-9 * # A-D, at most MAX_DIGITS) to this party, each DIGIT_SECONDS long; returns before the end.
+        Raises Refused for anything else."""
+
+    def transfer_progress(self, progress: Progress) -> None:
+        """Tells the phone what becomes of the transfer it asked for (TransferAsked). Most phones hang up by themselves
+        after DONE, and go on with their call after DECLINED and UNAVAILABLE. A phone that asked for none is no error.
+        """
 
     def set_variable(self, name: str, value: str) -> None: ...
 
@@ -141,6 +195,14 @@ class Pbx(Protocol):
         """Calls an endpoint (`alice`) or a number through a trunk (`number@trunk`) with the inbox bound beforehand.
         Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow.
         `auto_answer` asks the phone to answer by itself; most phones must have been told that they may."""
+
+    def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> Channel:
+        """Makes a channel that hears both sides of `channel_id`, which may be any channel of the PBX, also one that is
+        not in our hands. It is to be put into a bridge with the supervisor's leg: so this one hears them, and is heard
+        as `mode` says. Ended comes when its target ends; it lives through the target's transfers. Another mode is
+        another spy in the same bridge, then the first one is hung up.
+
+        `spy_id` begins with SPY. Raises Gone (the target), Refused, LinkDown, Deadline; then no spy is left."""
 
     def bridge(self, bridge_id: str) -> Bridge:
         """Makes a mixing bridge; with an id that exists already it returns that one."""

@@ -25,11 +25,24 @@ from contactcentre.pbx.events import (
     LinkUp,
     NodeEvent,
     Party,
+    PhoneHeld,
+    PhoneResumed,
     PlaybackEnded,
     RecordingEnded,
     Ringing,
+    TransferAsked,
 )
-from contactcentre.pbx.protocol import BridgeInfo, ChannelInfo, Inbox, Inventory, Medium
+from contactcentre.pbx.protocol import (
+    MAX_DIGITS,
+    SPY,
+    BridgeInfo,
+    ChannelInfo,
+    Inbox,
+    Inventory,
+    Medium,
+    Mode,
+    Progress,
+)
 
 SAID = 0.03
 """Seconds that every prompt takes."""
@@ -51,6 +64,11 @@ class Line:
     recordings: set[str] = field(default_factory=set)
     heard: list[tuple[Medium, str]] = field(default_factory=list)  # what was played to it, in which language
     born: float = field(default_factory=time.time)
+    muted: bool = False
+    digits: str = ""  # that were sent to it
+    progress: list[Progress] = field(default_factory=list)  # what it was told of the transfer it asked for
+    spies_on: str = ""
+    mode: Mode = Mode.LISTEN
 
     def tell(self, event: ChannelEvent) -> None:
         if self.inbox is None:
@@ -67,6 +85,7 @@ class FakePbx:
         self.lines: dict[str, Line] = {}
         self.bridges: dict[str, str] = {}  # id -> kind
         self.complete: set[str] = set()  # recordings
+        self.paused: set[str] = set()  # taps
         self.violations: list[str] = []
         self.linked = False
         self.troubles: deque[tuple[type[PbxError], bool]] = deque()
@@ -95,10 +114,26 @@ class FakePbx:
         if self.lines.pop(line.id, None) is not None:
             self.complete |= line.recordings
             self._tell(line, Ended(line.id, time.time(), cause))
+            for spy in [spy for spy in self.lines.values() if spy.spies_on == line.id]:
+                self.leave(spy)
 
     def press(self, line: Line, digit: str) -> None:
         if line.id in self.lines:
             self._tell(line, Digit(line.id, time.time(), digit))
+
+    def hold(self, line: Line) -> None:
+        """The phone's own hold key."""
+        if line.id in self.lines:
+            self._tell(line, PhoneHeld(line.id, time.time()))
+
+    def unhold(self, line: Line) -> None:
+        if line.id in self.lines:
+            self._tell(line, PhoneResumed(line.id, time.time()))
+
+    def ask_transfer(self, line: Line, target: str, other: str = "", peer: str = "") -> None:
+        """The phone's own transfer key."""
+        if line.id in self.lines:
+            self._tell(line, TransferAsked(line.id, time.time(), target, other, peer))
 
     def cut(self) -> None:
         if self.linked:
@@ -171,6 +206,13 @@ class FakePbx:
         if not line.up:
             self.leave(line, Cause.NO_ANSWER)
 
+    def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> "FakeChannel":
+        target = self.request(channel_id)
+        if not spy_id.startswith(SPY):
+            raise Refused(f"{spy_id} is no spy's id")
+        self.lines[spy_id] = Line(spy_id, "", up=True, inbox=inbox, spies_on=target.id, mode=mode)
+        return FakeChannel(self, spy_id)
+
     def bridge(self, bridge_id: str) -> "FakeBridge":
         with self.effect():
             self.bridges[bridge_id] = "mixing"
@@ -186,11 +228,13 @@ class FakePbx:
                     line.contact_id,
                 )
                 for line in self.lines.values()
+                if not line.spies_on
             },
             {
                 name: BridgeInfo(name, kind, tuple(line.id for line in self.lines.values() if line.bridge == name))
                 for name, kind in self.bridges.items()
             },
+            {line.id: line.spies_on for line in self.lines.values() if line.spies_on},
         )  # fmt: skip
 
     def reachable(self) -> Mapping[str, bool]:
@@ -249,6 +293,14 @@ class FakeTap:
         self.id, self._pbx = tap_id, pbx
         self.started: Mapping[str, float] = {"left": time.time(), "right": time.time()}
 
+    def pause(self) -> None:
+        with self._pbx.effect():
+            self._pbx.paused.add(self.id)
+
+    def resume(self) -> None:
+        with self._pbx.effect():
+            self._pbx.paused.discard(self.id)
+
     def stop(self) -> Mapping[str, str]:
         return {side: f"{self.id}-{side}" for side in self.started}
 
@@ -289,6 +341,23 @@ class FakeChannel:
         with self._pbx.effect():
             if self.id in self._pbx.lines:
                 self._pbx.lines[self.id].bridge = ""
+
+    def mute(self) -> None:
+        self._pbx.request(self.id).muted = True
+
+    def unmute(self) -> None:
+        self._pbx.request(self.id).muted = False
+
+    def send_digits(self, digits: str) -> None:
+        line = self._pbx.request(self.id)
+        if not digits or len(digits) > MAX_DIGITS or set(digits) - set("0123456789*#ABCD"):
+            raise Refused(digits)
+        line.digits += digits
+
+    def transfer_progress(self, progress: Progress) -> None:
+        with self._pbx.effect():
+            if (line := self._pbx.lines.get(self.id)) is not None:
+                line.progress.append(progress)
 
     def set_variable(self, name: str, value: str) -> None:
         self._pbx.request(self.id)

@@ -158,6 +158,7 @@ class AsteriskBed(Bed):
         music.mkdir(exist_ok=True)
         write_tone(music / "tone.wav", 600)
         (provided / "musiconhold.conf").write_text(f"[{MUSIC}]\nmode = files\ndirectory = {music}\n")
+        (provided / "queues.conf").write_text("[own]\nstrategy = ringall\nmember => PJSIP/anna\n")
         lab.rx("core reload")
         self.pbx = self._made = self.new_pbx()
 
@@ -221,6 +222,9 @@ exten => _X.,1,Stasis(contactcentre,did,${EXTEN})
  same => n,Answer()
  same => n,Playback(vm-goodbye)
  same => n(done),Hangup()
+exten => *1,1,Answer()
+ same => n,Queue(own)
+exten => *2,1,Dial(PJSIP/anna)
 
 [contactcentre-agents]
 exten => _*X.,1,Stasis(contactcentre,feature,${EXTEN},${CHANNEL(endpoint)})

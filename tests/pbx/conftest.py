@@ -1,11 +1,14 @@
 """The PBXs that the conformance suite runs against. FreeSWITCH joins by one more parameter."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from contactcentre.lab import Lab, can_have_asterisk
 from tests.pbx.bed import AsteriskBed, Bed
+from tests.pbx.scene import Scene
 
 
 @pytest.fixture(scope="package")
@@ -26,3 +29,10 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     yield bed
     bed.pbx.stop()
     bed.quiet()
+
+
+@pytest.fixture
+def scene(bed: Bed, tmp_path: Path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        yield Scene(bed, tmp_path, stack)
+        bed.hang_up_all()

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from contactcentre.pbx.asterisk.protocol import Query, resource
 from contactcentre.pbx.asterisk.taps import AsteriskTap
-from contactcentre.pbx.asterisk.translate import media
+from contactcentre.pbx.asterisk.translate import digits_to_send, media
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Cause
-from contactcentre.pbx.protocol import Channel, Medium
+from contactcentre.pbx.protocol import DIGIT_SECONDS, Channel, Medium, Progress
 
 if TYPE_CHECKING:
     from contactcentre.pbx.asterisk.driver import AsteriskPbx
 
+_PROGRESS = {
+    Progress.TRYING: "channel_progress",
+    Progress.DONE: "channel_answered",
+    Progress.DECLINED: "channel_declined",
+    Progress.UNAVAILABLE: "channel_unavailable",
+}
 OVERTIME = 2.0
 """Seconds that a recording may run beyond its limit before it is stopped."""
 
@@ -60,6 +66,23 @@ class AsteriskChannel:
 
     def stop_waiting(self) -> None:
         self._pbx.rooms.leave(self.id)
+
+    def mute(self) -> None:
+        self._pbx.request("POST", f"{self._path}/mute", {"direction": "in"})
+
+    def unmute(self) -> None:
+        self._pbx.request("DELETE", f"{self._path}/mute", {"direction": "in"})
+
+    def send_digits(self, digits: str) -> None:
+        half = round(DIGIT_SECONDS * 1000 / 2)
+        query: Query = {"dtmf": digits_to_send(digits), "duration": half, "between": half}
+        self._pbx.legs.occupy(self.id, time() + len(digits) * DIGIT_SECONDS + OVERTIME)
+        self._pbx.request("POST", f"{self._path}/dtmf", query)
+
+    def transfer_progress(self, progress: Progress) -> None:
+        # 404 also from a server that is too old for it: there Asterisk has told the phone already.
+        with suppress(Gone):
+            self._pbx.request("POST", f"{self._path}/transfer_progress", {"states": _PROGRESS[progress]})
 
     def set_variable(self, name: str, value: str) -> None:
         query: Query = {"variable": name, "value": value}

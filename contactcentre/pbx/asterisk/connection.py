@@ -156,6 +156,11 @@ class Connection:
     def up(self) -> bool:
         return self._socket is not None
 
+    @property
+    def speaks_rest(self) -> bool:
+        """Does the server take requests over the websocket?"""
+        return not self._over_http
+
     def open(self) -> None:
         """Starts to connect, and returns at once."""
         self._closed.clear()

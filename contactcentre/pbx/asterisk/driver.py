@@ -17,6 +17,7 @@ from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
+from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
@@ -27,7 +28,7 @@ from contactcentre.pbx.events import (
     NodeEvent,
     Party,
 )
-from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory
+from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory, Mode
 
 AFTERMATH = 2.0
 """Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
@@ -71,7 +72,8 @@ class AsteriskPbx:
         self.legs = Legs(self._report)
         self.rooms = WaitingRooms(self)
         self.taps = Taps(app, self._link.send)
-        self.intake = Intake(self.legs, self.rooms, self.taps, self._tell, self._stop_playback)
+        self.spies = Spies(app, self._link.send, self.legs)
+        self.intake = Intake(self.legs, self.rooms, self.taps, self.spies, self._tell, self._stop_playback)
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
@@ -126,6 +128,10 @@ class AsteriskPbx:
         variables = {translate.TIE: contact_id}
         if auto_answer:
             variables |= {f"PJSIP_HEADER(add,{name})": value for name, value in AUTO_ANSWER.items()}
+        if self._link.speaks_rest and self._technology == "PJSIP":
+            # A REFER is told and left to us. Servers that take requests over the websocket (20.14, 21.9, 22.4) can
+            # do that, a little older ones too (20.13, 21.8, 22.3).
+            variables["PJSIP_TRANSFER_HANDLING()"] = "ari-only"
         body = {"variables": variables}
         leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
@@ -146,6 +152,11 @@ class AsteriskPbx:
         leg.placed = True
         return channel
 
+    def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> AsteriskChannel:
+        """See Pbx.spy."""
+        self.spies.start(channel_id, spy_id, mode, inbox)
+        return AsteriskChannel(self, spy_id)
+
     def bridge(self, bridge_id: str) -> AsteriskBridge:
         self.make_bridge(bridge_id, "mixing")
         return AsteriskBridge(self, bridge_id)
@@ -155,7 +166,8 @@ class AsteriskPbx:
 
         `ours` are those in our Stasis application; a leg that still rings is not, but has its `contact_id`.
         """
-        channels = [c for c in self._link.over_http("GET", "channels") if translate.is_party(c["name"])]
+        everything = self._link.over_http("GET", "channels")
+        channels = [c for c in everything if translate.is_party(c["name"])]
         subscribed = set(self._link.over_http("GET", resource("applications", self.app))["channel_ids"])
         ties = {c["id"]: self._send_tie(c["id"]) for c in channels if c["id"] in subscribed}
         bridges = self._link.over_http("GET", "bridges")
@@ -171,6 +183,7 @@ class AsteriskPbx:
                 for c in channels
             },
             bridges={b["id"]: BridgeInfo(b["id"], b["bridge_type"], tuple(b["channels"])) for b in bridges},
+            spies={c["id"]: target for c in everything if (target := translate.spied(c)) is not None},
         )
 
     def reachable(self) -> Mapping[str, bool]:
@@ -196,7 +209,8 @@ class AsteriskPbx:
         It keeps the answer back until then, and with it every later request of the same websocket. So while something
         runs on one of the channels it goes over HTTP, where only its caller waits.
         """
-        if any(self.legs.busy(channel_id) for channel_id in channel_ids):
+        now = time()
+        if any(self.legs.busy(channel_id, now) for channel_id in channel_ids):
             return self._link.over_http(method, path, query)
         return self.request(method, path, query)
 
@@ -326,6 +340,7 @@ class AsteriskPbx:
         self._held = []
         self.intake.lost()
         self.taps.lost(LinkDown(reason))
+        self.spies.lost(LinkDown(reason))
         self._sink_safely(LinkLost(time(), reason, replaced))
 
     def _tell(self, event: NodeEvent) -> None:

@@ -10,9 +10,10 @@ from time import time
 from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event
+from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
-from contactcentre.pbx.events import Arrived, Cause, Digit, PlaybackEnded, RecordingEnded
+from contactcentre.pbx.events import Arrived, Cause, Digit, PhoneHeld, PhoneResumed, PlaybackEnded, RecordingEnded
 
 _CHANNEL = "channel:"
 
@@ -27,10 +28,11 @@ class Intake:
         legs: Legs,
         rooms: WaitingRooms,
         taps: Taps,
+        spies: Spies,
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
     ) -> None:
-        self.legs, self.rooms, self.taps = legs, rooms, taps
+        self.legs, self.rooms, self.taps, self.spies = legs, rooms, taps, spies
         self._tell, self._stop_playback = tell, stop_playback
         self.stopping: set[str] = set()
         """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
@@ -45,6 +47,9 @@ class Intake:
             "ChannelHangupRequest": self._on_hangup_request,
             "ChannelDestroyed": self._on_destroyed,
             "ChannelDtmfReceived": self._on_digit,
+            "ChannelHold": self._on_hold,
+            "ChannelUnhold": self._on_unhold,
+            "ChannelTransfer": self._on_transfer,
             "PlaybackContinuing": self._on_playback_continuing,
             "PlaybackFinished": self._on_playback_finished,
             "RecordingStarted": self._on_recording_started,
@@ -79,6 +84,7 @@ class Intake:
         channel_id = channel["id"]
         if not translate.is_party(channel["name"]):
             self.taps.snoop_started(channel_id)
+            self.spies.started(channel_id)
             return
         leg = self.legs.get(channel_id)
         if leg is not None and leg.called:
@@ -92,10 +98,15 @@ class Intake:
     def _on_stasis_end(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
         self.rooms.ended(channel_id)
-        if channel_id in self.legs:
-            self.legs.release(channel_id, at, time())
+        if not translate.is_party(event["channel"]["name"]):
+            self._on_tool_ended(channel_id, at)
         else:
-            self.taps.snoop_ended(channel_id)
+            self.legs.release(channel_id, at, time())
+
+    def _on_tool_ended(self, channel_id: str, at: float) -> None:
+        self.taps.snoop_ended(channel_id)
+        self.spies.ended(channel_id)
+        self.legs.end(channel_id, at, Cause.NORMAL)
 
     def _on_state(self, event: Event, at: float) -> None:
         channel = event["channel"]
@@ -115,15 +126,27 @@ class Intake:
 
     def _on_destroyed(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
+        if not translate.is_party(event["channel"]["name"]):
+            self._on_tool_ended(channel_id, at)
+            return
         leg = self.legs.get(channel_id)
         if leg is None:
-            self.taps.snoop_ended(channel_id)
             return
         self.gone(channel_id, at, leg.reason(translate.cause(event["cause"]), time()))
 
     def _on_digit(self, event: Event, at: float) -> None:
         if (digit := event["digit"]) in translate.DIGITS:
             self.legs.tell(Digit(event["channel"]["id"], at, digit))
+
+    def _on_hold(self, event: Event, at: float) -> None:
+        self.legs.tell(PhoneHeld(event["channel"]["id"], at))
+
+    def _on_unhold(self, event: Event, at: float) -> None:
+        self.legs.tell(PhoneResumed(event["channel"]["id"], at))
+
+    def _on_transfer(self, event: Event, at: float) -> None:
+        if "state" not in event:  # else it echoes what we told the phone
+            self.legs.tell(translate.transfer_asked(event, at))
 
     def _on_playback_continuing(self, event: Event, at: float) -> None:
         if event["playback"]["id"] in self.stopping:

@@ -28,6 +28,7 @@ class Leg:
     hanging_up: bool = False
     cause: Cause = Cause.UNKNOWN  # of the hangup that is under way
     doing: set[str] = field(default_factory=set)  # playbacks and recordings that run on it
+    occupied_until: float = 0.0  # digits are being sent to it until then, by our clock
     recovered: bool = False  # found there, so that we cannot know what runs on it
     deadline: float = 0.0  # until when a called leg may ring, by our clock
 
@@ -92,10 +93,15 @@ class Legs:
         """(channel, playback or recording) of all that runs."""
         return [(leg.id, what) for leg in self._legs.values() for what in leg.doing]
 
-    def busy(self, channel_id: str) -> bool:
+    def occupy(self, channel_id: str, until: float) -> None:
+        """Something without an end that is told runs on it until then."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            leg.occupied_until = max(leg.occupied_until, until)
+
+    def busy(self, channel_id: str, now: float) -> bool:
         """May something run on the channel that keeps its thread in the PBX occupied?"""
         leg = self._legs.get(channel_id)
-        return leg is None or leg.recovered or bool(leg.doing)
+        return leg is None or leg.recovered or bool(leg.doing) or now < leg.occupied_until
 
     def drop(self, channel_id: str) -> None:
         self._legs.pop(channel_id, None)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from contactcentre.pbx.errors import Refused
-from contactcentre.pbx.events import Arrived, Cause, Party
-from contactcentre.pbx.protocol import ChannelInfo
+from contactcentre.pbx.events import Arrived, Cause, Party, TransferAsked
+from contactcentre.pbx.protocol import MAX_DIGITS, SPY, ChannelInfo
 
 DIGITS = frozenset("0123456789*#ABCD")
 OWN_TECHNOLOGIES = ("Snoop/", "Announcer/", "Recorder/", "Surrogate/", "CBAnn/", "CBRec/")
@@ -86,6 +86,33 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str) -> ChannelI
         endpoint=endpoint_of(channel["name"]),
         created_at=epoch(channel["creationtime"]),
         contact_id=contact_id,
+    )
+
+
+def spied(channel: Mapping[str, Any]) -> str | None:
+    """The channel that this one spies on (a snoop's name is `Snoop/TARGET-00000001`); None if it is no spy."""
+    if not (channel["name"].startswith("Snoop/") and channel["id"].startswith(SPY)):
+        return None
+    return endpoint_of(channel["name"])
+
+
+def digits_to_send(digits: str) -> str:
+    """Raises Refused: Asterisk takes further signs for flashes and pauses."""
+    if not digits or len(digits) > MAX_DIGITS or not DIGITS.issuperset(digits):
+        raise Refused(f"digits {digits[:100]!r}: must be 1 to {MAX_DIGITS} of 0-9 * # A-D")
+    return digits
+
+
+def transfer_asked(event: Mapping[str, Any], at: float) -> TransferAsked:
+    """Of a ChannelTransfer event."""
+    to = event["refer_to"]
+    number = str(to["requested_destination"]["destination"])
+    return TransferAsked(
+        channel_id=event["referred_by"]["source_channel"]["id"],
+        at=at,
+        target=number if _number(number) else "",
+        other=to.get("destination_channel", {}).get("id", ""),
+        peer=to.get("connected_channel", {}).get("id", ""),
     )
 
 

@@ -1,0 +1,106 @@
+"""Calls in the hands of agents, as every PBX driver must have them: who hears whom is measured."""
+
+import gevent
+import pytest
+
+from contactcentre.lab import OngoingCall, Phone
+from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.events import Ended
+from contactcentre.pbx.protocol import MAX_DIGITS, Mode
+from tests.pbx.bed import PATIENCE, Heard
+from tests.pbx.scene import ANNA, CUSTOMER, SETTLE, Scene
+from tests.pbx.spectrum import loudness, seconds, share
+
+
+def test_in_a_bridge_of_three_everybody_hears_the_other_two(scene: Scene) -> None:
+    customer, anna, ben = scene.customer(), scene.agent("anna"), scene.agent("ben")
+    scene.together(customer, anna, ben)
+    assert scene.heard() == {"customer": {"anna", "ben"}, "anna": {"customer", "ben"}, "ben": {"customer", "anna"}}
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_muted_party_is_heard_by_nobody_and_still_hears(scene: Scene, others: int) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    rest = [scene.agent("ben")] if others == 2 else []
+    scene.together(customer, anna, *rest)
+    before = scene.heard()
+    anna.channel.mute()
+    anna.channel.mute()
+    after = scene.heard()
+    assert after["anna"] == before["anna"] >= {"customer"}
+    assert {name for name, heard in after.items() if "anna" in heard} == set()
+    anna.channel.unmute()
+    anna.channel.unmute()
+    assert scene.heard() == before
+
+
+def test_digits_reach_the_party_and_nobody_else(scene: Scene) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    scene.together(customer, anna)
+    customer.channel.send_digits("12*A#0")
+    scene.bed.pbx.bridge(scene.bed.name("bridge")).add(anna.channel)  # waits for nobody's digits
+    assert isinstance(customer.end, OngoingCall)
+    assert isinstance(anna.end, Phone)
+    gevent.sleep(6 * 0.2 + SETTLE)
+    customer.end.hang_up()
+    assert customer.end.wait(PATIENCE).digits_heard == "12*A#0"
+    anna.end.hang_up()
+    assert anna.end.wait_calls()[0].digits_heard == ""
+
+
+def test_while_digits_are_sent_to_a_channel_verbs_for_others_do_not_wait(scene: Scene) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    bridge = scene.bed.pbx.bridge(scene.bed.name("bridge"))
+    customer.channel.send_digits("1234567890")
+    joining = gevent.spawn(bridge.add, customer.channel, anna.channel)
+    gevent.sleep(0.01)
+    with gevent.Timeout(0.5):
+        anna.channel.set_variable("A", "b")
+    joining.get(timeout=PATIENCE)
+    assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
+
+
+@pytest.mark.parametrize("digits", ["", "12,3", "1w2", "1" * (MAX_DIGITS + 1), "é"])
+def test_what_are_no_digits_is_refused_and_not_sent(scene: Scene, digits: str) -> None:
+    customer = scene.customer()
+    with pytest.raises(Refused, match="digits"):
+        customer.channel.send_digits(digits)
+    assert isinstance(customer.end, OngoingCall)
+    customer.end.hang_up()
+    assert customer.end.wait(PATIENCE).digits_heard == ""
+
+
+def test_a_paused_recording_is_silent_and_not_shorter(scene: Scene) -> None:
+    bed, customer, anna = scene.bed, scene.customer(), scene.agent("anna")
+    scene.together(customer, anna)
+    tap = customer.channel.tap(bed.name("tap"))
+    tap.pause()
+    tap.pause()
+    gevent.sleep(1)  # of a card's number
+    tap.resume()
+    tap.resume()
+    gevent.sleep(1)  # of talk
+    tap.pause()
+    gevent.sleep(1)
+    names = tap.stop()
+    tap.pause()
+    tap.resume()
+    for side, tone in (("left", CUSTOMER), ("right", ANNA)):
+        file = b"".join(bed.pbx.recording(names[side]))
+        assert seconds(file) == pytest.approx(3, abs=0.4)
+        assert loudness(file, 0.1, 0.8) < 50
+        assert share(file, tone, 1.3, 1.8) > 0.9
+        assert loudness(file, 2.3, 2.8) < 50
+
+
+def test_verbs_for_a_channel_that_is_gone_say_so(scene: Scene) -> None:
+    bed, customer = scene.bed, scene.customer()
+    customer.channel.hangup()
+    customer.inbox.until(Ended)
+    channel = customer.channel
+    for verb in (channel.mute, channel.unmute, lambda: channel.send_digits("1")):
+        with pytest.raises(Gone):
+            verb()
+    with pytest.raises(Gone):
+        bed.pbx.spy(channel.id, spy_id=bed.name("spy"), mode=Mode.LISTEN, inbox=Heard())
+    assert bed.pbx.inventory().spies == {}
