@@ -20,6 +20,7 @@ steady tones (see `media`). `CallResult.person_at` is that moment. So the custom
 and how long it took, independently of anything we count.
 """
 
+from contactcentre.lab.ends import Hearing
 from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout, NoAsterisk, PhoneError
 from contactcentre.lab.install import can_have_asterisk
 from contactcentre.lab.lab import Lab, LabInfo
@@ -29,7 +30,6 @@ from contactcentre.lab.phones import (
     DECLINE,
     IGNORE,
     UNAVAILABLE,
-    Hearing,
     OngoingCall,
     Phone,
 )

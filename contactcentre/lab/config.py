@@ -184,6 +184,7 @@ dtmf_mode = rfc4733
 direct_media = no
 rtp_symmetric = yes
 trust_id_inbound = no
+allow_transfer = no
 
 [lab]
 type = identify

@@ -1,6 +1,7 @@
 """One call of a simulated phone or caller: its SIP dialog, its audio, and what it does when."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,7 +81,8 @@ class Call:
     record: dict[str, Any] = field(default_factory=dict)
     media: Media = field(init=False)
     over: bool = False
-    _cseq: int = 1
+    held: bool = False
+    cseq: int = 1
     _last_invite: Message | None = None
     _acked: bool = False
     _cancelled: bool = False
@@ -112,6 +114,12 @@ class Call:
         if seconds is not None:
             self._timers.append(asyncio.get_running_loop().call_later(seconds, do))
 
+    def transferring(self, status: int) -> None:
+        """A SIP status came for a transfer that was asked for: of the REFER itself, or in a NOTIFY."""
+        self.wire.emit({"event": "transfer", "call": self.id, "phone": self.phone, "status": status})
+        if status == 200:  # phones hang up by themselves when they are told that it is done
+            self.hang_up()
+
     def tick(self) -> None:
         """Every 20 ms while the call is answered."""
         self.media.tick()
@@ -126,7 +134,7 @@ class Call:
         if self.over:
             return
         if self.record["answered_at"] is not None:
-            self.wire.spawn(self.wire.transact(self._request("BYE")))
+            self.wire.spawn(self.wire.transact(self.request("BYE")))
             self.finish(by)
         elif self.incoming is not None:
             self._answer_finally(480)
@@ -157,10 +165,10 @@ class Call:
         self.wire.emit({"event": "ended", **self.record})
         self.wire.forget(self)
 
-    def _request(self, method: str, branch: str = "", cseq: int | None = None) -> Message:
+    def request(self, method: str, branch: str = "", cseq: int | None = None) -> Message:
         if cseq is None:
-            self._cseq += method not in ("ACK", "CANCEL")
-            cseq = self._cseq
+            self.cseq += method not in ("ACK", "CANCEL")
+            cseq = self.cseq
         via = f"SIP/2.0/UDP {self.wire.host}:{self.wire.port};branch={branch or new_branch()};rport"
         headers = [
             ("Via", via),
@@ -190,9 +198,9 @@ class Call:
     async def place(self) -> None:
         """Send the INVITE and see the call through to its answer or failure."""
         self.after(self.script.patience, self._out_of_patience)
-        reply = await self._invite(None)
+        reply = await self.invite(None)
         if reply is not None and reply.status in (401, 407) and self.secret:
-            reply = await self._invite(reply)
+            reply = await self.invite(reply)
         if self.over:
             return
         if reply is None:
@@ -210,23 +218,28 @@ class Call:
             else:
                 self.media.send_to(sdp)
 
-    async def _invite(self, challenge: Message | None) -> Message | None:
+    async def invite(self, challenge: Message | None) -> Message | None:
         if challenge is not None:
-            self._cseq += 1
-        invite = self._request("INVITE", cseq=self._cseq)
+            self.cseq += 1
+        invite = self.request("INVITE", cseq=self.cseq)
         invite.headers += [
             ("Contact", self.contact),
             ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"),
         ]
         invite.headers += [*self.headers, ("Content-Type", "application/sdp")]
+        self.prove(invite, challenge)
+        direction = "sendonly" if self.held else "sendrecv"
+        invite.body = write_sdp(self.wire.host, self.media.port, version=self.cseq, direction=direction)
+        self._last_invite = invite
+        return await self.wire.transact(invite, self._progress)
+
+    def prove(self, request: Message, challenge: Message | None) -> None:
+        """Answers a challenge, if there was one."""
         if challenge is not None:
             kind = "www-authenticate" if challenge.status == 401 else "proxy-authenticate"
             name = "Authorization" if challenge.status == 401 else "Proxy-Authorization"
-            value = authorization(challenge.get(kind), self.phone, self.secret, "INVITE", self.target)
-            invite.headers.append((name, value))
-        invite.body = write_sdp(self.wire.host, self.media.port)
-        self._last_invite = invite
-        return await self.wire.transact(invite, self._progress)
+            value = authorization(challenge.get(kind), self.phone, self.secret, request.method, self.target)
+            request.headers.append((name, value))
 
     def _progress(self, reply: Message) -> None:
         self._provisional = True
@@ -239,15 +252,15 @@ class Call:
     def acknowledge(self) -> None:
         """ACK a 2xx, also each time it is repeated."""
         self.wire.send(
-            self._request(
+            self.request(
                 "ACK",
-                cseq=self._last_invite.cseq[0] if self._last_invite else self._cseq,
+                cseq=self._last_invite.cseq[0] if self._last_invite else self.cseq,
             )
         )
 
     def _send_cancel(self) -> None:
         if self._last_invite is not None:
-            cancel = self._request("CANCEL", self._last_invite.branch, self._last_invite.cseq[0])
+            cancel = self.request("CANCEL", self._last_invite.branch, self._last_invite.cseq[0])
             self.wire.spawn(self.wire.transact(cancel))
 
     def _out_of_patience(self) -> None:
@@ -316,6 +329,9 @@ class Call:
                 self.finish("pbx", 487, _cause(request))
         elif method in ("INVITE", "UPDATE"):
             self._renegotiate(request)
+        elif method == "NOTIFY" and (found := re.match(r"SIP/2.0 (\d{3})", request.body)):
+            self.wire.send(response(request, 200, tag_of(self.local)))
+            self.transferring(int(found[1]))
         else:
             self.wire.send(response(request, 200, tag_of(self.local)))
 
@@ -370,7 +386,7 @@ def outgoing(
     )
 
 
-def arriving(wire: Wire, invite: Message, phone: str, script: Script) -> Call:
+def arriving(wire: Wire, invite: Message, phone: str, secret: str, script: Script) -> Call:
     """A call that has just come in for a phone."""
     sender = invite.get("from")
     details = {
@@ -388,6 +404,7 @@ def arriving(wire: Wire, invite: Message, phone: str, script: Script) -> Call:
         remote=sender,
         target=uri_of(invite.get("contact")),
         phone=phone,
+        secret=secret,
         incoming=invite,
         record=details,
     )

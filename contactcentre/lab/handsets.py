@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from contactcentre.lab import keys
 from contactcentre.lab.dialog import T1, Call, Script, arriving, outgoing
 from contactcentre.lab.media import FRAME_SECONDS
 from contactcentre.lab.sip import (
@@ -213,6 +214,14 @@ class Switchboard(asyncio.DatagramProtocol):
         if found := self._calls.get(call):
             found.send_digits(digits)
 
+    def do_hold(self, call: str, held: bool, music: int | None) -> None:
+        if found := self._calls.get(call):
+            self.spawn(keys.hold(found, held, music))
+
+    def do_transfer(self, call: str, number: str, other: str) -> None:
+        if found := self._calls.get(call):
+            self.spawn(keys.transfer(found, number, self._calls[other] if other else None))
+
     def do_hear(self, call: str, seconds: float, path: str, token: str) -> None:
         if found := self._calls.get(call):
             found.media.hear(seconds, Path(path), lambda: self.emit({"event": "heard", "call": token}))
@@ -353,7 +362,7 @@ class Switchboard(asyncio.DatagramProtocol):
         if "talk" in script and isinstance(script["talk"], list):
             low, high = script["talk"]
             script["talk"] = low + (high - low) * secrets.randbelow(1001) / 1000
-        call = arriving(self, invite, handset.name, Script(**script))
+        call = arriving(self, invite, handset.name, handset.secret, Script(**script))
         self._add(call)
         call.ring()
         self.emit({"event": "incoming", **call.record})

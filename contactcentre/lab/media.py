@@ -112,7 +112,8 @@ class Media:
     def __init__(self, host: str, tone: int, heard: Path | None) -> None:
         self._socket = _even_port(host)
         self.port: int = self._socket.getsockname()[1]
-        self.tone = tone
+        self.tone: int | None = tone
+        """Hz, 0 is silence; None sends nothing at all."""
         self.sent = 0
         self.received = 0
         self.digits_heard = ""
@@ -169,7 +170,7 @@ class Media:
                 self._digit_frame = 0
             if symbol:
                 return
-        if self._remote.sending:
+        if self._remote.sending and self.tone is not None:
             frames_of_tone = tone_frames(self.tone, self._remote.codec)
             self._frame = (self._frame + 1) % len(frames_of_tone)
             self._send(self._remote.codec, frames_of_tone[self._frame], self._timestamp)

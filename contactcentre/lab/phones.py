@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from contactcentre.lab.ends import End
 from contactcentre.lab.errors import LabTimeout, PhoneError
 from contactcentre.lab.remote import Handsets
 from contactcentre.lab.results import CallPlan, CallResult, check_digits, check_tone, result_of
@@ -19,26 +20,7 @@ CALL_SETUP_DEADLINE = 70.0
 """Longer than SIP's own limit (64 * T1 = 32 s) for an INVITE and its authenticated repetition."""
 
 
-class Hearing:
-    """What one end of a call hears during a stretch of time. Several may run at once."""
-
-    def __init__(self, handsets: Handsets, call: str, seconds: float, path: Path | str) -> None:
-        self.path, self._seconds = Path(path).resolve(), seconds
-        self._done = threading.Event()
-        self._handsets, self._token = handsets, uuid.uuid4().hex
-        handsets.listen(self._token, lambda event: self._done.set())
-        handsets.send("hear", call=call, seconds=seconds, path=str(self.path), token=self._token)
-
-    def wait(self, deadline: float = 10.0) -> Path:
-        """The WAV file, as long as was asked for, when it is complete. Raises LabTimeout `deadline` seconds later."""
-        heard = self._done.wait(self._seconds + deadline)
-        self._handsets.listen(self._token, None)
-        if not heard:
-            raise LabTimeout(f"{self.path}: not heard within {self._seconds + deadline:g} s")
-        return self.path
-
-
-class OngoingCall:
+class OngoingCall(End):
     """A call being made. `wait` gives its result."""
 
     def __init__(
@@ -49,14 +31,12 @@ class OngoingCall:
         on_result: Callable[[CallResult], None] | None = None,
     ) -> None:
         """`on_result` is called from the reading thread (or greenlet) and must not block."""
+        super().__init__(handsets, f"the call to {plan.did}")
         self.call_id = uuid.uuid4().hex
         self._on_result = on_result
         self.plan = plan
-        self._handsets = handsets
-        self._changed = threading.Condition()
         self._seen: dict[str, float] = {}
         self._result: CallResult | None = None
-        self._trouble = ""
         handsets.listen(self.call_id, self._take)
         heard = str(Path(plan.heard).resolve()) if plan.heard else None
         handsets.send(
@@ -113,9 +93,8 @@ class OngoingCall:
         check_digits(digits)
         self._handsets.send("digits", call=self.call_id, digits=digits)
 
-    def hear(self, seconds: float, path: Path | str) -> Hearing:
-        """Listen from now on for so long, into a WAV file."""
-        return Hearing(self._handsets, self.call_id, seconds, path)
+    def current(self) -> str:
+        return self.call_id
 
     def _take(self, event: dict[str, Any]) -> None:
         with self._changed:
@@ -126,6 +105,8 @@ class OngoingCall:
                 self._result = result_of(event)
                 self._seen["ended"] = self._result.ended_at
                 self._handsets.listen(self.call_id, None)
+            elif kind in ("transfer", "renewed"):
+                self._note(event)
             else:
                 self._seen[kind] = event["at"]
             self._changed.notify_all()
@@ -133,7 +114,7 @@ class OngoingCall:
             self._on_result(self._result)
 
 
-class Phone:
+class Phone(End):
     """A simulated agent's phone: registers at once, stays registered, and takes calls as told.
 
     ring: seconds it rings. answer: ANSWER, BUSY, UNAVAILABLE, DECLINE (or any SIP status), IGNORE = ring on.
@@ -160,12 +141,10 @@ class Phone:
     ) -> None:
         """Raises LabTimeout when it is not registered within `deadline` seconds (0: do not wait)."""
         check_tone(tone)
+        super().__init__(handsets, f"phone {name}")
         self.name = name
-        self._handsets = handsets
-        self._changed = threading.Condition()
         self._registered = False
         self._status = 0
-        self._trouble = ""
         self._closed = False
         self._on_event = on_event
         self.ringing: dict[str, dict[str, Any]] = {}
@@ -233,9 +212,9 @@ class Phone:
         for call in list(self.ringing):
             self._handsets.send("digits", call=call, digits=digits)
 
-    def hear(self, seconds: float, path: Path | str) -> Hearing:
-        """Listen in the call that came in first, from now on for so long, into a WAV file."""
-        return Hearing(self._handsets, self.wait_ringing()["call"], seconds, path)
+    def current(self) -> str:
+        """The call that came in first."""
+        return str(self.wait_ringing()["call"])
 
     def dial(self, number: str, **plan: Any) -> OngoingCall:
         """Call a number or feature code from this phone; other arguments as for `Lab.call`."""
@@ -259,13 +238,6 @@ class Phone:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _wait(self, condition: Callable[[], bool], deadline: float) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: condition() or self._trouble, deadline)
-            if self._trouble:
-                raise PhoneError(self._trouble)
-            return condition()
-
     def _take(self, event: dict[str, Any]) -> None:
         with self._changed:
             kind = event["event"]
@@ -278,6 +250,8 @@ class Phone:
             elif kind in ("registered", "unregistered"):
                 self._registered = kind == "registered"
                 self._status = event["status"]
+            elif kind in ("transfer", "renewed") and event["call"] in self.ringing:
+                self._note(event)
             elif kind == "incoming":
                 self.ringing[event["call"]] = event
             elif kind == "ended" and event["incoming"]:

@@ -229,14 +229,16 @@ def write_sdp(
     port: int,
     codecs: tuple[int, ...] = (PCMU, PCMA),
     events: int | None = TELEPHONE_EVENT,
+    version: int = 1,
+    direction: str = "sendrecv",
 ) -> str:
-    """An offer (all our codecs) or an answer (the one chosen)."""
+    """An offer (all our codecs) or an answer (the one chosen). An offer that changes something has a new version."""
     names = {PCMU: "PCMU", PCMA: "PCMA"}
     kinds = [*map(str, codecs), *([str(events)] if events is not None else [])]
-    lines = ["v=0", f"o=- {port} 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+    lines = ["v=0", f"o=- {port} {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
     lines.append(f"m=audio {port} RTP/AVP {' '.join(kinds)}")
     lines += [f"a=rtpmap:{codec} {names[codec]}/8000" for codec in codecs]
     if events is not None:
         lines += [f"a=rtpmap:{events} telephone-event/8000", f"a=fmtp:{events} 0-16"]
-    lines += ["a=ptime:20", "a=sendrecv"]
+    lines += ["a=ptime:20", f"a={direction}"]
     return "\r\n".join(lines) + "\r\n"

@@ -227,6 +227,7 @@ exten => *1,1,Answer()
 exten => *2,1,Dial(PJSIP/anna)
 
 [contactcentre-agents]
+exten => *99,1,Dial(PJSIP/ben)
 exten => _*X.,1,Stasis(contactcentre,feature,${EXTEN},${CHANNEL(endpoint)})
  same => n,Hangup()
 

@@ -56,12 +56,13 @@ class Scene:
         bridge.add(*[party.channel for party in parties])
         return bridge.id
 
+    def file(self, name: str) -> Path:
+        return self._directory / f"{name}.wav"
+
     def heard(self) -> dict[str, set[str]]:
         """Whom each party hears, in half a second from now."""
         gevent.sleep(SETTLE)
-        files: dict[str, Hearing] = {
-            party.name: party.end.hear(0.5, self._directory / f"{party.name}.wav") for party in self.everybody
-        }
+        files: dict[str, Hearing] = {party.name: party.end.hear(0.5, self.file(party.name)) for party in self.everybody}
         return {name: self._audible(file.wait()) for name, file in files.items()}
 
     def _audible(self, file: Path) -> set[str]:

@@ -42,6 +42,8 @@ AUTO_ANSWER = {
 }
 """SIP headers that ask a phone to answer by itself: some makers' phones look for the one, some for the other. The
 standard, RFC 5373's Answer-Mode, is known to few."""
+KEEP_TRANSFERS = {"PJSIP_TRANSFER_HANDLING()": "ari-only"}
+"""Lets a phone's REFER be told and left to us (`TransferAsked`)."""
 _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,9 @@ class AsteriskPbx:
         self.rooms = WaitingRooms(self)
         self.taps = Taps(app, self._link.send)
         self.spies = Spies(app, self._link.send, self.legs)
-        self.intake = Intake(self.legs, self.rooms, self.taps, self.spies, self._tell, self._stop_playback)
+        self.intake = Intake(
+            self.legs, self.rooms, self.taps, self.spies, self._tell, self._stop_playback, self._keep_transfers
+        )
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
@@ -128,10 +132,8 @@ class AsteriskPbx:
         variables = {translate.TIE: contact_id}
         if auto_answer:
             variables |= {f"PJSIP_HEADER(add,{name})": value for name, value in AUTO_ANSWER.items()}
-        if self._link.speaks_rest and self._technology == "PJSIP":
-            # A REFER is told and left to us. Servers that take requests over the websocket (20.14, 21.9, 22.4) can
-            # do that, a little older ones too (20.13, 21.8, 22.3).
-            variables["PJSIP_TRANSFER_HANDLING()"] = "ari-only"
+        if self._leaves_transfers_to_us:
+            variables |= KEEP_TRANSFERS
         body = {"variables": variables}
         leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
@@ -278,6 +280,18 @@ class AsteriskPbx:
 
     def _stop_playback(self, playback_id: str) -> None:
         self._link.spawn(self._stop_persistently, playback_id)
+
+    @property
+    def _leaves_transfers_to_us(self) -> bool:
+        """Servers that take requests over the websocket (20.14, 21.9, 22.4) can; a little older ones too (20.13, 21.8,
+        22.3), but are not asked."""
+        return self._link.speaks_rest and self._technology == "PJSIP"
+
+    def _keep_transfers(self, channel_id: str) -> None:
+        if self._leaves_transfers_to_us:
+            for name, value in KEEP_TRANSFERS.items():
+                query: Query = {"variable": name, "value": value}
+                self._try("POST", f"{resource('channels', channel_id)}/variable", query)
 
     def _stop_persistently(self, playback_id: str) -> None:
         """Between two parts of a playback there is a moment in which it cannot be stopped either."""

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Intake:
-    """`tell` takes an Arrived, `stop_playback` sends a request to stop one and does not wait."""
+    """`tell` takes an Arrived. `stop_playback` and `keep_transfers` (of a phone) send requests and do not wait."""
 
     def __init__(
         self,
@@ -31,9 +31,10 @@ class Intake:
         spies: Spies,
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
+        keep_transfers: Callable[[str], None],
     ) -> None:
         self.legs, self.rooms, self.taps, self.spies = legs, rooms, taps, spies
-        self._tell, self._stop_playback = tell, stop_playback
+        self._tell, self._stop_playback, self._keep_transfers = tell, stop_playback, keep_transfers
         self.stopping: set[str] = set()
         """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
         self.recordings: dict[str, float] = {}
@@ -93,6 +94,8 @@ class Intake:
         arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
         if leg is None:
             self.legs.arrive(channel_id, time(), answered=arrived.up)
+            if arrived.args[:1] == ("feature",):
+                self._keep_transfers(channel_id)  # it may become the leg of an agent who takes a call by dialling
             self._tell(arrived)
 
     def _on_stasis_end(self, event: Event, at: float) -> None:
