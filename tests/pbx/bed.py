@@ -231,6 +231,10 @@ exten => *99,1,Dial(PJSIP/ben)
 exten => _*X.,1,Stasis(contactcentre,feature,${EXTEN},${CHANNEL(endpoint)})
  same => n,Hangup()
 
+[contactcentre-transfer]
+exten => _[0-9A-Za-z*#+]!,1,Stasis(contactcentre,transfer)
+ same => n,Hangup()
+
 [elsewhere]
 exten => 1,1,Answer()
  same => n,Wait(60)

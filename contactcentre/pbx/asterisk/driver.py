@@ -19,6 +19,7 @@ from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
+from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
@@ -42,8 +43,6 @@ AUTO_ANSWER = {
 }
 """SIP headers that ask a phone to answer by itself: some makers' phones look for the one, some for the other. The
 standard, RFC 5373's Answer-Mode, is known to few."""
-KEEP_TRANSFERS = {"PJSIP_TRANSFER_HANDLING()": "ari-only"}
-"""Lets a phone's REFER be told and left to us (`TransferAsked`)."""
 _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 
 log = logging.getLogger(__name__)
@@ -75,8 +74,9 @@ class AsteriskPbx:
         self.rooms = WaitingRooms(self)
         self.taps = Taps(app, self._link.send)
         self.spies = Spies(app, self._link.send, self.legs)
+        self.transfers = Transfers(self.legs, self._try)
         self.intake = Intake(
-            self.legs, self.rooms, self.taps, self.spies, self._tell, self._stop_playback, self._keep_transfers
+            self.legs, self.rooms, self.taps, self.spies, self.transfers, self._tell, self._stop_playback
         )
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
 
@@ -129,11 +129,9 @@ class AsteriskPbx:
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
         }
-        variables = {translate.TIE: contact_id}
+        variables = {translate.TIE: contact_id, **self.transfers.variables}
         if auto_answer:
             variables |= {f"PJSIP_HEADER(add,{name})": value for name, value in AUTO_ANSWER.items()}
-        if self._leaves_transfers_to_us:
-            variables |= KEEP_TRANSFERS
         body = {"variables": variables}
         leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
@@ -281,18 +279,6 @@ class AsteriskPbx:
     def _stop_playback(self, playback_id: str) -> None:
         self._link.spawn(self._stop_persistently, playback_id)
 
-    @property
-    def _leaves_transfers_to_us(self) -> bool:
-        """Servers that take requests over the websocket (20.14, 21.9, 22.4) can; a little older ones too (20.13, 21.8,
-        22.3), but are not asked."""
-        return self._link.speaks_rest and self._technology == "PJSIP"
-
-    def _keep_transfers(self, channel_id: str) -> None:
-        if self._leaves_transfers_to_us:
-            for name, value in KEEP_TRANSFERS.items():
-                query: Query = {"variable": name, "value": value}
-                self._try("POST", f"{resource('channels', channel_id)}/variable", query)
-
     def _stop_persistently(self, playback_id: str) -> None:
         """Between two parts of a playback there is a moment in which it cannot be stopped either."""
         for _ in range(STOP_ATTEMPTS):
@@ -311,6 +297,10 @@ class AsteriskPbx:
 
     def _set_up(self) -> None:
         """A link is there: say which events we want, find out what we missed, then tell LinkUp."""
+        if self._technology == "PJSIP":
+            # That a server takes requests over the websocket (20.14, 21.9, 22.4) tells that it can leave a REFER to us;
+            # those that came a little before could too.
+            self.transfers.variables = LEFT_TO_US if self._link.speaks_rest else LED_TO_US
         bound = self.legs.placed()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")

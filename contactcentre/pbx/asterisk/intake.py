@@ -12,6 +12,7 @@ from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event
 from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
+from contactcentre.pbx.asterisk.transfers import Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.events import Arrived, Cause, Digit, PhoneHeld, PhoneResumed, PlaybackEnded, RecordingEnded
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Intake:
-    """`tell` takes an Arrived. `stop_playback` and `keep_transfers` (of a phone) send requests and do not wait."""
+    """`tell` takes an Arrived, `stop_playback` sends a request to stop one and does not wait."""
 
     def __init__(
         self,
@@ -29,12 +30,12 @@ class Intake:
         rooms: WaitingRooms,
         taps: Taps,
         spies: Spies,
+        transfers: Transfers,
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
-        keep_transfers: Callable[[str], None],
     ) -> None:
-        self.legs, self.rooms, self.taps, self.spies = legs, rooms, taps, spies
-        self._tell, self._stop_playback, self._keep_transfers = tell, stop_playback, keep_transfers
+        self.legs, self.rooms, self.taps, self.spies, self.transfers = legs, rooms, taps, spies, transfers
+        self._tell, self._stop_playback = tell, stop_playback
         self.stopping: set[str] = set()
         """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
         self.recordings: dict[str, float] = {}
@@ -50,7 +51,9 @@ class Intake:
             "ChannelDtmfReceived": self._on_digit,
             "ChannelHold": self._on_hold,
             "ChannelUnhold": self._on_unhold,
-            "ChannelTransfer": self._on_transfer,
+            "ChannelTransfer": transfers.on_told,
+            "BridgeBlindTransfer": transfers.on_blind,
+            "BridgeAttendedTransfer": transfers.on_attended,
             "PlaybackContinuing": self._on_playback_continuing,
             "PlaybackFinished": self._on_playback_finished,
             "RecordingStarted": self._on_recording_started,
@@ -91,11 +94,13 @@ class Intake:
         if leg is not None and leg.called:
             self.legs.answer(channel_id, at)
             return
+        if self.transfers.took(channel_id, event):
+            return
         arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
         if leg is None:
             self.legs.arrive(channel_id, time(), answered=arrived.up)
             if arrived.args[:1] == ("feature",):
-                self._keep_transfers(channel_id)  # it may become the leg of an agent who takes a call by dialling
+                self.transfers.keep(channel_id)
             self._tell(arrived)
 
     def _on_stasis_end(self, event: Event, at: float) -> None:
@@ -146,10 +151,6 @@ class Intake:
 
     def _on_unhold(self, event: Event, at: float) -> None:
         self.legs.tell(PhoneResumed(event["channel"]["id"], at))
-
-    def _on_transfer(self, event: Event, at: float) -> None:
-        if "state" not in event:  # else it echoes what we told the phone
-            self.legs.tell(translate.transfer_asked(event, at))
 
     def _on_playback_continuing(self, event: Event, at: float) -> None:
         if event["playback"]["id"] in self.stopping:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from contactcentre.pbx.errors import Refused
-from contactcentre.pbx.events import Arrived, Cause, Party, TransferAsked
+from contactcentre.pbx.events import Arrived, Cause, Party
 from contactcentre.pbx.protocol import MAX_DIGITS, SPY, ChannelInfo
 
 DIGITS = frozenset("0123456789*#ABCD")
@@ -103,17 +103,9 @@ def digits_to_send(digits: str) -> str:
     return digits
 
 
-def transfer_asked(event: Mapping[str, Any], at: float) -> TransferAsked:
-    """Of a ChannelTransfer event."""
-    to = event["refer_to"]
-    number = str(to["requested_destination"]["destination"])
-    return TransferAsked(
-        channel_id=event["referred_by"]["source_channel"]["id"],
-        at=at,
-        target=number if _number(number) else "",
-        other=to.get("destination_channel", {}).get("id", ""),
-        peer=to.get("connected_channel", {}).get("id", ""),
-    )
+def number_of(dialled: str) -> str:
+    """ "" for what cannot be one."""
+    return dialled if _number(dialled) else ""
 
 
 def dial_string(technology: str, endpoint: str) -> str:
