@@ -8,7 +8,7 @@ together with the agent's next offer, so the next caller's phone call is one rou
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,10 +153,10 @@ class Agents:
             self.flush()
         return status
 
-    def release(self, contact_id: str, but: str = "") -> None:
-        """Frees, without wrap-up, everyone but the agent `but` who rings for this contact or talks with it."""
+    def release(self, contact_id: str, but: Container[str] = ()) -> None:
+        """Frees, without wrap-up, everyone but the agents `but` who rings for this contact or talks with it."""
         for status in list(self._replica.agents.values()):
-            if status.contact_id != contact_id or status.name == but:
+            if status.contact_id != contact_id or status.name in but:
                 continue
             if status.state is AgentState.OFFERED:
                 self.change(status.name, Verb.RELEASE, token=status.token)

@@ -1,6 +1,7 @@
 """Carries out on the PBX what the flow of a contact asks for, from the contact's first moment to its end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -44,8 +45,15 @@ class Found:
     """What the PBX has of a contact that was suspended."""
 
     caller: ChannelInfo | None  # None: has left meanwhile
-    leg: bool  # the agent's or target's is there
-    joined: str  # the leg that is in the contact's bridge together with the caller; "" = none
+    there: frozenset[str]  # of its other legs, those that are there
+    together: frozenset[str]  # who is in the contact's bridge, the caller perhaps among them
+
+    @property
+    def joined(self) -> str:
+        """A leg that is in the contact's bridge together with the caller; "" = none."""
+        if self.caller is None or self.caller.id not in self.together:
+            return ""
+        return next(iter(sorted(self.there & self.together)), "")
 
 
 class Conductor:
@@ -138,14 +146,15 @@ class Conductor:
         contact, node, was = self.contact, self.contact.node, self.contact.now
         contact.outcome = Outcome(was.detail.get("outcome", Outcome.SELF_SERVED))
         answered = under_way(contact).get(found.joined, {}).get("agent", "") if was.state == "ringing" else ""
-        conversation = was.state == "talking" or answered
-        node.agents.release(contact.id, but=(answered or was.agent) if conversation else "")
+        conversation = was.state in ("talking", "parked") or answered
+        taking_part = {party.agent for party in talk.of(contact).now.parties.values()} if conversation else set()
+        node.agents.release(contact.id, but=taking_part | {answered})
         if conversation:
             return self._talk_on(found)
         match was.state:
             case "transfer" | "transferred" if found.joined or was.state == "transferred":
                 connected(contact)
-                return transfers.resume(contact, found.leg)
+                return transfers.resume(contact, bool(found.there))
             case "transfer":
                 transfers.give_up(contact)
             case "voicemail":
@@ -164,16 +173,16 @@ class Conductor:
     def _talk_on(self, found: Found) -> act.Result:
         contact = self.contact
         if contact.now.state == "ringing":  # suspended in the moment when the two were connected
-            talked = accepted(contact, found.joined)
-            if talked.queue:
+            joined = accepted(contact, found.joined)
+            if joined.queue:
                 waited = round(contact.node.now() - _entered(contact.now), 3)
-                contact.emit(Kind.UNQUEUED, queue=talked.queue, reason=LeftQueue.ANSWERED.value, waited=waited, rule="")
-            talk.begin(contact, talked)
+                contact.emit(Kind.UNQUEUED, queue=joined.queue, reason=LeftQueue.ANSWERED.value, waited=waited, rule="")
+            talk.begin(contact, joined)
         withdraw(contact)
-        queue = talk.Conversation.of(contact.now).queue
+        queue = talk.of(contact).now.queue
         contact.node.router.leave(contact)
-        talk.resume(contact, found.leg)
-        return act.Left(LeftQueue.ANSWERED.value) if queue else act.Transferred()
+        sent = talk.resume(contact, found.there, found.together)
+        return sent or (act.Left(LeftQueue.ANSWERED.value) if queue else act.Transferred())
 
     def _repeat(self, action: act.Action, was: ContactNow) -> act.Result:
         if isinstance(action, act.Hangup):
@@ -260,17 +269,20 @@ class Conductor:
             elif message is None and now() >= until:
                 return act.timed_out(action, pressed)
 
-    def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left:
+    def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left | act.Sent:
         contact = self.contact
         contact.typed.clear()
         left = QueueStay(contact, action, entered).run()
         contact.caller.stop_waiting()
-        if left.reason == LeftQueue.ANSWERED:
+        if isinstance(left, act.Sent) or left.reason == LeftQueue.ANSWERED:
             contact.typed.clear()  # keys pressed in the conversation were for the agent's ears
         return left
 
     def _voicemail(self, action: act.Voicemail) -> act.Recorded:
         contact, now = self.contact, self.contact.node.now
+        if contact.outcome is Outcome.ANSWERED:  # who is in a bridge cannot be recorded alone
+            with suppress(Refused):
+                contact.leave_bridge()
         self._play(act.Play(action.speech, action.language, interruptible=True))
         contact.typed.clear()
         name = uuid7(now())
@@ -387,10 +399,10 @@ class Conductor:
     def _let_go(self) -> None:
         contact, node = self.contact, self.contact.node
         match contact.now.state:
-            case "talking":
-                talked = talk.Conversation.of(contact.now)
-                node.hang_up(talked.leg)
-                talk.end(contact, talked, None, "system", Cause.FAILURE)
+            case "talking" | "parked":
+                talked = talk.of(contact)
+                talked.give_up(Cause.FAILURE)
+                talked.finish("system")
             case "transfer" | "transferred":
                 transfers.give_up(contact)
             case "ringing":

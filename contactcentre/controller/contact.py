@@ -15,6 +15,7 @@ from typing import Any
 
 import gevent
 import structlog
+from gevent.event import AsyncResult
 from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
@@ -23,7 +24,7 @@ from contactcentre.domain.conditions import Refusal
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Decision
-from contactcentre.live import ContactNow
+from contactcentre.live import CommandFailed, ContactNow
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel, Medium
@@ -77,7 +78,19 @@ class SiteChanged:
     """Another version of the configuration counts from now on."""
 
 
-Message = ChannelEvent | Granted | TurnedOut | Prepared | SiteChanged | LinkLost
+class Asked:
+    """Somebody outside asks for something to be done with the contact; whoever conducts it answers."""
+
+    def __init__(self, verb: str, args: Mapping[str, Any], by: str) -> None:
+        """`by`: agent, supervisor or program."""
+        self.verb, self.args, self.by = verb, args, by
+        self.answer: AsyncResult[dict[str, Any]] = AsyncResult()
+
+    def refuse(self, code: str, text: str) -> None:
+        self.answer.set_exception(CommandFailed(code, text))
+
+
+Message = ChannelEvent | Granted | TurnedOut | Prepared | SiteChanged | Asked | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""
@@ -95,6 +108,7 @@ class Contact:
         self.dismissed = False  # a supervisor or program hangs up
         self.caller_there = True  # False: left while nobody looked; that it has is the inbox's first news
         self.parked = False  # suspended: its greenlet has ended, the call has not
+        self.in_talk = False  # whoever conducts it takes what is `Asked`
         self.language = node.site.settings.language
         self.told: Set[tuple[Kind, str]] = frozenset()  # facts of legs that an earlier controller has journalled
         self._bridge: Bridge | None = None
@@ -149,6 +163,8 @@ class Contact:
                 return Ended(leg, at, Cause.UNKNOWN)
             case Digit(channel_id=leg, digit=digit) if leg == self.caller_id:
                 self.typed.append(digit)
+            case Asked() if not self.in_talk:
+                message.refuse("not_talking", "no agent talks with this customer")
             case LinkLost():
                 raise Suspended
         return message
@@ -172,9 +188,16 @@ class Contact:
 
     def park(self) -> None:
         """Its greenlet has ended, without touching the call; what happens on its legs waits in the inbox."""
-        self.parked = True
+        self.parked, self.in_talk = True, False
         self._bridge = None  # may be another one when we come back
+        self.refuse_asked("suspended", "the link to the PBX was lost: try again")
         self.save()
+
+    def refuse_asked(self, code: str, text: str) -> None:
+        """Nobody will answer what is asked for."""
+        for message in self.take_out(Asked):
+            assert isinstance(message, Asked)
+            message.refuse(code, text)
 
     def unpark(self) -> None:
         """A new greenlet takes it up. What was told to the old one is void."""
@@ -203,6 +226,11 @@ class Contact:
             self._bridge = self.node.pbx.bridge(f"{self.id}.b")
             self.save(detail={**self.now.detail, "bridge": True})
         return self._bridge
+
+    def leave_bridge(self) -> None:
+        """The caller's conversation is over and the call goes on."""
+        if self._bridge is not None or "bridge" in self.now.detail:
+            self.bridge().remove(self.caller)
 
     def drop_bridge(self) -> None:
         """At the contact's end, also the bridge that an earlier controller made."""

@@ -13,7 +13,7 @@ import structlog
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
 from contactcentre.controller.router import BRIEFING, facts
 from contactcentre.controller.speech import SpeechError
-from contactcentre.controller.talk import Conversation
+from contactcentre.controller.talk import Joined
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Piece, Sort
@@ -124,7 +124,7 @@ class Offers:
                     self._end(offer, OfferResult.MISSED, Cause.NO_ANSWER)
         return None
 
-    def join(self, offer: Offer) -> Conversation | None:
+    def join(self, offer: Offer) -> Joined | None:
         """The two hear each other from now on; None: it came to nothing. Others ring on, take them back. Raises
         CallerGone, Suspended."""
         contact = self.contact
@@ -144,7 +144,7 @@ class Offers:
             return None
         contact.emit(Kind.ACCEPTED, **offer.facts)
         del self._ringing[offer.leg_id]
-        return Conversation(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
+        return Joined(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
 
     def brief(self, offer: Offer, prompt: str) -> bool:
         """Plays the prompt, in the site's language, to the agent who has answered, at most `BRIEFING` seconds; the
@@ -275,13 +275,13 @@ def withdraw(contact: Contact) -> None:
         contact.save(agent="", channels={"caller": contact.caller_id}, detail=detail)
 
 
-def accepted(contact: Contact, leg: str) -> Conversation:
+def accepted(contact: Contact, leg: str) -> Joined:
     """The offer on this leg was under way, and the PBX says that the two have been joined."""
     offer = under_way(contact)[leg]
-    talk = Conversation(offer["agent"], offer["token"], contact.now.queue, leg)
-    contact.node.agents.change(talk.agent, Verb.ACCEPT, token=talk.token)
+    joined = Joined(offer["agent"], offer["token"], contact.now.queue, leg)
+    contact.node.agents.change(joined.agent, Verb.ACCEPT, token=joined.token)
     contact.emit(Kind.LEG_ANSWERED, leg=leg)
-    contact.emit(Kind.ACCEPTED, agent=talk.agent, token=talk.token, leg=leg)
+    contact.emit(Kind.ACCEPTED, agent=joined.agent, token=joined.token, leg=leg)
     others = {other: known for other, known in under_way(contact).items() if other != leg}
     contact.save(detail={**contact.now.detail, "offers": others})
-    return talk
+    return joined

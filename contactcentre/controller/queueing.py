@@ -8,7 +8,7 @@ from contactcentre.controller.talk import begin, converse
 from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
-from contactcentre.domain.flows.actions import Enqueue, Left
+from contactcentre.domain.flows.actions import Enqueue, Left, Sent
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
 from contactcentre.pbx.errors import Gone
@@ -61,7 +61,7 @@ class QueueStay:
         max_wait = self.queue.max_wait if self.action.max_wait is None else self.action.max_wait
         self._until = self.entered + max_wait if max_wait else None
 
-    def run(self) -> Left:
+    def run(self) -> Left | Sent:
         """Raises CallerGone, Suspended."""
         contact, router = self.contact, self.contact.node.router
         if not self.resumed:
@@ -96,7 +96,7 @@ class QueueStay:
         waiting = self.waiting
         self.contact.emit(Kind.QUEUED, queue=self.name, requirement=waiting.requires, priority=waiting.priority)
 
-    def _wait(self) -> Left:
+    def _wait(self) -> Left | Sent:
         contact = self.contact
         while True:
             message = contact.next(self._next_moment())
@@ -117,8 +117,8 @@ class QueueStay:
                     self._offered = True
                     self._offers.add(granted)
             answered = self._offers.take(message)
-            if answered is not None and self._serve(answered):
-                return Left(LeftQueue.ANSWERED.value)
+            if answered is not None and (talked := self._serve(answered)) is not None:
+                return talked
             self._take_note()
             self._announcer.take(message, speak=not self._offers)
             if not self._offers and (left := self._done()) is not None:
@@ -169,24 +169,23 @@ class QueueStay:
         self._announcer.look(self.waiting)
         return None
 
-    def _serve(self, offer: Offer) -> bool:
-        """The agent has answered. True: the conversation took place and the agent has left."""
+    def _serve(self, offer: Offer) -> Left | Sent | None:
+        """The agent has answered. None: it came to nothing, else the conversation took place and is over."""
         contact = self.contact
         if self.queue.announce_to_agent:
             self._offers.withdraw(OfferResult.ANSWERED_ELSEWHERE, but=offer)
             if self._music_at is not None:
                 self._play_music()
             if not self._offers.brief(offer, self.queue.announce_to_agent):
-                return False
-        talk = self._offers.join(offer)
-        if talk is None:
-            return False
-        self._left(Left(LeftQueue.ANSWERED.value))
-        begin(contact, talk)
+                return None
+        joined = self._offers.join(offer)
+        if joined is None:
+            return None
+        answered = self._left(Left(LeftQueue.ANSWERED.value))
+        talk = begin(contact, joined)
         self._offers.withdraw(OfferResult.ANSWERED_ELSEWHERE)
         self._leave()
-        converse(contact, talk)
-        return True
+        return converse(talk) or answered
 
     def _leave(self) -> None:
         """Out of the waiting order. An agent whom the router reserved in this very moment is given back."""

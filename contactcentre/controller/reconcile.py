@@ -103,17 +103,15 @@ def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[
 
 def _found(now: ContactNow, inventory: Inventory) -> Found:
     caller = inventory.channels.get(now.channels["caller"])
-    legs = [channel for role, channel in now.channels.items() if role != "caller"]
+    legs = frozenset(channel for role, channel in now.channels.items() if role != "caller")
     bridge = inventory.bridges.get(f"{now.contact_id}.b")
-    together = bridge.channels if bridge is not None and now.channels["caller"] in bridge.channels else ()
-    joined = next((leg for leg in legs if leg in together), "")
-    there = any(leg in inventory.channels for leg in legs)
-    return Found(caller if caller is not None and caller.ours else None, there, joined)
+    together = frozenset(bridge.channels if bridge is not None else ())
+    return Found(caller if caller is not None and caller.ours else None, legs & inventory.channels.keys(), together)
 
 
 def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:
     """For a contact that nothing has changed while we looked: so its legs were there before."""
-    established = contact.now.state in ("talking", "transferred")
+    established = contact.now.state in ("talking", "parked", "transferred")
     for role, channel in contact.now.channels.items():
         if channel not in inventory.channels and (role == "caller" or established):
             log.warning("a leg is gone without a word", contact=contact.id, role=role, channel=channel)

@@ -19,7 +19,7 @@ from gevent.queue import Queue
 
 from contactcentre.controller import features
 from contactcentre.controller.conduct import Conductor
-from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
+from contactcentre.controller.contact import SUSPENDING, Asked, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.domain.agents import AgentState
@@ -43,6 +43,9 @@ RELOAD = 5.0
 """Seconds after which a site that could not be loaded is asked for again."""
 
 PREPARE_DEADLINE = 300.0
+ANSWER_DEADLINE = 10.0
+"""Seconds within which a contact's conductor answers what it is asked for: a request to the PBX, or two."""
+
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
 
@@ -306,6 +309,7 @@ class Controller:
             return
         finally:
             if not contact.parked:
+                contact.refuse_asked("over", "the contact has ended")
                 node.router.forget(contact)
                 node.contacts.pop(contact.id, None)
                 node.channels.discard(contact.caller_id)
@@ -373,7 +377,23 @@ class Controller:
             except PbxError as error:
                 raise CommandFailed("pbx", str(error)) from error
             return {"contact": contact.id}
+        if verb == "call":
+            return self._ask(args)
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
+
+    def _ask(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Something is to be done with a contact's conversation: whoever conducts it answers."""
+        contact = self.node.contacts.get(str(args.get("contact", "")))
+        if contact is None:
+            raise CommandFailed("not_found", "no such live contact on this node")
+        if contact.parked:
+            raise CommandFailed("suspended", "the link to the PBX was lost: try again")
+        asked = Asked(str(args.get("verb", "")), dict(args.get("args") or {}), str(args.get("by", "program")))
+        contact.post(asked)
+        try:
+            return asked.answer.get(timeout=ANSWER_DEADLINE) or {}
+        except gevent.Timeout:
+            raise CommandFailed("busy", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
 
     def _beat(self) -> None:
         while True:

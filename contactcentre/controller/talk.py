@@ -1,145 +1,532 @@
-"""The conversation of a caller with an agent: recorded, ended, and the agent's wrap-up."""
+"""The conversation of a caller with agents: who hears whom on the PBX, recording, and the agents' wrap-up.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+What is possible, and what follows, says `domain.conversation`; here it is done. First people are moved on the PBX, then
+the facts are noted: a controller killed in between finds everybody where the facts do not say, and moves them back.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import gevent
 import structlog
 
-from contactcentre.controller.contact import CallerGone, Contact
-from contactcentre.domain.agents import Verb
-from contactcentre.domain.events import Kind, Outcome
+from contactcentre.controller.contact import Asked, CallerGone, Contact
+from contactcentre.controller.parties import Call, Calls, destination, dialled
+from contactcentre.domain.agents import Verb as Step
+from contactcentre.domain.conversation import (
+    Conversation,
+    Fact,
+    Party,
+    Place,
+    Refusal,
+    Verb,
+    after,
+    consult_ended,
+    customer_leaves,
+    decide,
+    leaves,
+    retrieved,
+)
+from contactcentre.domain.events import ConsultResult, Kind, Outcome
+from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.ids import uuid7
-from contactcentre.live import ContactNow
-from contactcentre.pbx.errors import Gone, LinkDown, PbxError
-from contactcentre.pbx.events import Cause, Ended
-from contactcentre.pbx.protocol import Tap
+from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
+from contactcentre.pbx.events import Answered, Cause, Ended, PhoneHeld, PhoneResumed, TransferAsked
+from contactcentre.pbx.protocol import Channel, Progress, Tap
 
 log = structlog.get_logger(__name__)
 
 NEXT_FIRST = 0.003
 """Seconds after the end of a conversation in which the agent's next caller comes before what is left to do for this."""
 
+BEEP, ERROR = "tone:beep", "sound:beeperr"
+_GONE: Mapping[str, Cause] = MappingProxyType({})
+
+_RESULTS = {
+    Cause.BUSY: ConsultResult.BUSY,
+    Cause.NO_ANSWER: ConsultResult.MISSED,
+    Cause.NO_RESPONSE: ConsultResult.MISSED,
+    Cause.REJECTED: ConsultResult.REJECTED,
+    Cause.NORMAL: ConsultResult.REJECTED,
+}
+"""How a call to somebody who was asked ended -> the consult's result; any other cause is UNREACHABLE."""
+
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """What must be known to end a conversation rightly, also by a controller that did not begin it."""
+class Joined:
+    """An agent who has just been connected with the caller."""
 
     agent: str
     token: str
     queue: str
     leg: str
-    recording: str = ""  # "" = none
-
-    @classmethod
-    def of(cls, now: ContactNow) -> Self:
-        """As it was saved with the contact."""
-        known: Mapping[str, Any] = now.detail.get("talk", {})
-        return cls(**{key: str(known.get(key, "")) for key in cls.__slots__})
-
-    def save(self, contact: Contact) -> None:
-        channels = {"caller": contact.caller_id, "agent": self.leg}
-        others = {leg: offer for leg, offer in contact.now.detail.get("offers", {}).items() if leg != self.leg}
-        detail = {**contact.now.detail, "talk": asdict(self), "offers": others}
-        contact.save(state="talking", agent=self.agent, channels=channels, detail=detail)
 
 
-def begin(contact: Contact, talk: Conversation) -> None:
+class Talk:
+    """One contact's conversation. Made by `begin`, or from the contact's record by `resume`."""
+
+    def __init__(self, contact: Contact, now: Conversation | None = None) -> None:
+        self.contact = contact
+        self.now = now or Conversation()
+        self._calls = Calls(contact)
+        self._tap: Tap | None = None
+        self._sent: Sent | None = None
+        self._phone_holds = False  # by the agent's own key
+        self._reminded = 0.0
+        self._last = ""  # the agent who talked last
+
+    def note(self, *facts: Fact) -> None:
+        """Facts about what is so already."""
+        for kind, data in facts:
+            self.now = after(self.now, kind, data, self.contact.node.now())
+            self.contact.emit(kind, **data)
+
+    # -- from its first word to its end -------------------------------------------------------------------------------
+
+    def converse(self) -> Sent | None:
+        """To its end: where an agent has sent the caller, or None when the last agent has left and the caller is still
+        there. Raises CallerGone when the caller has, and Suspended."""
+        contact = self.contact
+        contact.in_talk = True
+        try:
+            while self.now.state != "over" and self._sent is None:
+                self._take(contact.next(self._next_moment()))
+        except CallerGone:
+            self.give_up(Cause.NORMAL)
+            self.finish("caller")
+            raise
+        finally:
+            contact.in_talk = False
+            contact.refuse_asked("over", "the conversation is over")
+        if self._sent is not None:
+            with suppress(Gone, Refused):
+                contact.leave_bridge()
+        self.finish("agent")
+        return self._sent
+
+    def give_up(self, cause: Cause) -> None:
+        """Ends the legs of all but the caller, who has left or is to be told that something failed."""
+        self._calls.withdraw()
+        facts, was = customer_leaves(self.now), self.now
+        for leg in was.parties:
+            with suppress(Gone, Refused):
+                self.contact.node.hang_up(leg)
+        self._facts(facts)
+        self._freed(was, facts, dict.fromkeys(was.parties, cause))
+
+    def finish(self, by: str) -> None:
+        """What is left when nobody talks any more. `by`: caller, agent or system."""
+        contact, recording = self.contact, self.now.recording
+        contact.ended_by = by
+        if recording:
+            if self._tap is not None:
+                with suppress(Gone):
+                    self._tap.stop()
+            agent, queue = self._last, self.now.queue
+            recording_ended(contact, recording, agent, queue, self._tap.started if self._tap else {})
+        contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
+
+    def save(self) -> None:
+        contact, now = self.contact, self.now
+        owner = now.agent
+        self._last = owner.agent if owner is not None else self._last
+        others = [leg for leg in (*now.parties, *self._calls.legs) if leg != now.owner]
+        channels = {"caller": contact.caller_id, **({"agent": now.owner} if owner is not None else {})}
+        channels |= {f"party-{number}": leg for number, leg in enumerate(dict.fromkeys(others), 1)}
+        offers = {leg: one for leg, one in contact.now.detail.get("offers", {}).items() if leg not in now.parties}
+        detail = {**contact.now.detail, "talk": {**now.save(), "last": self._last}, "offers": offers}
+        state = "parked" if now.slot else "talking"
+        contact.save(state=state, agent=owner.agent if owner is not None else "", channels=channels, detail=detail)
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    def _take(self, message: object) -> None:
+        match message:
+            case Asked():
+                self._answer(message)
+            case Ended(channel_id=leg, cause=cause) if leg in self._calls:
+                self._not_answered(self._calls.pop(leg), cause)
+            case Ended(channel_id=leg, cause=cause) if leg in self.now.parties:
+                self._happens(leaves(self.now, self.now.parties[leg]), {leg: cause})
+            case Answered(channel_id=leg) if leg in self._calls:
+                self._answered(self._calls.pop(leg))
+            case PhoneHeld(channel_id=self.now.owner):
+                self._phone_holds = True
+                self._by_phone(Verb.HOLD)
+            case PhoneResumed(channel_id=self.now.owner):
+                self._phone_holds = False
+                self._by_phone(Verb.RESUME)
+            case TransferAsked(channel_id=self.now.owner):
+                self._phone_transfers(message)
+        self._look()
+
+    def _next_moment(self) -> float | None:
+        now, queue = self.now, self.contact.node.queue(self.now.queue)
+        moments = [call.until for call in self._calls]
+        if now.slot:
+            moments.append(now.until)
+        if now.held_at:
+            moments += [max(now.held_at, self._reminded) + queue.hold_reminder] if queue.hold_reminder else []
+            moments += [now.held_at + queue.hold_limit] if queue.hold_limit else []
+        return min(moments, default=None)
+
+    def _look(self) -> None:
+        """What is due."""
+        at, now, queue = self.contact.node.now(), self.now, self.contact.node.queue(self.now.queue)
+        for call in [call for call in self._calls if call.until <= at]:
+            self._calls.pop(call.leg)
+            self.contact.node.hang_up(call.leg, Cause.NO_ANSWER)
+            self._not_answered(call, Cause.NO_ANSWER)
+        if now.slot and now.until <= at:
+            self._sent = Sent(f"agent:{now.parked_by}", now.queue)
+            self._happens(retrieved(now, at, ""))
+        elif now.held_at and queue.hold_limit and now.held_at + queue.hold_limit <= at:
+            self._end_hold(at)
+        elif now.held_at and queue.hold_reminder and max(now.held_at, self._reminded) + queue.hold_reminder <= at:
+            self._reminded = at
+            self._play(now.owner, BEEP)
+
+    def _end_hold(self, at: float) -> None:
+        """A customer who is forgotten on hold hears the agent again; or the queue, where the agent's phone is deaf."""
+        if self._phone_holds and self.now.queue:
+            self._happens(decide(self.now, Verb.TRANSFER, at, to=f"queue:{self.now.queue}"))
+        else:
+            self._happens(decide(self.now, Verb.RESUME, at, by="program"))
+            self._play(self.now.owner, BEEP)
+
+    def _happens(self, facts: Sequence[Fact], gone: Mapping[str, Cause] = _GONE) -> None:
+        """What cannot be refused."""
+        was = self.now
+        try:
+            self._carry_out(facts, gone)
+        except (Gone, Refused) as error:  # somebody else has just left, too: that event is on its way
+            log.info("conversation not moved", contact=self.contact.id, error=str(error))
+            self._facts(facts)
+            self._freed(was, facts, gone)
+            self.save()
+
+    # -- verbs --------------------------------------------------------------------------------------------------------
+
+    def _answer(self, asked: Asked) -> None:
+        try:
+            self._do(asked.verb, asked.args, asked.by)
+        except Refusal as refusal:
+            asked.refuse(refusal.code, str(refusal))
+        except (Gone, Refused) as error:
+            log.info("verb not carried out", contact=self.contact.id, verb=asked.verb, error=str(error))
+            asked.refuse("gone", "somebody has just hung up, or the PBX refused: look again")
+        else:
+            asked.answer.set(self.told())
+
+    def told(self) -> dict[str, Any]:
+        """The state, as a verb's answer."""
+        now = self.now
+        customer = {"role": "caller", "place": now.customer.value, "muted": now.customer_muted}
+        parties = [
+            {"leg": p.leg, "role": p.role, "agent": p.agent, "to": p.to, "place": p.place.value, "muted": p.muted}
+            for p in now.parties.values()
+        ]
+        recording = "" if not now.recording else "paused" if now.paused else "running"
+        return {
+            "contact": self.contact.id,
+            "state": "sent" if self._sent is not None else now.state,
+            "slot": now.slot,
+            "parties": [customer, *parties],
+            "recording": recording,
+        }
+
+    def _do(self, verb: str, args: Mapping[str, Any], by: str) -> None:
+        """Raises Refusal, Gone, Refused."""
+        at, named = self.contact.node.now(), str(args.get("party", ""))
+        match verb:
+            case Verb.CONSULT | Verb.ADD:
+                self._call(Verb(verb), str(args.get("to", "")))
+            case Verb.TRANSFER:
+                to = destination(self.contact.node, str(args.get("to", "")), free=True)
+                self._carry_out(decide(self.now, Verb.TRANSFER, at, to=to))
+            case Verb.PARK:
+                slot = self._calls.slot(str(args.get("slot", "")))
+                until = at + self.contact.node.site.settings.park_seconds
+                self._carry_out(decide(self.now, Verb.PARK, at, slot=slot, until=until))
+            case "retrieve":
+                self._retrieve(str(args.get("agent", "")))
+            case "dtmf":
+                self.contact.caller.send_digits(str(args.get("digits", "")))
+            case "record":
+                self._recording(str(args.get("action", "")), by)
+            case _ if verb in {known.value for known in Verb}:
+                self._carry_out(decide(self.now, Verb(verb), at, by=by, party=named))
+            case _:
+                raise Refusal("unknown_verb", f"{verb!r} is nothing that can be asked for")
+
+    def _by_phone(self, verb: Verb) -> None:
+        with suppress(Refusal):  # it is so already, or a consult goes on: the phone's own business
+            self._happens(decide(self.now, verb, self.contact.node.now(), by="phone"))
+
+    def _phone_transfers(self, asked: TransferAsked) -> None:
+        node, channel = self.contact.node, self._channel(asked.channel_id)
+        try:
+            if asked.other or not asked.target:
+                raise Refusal("attended", "a phone's own attended transfer is not taken: ask by consult")
+            to = destination(node, dialled(node, asked.target), free=True)
+            facts = decide(self.now, Verb.TRANSFER, node.now(), to=to)
+        except Refusal as refusal:
+            log.info("transfer by phone refused", contact=self.contact.id, code=refusal.code, why=str(refusal))
+            channel.transfer_progress(Progress.DECLINED)
+            return
+        channel.transfer_progress(Progress.DONE)
+        self._happens(facts)
+
+    def _call(self, verb: Verb, to: str) -> None:
+        at = self.contact.node.now()
+        decide(self.now, verb, at, to=to, leg="", token="")  # refused before anybody's phone rings
+        call = self._calls.call(verb, to, self.now)
+        if verb is Verb.CONSULT:
+            facts = decide(self.now, verb, at, to=call.to, leg=call.leg, token=call.token)
+            try:
+                self._carry_out(facts)
+            except (Gone, Refused):
+                self._calls.withdraw(call)
+                raise
+        self.save()
+
+    def _retrieve(self, agent: str) -> None:
+        if not self.now.slot:
+            raise Refusal("not_parked", "the customer is not parked")
+        self._calls.call("retrieve", f"agent:{agent}", self.now)
+        self.save()
+
+    def _answered(self, call: Call) -> None:
+        """Whom somebody called has answered."""
+        contact, at = self.contact, self.contact.node.now()
+        contact.emit(Kind.LEG_ANSWERED, leg=call.leg)
+        if call.agent and not contact.node.agents.change(call.agent, Step.ACCEPT, token=call.token):
+            return self._drop(call, Cause.NORMAL)
+        try:
+            match call.purpose:
+                case Verb.CONSULT if self.now.asked == call.leg:
+                    told = {"agent": self._owner_name(), "to": call.to, "leg": call.leg}
+                    self._carry_out([(Kind.CONSULT_ANSWERED, told)])
+                case Verb.ADD:
+                    self._carry_out(decide(self.now, Verb.ADD, at, to=call.to, leg=call.leg, token=call.token))
+                case "retrieve" if self.now.slot:
+                    self._carry_out(retrieved(self.now, at, call.agent, call.leg, call.token))
+                case _:
+                    self._drop(call, Cause.NORMAL)
+        except (Refusal, Gone, Refused):
+            self._drop(call, Cause.NORMAL)
+
+    def _not_answered(self, call: Call, cause: Cause) -> None:
+        self._calls.let_go(call, cause)
+        if call.purpose is Verb.CONSULT and self.now.asked == call.leg:
+            self._happens([consult_ended(self.now, _RESULTS.get(cause, ConsultResult.UNREACHABLE))], {call.leg: cause})
+        if self.now.owner:
+            self._play(self.now.owner, ERROR)
+        self.save()
+
+    def _drop(self, call: Call, cause: Cause) -> None:
+        self.contact.node.hang_up(call.leg, cause)
+        self._not_answered(call, cause)
+
+    def _owner_name(self) -> str:
+        owner = self.now.agent
+        return owner.agent if owner is not None else ""
+
+    # -- on the PBX ---------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, facts: Sequence[Fact], gone: Mapping[str, Cause] = _GONE) -> None:
+        """Moves people as the facts say, and notes them. `gone`: legs that have ended. Raises Gone, Refused; then
+        nothing is noted."""
+        was, now, at = self.now, self.now, self.contact.node.now()
+        for kind, data in facts:
+            now = after(now, kind, data, at)
+        self._move(was, now)
+        self._facts(facts)
+        self._freed(was, facts, gone)
+        self.save()
+
+    def _facts(self, facts: Sequence[Fact]) -> None:
+        self.note(*facts)
+        for kind, data in facts:
+            if kind is Kind.TRANSFERRED and data["how"] == "blind":
+                self._sent = Sent(data["to"], self.now.queue)
+
+    def _move(self, was: Conversation, now: Conversation) -> None:
+        music, joining = self.contact.node.queue(now.queue).music, []
+        if now.customer is Place.MUSIC and was.customer is not Place.MUSIC:
+            self.contact.caller.wait_with_music(music)
+        if now.customer is Place.TOGETHER and was.customer is not Place.TOGETHER and now.parties:
+            joining.append(self.contact.caller)
+        for leg, party in now.parties.items():
+            before = was.parties.get(leg)
+            place = before.place if before is not None else Place.RINGING
+            if party.place is Place.MUSIC and place is not Place.MUSIC:
+                self._channel(leg).wait_with_music(music)
+            elif party.place is Place.TOGETHER and place is not Place.TOGETHER:
+                joining.append(self._channel(leg))
+            if before is not None and party.muted is not before.muted:
+                self._mute(self._channel(leg), party.muted)
+        if now.customer_muted is not was.customer_muted:
+            self._mute(self.contact.caller, now.customer_muted)
+        if joining:
+            self.contact.bridge().add(*joining)
+
+    @staticmethod
+    def _mute(channel: Channel, muted: bool) -> None:
+        if muted:
+            channel.mute()
+        else:
+            channel.unmute()
+
+    def _freed(self, was: Conversation, facts: Sequence[Fact], gone: Mapping[str, Cause]) -> None:
+        """Ends the legs of those who take part no longer, and lets the agents go on."""
+        ended = {data["leg"] for kind, data in facts if kind is Kind.TALK_ENDED}
+        for leg, party in was.parties.items():
+            if leg in self.now.parties:
+                continue
+            if party.place is Place.RINGING:
+                if leg in self._calls:
+                    self._calls.withdraw(self._calls.pop(leg))
+                continue
+            if leg not in gone:
+                self.contact.node.hang_up(leg)
+            self.contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(gone.get(leg, Cause.NORMAL)))
+            if party.token:
+                self._free(party, leg in ended)
+
+    def _free(self, party: Party, had_customer: bool) -> None:
+        contact, node, queue = self.contact, self.contact.node, self.now.queue
+        wrap_up = node.queue(queue).wrap_up if had_customer else 0.0
+        finished = node.agents.soon(party.agent, Step.FINISH, token=party.token, wrap_up=wrap_up)
+        gevent.sleep(NEXT_FIRST)
+        if finished and wrap_up:
+            contact.emit(Kind.WRAP_UP_STARTED, agent=party.agent, queue=queue, seconds=wrap_up)
+            node.wrap_ups.watch(contact, party.agent, queue)
+
+    def _channel(self, leg: str) -> Channel:
+        return self.contact.node.pbx.adopt(leg, self.contact.post)
+
+    def _play(self, leg: str, medium: str) -> None:
+        with suppress(Gone, Refused):
+            self._channel(leg).play(self.contact.new_id("p"), [medium])
+
+    # -- recording ----------------------------------------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Begins to record, where that is possible."""
+        contact, recording = self.contact, uuid7(self.contact.node.now())
+        try:
+            self._tap = contact.caller.tap(recording)
+        except Gone:  # the conversation is over already, there is nothing to record
+            return
+        except PbxError as error:  # the call goes on; that it is not recorded is a fact
+            contact.emit(Kind.RECORDING_FAILED, recording=recording, error=str(error))
+            return
+        self.note((Kind.RECORDING_STARTED, {"recording": recording, "agent": self._last, "queue": self.now.queue}))
+        self.save()
+
+    def _recording(self, action: str, by: str) -> None:
+        now = self.now
+        if action == "start":
+            if now.recording:
+                raise Refusal("recorded_already", "the conversation is recorded already")
+            self.record()
+            return
+        if action not in ("pause", "resume", "stop"):
+            raise Refusal("unknown_verb", f"{action!r} is nothing that can be done with a recording")
+        if not now.recording or self._tap is None:
+            raise Refusal("not_recorded", "the conversation is not recorded")
+        if action == "stop":
+            self._tap.stop()
+            recording_ended(self.contact, now.recording, self._last, now.queue, self._tap.started)
+            self.now = after(now, Kind.RECORDING_ENDED, {"recording": now.recording}, 0.0)
+        elif (action == "pause") is now.paused:
+            raise Refusal(f"{action}d_already", f"the recording is {'' if now.paused else 'not '}paused")
+        elif action == "pause":
+            self._tap.pause()
+            self.note((Kind.RECORDING_PAUSED, {"recording": now.recording, "by": by, "reason": ""}))
+        else:
+            self._tap.resume()
+            self.note((Kind.RECORDING_RESUMED, {"recording": now.recording, "by": by}))
+        self.save()
+
+    def take_over_recording(self) -> None:
+        """The one that an earlier controller began, or that ran on while the link was away."""
+        try:
+            self._tap = self.contact.caller.tap(self.now.recording)
+        except LinkDown:
+            raise
+        except PbxError as error:  # the call goes on; its files end with it, under the names a tap gives them
+            log.warning("recording not taken over", recording=self.now.recording, error=str(error))
+
+
+def begin(contact: Contact, joined: Joined) -> Talk:
     """The two have just begun to hear each other."""
     contact.outcome = Outcome.ANSWERED
-    contact.emit(Kind.TALK_STARTED, agent=talk.agent, queue=talk.queue, leg=talk.leg)
-    talk.save(contact)
+    talk = Talk(contact)
+    started = {"agent": joined.agent, "queue": joined.queue, "leg": joined.leg, "token": joined.token}
+    talk.note((Kind.TALK_STARTED, started))
+    talk.save()
+    return talk
 
 
-def converse(contact: Contact, talk: Conversation) -> None:
-    """A conversation that has begun, to its end. Returns when the agent has left and the caller is still there. Raises
-    CallerGone when the caller has, and Suspended."""
-    tap: Tap | None = None
-    if contact.node.queue(talk.queue).record:
-        talk, tap = _record(contact, talk)
-    _watch(contact, talk, tap)
+def converse(talk: Talk) -> Sent | None:
+    """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
+    if talk.contact.node.queue(talk.now.queue).record:
+        talk.record()
+    return talk.converse()
 
 
-def _record(contact: Contact, talk: Conversation) -> tuple[Conversation, Tap | None]:
-    recording = uuid7(contact.node.now())
-    try:
-        tap = contact.caller.tap(recording)
-    except Gone:  # the conversation is over already, there is nothing to record
-        return talk, None
-    except PbxError as error:  # the call goes on; that it is not recorded is a fact
-        contact.emit(Kind.RECORDING_FAILED, recording=recording, error=str(error))
-        return talk, None
-    recorded = replace(talk, recording=recording)
-    contact.emit(Kind.RECORDING_STARTED, recording=recording, agent=talk.agent, queue=talk.queue)
-    recorded.save(contact)
-    return recorded, tap
+def of(contact: Contact) -> Talk:
+    """As the conversation was saved with the contact."""
+    saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
+    talk = Talk(contact, Conversation.restore(saved))
+    talk._last = str(saved.get("last", ""))
+    return talk
 
 
-def resume(contact: Contact, leg_there: bool) -> None:
-    """Takes up the conversation that the contact was in when it was suspended. Returns when the agent has left. Raises
-    CallerGone, Suspended."""
-    talk = Conversation.of(contact.now)
+def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) -> Sent | None:
+    """Takes up the conversation that the contact was in when it was suspended. `there`: the legs that are; `together`:
+    those in the contact's bridge, the caller perhaps among them. See `Talk.converse`."""
+    talk, node = of(contact), contact.node
     contact.outcome = Outcome.ANSWERED
-    tap: Tap | None = None
+    for leg, party in talk.now.parties.items():
+        if party.place is Place.RINGING:  # whoever asked asks again
+            node.hang_up(leg)
+            contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
+            if party.token:
+                node.agents.change(party.agent, Step.RELEASE, token=party.token)
+        elif leg in there and contact.caller_there:
+            # Should its confirmation never have been written, the agent would be offered other contacts.
+            if party.token:
+                node.agents.change(party.agent, Step.ACCEPT, token=party.token)
+            with suppress(Gone):
+                talk._channel(leg)
+                continue
+        contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
-        # Should its confirmation never have been written, the agent would be offered other contacts.
-        contact.node.agents.change(talk.agent, Verb.ACCEPT, token=talk.token)
-        if leg_there:
-            try:
-                contact.node.pbx.adopt(talk.leg, contact.post)
-            except Gone:
-                leg_there = False
-        if talk.recording:
-            tap = _take_over(contact, talk)
-        if not leg_there:
-            return end(contact, talk, tap, "agent", Cause.UNKNOWN)
-    return _watch(contact, talk, tap)
+        if talk.now.recording:
+            talk.take_over_recording()
+        _put_back(talk, there, together)
+    return talk.converse()
 
 
-def _take_over(contact: Contact, talk: Conversation) -> Tap | None:
-    """The recording that an earlier controller began, or that ran on while the link was away."""
-    try:
-        return contact.caller.tap(talk.recording)
-    except LinkDown:
-        raise
-    except PbxError as error:  # the call goes on; its files end with it, under the names a tap gives them
-        log.warning("recording not taken over", contact=contact.id, recording=talk.recording, error=str(error))
-        return None
-
-
-def _watch(contact: Contact, talk: Conversation, tap: Tap | None) -> None:
-    """To the conversation's end."""
-    try:
-        while True:
-            match contact.next():
-                case Ended(channel_id=talk.leg, cause=cause):
-                    return end(contact, talk, tap, "agent", cause)
-    except CallerGone:
-        contact.node.hang_up(talk.leg)
-        end(contact, talk, tap, "caller", Cause.NORMAL)
-        raise
-
-
-def end(contact: Contact, talk: Conversation, tap: Tap | None, by: str, cause: Cause) -> None:
-    """The conversation is over: facts, the agent's next state, recording. `by`: caller, agent or system. Without a tap
-    (the caller's channel is gone) the recording's files are complete, under the names a tap gives them."""
-    node = contact.node
-    contact.ended_by = by
-    contact.emit(Kind.TALK_ENDED, agent=talk.agent, queue=talk.queue, leg=talk.leg)
-    contact.emit(Kind.LEG_ENDED, leg=talk.leg, cause=int(cause))
-    wrap_up = node.queue(talk.queue).wrap_up
-    finished = node.agents.soon(talk.agent, Verb.FINISH, token=talk.token, wrap_up=wrap_up)
-    gevent.sleep(NEXT_FIRST)
-    if finished and wrap_up:
-        contact.emit(Kind.WRAP_UP_STARTED, agent=talk.agent, queue=talk.queue, seconds=wrap_up)
-        node.wrap_ups.watch(contact, talk.agent, talk.queue)
-    if talk.recording:
-        if tap is not None:
-            tap.stop()
-        recording_ended(contact, talk.recording, talk.agent, talk.queue, tap.started if tap else {})
-    contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
+def _put_back(talk: Talk, there: frozenset[str], together: frozenset[str]) -> None:
+    """Everybody to the place that the facts say; who is there already is not moved."""
+    now, contact = talk.now, talk.contact
+    music, joining = contact.node.queue(now.queue).music, []
+    places = {contact.caller_id: now.customer, **{leg: p.place for leg, p in now.parties.items() if leg in there}}
+    for leg, place in places.items():
+        channel = contact.caller if leg == contact.caller_id else talk._channel(leg)
+        if place is Place.MUSIC:
+            channel.wait_with_music(music)
+        elif place is Place.TOGETHER and leg not in together and len(places) > 1:
+            joining.append(channel)
+    if joining:
+        contact.bridge().add(*joining)
 
 
 def recording_ended(

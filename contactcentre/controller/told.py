@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from contactcentre.domain.conversation import Conversation, after
 from contactcentre.domain.events import Event, Kind
 from contactcentre.live import ContactNow
 
@@ -33,13 +34,18 @@ class Told:
     variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
     queue: Event | None = None  # entered and not left
     offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
-    talk: Mapping[str, Any] = field(default_factory=dict)  # agent, token, queue, leg, recording of the one that goes on
-    unended: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # recording, agent, queue of a talk that has ended without it
+    talk: Conversation = field(default_factory=Conversation)
+    last: str = ""  # the agent who talked last
     message: Event | None = None  # a recording begun and not ended, without an agent
     target: str = ""  # leg to the outside that has not ended
     callback: Mapping[str, Any] = field(default_factory=dict)  # what was asked for last
+
+    @property
+    def unended(self) -> Mapping[str, str]:
+        """Recording, agent and queue of a talk that has ended without it."""
+        if self.talk.state != "over" or not self.talk.recording:
+            return {}
+        return {"recording": self.talk.recording, "agent": self.last, "queue": self.talk.queue}
 
 
 def told(events: Iterable[Event]) -> Told:
@@ -75,16 +81,13 @@ def _take(known: Told, event: Event) -> None:
             known.offers.pop(str(data["leg"]), None)
         case Kind.TALK_STARTED:
             offer = known.offers.pop(str(data["leg"]), {})
-            known.talk = {**data, "token": offer.get("token", ""), "recording": ""}
-        case Kind.TALK_ENDED:
-            known.unended = known.talk if known.talk.get("recording") else {}
-            known.talk = {}
-        case Kind.RECORDING_STARTED if data.get("agent"):
-            known.talk = {**known.talk, "recording": data["recording"]}
-        case Kind.RECORDING_STARTED:
+            data = {"token": offer.get("token", ""), **data}
+            known.last = str(data["agent"])
+            if known.talk.state == "over":
+                known.talk = Conversation()
+        case Kind.RECORDING_STARTED if not data.get("agent"):
             known.message = event
         case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
-            known.unended = {}
             if known.message is not None and data.get("recording") == known.message.data.get("recording"):
                 known.message = None
         case Kind.CALLBACK_REQUESTED:
@@ -93,6 +96,7 @@ def _take(known: Told, event: Event) -> None:
             known.target = str(data["leg"])
         case Kind.LEG_ENDED if data.get("leg") == known.target:
             known.target = ""
+    known.talk = after(known.talk, event.kind, data, event.at)
 
 
 def record(arrived: Event) -> ContactNow:
@@ -134,9 +138,12 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
     if known.queue is not None:
         queue, state = str(known.queue.data["queue"]), "queue"
         detail["entered"] = known.queue.at
-    if known.talk:
-        state, agent, channels = "talking", str(known.talk["agent"]), {**caller, "agent": str(known.talk["leg"])}
-        detail["talk"] = {name: known.talk[name] for name in ("agent", "token", "queue", "leg", "recording")}
+    if known.talk.state != "over":
+        owner, others = known.talk.agent, [leg for leg in known.talk.parties if leg != known.talk.owner]
+        state, agent = "parked" if known.talk.slot else "talking", owner.agent if owner is not None else ""
+        channels = caller | ({"agent": owner.leg} if owner is not None else {})
+        channels |= {f"party-{number}": leg for number, leg in enumerate(others, 1)}
+        detail["talk"] = {**known.talk.save(), "last": known.last}
     elif known.offers:
         legs = {f"agent-{number}": leg for number, leg in enumerate(known.offers, 1)}
         state, channels = "ringing", caller | legs

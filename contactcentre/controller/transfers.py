@@ -6,9 +6,9 @@ import structlog
 
 from contactcentre.controller.contact import SUSPENDING, Contact, Granted
 from contactcentre.controller.offers import Offers, who_left
-from contactcentre.controller.talk import Conversation, begin, converse
+from contactcentre.controller.talk import Joined, begin, converse
 from contactcentre.domain.events import Kind, Outcome
-from contactcentre.domain.flows.actions import Transfer, TransferFailed, Transferred
+from contactcentre.domain.flows.actions import Sent, Transfer, TransferFailed, Transferred
 from contactcentre.domain.routing import Decision
 from contactcentre.live import LiveError
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
@@ -26,15 +26,16 @@ _FAILED = {
 }
 
 
-def transfer(contact: Contact, action: Transfer) -> Transferred | TransferFailed:
+def transfer(contact: Contact, action: Transfer) -> Transferred | TransferFailed | Sent:
     """Raises CallerGone, Suspended."""
-    contact.emit(Kind.TRANSFERRED, to=f"{action.kind}:{action.target}")
+    if not action.told:
+        contact.emit(Kind.TRANSFERRED, to=f"{action.kind}:{action.target}", by="", how="flow")
     if action.kind == "agent":
         return _to_agent(contact, action)
     return _to_number(contact, action)
 
 
-def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFailed:
+def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFailed | Sent:
     node, name = contact.node, action.target
     if name not in node.site.agents:
         return TransferFailed("unreachable")
@@ -48,23 +49,21 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
     if status is None:
         return TransferFailed("busy")
     decision = Decision(contact.id, "", name, "asked for by name", candidates=(), cut=())
-    talk = _ring(contact, Granted(status, decision), action.ring_seconds)
-    if talk is None:
+    joined = _ring(contact, Granted(status, decision), action.ring_seconds)
+    if joined is None:
         return TransferFailed("missed")
-    begin(contact, talk)
-    converse(contact, talk)
-    return Transferred()
+    return converse(begin(contact, joined)) or Transferred()
 
 
-def _ring(contact: Contact, granted: Granted, ring_seconds: float) -> Conversation | None:
+def _ring(contact: Contact, granted: Granted, ring_seconds: float) -> Joined | None:
     offers = Offers(contact)
     try:
         offers.add(granted, ring_seconds)
         contact.caller.ring()
         while offers:
             answered = offers.take(contact.next(offers.until))
-            if answered is not None and (talk := offers.join(answered)) is not None:
-                return talk
+            if answered is not None and (joined := offers.join(answered)) is not None:
+                return joined
     except SUSPENDING:
         raise
     except Exception as error:

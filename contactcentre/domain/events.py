@@ -35,14 +35,33 @@ class Kind(StrEnum):
     LEG_ENDED = "leg.ended"  # leg, cause
     TALK_STARTED = "talk.started"  # agent, queue, leg
     TALK_ENDED = "talk.ended"  # agent, queue, leg
+    TALK_HELD = "talk.held"  # agent, by (agent|phone|supervisor|program): the customer hears music
+    TALK_RESUMED = "talk.resumed"  # agent, by, held (seconds)
+    CONSULT_STARTED = "consult.started"  # agent, to (agent:NAME, number:N), leg (of whom is asked)
+    CONSULT_ANSWERED = "consult.answered"  # agent, to, leg
+    CONSULT_TOGGLED = "consult.toggled"  # agent, leg, customer (true: the customer is heard, leg hears music)
+    CONSULT_ENDED = "consult.ended"  # agent, to, leg, result (see ConsultResult)
+    PARTY_JOINED = "party.joined"  # leg, role (agent|target), agent: somebody more talks with the customer
+    PARTY_LEFT = "party.left"  # leg, agent
+    MUTED = "party.muted"  # leg, agent
+    UNMUTED = "party.unmuted"  # leg, agent
+    PARKED = "contact.parked"  # slot, by (agent), until (epoch seconds)
+    RETRIEVED = "contact.retrieved"  # slot, by (agent; "" = nobody did in time), parked (seconds)
     RECORDING_STARTED = "recording.started"  # recording (id), agent, queue
+    RECORDING_PAUSED = "recording.paused"  # recording, by, reason
+    RECORDING_RESUMED = "recording.resumed"  # recording, by
     RECORDING_ENDED = "recording.ended"  # recording, started_at, files {left, right} (names on the PBX), offsets
     RECORDING_STORED = "recording.stored"  # recording, path, seconds, sha256, bytes, channels
     RECORDING_FAILED = "recording.failed"  # recording, error
     RECORDING_DELETED = "recording.deleted"  # recording, reason (retention, request)
     VOICEMAIL = "voicemail.left"  # recording, box, seconds
     CALLBACK_REQUESTED = "callback.requested"  # queue, number, requirement (text), priority, language
-    TRANSFERRED = "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N)
+    TRANSFERRED = (
+        "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N), by (agent, "" = flow)
+    )
+    SUPERVISED = "supervision.started"  # supervisor, agent, mode (listen|whisper|barge), leg
+    SUPERVISION_CHANGED = "supervision.changed"  # supervisor, agent, mode
+    SUPERVISION_ENDED = "supervision.ended"  # supervisor, agent, reason
     WRAP_UP_STARTED = "wrap_up.started"  # agent, queue, seconds (allowed)
     WRAP_UP_ENDED = "wrap_up.ended"  # agent, queue
     DISPOSITION = "contact.disposition"  # agent, code
@@ -75,6 +94,21 @@ class LeftQueue(StrEnum):
     EMPTY = "empty"
     TRANSFERRED = "transferred"
     LOST = "lost"
+
+
+class ConsultResult(StrEnum):
+    """How it ended that an agent asked somebody else, the customer hearing music."""
+
+    TRANSFERRED = "transferred"  # who was asked has the customer now
+    CONFERENCE = "conference"  # all three talk
+    CANCELLED = "cancelled"  # by the agent
+    BUSY = "busy"
+    MISSED = "missed"
+    REJECTED = "rejected"
+    UNREACHABLE = "unreachable"
+    LEFT = "left"  # who was asked hung up
+    CUSTOMER_GONE = "customer_gone"
+    AGENT_GONE = "agent_gone"  # before anybody answered
 
 
 class OfferResult(StrEnum):

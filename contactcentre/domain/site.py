@@ -135,6 +135,8 @@ class Queue(Model):
     # Where the flow's node has no way of its own.
     overflow: dict[Literal["timeout", "full", "empty"], Destination] = {}
     overflow_priority: Annotated[int, Field(ge=0, le=1000)] = 0  # points that a contact takes along to another queue
+    hold_reminder: Seconds = 60  # every so many seconds an agent hears a beep whose customer is on hold; 0 = never
+    hold_limit: Seconds = 600  # after so long on hold the customer is given back to the agent; 0 = never
     service_level: Annotated[float, Field(gt=0, le=3600)] = 20  # threshold T in seconds
     record: bool = True
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
@@ -189,6 +191,10 @@ class Settings(Model):
     language: Annotated[str, StringConstraints(pattern=LANGUAGE, min_length=2)] = "en"
     country: Annotated[str, StringConstraints(pattern=COUNTRY)] = ""  # ISO 3166, to read national numbers; "" = unknown
     outbound_trunk: Name | None = None  # calls out go through it; None = the only trunk, if there is just one
+    # Prefixes of the numbers that agents may transfer customers to, or call into a conversation: "+33", "+4420". None =
+    # no number outside: whoever steals an agent's account must not call at our expense.
+    transfer_numbers: tuple[Number, ...] = ()
+    park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.
     pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (
         "break",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contactcentre.domain.events import Kind
+from contactcentre.domain.events import ConsultResult, Kind
 from contactcentre.domain.telling import Finding, capital, lasting
 from contactcentre.web.numbers import readable
 
@@ -86,7 +86,26 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.CALLBACK_REQUESTED:
             return f"Asked to be called back at {data['number']} (queue {data['queue']})", (), "voicemail"
         case Kind.TRANSFERRED:
-            return f"Transferred to {data['to']}", (), ""
+            by = f" by {data['by']}" if data.get("by") else ""
+            return f"Transferred{by} to {data['to']}", (), ""
+        case Kind.TALK_HELD | Kind.TALK_RESUMED | Kind.MUTED | Kind.UNMUTED | Kind.PARKED | Kind.RETRIEVED:
+            return _held(kind, data)
+        case Kind.CONSULT_STARTED | Kind.CONSULT_ANSWERED | Kind.CONSULT_TOGGLED | Kind.CONSULT_ENDED:
+            return _consulted(kind, data)
+        case Kind.PARTY_JOINED:
+            return f"{data['agent'] or data['to']} joined the conversation", (), "talking"
+        case Kind.PARTY_LEFT:
+            return f"{data['agent'] or 'Somebody'} left the conversation", (), ""
+        case Kind.RECORDING_PAUSED:
+            return "The recording was paused", (), ""
+        case Kind.RECORDING_RESUMED:
+            return "The recording went on", (), ""
+        case Kind.SUPERVISED:
+            return f"{data['supervisor']} listened in ({_words(data['mode'])}) on {data['agent']}", (), ""
+        case Kind.SUPERVISION_CHANGED:
+            return f"{data['supervisor']} went on in mode {_words(data['mode'])}", (), ""
+        case Kind.SUPERVISION_ENDED:
+            return f"{data['supervisor']} left", (), ""
         case Kind.WRAP_UP_STARTED:
             return f"{data['agent']} is in wrap-up, {data['seconds']:.0f} s at most", (), "wrap_up"
         case Kind.WRAP_UP_ENDED:
@@ -94,6 +113,51 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.DISPOSITION:
             return f"{data['agent']} noted: {data['code']}", (), ""
     return kind, tuple(f"{name}: {value}" for name, value in data.items()), ""
+
+
+def _held(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    match kind:
+        case Kind.TALK_HELD:
+            return f"{data['agent']} put the customer on hold", (_by_whom(data),), "waiting"
+        case Kind.TALK_RESUMED:
+            return f"{data['agent']} is back after {data['held']:.0f} s on hold", (_by_whom(data),), "talking"
+        case Kind.PARKED:
+            return f"{data['by']} parked the customer in {data['slot']}", (), "waiting"
+        case Kind.RETRIEVED if data["by"]:
+            return f"{data['by']} took the customer from {data['slot']} after {data['parked']:.0f} s", (), "talking"
+        case Kind.RETRIEVED:
+            return f"Nobody took the customer from {data['slot']} within {data['parked']:.0f} s", (), "missed"
+    return f"{data['agent'] or 'The customer'} was {'' if kind == Kind.MUTED else 'un'}muted", (), ""
+
+
+def _by_whom(data: Mapping[str, Any]) -> str:
+    words = {"phone": "By the phone's own key.", "supervisor": "By a supervisor.", "program": "By the system."}
+    return words.get(data["by"], "")
+
+
+def _consulted(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    match kind:
+        case Kind.CONSULT_STARTED:
+            return f"{data['agent']} asks {data['to']}, the customer hears music", (), "waiting"
+        case Kind.CONSULT_ANSWERED:
+            return f"{data['to']} answered {data['agent']}", (), ""
+        case Kind.CONSULT_TOGGLED:
+            return f"{data['agent']} talks with {'the customer' if data['customer'] else 'who was asked'} again", (), ""
+    return f"{data['agent']} asked {data['to']}: {_CONSULTS.get(data['result'], _words(data['result']))}", (), ""
+
+
+_CONSULTS: Mapping[Any, str] = {
+    ConsultResult.TRANSFERRED: "who has the customer now",
+    ConsultResult.CONFERENCE: "who joined",
+    ConsultResult.CANCELLED: "cancelled",
+    ConsultResult.BUSY: "was busy",
+    ConsultResult.MISSED: "did not answer",
+    ConsultResult.REJECTED: "declined",
+    ConsultResult.UNREACHABLE: "could not be reached",
+    ConsultResult.LEFT: "hung up",
+    ConsultResult.CUSTOMER_GONE: "meanwhile the customer hung up",
+    ConsultResult.AGENT_GONE: "hung up before anybody had answered",
+}
 
 
 def _decision(at: float, finding: Finding) -> Line:

@@ -12,6 +12,7 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.stack import Stack
 from tests.controller.world import World, patch_constants
+from tests.pbx.spectrum import write_tone
 
 SITE = {
     "skills": {"billing": "invoices", "lang_fr": "French"},
@@ -20,7 +21,13 @@ SITE = {
         "bert": {"full_name": "Bert", "skills": {"billing": 40}},
     },
     "queues": {
-        "support": {"agents": ["anna", "bert"], "wrap_up": 0, "ring_seconds": 5, "retry_delay": 1},
+        "support": {
+            "agents": ["anna", "bert"],
+            "wrap_up": 0,
+            "ring_seconds": 5,
+            "retry_delay": 1,
+            "music": "steady",
+        },
         "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 3, "retry_delay": 1, "record": False},
         "sales": {
             "agents": ["anna", "bert"],
@@ -128,7 +135,10 @@ def module_stack(
         with Store(database_url) as store:
             store.migrate()
             stack = Stack(Settings().prepare(), lab, store, redis)
-            stack.provision(Site.model_validate(SITE))
+            steady = Path(lab.info().state_dir) / "steady-music"  # loud all the time, which music is not
+            steady.mkdir(exist_ok=True)
+            write_tone(steady / "tone.wav", 600)
+            stack.provision(Site.model_validate(SITE | {"music": {"steady": {"directory": str(steady)}}}))
             try:
                 yield stack
             finally:

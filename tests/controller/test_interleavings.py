@@ -15,9 +15,9 @@ STEPS = (
     (World.arrive, 6), (World.wait, 8), (World.answer, 6), (World.press, 5), (World.caller_leaves, 3),
     (World.agent_leaves, 3), (World.answer_and_leave, 2), (World.feature, 1), (World.agent_does, 2), (World.cut, 1),
     (World.mend, 2), (World.flap, 1), (World.trouble, 3), (World.redis_away, 1), (World.redis_back, 2),
-    (World.kill_and_start, 1), (World.change_site, 1),
+    (World.kill_and_start, 1), (World.change_site, 1), (World.verb, 7), (World.phone_key, 2),
 )  # fmt: skip
-step = st.tuples(st.sampled_from([run for run, weight in STEPS for _ in range(weight)]), st.integers(0, 59))
+step = st.tuples(st.sampled_from([run for run, weight in STEPS for _ in range(weight)]), st.integers(0, 599))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,5 +1,7 @@
 """A whole controller on a PBX in memory, with a real Redis, and everything that can happen to it."""
 
+import json
+import secrets
 import time
 from collections import Counter
 from contextlib import suppress
@@ -29,11 +31,17 @@ from tests.controller.fake_pbx import FakePbx, Line
 from tests.controller.stack import eventually
 
 AGENTS = ("anna", "bert")
+VERBS = (
+    *("hold", "resume", "consult", "toggle", "complete", "conference", "cancel", "add", "kick", "drop", "park"),
+    *("retrieve", "transfer", "mute", "unmute", "dtmf", "record", "consult", "consult", "complete"),
+)
+TARGETS = ("agent:anna", "agent:bert", "queue:one", "queue:two", "number:+33123456789", "voicemail:one", "flow:main")
 RING = 0.3
 """Seconds; less than a site may say."""
 
 SITE = Site.model_validate(
     {
+        "settings": {"transfer_numbers": ["+33"], "park_seconds": 10},
         "agents": {"anna": {}, "bert": {}},
         "trunks": {"carrier": {"host": "192.0.2.1"}},
         "queues": {
@@ -268,6 +276,29 @@ class World:
         with suppress(NotAllowed):
             self.live.change(AGENTS[number % 2], verb, time.time(), **({"reason": "x"} if verb is Verb.PAUSE else {}))
 
+    def verb(self, number: int) -> None:
+        """Somebody asks for something, and does not wait for the answer."""
+        contacts = list(self.controller.node.contacts.values())
+        if not contacts:
+            return
+        contact, name, agent = contacts[number % len(contacts)], VERBS[number % len(VERBS)], AGENTS[number // 7 % 2]
+        args = {
+            "to": TARGETS[number // 3 % len(TARGETS)],
+            "agent": agent,
+            "action": "pause",
+            "digits": "1",
+            "party": "",
+        }
+        wanted = {"contact": contact.id, "verb": name, "args": args, "by": "program"}
+        command = json.dumps({"id": secrets.token_hex(8), "verb": "call", "args": wanted, "timeout": 5})
+        with suppress(redis.exceptions.RedisError):
+            self.redis.xadd(f"cc:commands:{self.node}", {"command": command})
+
+    def phone_key(self, number: int) -> None:
+        if (line := self.leg(number)) is not None and line.up:
+            press = (self.pbx.hold, self.pbx.unhold, lambda pressed: self.pbx.ask_transfer(pressed, "2"))
+            press[number % 3](line)
+
     def wait(self, number: int) -> None:
         gevent.sleep((0, 0.001, 0.005, 0.02, 0.1, 0.4)[number % 6])
 
@@ -339,6 +370,8 @@ class World:
         assert started == ended, "each leg began and ended once"
         assert count[Kind.QUEUED] == count[Kind.UNQUEUED]
         assert count[Kind.TALK_STARTED] == count[Kind.TALK_ENDED]
+        asked = Counter(e.data["leg"] for e in story if e.kind is Kind.CONSULT_STARTED)
+        assert asked == Counter(e.data["leg"] for e in story if e.kind is Kind.CONSULT_ENDED), "who is asked is told"
         made = Counter(e.data["leg"] for e in story if e.kind is Kind.OFFERED)
         over = Counter(e.data["leg"] for e in story if e.kind in (Kind.ACCEPTED, Kind.REFUSED))
         assert made == over, "each offer came to one end"

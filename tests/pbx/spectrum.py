@@ -2,6 +2,7 @@
 
 import io
 import wave
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,14 @@ def loud_from(data: bytes | Path) -> float:
     loud = np.flatnonzero(np.abs(values) > 500)
     assert len(loud), "there is nothing but silence"
     return float(loud[0]) / rate
+
+
+def tones(data: bytes | Path, among: Iterable[float]) -> set[float]:
+    """Which of these frequencies are heard: each with a tenth of all the sound's energy (music has its own everywhere),
+    where it is louder than -50 dBFS."""
+    if loudness(data) < 100:
+        return set()
+    return {frequency for frequency in among if share(data, frequency) >= 0.1}
 
 
 def write_tone(path: Path, frequency: float, length: float = 10.0) -> None:

@@ -15,9 +15,9 @@ a flow.
 | Play | Done |
 | Gather | Digits |
 | Lookup | Looked, LookupFailed |
-| Enqueue | Left |
+| Enqueue | Left, Sent |
 | Voicemail | Recorded |
-| Transfer | Transferred, TransferFailed |
+| Transfer | Transferred, TransferFailed, Sent |
 | Callback | Done |
 | Hangup | none: the walk is over |
 
@@ -159,6 +159,7 @@ class Transfer:
     target: str
     ring_seconds: float = 30.0
     language: str = ""
+    told: bool = False  # that the contact is transferred is a fact already: an agent did it
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """An agent sends the caller on (of Enqueue and Transfer): `to` is queue:NAME, flow:NAME, voicemail:BOX, agent:NAME,
+    did:N or number:N. What comes to nothing leads back into the queue `back` ("" = to where the caller was)."""
+
+    to: str
+    back: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     seconds: float = 0.0
     recording: str = ""
@@ -254,7 +264,7 @@ class TransferFailed:
     reason: str  # busy | missed | rejected | unreachable | ...
 
 
-Result = Begin | Resume | Done | Digits | Looked | LookupFailed | Left | Recorded | Transferred | TransferFailed
+Result = Begin | Resume | Done | Digits | Looked | LookupFailed | Left | Sent | Recorded | Transferred | TransferFailed
 
 
 # The rule of key entry, the same for a PBX and for the simulator

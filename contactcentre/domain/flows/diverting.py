@@ -1,14 +1,16 @@
-"""Ways out of a queue that the queue itself has (`overflow`, `keys`): where the flow's node has none of its own.
+"""Ways that no flow has drawn: those out of a queue that the queue itself has (`overflow`, `keys`), where the flow's
+node has none of its own, and those on which an agent sends the caller.
 
 Such a way leads to a *place* `QUEUE/WAY` (`support/full`, `support/1`), where a node stands that nobody wrote: a stay
 in another queue, a message, a transfer, a request to be called back. The walker goes on from there as from any node.
-What fails after a key press leads back to where the caller waited; after an overflow it ends the call.
+What fails after a key press leads back to where the caller waited; after an overflow it ends the call. Where an agent
+sends the caller is the place `to/DESTINATION` (`to/agent:bert`).
 """
 
 from collections.abc import Iterator
 
 from contactcentre.domain.flows.leaving import CallbackNode, QueueNode, TransferNode, VoicemailNode
-from contactcentre.domain.flows.node import END, Edge, Node, Scene
+from contactcentre.domain.flows.node import END, SENT, Edge, Node, Scene
 from contactcentre.domain.flows.spoken import Item
 from contactcentre.domain.site import Queue, Site
 
@@ -44,11 +46,20 @@ def onward(scene: Scene, node: Node, label: str) -> str:
     return END if label in _DONE else back
 
 
+def place(destination: str) -> str:
+    """Where an agent sends a caller."""
+    return f"{SENT}/{destination}"
+
+
 def node_at(site: Site, place: str) -> Node | None:
     """The node that stands at a place; None where the site's queue has no such way (any more)."""
     name, _, way = place.partition("/")
     queue = site.queues.get(name)
-    leads = {f"{key}": to for key, to in (*queue.overflow.items(), *queue.keys.items())}.get(way, "") if queue else ""
+    if ":" in way:
+        leads = way if name == SENT else ""
+    else:
+        ways = {f"{key}": to for key, to in (*queue.overflow.items(), *queue.keys.items())} if queue else {}
+        leads = ways.get(way, "")
     kind, _, target = leads.partition(":")
     match kind:
         case "queue":
@@ -57,7 +68,7 @@ def node_at(site: Site, place: str) -> Node | None:
             return VoicemailNode(type="voicemail", box=target, prompt=(Item(prompt=LEAVE_MESSAGE),))
         case "callback":
             return CallbackNode(type="callback", queue=name)
-        case "flow" | "agent" | "number":
+        case "flow" | "agent" | "number" | "did":
             return TransferNode(type="transfer", to=leads)
         case _:
             return None

@@ -103,6 +103,10 @@ class UnknownName(WalkError):
         self.kind, self.name = kind, name
 
 
+SENT = "to"
+"""Begins the names of the places where agents send callers: `to/agent:bert`."""
+
+
 @dataclass(slots=True)
 class Scene:
     """The call as a node sees it. `at` is the time of the step (epoch seconds)."""
@@ -125,6 +129,11 @@ class Scene:
     turned_away: bool = False
     at: float = 0.0
     notes: list[Note] = field(default_factory=list)
+
+    @property
+    def is_sent(self) -> bool:
+        """The caller is where an agent has sent them (see `diverting`)."""
+        return self.node.startswith(f"{SENT}/") and ":" in self.node
 
     def read(self) -> dict[str, Scalar]:
         """All variables, with the moment by the site's clock."""

@@ -22,6 +22,7 @@ from contactcentre.domain.flows.actions import (
     Result,
     Resume,
     Scalar,
+    Sent,
     Transferred,
 )
 from contactcentre.domain.flows.model import Flow
@@ -111,6 +112,9 @@ class Walker:
             raise TypeError("the first step takes Begin or Resume")
         if _waited(self._action, result):
             self._idle, self._recent = 0, []
+        if isinstance(result, Sent):
+            self._scene.back = diverting.place(f"queue:{result.back}") if result.back else self._scene.node
+            return self._arrive(diverting.place(result.to))
         way = self._at.judge(self._scene, result)
         if isinstance(way, Again):
             self._scene.tries += 1
@@ -211,10 +215,12 @@ class Walker:
         return diverting.onward(self._scene, self._at, way.label)
 
     def _jump(self, jump: Jump) -> str:
+        sent = self._scene.is_sent
         self.flow = _flow(jump.flow, self._scene.site, self._flows)
         self._scene.flow, self._scene.prompts, self._scene.back = self.flow.name, self.flow.prompts, ""
         self._scene.language = self.flow.language or self._scene.language
-        self._scene.notes.append((Kind.TRANSFERRED, {"to": jump.to}))
+        if not sent:
+            self._scene.notes.append((Kind.TRANSFERRED, {"to": jump.to, "by": "", "how": "flow"}))
         return self.flow.start
 
     def _again(self) -> Action:
@@ -253,4 +259,4 @@ def _waited(action: Action, result: Result) -> bool:
         case Recorded(ok=ok):
             return ok
         case _:
-            return isinstance(result, Digits | Transferred)
+            return isinstance(result, Digits | Transferred | Sent)

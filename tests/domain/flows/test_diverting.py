@@ -71,7 +71,7 @@ def test_a_transfer_to_a_queue_has_the_queues_ways_too(node: str) -> None:
     assert isinstance(call.step(Left("key", "3")), Transfer)
     call, _ = Call.of(node)
     assert isinstance(call.step(Left("key", "4")), Play), "the other flow's first node"
-    assert ("contact.transferred", {"to": "flow:other"}) in call.notes
+    assert ("contact.transferred", {"to": "flow:other", "by": "", "how": "flow"}) in call.notes
 
 
 def test_who_overflows_takes_points_along_and_never_gains_them_twice_or_for_the_same_queue() -> None:

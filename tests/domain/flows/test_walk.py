@@ -343,7 +343,7 @@ def test_a_transfer_to_a_flow_goes_on_there_with_the_variables(to: str) -> None:
     assert action == Play((Piece(Sort.TEXT, "Bonjour"),), "fr")
     assert call.walker.flow.name == "other"
     assert call.walker.variables["x"] == "1"
-    assert ("contact.transferred", {"to": to}) in call.notes
+    assert ("contact.transferred", {"to": to, "by": "", "how": "flow"}) in call.notes
 
 
 def test_names_that_the_site_does_not_have_are_a_named_error() -> None:

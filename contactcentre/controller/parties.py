@@ -1,0 +1,215 @@
+"""Calling others into a conversation: agents, who are reserved like for an offer, and numbers outside."""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from contactcentre.controller.contact import Contact
+from contactcentre.controller.node import Node
+from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.agents import Verb as Step
+from contactcentre.domain.conversation import Conversation, Refusal
+from contactcentre.domain.events import Kind
+from contactcentre.domain.routing import Waiting
+from contactcentre.live import LiveError
+from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
+from contactcentre.pbx.events import Cause, Party
+
+log = structlog.get_logger(__name__)
+
+RING_SECONDS = 30.0
+"""For so long the phone of somebody who is asked rings."""
+
+SLOTS = 1000
+"""Customers who can be parked at a node at the same time."""
+
+_NUMBER = re.compile(r"\+?[0-9*#]{1,32}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody's phone rings because an agent asked for it."""
+
+    leg: str
+    purpose: str  # consult | add | retrieve
+    to: str  # agent:NAME or number:N
+    agent: str
+    token: str
+    until: float  # epoch seconds
+
+
+class Calls:
+    """The calls of one conversation that have not been answered yet."""
+
+    def __init__(self, contact: Contact) -> None:
+        self._contact = contact
+        self._calls: dict[str, Call] = {}
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls.values())
+
+    def __contains__(self, leg: str) -> bool:
+        return leg in self._calls
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        return tuple(self._calls)
+
+    def pop(self, leg: str) -> Call:
+        return self._calls.pop(leg)
+
+    def call(self, purpose: str, to: str, talk: Conversation) -> Call:
+        """Lets the phone ring; what comes of it arrives in the contact's inbox. Raises Refusal, LinkDown, Deadline."""
+        contact, node = self._contact, self._contact.node
+        to = destination(node, to, free=False)
+        kind, _, target = to.partition(":")
+        if kind == "queue":
+            status = _free_agent(node, target, contact)
+            kind, target, to = "agent", status.name, f"agent:{status.name}"
+        if kind not in ("agent", "number"):
+            raise Refusal("wrong_target", f"{to} cannot be called: an agent, a queue or a number can")
+        until, token, leg = node.now() + RING_SECONDS, "", contact.new_id("c")
+        if kind == "agent":
+            token = _reserve(node, target, contact.id, until)
+        endpoint, agent, role, shown = _endpoint(node, kind, target, contact)
+        call = Call(leg, purpose, to, agent, token, until)
+        contact.emit(Kind.LEG_STARTED, leg=leg, role=role, endpoint=endpoint, agent=agent)
+        self._calls[leg] = call
+        try:
+            node.pbx.call(
+                endpoint, channel_id=leg, inbox=contact.post, contact_id=contact.id, caller=shown,
+                ring_seconds=RING_SECONDS,
+            )  # fmt: skip
+        except (LinkDown, Deadline):
+            raise
+        except PbxError as error:
+            self.let_go(self.pop(leg), Cause.UNREACHABLE)
+            raise Refusal("unreachable", f"{to} cannot be reached") from error
+        return call
+
+    def let_go(self, call: Call, cause: Cause) -> None:
+        """Its phone does not ring any more."""
+        self._contact.emit(Kind.LEG_ENDED, leg=call.leg, cause=int(cause))
+        if call.agent:
+            self._contact.node.agents.change(call.agent, Step.RELEASE, token=call.token)
+
+    def withdraw(self, *calls: Call) -> None:
+        """Takes these calls back, or all that ring."""
+        for call in calls or tuple(self._calls.values()):
+            self._calls.pop(call.leg, None)
+            self._contact.node.hang_up(call.leg)
+            self.let_go(call, Cause.NORMAL)
+
+    def slot(self, wanted: str) -> str:
+        """A place to park, the wanted one or the first that is free. Raises Refusal."""
+        taken = {contact.now.detail.get("talk", {}).get("slot", "") for contact in self._contact.node.contacts.values()}
+        if wanted:
+            if not re.fullmatch("[1-9][0-9]{0,2}", wanted):
+                raise Refusal("no_such_slot", f"slot {wanted!r}: must be a number from 1 to {SLOTS - 1}")
+            if wanted in taken:
+                raise Refusal("slot_taken", f"somebody is parked in {wanted} already")
+            return wanted
+        free = next((str(number) for number in range(1, SLOTS) if str(number) not in taken), "")
+        if not free:
+            raise Refusal("slots_full", "no place to park is free")
+        return free
+
+
+def destination(node: Node, to: str, *, free: bool) -> str:
+    """The destination if the site allows it. `free`: an agent must be free. Raises Refusal."""
+    kind, _, target = to.partition(":")
+    site = node.site
+    known: dict[str, Mapping[str, object]] = {
+        "agent": site.agents,
+        "queue": site.queues,
+        "flow": site.flows,
+        "did": site.dids,
+    }
+    if kind in known:
+        if target not in known[kind]:
+            raise Refusal("no_such_target", f"the site has no {kind} {target[:40]!r}")
+        if free and kind == "agent":
+            _available(node, target)
+    elif kind == "voicemail":
+        if target not in site.queues and target not in site.agents:
+            raise Refusal("no_such_target", f"the site has no box {target[:40]!r}")
+    elif kind == "number":
+        _check_number(node, target)
+    else:
+        raise Refusal(
+            "wrong_target", f"{to[:60]!r}: must be agent:NAME, queue:NAME, flow:NAME, voicemail:BOX, did:N or number:N"
+        )
+    return to
+
+
+def dialled(node: Node, number: str) -> str:
+    """What an agent means who dials this number: an agent's extension, a number of ours, or one outside."""
+    for name, agent in node.site.agents.items():
+        if number in (agent.number, name):
+            return f"agent:{name}"
+    if number in node.site.dids:
+        return f"did:{number}"
+    return f"queue:{number}" if number in node.site.queues else f"number:{number}"
+
+
+def _check_number(node: Node, number: str) -> None:
+    """Whoever steals an agent's account must not call at our expense: only what the site lists."""
+    if not _NUMBER(number):
+        raise Refusal("wrong_target", f"{number[:40]!r} is no number")
+    if not number.startswith(node.site.settings.transfer_numbers or ("x",)):
+        listed = ", ".join(node.site.settings.transfer_numbers) or "none"
+        raise Refusal("not_allowed", f"{number} begins with none of settings.transfer_numbers ({listed})")
+    if node.configuration.outbound_trunk is None:
+        raise Refusal("no_trunk", "the site has no trunk to call out")
+
+
+def _available(node: Node, agent: str) -> AgentStatus:
+    """The agent, who is free. Raises Refusal."""
+    status = node.replica.agents.get(agent)
+    if status is None or status.state is not AgentState.AVAILABLE:
+        try:  # our own picture is some milliseconds old
+            status = node.live.agent(agent)
+        except LiveError as error:
+            raise Refusal("away", "live state is away: nobody can be reserved") from error
+    if status.state is not AgentState.AVAILABLE:
+        raise Refusal("busy", f"agent {agent} is {status.state.value.replace('_', ' ')}")
+    return status
+
+
+def _free_agent(node: Node, queue: str, contact: Contact) -> AgentStatus:
+    """The agent of a queue who has been idle longest and can be called now. Raises Refusal."""
+    index, now = node.replica.index, node.now()
+    asked = Waiting(contact.id, queue, node.name, arrived=now, entered=now)
+    terms = index.config.terms(asked, now)
+    fit = [index.agents[name] for name in (terms.fits if terms is not None else ()) if name in index.agents]
+    free = [
+        status
+        for status in fit
+        if status.state is AgentState.AVAILABLE and status.not_before <= now and index.reachable.get(status.name, True)
+    ]
+    if not free:
+        raise Refusal("busy", f"nobody of queue {queue} is free")
+    return min(free, key=lambda status: status.idle_since)
+
+
+def _reserve(node: Node, agent: str, contact_id: str, until: float) -> str:
+    """The reservation's token. Raises Refusal."""
+    token, known = secrets.token_hex(8), _available(node, agent)
+    try:
+        status = node.agents.reserve(known, contact_id, "", token, until, waiting=None)
+    except LiveError as error:
+        raise Refusal("away", "live state is away: nobody can be reserved") from error
+    if status is None:
+        raise Refusal("busy", f"agent {agent} has just been taken by somebody else")
+    return token
+
+
+def _endpoint(node: Node, kind: str, target: str, contact: Contact) -> tuple[str, str, str, Party]:
+    """(endpoint, agent, role, whom the phone shows)"""
+    if kind == "agent":
+        return node.configuration.endpoint_of(target), target, "agent", contact.party
+    trunk = node.configuration.outbound_trunk or ""
+    return f"{target}@{trunk}", "", "target", Party(node.site.trunks[trunk].caller_id)

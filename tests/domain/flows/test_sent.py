@@ -1,0 +1,49 @@
+"""An agent sends the caller on: the walk goes on from there, and what comes to nothing leads back to the queue."""
+
+import pytest
+
+from contactcentre.domain.events import LeftQueue
+from contactcentre.domain.flows.actions import Enqueue, Hangup, Left, Sent, Transfer, TransferFailed, Voicemail
+from contactcentre.domain.flows.walk import Walker
+from tests.domain.flows.build import Call
+
+FLOW = "w: {type: queue, queue: sales}"
+
+
+def sent(to: str, back: str = "sales") -> tuple[Call, object]:
+    call, _ = Call.of(FLOW)
+    return call, call.step(Sent(to, back))
+
+
+def test_to_an_agent_and_back_into_the_queue_when_nobody_answers() -> None:
+    call, action = sent("agent:ada")
+    assert isinstance(action, Transfer)
+    assert (action.kind, action.target, action.told) == ("agent", "ada", True)
+    again = call.step(TransferFailed("missed"))
+    assert isinstance(again, Enqueue)
+    assert again.queue == "sales"
+
+
+def test_to_another_queue_and_back_when_nobody_is_there() -> None:
+    call, action = sent("queue:busy")
+    assert isinstance(action, Enqueue)
+    assert action.queue == "busy"
+    answered = call.step(Left(LeftQueue.ANSWERED))
+    assert isinstance(answered, Hangup)
+
+
+def test_to_a_box_and_to_another_flow() -> None:
+    _, action = sent("voicemail:sales")
+    assert isinstance(action, Voicemail)
+    call, _ = sent("flow:other")
+    assert call.walker.flow.name == "other"
+    assert not [note for note in call.notes if note[0] == "contact.transferred"], "who did it has said so"
+
+
+@pytest.mark.parametrize("to", ["agent:ada", "queue:busy"])
+def test_where_the_caller_was_sent_outlives_a_restart(to: str) -> None:
+    call, _ = sent(to)
+    saved = call.walker.save()
+    restored = Walker.restore(saved, call.walker.site, {"test": call.walker.flow})
+    assert restored.node == f"to/{to}"
+    assert restored.save()["back"] == "to/queue:sales"
