@@ -135,9 +135,10 @@ def module_stack(
         with Store(database_url) as store:
             store.migrate()
             stack = Stack(Settings().prepare(), lab, store, redis)
-            steady = Path(lab.info().state_dir) / "steady-music"  # loud all the time, which music is not
+            # Loud all the time, which music is not; no multiple of 50 Hz, which simulated callers take for a person.
+            steady = Path(lab.info().state_dir) / "steady-music"
             steady.mkdir(exist_ok=True)
-            write_tone(steady / "tone.wav", 600)
+            write_tone(steady / "tone.wav", 615)
             stack.provision(Site.model_validate(SITE | {"music": {"steady": {"directory": str(steady)}}}))
             try:
                 yield stack

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import gevent
 import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
@@ -15,11 +16,12 @@ from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, eventually, kinds, last, one
 from tests.pbx.spectrum import tones
 
-TONES = {400: "caller", 600: "music", 800: "anna", 1200: "bert"}
+TONES = {400: "caller", 615: "music", 800: "anna", 1200: "bert"}
 
 
 def hears(who: Phone | OngoingCall) -> set[str]:
-    """In half a second from now."""
+    """In half a second from now, when the sound has followed what was done."""
+    gevent.sleep(0.3)
     with TemporaryDirectory() as directory:
         return {TONES[int(hertz)] for hertz in tones(who.hear(0.5, Path(directory) / "heard.wav").wait(), TONES)}
 
