@@ -23,6 +23,8 @@ PATIENCE = 10.0
 AGENTS = ("anna", "ben", "carla")
 MUSIC = "steady"
 """A music class that is loud from its first moment on, which music is not."""
+MUSIC_TONE = 600
+"""Hz."""
 SECRET = "only-for-tests-of-the-driver"
 E = TypeVar("E")
 _numbers = itertools.count(1)
@@ -156,7 +158,7 @@ class AsteriskBed(Bed):
         (provided / "extensions.conf").write_text(_DIALPLAN)
         music = Path(lab.info().state_dir) / "steady-music"
         music.mkdir(exist_ok=True)
-        write_tone(music / "tone.wav", 600)
+        write_tone(music / "tone.wav", MUSIC_TONE)
         (provided / "musiconhold.conf").write_text(f"[{MUSIC}]\nmode = files\ndirectory = {music}\n")
         (provided / "queues.conf").write_text("[own]\nstrategy = ringall\nmember => PJSIP/anna\n")
         lab.rx("core reload")

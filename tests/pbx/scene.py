@@ -8,7 +8,7 @@ import gevent
 from contactcentre.lab import Hearing, OngoingCall, Phone
 from contactcentre.pbx.events import Answered
 from contactcentre.pbx.protocol import Channel
-from tests.pbx.bed import Bed, Heard
+from tests.pbx.bed import MUSIC_TONE, Bed, Heard
 from tests.pbx.spectrum import loudness, share
 from tests.pbx.test_conformance_media import answered
 
@@ -64,6 +64,10 @@ class Scene:
         gevent.sleep(SETTLE)
         files: dict[str, Hearing] = {party.name: party.end.hear(0.5, self.file(party.name)) for party in self.everybody}
         return {name: self._audible(file.wait()) for name, file in files.items()}
+
+    def music(self, party: Party) -> bool:
+        """Does this one hear the music of a waiting room, and nothing else?"""
+        return share(party.end.hear(0.5, self.file(party.name)).wait(), MUSIC_TONE) > 0.9
 
     def _audible(self, file: Path) -> set[str]:
         if loudness(file) < 50:

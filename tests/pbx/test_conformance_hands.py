@@ -7,8 +7,8 @@ from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Ended
 from contactcentre.pbx.protocol import MAX_DIGITS, Mode
-from tests.pbx.bed import PATIENCE, Heard
-from tests.pbx.scene import ANNA, CUSTOMER, SETTLE, Scene
+from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
+from tests.pbx.scene import ANNA, BEN, CUSTOMER, SETTLE, Scene
 from tests.pbx.spectrum import loudness, seconds, share
 
 
@@ -104,3 +104,57 @@ def test_verbs_for_a_channel_that_is_gone_say_so(scene: Scene) -> None:
     with pytest.raises(Gone):
         bed.pbx.spy(channel.id, spy_id=bed.name("spy"), mode=Mode.LISTEN, inbox=Heard())
     assert bed.pbx.inventory().spies == {}
+
+
+def test_an_agent_consults_an_expert_while_the_customer_hears_music_and_neither_of_them(scene: Scene) -> None:
+    customer, anna, ben = scene.customer(), scene.agent("anna"), scene.agent("ben")
+    main = scene.together(customer, anna)
+    customer.channel.wait_with_music(MUSIC)
+    scene.together(anna, ben)
+    assert scene.heard() == {"customer": set(), "anna": {"ben"}, "ben": {"anna"}}
+    assert scene.music(customer)
+    # toggle: back to the customer, the expert hears music
+    ben.channel.wait_with_music(MUSIC)
+    scene.bed.pbx.bridge(main).add(customer.channel, anna.channel)
+    assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}, "ben": set()}
+    assert scene.music(ben)
+    # and a conference of all three
+    scene.bed.pbx.bridge(main).add(ben.channel)
+    assert scene.heard() == {"customer": {"anna", "ben"}, "anna": {"customer", "ben"}, "ben": {"customer", "anna"}}
+    # of which the agent leaves
+    anna.channel.hangup()
+    anna.inbox.until(Ended)
+    scene.everybody.remove(anna)
+    assert scene.heard() == {"customer": {"ben"}, "ben": {"customer"}}
+
+
+def test_a_recording_of_the_customer_runs_through_hold_consultation_and_conference(scene: Scene) -> None:
+    """Left has the customer without a gap, right whatever the customer hears: agent, music, both others."""
+    bed, customer, anna, ben = scene.bed, scene.customer(), scene.agent("anna"), scene.agent("ben")
+    main = scene.together(customer, anna)
+    tap = customer.channel.tap(bed.name("tap"))
+    gevent.sleep(1)
+    customer.channel.wait_with_music(MUSIC)
+    scene.together(anna, ben)
+    gevent.sleep(1)
+    bed.pbx.bridge(main).add(customer.channel, anna.channel, ben.channel)
+    gevent.sleep(1)
+    names = tap.stop()
+    left, right = (b"".join(bed.pbx.recording(names[side])) for side in ("left", "right"))
+    assert seconds(left) == pytest.approx(3, abs=0.5)
+    assert seconds(right) == pytest.approx(seconds(left), abs=0.1)
+    assert share(left, CUSTOMER) > 0.9
+    assert share(right, ANNA, 0.2, 0.8) > 0.9
+    assert share(right, MUSIC_TONE, 1.4, 1.8) > 0.9
+    assert share(right, BEN, 1.4, 1.8) < 0.02
+    assert share(right, ANNA, 2.5, 2.8) > 0.2
+    assert share(right, BEN, 2.5, 2.8) > 0.2
+
+
+def test_a_muted_customer_can_be_put_on_music_and_back_and_stays_muted(scene: Scene) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    main = scene.together(customer, anna)
+    customer.channel.mute()
+    customer.channel.wait_with_music(MUSIC)
+    scene.bed.pbx.bridge(main).add(customer.channel)
+    assert scene.heard() == {"customer": {"anna"}, "anna": set()}

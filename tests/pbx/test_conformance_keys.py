@@ -9,7 +9,7 @@ import pytest
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.events import Answered, Arrived, Ended, PhoneHeld, PhoneResumed, TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.pbx.bed import MUSIC, PATIENCE, Heard
+from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, Party, Scene
 from tests.pbx.spectrum import share
 
@@ -42,7 +42,7 @@ def test_a_customer_who_is_moved_hears_that_music_and_no_other_while_the_phone_h
     customer.channel.wait_with_music(MUSIC)
     gevent.sleep(1)
     heard = customer.end.hear(1, scene.file("held")).wait()
-    assert share(heard, 600) > 0.9
+    assert share(heard, MUSIC_TONE) > 0.9
     phone_of(anna).resume()
     anna.inbox.next(PhoneResumed)
     scene.bed.pbx.bridge(bridge_id).add(customer.channel)
