@@ -14,6 +14,7 @@ from gevent.queue import Empty, Queue
 
 from contactcentre.lab import Lab, OngoingCall, Phone
 from contactcentre.pbx.asterisk import AsteriskPbx
+from contactcentre.pbx.asterisk.transfers import LEFT_TO_US
 from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, Party
 from contactcentre.pbx.protocol import Channel, Pbx
 from tests.pbx.spectrum import write_tone
@@ -80,6 +81,11 @@ class Bed(ABC):
 
     pbx: Pbx
     nodes: Heard
+
+    @property
+    @abstractmethod
+    def leaves_transfers(self) -> bool:
+        """Does it leave a phone's transfer to us?"""
 
     @abstractmethod
     def new_pbx(self) -> Pbx:
@@ -163,6 +169,10 @@ class AsteriskBed(Bed):
         (provided / "queues.conf").write_text("[own]\nstrategy = ringall\nmember => PJSIP/anna\n")
         lab.rx("core reload")
         self.pbx = self._made = self.new_pbx()
+
+    @property
+    def leaves_transfers(self) -> bool:
+        return self._made.transfers.variables == LEFT_TO_US
 
     def new_pbx(self) -> AsteriskPbx:
         info = self.lab.info()

@@ -20,7 +20,7 @@ def samples(data: bytes | Path) -> tuple[Samples, int]:
 
 
 def stretch(data: bytes | Path, start: float, end: float | None) -> tuple[Samples, int]:
-    """Of `samples`, those from `start` to `end` seconds."""
+    """Of `samples`, those from `start` (negative: seconds before the last) to `end` seconds."""
     values, rate = samples(data)
     return values[round(start * rate) : None if end is None else round(end * rate)], rate
 

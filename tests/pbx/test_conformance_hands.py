@@ -5,7 +5,7 @@ import pytest
 
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Ended
+from contactcentre.pbx.events import Ended, LinkUp
 from contactcentre.pbx.protocol import MAX_DIGITS, Mode
 from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, SETTLE, Scene
@@ -91,6 +91,27 @@ def test_a_paused_recording_is_silent_and_not_shorter(scene: Scene) -> None:
         assert loudness(file, 0.1, 0.8) < 50
         assert share(file, tone, 1.3, 1.8) > 0.9
         assert loudness(file, 2.3, 2.8) < 50
+
+
+def test_a_recording_that_a_killed_controller_paused_stays_silent_until_the_next_one_resumes_it(scene: Scene) -> None:
+    bed, customer, anna = scene.bed, scene.customer(), scene.agent("anna")
+    scene.together(customer, anna)
+    tap = customer.channel.tap(bed.name("tap"))
+    tap.pause()
+    tap.resume()
+    tap.pause()
+    bed.pbx.stop()
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    tap = bed.pbx.adopt(customer.channel.id, Heard()).tap(tap.id)
+    tap.pause()
+    gevent.sleep(1)
+    tap.resume()
+    gevent.sleep(1)
+    for name, tone in zip(sorted(tap.stop().values()), (CUSTOMER, ANNA), strict=True):
+        file = b"".join(bed.pbx.recording(name))
+        assert loudness(file, 0.2, 0.9) < 50
+        assert share(file, tone, -0.7, None) > 0.9
 
 
 def test_verbs_for_a_channel_that_is_gone_say_so(scene: Scene) -> None:

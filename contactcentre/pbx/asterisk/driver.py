@@ -17,6 +17,7 @@ from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
+from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
@@ -301,6 +302,7 @@ class AsteriskPbx:
             # That a server takes requests over the websocket (20.14, 21.9, 22.4) tells that it can leave a REFER to us;
             # those that came a little before could too.
             self.transfers.variables = LEFT_TO_US if self._link.speaks_rest else LED_TO_US
+        self.taps.silences.to_and_fro = changes_to_and_fro(self._link.version)
         bound = self.legs.placed()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")

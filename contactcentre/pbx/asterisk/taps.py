@@ -8,16 +8,14 @@ from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from typing import Any
 
-import gevent
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
 from contactcentre.pbx.asterisk.protocol import resource
+from contactcentre.pbx.asterisk.silence import Silences
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
-BEGINS_WITHIN = 50
-"""How often, with 20 ms between, a recording that was asked for is told to be silent before it must have begun."""
 SIDES = {"left": "in", "right": "out"}
 """Left is what the channel says (audio that comes in to the PBX), right what it hears."""
 
@@ -42,10 +40,10 @@ class AsteriskTap:
         """When the PBX began to write each file ("left", "right"), epoch seconds; to align the two."""
 
     def pause(self) -> None:
-        self._taps.pause(self)
+        self._taps.silences.pause(self.id, [self.name(side) for side in SIDES])
 
     def resume(self) -> None:
-        self._taps.resume(self)
+        self._taps.silences.resume(self.id, [self.name(side) for side in SIDES])
 
     def stop(self) -> Mapping[str, str]:
         """Ends it; see pbx.protocol.Tap."""
@@ -60,6 +58,7 @@ class Taps:
 
     def __init__(self, app: str, send: Callable[..., Any]) -> None:
         self._app, self._send = app, send
+        self.silences = Silences(send)
         self._snoops: dict[str, _Snoop] = {}
         self._recordings: dict[str, _Snoop] = {}
         self._to_hang_up: set[str] = set()
@@ -92,40 +91,9 @@ class Taps:
             raise
         return tap
 
-    def pause(self, tap: AsteriskTap) -> None:
-        """Lets Asterisk write silence instead of what is said; a file that is complete stays as it is. Raises Refused,
-        LinkDown, Deadline."""
-        for attempt in range(BEGINS_WITHIN):
-            # Asterisk takes a second mute for an unmute (a flag of one bit, 1 = -1), so it is unmuted first: nothing is
-            # heard between the two, they are read one after the other.
-            self._live(tap, "DELETE")
-            refused = self._live(tap, "POST")
-            if not refused:
-                return
-            # 409: the recording was asked for, but has not begun
-            if refused[0].status != 409 or attempt == BEGINS_WITHIN - 1:
-                raise refused[0]
-            gevent.sleep(0.02)
-
-    def resume(self, tap: AsteriskTap) -> None:
-        if refused := self._live(tap, "DELETE"):
-            raise refused[0]
-
-    def _live(self, tap: AsteriskTap, method: str) -> list[Refused]:
-        """Mutes (POST) or unmutes (DELETE) both recordings."""
-        sent = [self._send(method, f"{resource('recordings', 'live', tap.name(side))}/mute") for side in SIDES]
-        refusals = []
-        for pending in sent:
-            try:
-                pending.wait()
-            except Gone:
-                pass  # it is complete
-            except Refused as refused:
-                refusals.append(refused)
-        return refusals
-
     def stop(self, tap: AsteriskTap) -> Mapping[str, str]:
         """Returns when both files are complete; if the link is cut meanwhile, the PBX completes them alone."""
+        self.silences.forget(tap.id)
         running = [snoop for side in SIDES if (snoop := self._recordings.get(tap.name(side))) is not None]
         if not self._hang_up(tap):
             running = []
