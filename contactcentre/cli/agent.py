@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from contactcentre.cli.context import open_live, open_store
-from contactcentre.cli.moments import seconds
+from contactcentre.cli.moments import MOMENT, Clock, seconds
 from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
@@ -41,6 +41,26 @@ command = noun(
     ("full_name", "number", "endpoint", "skills"),
     after_removal=_forget,
 )
+
+
+@command.command()
+@click.option("--since", type=MOMENT, default="today", show_default=True, help="From: 2026-11-23, today, 2h.")
+@click.option("--until", type=MOMENT, help="Before.")
+@json_option
+def work(since: str, until: str | None, as_json: bool) -> None:
+    """What agents did in conversations: their own customers, and helping others.
+
+    AHT = (talk + hold + consulting + wrap-up) / handled. Helping others is counted apart.
+    """
+    with open_store() as store:
+        clock = Clock.of(store)
+        found = store.agent_work(clock.read(since), clock.read(until) if until else time.time())
+    rows = [{"agent": name, **asdict(done), "aht": done.aht} for name, done in sorted(found.items())]
+    if as_json:
+        return print_json(rows)
+    spent = ("talk", "hold", "consult", "helping", "wrap_up", "aht")
+    told = [{**row, **{name: seconds(row[name]) if row[name] is not None else "-" for name in spent}} for row in rows]
+    return listed(told, ("agent", "handled", "helped", *spent), False, "Nobody talked.")
 
 
 _names = click.argument("names", nargs=-1, required=True, metavar="NAME..")

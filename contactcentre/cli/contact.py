@@ -130,6 +130,7 @@ def _row(contact: Contact, clock: Clock, is_narrow: bool) -> dict[str, Text]:
 def _facts(history: ContactHistory, clock: Clock) -> None:
     contact = history.contact
     name = f" ({contact.caller_name})" if contact.caller_name else ""
+    music = contact.hold + contact.consult >= BLINK
     told: dict[str, str] = {
         "contact": contact.id,
         "caller": f"{contact.caller or 'withheld'}{name}",
@@ -141,7 +142,9 @@ def _facts(history: ContactHistory, clock: Clock) -> None:
         "queues": ", ".join(contact.queues),
         "agents": ", ".join(contact.agents),
         "times": f"waited {seconds(contact.waited)} (ringing {seconds(contact.ring)}), "
-        f"talked {seconds(contact.talk)}, wrap-up {seconds(contact.wrap_up)}",
+        f"talked {seconds(contact.talk)}"
+        + (f" (on hold {seconds(contact.hold)}, consulting {seconds(contact.consult)})" if music else "")
+        + f", wrap-up {seconds(contact.wrap_up)}",
         "transferred": contact.transferred_to,
         "disposition": contact.disposition,
         "missing": ", ".join(f"facts {first} to {last}" for first, last in contact.missing),
@@ -182,14 +185,23 @@ def _parts(history: ContactHistory, clock: Clock) -> None:
         parts.add_row(
             clock.time(part.started), part.kind.replace("_", " "), lasting, said(part.queue), said(part.agent)
         )
+    agents = Table(title="What the agents did", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("from", "agent", "part", "lasting", "customer"):
+        agents.add_column(column)
+    for took in history.participations:
+        lasting = "goes on" if took.ended is None else seconds(took.ended - took.started)
+        whose = "theirs" if took.had_customer else "another's"
+        agents.add_row(clock.time(took.started), said(took.agent), took.kind.value, lasting, whose)
     if history.legs:
         show_parts("", legs)
     show_parts("", parts)
+    if len(history.participations) > 1:
+        show_parts("", agents)
 
 
 def _everything(history: ContactHistory, events: list[Event]) -> dict[str, Any]:
     found: dict[str, Any] = {"contact": plain(history.contact)}
-    for name in ("legs", "segments", "visits", "recordings", "voicemails"):
+    for name in ("legs", "segments", "participations", "visits", "recordings", "voicemails"):
         found[name] = [plain(part) for part in getattr(history, name)]
     found["events"] = [{"seq": e.seq, "at": iso(e.at), "kind": e.kind.value, "data": dict(e.data)} for e in events]
     return found

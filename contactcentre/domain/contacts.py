@@ -10,8 +10,10 @@ Seconds of a contact, and where each definition comes from:
   agent's phone belongs to it, as in Asterisk's CONNECT holdtime (facts: app_queue, [A1]). Over several queues
   the sum.
 * ring: while a reserved agent's phone was rung (Asterisk's ringtime), a part of waited.
-* talk: while an agent and the caller were connected, holding included (Asterisk's talktime; Genesys shows
-  hold apart, [G3]).
+* talk: while the contact was an agent's, from the first word on: holding, consulting and conferences included
+  (Asterisk's talktime), so talk + wrap_up is what AHT counts.
+* hold, consult: the parts of talk in which the customer heard music, because of the hold key, or because the
+  agent asked somebody (Genesys shows them apart, [G3]).
 * wrap_up: after-call work, from its start to its end; comes after the conversation and runs on after the
   contact's end.
 """
@@ -20,10 +22,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from contactcentre.domain.conversation import Conversation, Party, Place, after
 from contactcentre.domain.events import AFTERWARDS, Event, Kind, LeftQueue, OfferResult, Outcome
-from contactcentre.domain.history import Contact, ContactHistory, Leg, Phase, Recording, Segment, Visit, Voicemail
+from contactcentre.domain.history import (
+    Contact,
+    ContactHistory,
+    Leg,
+    Participation,
+    Phase,
+    Recording,
+    Segment,
+    Visit,
+    Voicemail,
+)
 
-__all__ = ["Contact", "ContactHistory", "Leg", "Phase", "Recording", "Segment", "Visit", "Voicemail", "fold"]
+__all__ = [
+    "Contact",
+    "ContactHistory",
+    "Leg",
+    "Participation",
+    "Phase",
+    "Recording",
+    "Segment",
+    "Visit",
+    "Voicemail",
+    "fold",
+]
 
 
 def fold(events: Iterable[Event]) -> ContactHistory:
@@ -60,6 +84,27 @@ def _missing(seqs: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple((before + 1, seq - 1) for before, seq in pairs if seq - before > 1)
 
 
+_PHASES = {
+    "talking": Phase.TALK,
+    "toggled": Phase.TALK,
+    "held": Phase.HOLD,
+    "asking": Phase.CONSULT,
+    "consulting": Phase.CONSULT,
+    "conference": Phase.CONFERENCE,
+    "parked": Phase.PARKED,
+    "outside": Phase.OUTSIDE,
+}
+"""What a conversation's state is to the contact."""
+_OF_CONVERSATIONS = frozenset(
+    {
+        *(Kind.TALK_STARTED, Kind.TALK_ENDED, Kind.TALK_HELD, Kind.TALK_RESUMED, Kind.PARKED, Kind.RETRIEVED),
+        *(Kind.CONSULT_STARTED, Kind.CONSULT_ANSWERED, Kind.CONSULT_TOGGLED, Kind.CONSULT_ENDED),
+        *(Kind.PARTY_JOINED, Kind.PARTY_LEFT),
+    }
+)
+HANDLED = (Phase.TALK, Phase.HOLD, Phase.CONSULT, Phase.CONFERENCE)
+"""The contact is an agent's."""
+
 _OF_LIFE = frozenset({Kind.NODE, Kind.QUEUED, Kind.UNQUEUED, Kind.OFFERED, Kind.REFUSED, Kind.TALK_STARTED})
 """Cannot happen any more once the contact has ended; wrap-up, legs, recordings and dispositions can."""
 
@@ -75,7 +120,8 @@ class _Folding:
         self.wraps: list[Segment] = []
         self.visits: list[Visit] = []
         self.ringing: list[str] = []  # agents, in the order of their offers
-        self.talking: dict[str, str] = {}  # agent -> queue, in the order they joined
+        self.conversation = Conversation()
+        self.taking_part: list[Participation] = []
         self.agents: list[str] = []
         self.recordings: dict[str, Recording] = {}
         self.voicemails: dict[str, Voicemail] = {}
@@ -93,12 +139,14 @@ class _Folding:
                 self.facts.update({name: _text(data, name) for name in names})
             case Kind.ANSWERED:
                 self.facts.setdefault("answered", self.at)
-            case Kind.NODE if not self._waiting() and not self.talking:
+            case Kind.NODE if not self._waiting() and self.conversation.state == "over":
                 self._phase(Phase.VOICEMAIL if _text(data, "type") == "voicemail" else Phase.IVR)
             case Kind.QUEUED | Kind.UNQUEUED | Kind.OFFERED | Kind.REFUSED:
                 self._queueing(event.kind, data)
-            case Kind.TALK_STARTED | Kind.TALK_ENDED:
-                self._talking(event.kind, _text(data, "agent"), _text(data, "queue"))
+            case Kind.TALK_STARTED:
+                self._leave(LeftQueue.ANSWERED, _text(data, "agent"))
+                self.facts.setdefault("connected", self.at)
+                self.agents.append(_text(data, "agent"))
             case Kind.WRAP_UP_STARTED | Kind.WRAP_UP_ENDED:
                 self._wrapping(event.kind, _text(data, "agent"), _text(data, "queue"))
             case Kind.LEG_STARTED | Kind.LEG_ANSWERED | Kind.LEG_ENDED:
@@ -111,6 +159,8 @@ class _Folding:
                 self._end(data)
             case _ if "recording" in data:
                 self.recording(event)
+        if event.kind in _OF_CONVERSATIONS and "ended" not in self.facts:
+            self._converse(event.kind, data)
 
     # -- phases ----------------------------------------------------------------------------------------------
 
@@ -161,19 +211,33 @@ class _Folding:
             else:
                 self._phase(Phase.QUEUE, visit.queue)
 
-    def _talking(self, kind: Kind, agent: str, queue: str) -> None:
-        if kind is Kind.TALK_STARTED:
-            self._leave(LeftQueue.ANSWERED, agent)
-            self.facts.setdefault("connected", self.at)
-            self.talking[agent] = queue
-            self.agents.append(agent)
-            self._phase(Phase.TALK, queue, agent)
-        elif self.talking.pop(agent, None) is not None:
-            if self.talking:
-                other, queue = list(self.talking.items())[-1]
-                self._phase(Phase.TALK, queue, other)
-            else:
-                self._phase(Phase.IVR)
+    def _converse(self, kind: Kind, data: Mapping[str, Any]) -> None:
+        was = self.conversation
+        if kind is Kind.TALK_STARTED and was.state == "over":
+            was = Conversation()
+        try:
+            now = after(was, kind, data, self.at)
+        except (KeyError, TypeError, ValueError, AttributeError):  # what some other version has written
+            return
+        self.conversation = now
+        if (phase := _PHASES.get(now.state)) is not None:
+            owner = now.agent
+            self._phase(phase, now.queue, owner.agent if owner is not None else "")
+        elif was.state != "over":
+            self._phase(Phase.IVR)
+        self._participate(now)
+
+    def _participate(self, now: Conversation) -> None:
+        doing = {party.agent: _part(now, party) for party in now.parties.values() if party.agent}
+        for n, part in enumerate(self.taking_part):
+            if part.ended is None and doing.pop(part.agent, None) != (part.kind, part.had_customer):
+                self.taking_part[n] = replace(part, ended=self.at)
+                again = next((p for p in now.parties.values() if p.agent == part.agent), None)
+                if again is not None:
+                    doing[part.agent] = _part(now, again)
+        for agent, does in doing.items():
+            if does is not None:
+                self.taking_part.append(Participation(agent, does[0], self.at, None, now.queue, does[1]))
 
     def _wrapping(self, kind: Kind, agent: str, queue: str) -> None:
         running = [n for n, wrap in enumerate(self.wraps) if wrap.agent == agent and wrap.ended is None]
@@ -185,6 +249,7 @@ class _Folding:
     def _end(self, data: Mapping[str, Any]) -> None:
         if "ended" in self.facts:
             return
+        self.taking_part = [replace(p, ended=self.at) if p.ended is None else p for p in self.taking_part]
         outcome = _text(data, "outcome")
         self._leave(LeftQueue.ABANDONED if outcome == Outcome.ABANDONED else LeftQueue.LOST)
         self.tiles[-1] = replace(self.tiles[-1], ended=self.at)
@@ -257,7 +322,9 @@ class _Folding:
             agents=tuple(dict.fromkeys(self.agents)),
             waited=sum((visit.waited or 0.0 for visit in visits), 0.0),
             ring=_seconds(tiles, Phase.RING),
-            talk=_seconds(tiles, Phase.TALK),
+            talk=_seconds(tiles, *HANDLED),
+            hold=_seconds(tiles, Phase.HOLD),
+            consult=_seconds(tiles, Phase.CONSULT),
             wrap_up=_seconds(self.wraps, Phase.WRAP_UP),
             missing=missing,
         )
@@ -265,6 +332,7 @@ class _Folding:
             contact,
             tuple(self.legs.values()),
             (*tiles, *self.wraps),
+            tuple(p for p in self.taking_part if p.ended is None or p.ended > p.started),
             tuple(visits),
             tuple(self.recordings.values()),
             tuple(self.voicemails.values()),
@@ -276,22 +344,34 @@ class _Folding:
         """
         visits = list(self.visits)
         for segment in (*tiles, *self.wraps):
-            if segment.kind not in (Phase.TALK, Phase.WRAP_UP) or segment.ended is None:
+            if segment.kind not in (*HANDLED, Phase.WRAP_UP) or segment.ended is None:
                 continue
             seconds = segment.ended - segment.started
             for n in reversed(range(len(visits))):
                 visit = visits[n]
                 if visit.queue == segment.queue and visit.agent and visit.entered <= segment.started:
-                    if segment.kind is Phase.TALK:
-                        visits[n] = replace(visit, talk=visit.talk + seconds)
-                    else:
+                    if segment.kind is Phase.WRAP_UP:
                         visits[n] = replace(visit, wrap_up=visit.wrap_up + seconds)
+                    else:
+                        visits[n] = replace(visit, talk=visit.talk + seconds)
                     break
         return visits
 
 
-def _seconds(segments: Iterable[Segment], kind: Phase) -> float:
-    return sum((s.ended - s.started for s in segments if s.kind is kind and s.ended is not None), 0.0)
+def _part(now: Conversation, party: Party) -> tuple[Phase, bool] | None:
+    """What an agent does in a conversation, and whether the customer is that one's. None: rings still."""
+    if party.place is Place.RINGING:
+        return None
+    phase = _PHASES.get(now.state, Phase.TALK)
+    if party.leg == now.owner:
+        return phase, True
+    if party.leg == now.asked:
+        return (Phase.CONSULT if party.place is Place.TOGETHER else Phase.HOLD), False
+    return (Phase.CONFERENCE if phase is not Phase.OUTSIDE else Phase.TALK), False
+
+
+def _seconds(segments: Iterable[Segment], *kinds: Phase) -> float:
+    return sum((s.ended - s.started for s in segments if s.kind in kinds and s.ended is not None), 0.0)
 
 
 # Data of an event is what some version of a controller wrote: a value of the wrong type counts as not known.

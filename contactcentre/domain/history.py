@@ -19,6 +19,11 @@ class Phase(StrEnum):
     QUEUE = "queue"
     RING = "ring"
     TALK = "talk"
+    HOLD = "hold"  # the customer hears music, the agent is there
+    CONSULT = "consult"  # the customer hears music, the agent asks somebody
+    CONFERENCE = "conference"  # the agent and somebody more
+    PARKED = "parked"
+    OUTSIDE = "outside"  # with somebody outside, and no agent
     VOICEMAIL = "voicemail"
     WRAP_UP = "wrap_up"
 
@@ -42,6 +47,19 @@ class Segment:
     ended: float | None = None  # None: it goes on
     queue: str = ""
     agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """What one agent did in the contact: talk, hold, consult or conference. An agent's own tile the time from joining
+    to leaving: no gap, no overlap; two agents' overlap."""
+
+    agent: str
+    kind: Phase
+    started: float
+    ended: float | None = None  # None: it goes on
+    queue: str = ""
+    had_customer: bool = False  # whose customer it was, or one who was asked or called in
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +145,8 @@ class Contact:
     waited: float = 0.0
     ring: float = 0.0
     talk: float = 0.0
+    hold: float = 0.0  # of talk
+    consult: float = 0.0  # of talk
     wrap_up: float = 0.0
     transferred_to: str = ""
     disposition: str = ""
@@ -139,6 +159,7 @@ class ContactHistory:
     contact: Contact
     legs: tuple[Leg, ...] = ()
     segments: tuple[Segment, ...] = ()
+    participations: tuple[Participation, ...] = ()
     visits: tuple[Visit, ...] = ()
     recordings: tuple[Recording, ...] = ()
     voicemails: tuple[Voicemail, ...] = ()

@@ -246,6 +246,26 @@ class AgentTime:
         return self.available + self.offered + self.handling + sum(self.paused.values())
 
 
+@dataclass(frozen=True, slots=True)
+class AgentWork:
+    """What an agent did in conversations that began in an interval. Durations in seconds."""
+
+    handled: int = 0  # contacts that were the agent's
+    helped: int = 0  # contacts of others in which the agent was asked, or called in
+    talk: float = 0.0  # with customers of their own, alone or in conferences
+    hold: float = 0.0  # their customers on hold
+    consult: float = 0.0  # asking others, their customers on music
+    helping: float = 0.0  # answering others, or in others' conferences
+    wrap_up: float = 0.0
+
+    @property
+    def aht(self) -> float | None:
+        """(talk + hold + consult + wrap-up) / handled: Genesys' handle time ([G3]); asking others is a part of handling
+        a contact, helping others is not."""
+        spent = self.talk + self.hold + self.consult + self.wrap_up
+        return spent / self.handled if self.handled else None
+
+
 def agent_time(changes: Sequence[StateChange], since: float, until: float) -> AgentTime:
     """Adds up an agent's states between `since` and `until`. `changes` in the order of time; to know the
     state at `since` they begin with the last change before it. A state lasts until the next change."""

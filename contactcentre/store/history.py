@@ -11,6 +11,7 @@ from contactcentre.domain.contacts import (
     Contact,
     ContactHistory,
     Leg,
+    Participation,
     Phase,
     Recording,
     Segment,
@@ -126,6 +127,10 @@ class History(Database):
         rows = self._of(tables.segment, contact_id, tables.segment.c.n)
         return [Segment(**{**row, "kind": Phase(row["kind"])}) for row in rows]
 
+    def participations(self, contact_id: str) -> list[Participation]:
+        rows = self._of(tables.participation, contact_id, tables.participation.c.n)
+        return [Participation(**{**row, "kind": Phase(row["kind"])}) for row in rows]
+
     def visits(self, contact_id: str) -> list[Visit]:
         return [Visit(**row) for row in self._of(tables.queue_visit, contact_id, tables.queue_visit.c.n)]
 
@@ -137,6 +142,7 @@ class History(Database):
             contact,
             tuple(self.legs(contact.id)),
             tuple(self.segments(contact.id)),
+            tuple(self.participations(contact.id)),
             tuple(self.visits(contact.id)),
             tuple(self.recordings(contact_id=contact.id)),
             tuple(Voicemail(**row) for row in voicemails),

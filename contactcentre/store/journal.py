@@ -175,6 +175,7 @@ class _Batch:
         for table, part in (
             (tables.leg, "legs"),
             (tables.segment, "segments"),
+            (tables.participation, "participations"),
             (tables.queue_visit, "visits"),
         ):
             bulk.delete(self.connection, table, ids)

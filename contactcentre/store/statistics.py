@@ -1,7 +1,7 @@
 """Numbers over many contacts. The formulas are in `domain.metrics`; here the database only counts for them."""
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from contactcentre.domain import metrics
 from contactcentre.domain.events import LeftQueue
-from contactcentre.domain.metrics import FLOW_OUT, FORMULAS, AgentTime, Counts
+from contactcentre.domain.history import Phase
+from contactcentre.domain.metrics import FLOW_OUT, FORMULAS, AgentTime, AgentWork, Counts
 from contactcentre.domain.site import Queue, Settings
 from contactcentre.store import tables
 from contactcentre.store.database import by_name
@@ -115,6 +116,43 @@ class Statistics(Sites):
         statement = sa.select(visit.queue, *ordered).where(window).group_by(visit.queue)
         with self._begin() as connection:
             return {queue: Counts(*numbers) for queue, *numbers in connection.execute(statement)}
+
+    def agent_work(self, since: float, until: float) -> dict[str, AgentWork]:
+        """What each agent did in conversations that began in [since, until), by name; those who did nothing are not
+        there."""
+        part, segment = tables.participation.c, tables.segment.c
+
+        def lasting(table: Any) -> Any:
+            return sa.func.extract("epoch", table.ended - table.started)
+
+        def total(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+            return sa.func.coalesce(sa.func.sum(lasting(part)).filter(*conditions), 0.0)
+
+        own, talk = part.had_customer, part.kind.in_([Phase.TALK, Phase.CONFERENCE])
+        contacts = sa.func.count(sa.distinct(part.contact_id))
+        columns = (
+            contacts.filter(own),
+            contacts.filter(~own),
+            total(own, talk),
+            total(own, part.kind == Phase.HOLD),
+            total(own, part.kind == Phase.CONSULT),
+            total(~own),
+        )
+        done = (part.started >= since) & (part.started < until)
+        worked = sa.select(part.agent, *columns).where(done).group_by(part.agent)
+        wrapped = (
+            sa.select(segment.agent, sa.func.coalesce(sa.func.sum(lasting(segment)), 0.0))
+            .where(segment.kind == Phase.WRAP_UP, segment.started >= since, segment.started < until)
+            .group_by(segment.agent)
+        )
+        with self._begin() as connection:
+            found = {
+                agent: AgentWork(handled, helped, *map(float, spent))
+                for agent, handled, helped, *spent in connection.execute(worked)
+            }
+            for agent, seconds in connection.execute(wrapped):
+                found[agent] = replace(found.get(agent, AgentWork()), wrap_up=float(seconds))
+        return found
 
     def agent_times(self, since: float, until: float) -> dict[str, AgentTime]:
         """Each agent's seconds by state, and calls, in [since, until): for occupancy, utilisation and day

@@ -131,6 +131,8 @@ contact = sa.Table(
     _seconds("waited"),
     _seconds("ring"),
     _seconds("talk"),
+    _seconds("hold"),
+    _seconds("consult"),
     _seconds("wrap_up"),
     _text("transferred_to"),
     _text("disposition"),
@@ -169,6 +171,21 @@ segment = sa.Table(
     _text("agent"),
 )
 sa.Index("ix_segment_agent_started", segment.c.agent, segment.c.started, postgresql_where=segment.c.agent != "")
+
+participation = sa.Table(
+    "participation",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _text("agent"),
+    _text("kind"),
+    _time("started", nullable=False),
+    _time("ended"),
+    _text("queue"),
+    sa.Column("had_customer", sa.Boolean, nullable=False),
+    comment="what each agent did in a conversation",
+)
+sa.Index("ix_participation_agent_started", participation.c.agent, participation.c.started)
 
 queue_visit = sa.Table(
     "queue_visit",

@@ -30,7 +30,9 @@ class ContactSummary(Row):
     agents: tuple[str, ...]
     waited: float
     ring: float
-    talk: float
+    talk: float = Field(description="the contact was an agent's: holding, consulting and conferences included")
+    hold: float = Field(description="of talk: the customer on hold")
+    consult: float = Field(description="of talk: the customer heard music while the agent asked somebody")
     wrap_up: float
     transferred_to: str
     disposition: str
@@ -46,6 +48,15 @@ class SegmentRow(Row):
     ended: float | None
     queue: str
     agent: str
+
+
+class ParticipationRow(Row):
+    agent: str
+    kind: str = Field(description="talk, hold, consult or conference")
+    started: float
+    ended: float | None
+    queue: str
+    had_customer: bool = Field(description="whose customer it was, or one who was asked or called in")
 
 
 class LegRow(Row):
@@ -104,6 +115,7 @@ class ContactPage(Row):
 class ContactDetail(Row):
     contact: ContactSummary
     segments: list[SegmentRow]
+    participations: list[ParticipationRow]
     visits: list[VisitRow]
     legs: list[LegRow]
     recordings: list[RecordingRow]
@@ -114,6 +126,7 @@ class ContactDetail(Row):
         return cls(
             contact=ContactSummary.of(history.contact),
             segments=[SegmentRow.model_validate(asdict(one)) for one in history.segments],
+            participations=[ParticipationRow.model_validate(asdict(one)) for one in history.participations],
             visits=[VisitRow.model_validate(asdict(one)) for one in history.visits],
             legs=[LegRow.model_validate(asdict(one)) for one in history.legs],
             recordings=recordings,
