@@ -213,7 +213,12 @@ class FakePbx:
         self.lines[spy_id] = Line(spy_id, "", up=True, inbox=inbox, spies_on=target.id, mode=mode)
         return FakeChannel(self, spy_id)
 
-    def bridge(self, bridge_id: str) -> "FakeBridge":
+    def take(self, channel_id: str, inbox: Inbox) -> "FakeChannel":
+        line = self.request(channel_id)
+        line.ours, line.inbox, line.bridge = True, inbox, "" if not line.ours else line.bridge
+        return FakeChannel(self, channel_id)
+
+    def bridge(self, bridge_id: str, *, digits: bool = False) -> "FakeBridge":
         with self.effect():
             self.bridges[bridge_id] = "mixing"
         return FakeBridge(self, bridge_id)
@@ -391,7 +396,7 @@ class FakeBridge:
     def __init__(self, pbx: FakePbx, bridge_id: str) -> None:
         self.id, self._pbx = bridge_id, pbx
 
-    def add(self, *channels: Any) -> None:
+    def add(self, *channels: Any, absorb: bool = False) -> None:
         with self._pbx.effect(harmless=False):
             lines = [self._pbx.lines.get(channel.id) for channel in channels]
             if self.id not in self._pbx.bridges or not all(lines):

@@ -247,6 +247,12 @@ exten => _*X.,1,Stasis(contactcentre,feature,${EXTEN},${CHANNEL(endpoint)})
 exten => _[0-9A-Za-z*#+]!,1,Stasis(contactcentre,transfer)
  same => n,Hangup()
 
+[contactcentre-take]
+exten => take,1,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,taken,1)
+ same => n,Hangup()
+exten => taken,1,Stasis(contactcentre,taken)
+ same => n,Hangup()
+
 [elsewhere]
 exten => 1,1,Answer()
  same => n,Wait(60)

@@ -36,3 +36,10 @@ def scene(bed: Bed, tmp_path: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         yield Scene(bed, tmp_path, stack)
         bed.hang_up_all()
+
+
+@pytest.fixture
+def left_to_us(bed: Bed) -> None:
+    """What becomes of a transfer key on a PBX that does not leave it to us is tested with that PBX."""
+    if not bed.leaves_transfers:
+        pytest.skip("this PBX transfers by itself")

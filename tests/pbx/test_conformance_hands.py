@@ -5,7 +5,7 @@ import pytest
 
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Ended, LinkUp
+from contactcentre.pbx.events import Digit, Ended, LinkUp
 from contactcentre.pbx.protocol import MAX_DIGITS, Mode
 from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, SETTLE, Scene
@@ -46,6 +46,26 @@ def test_digits_reach_the_party_and_nobody_else(scene: Scene) -> None:
     assert customer.end.wait(PATIENCE).digits_heard == "12*A#0"
     anna.end.hang_up()
     assert anna.end.wait_calls()[0].digits_heard == ""
+
+
+@pytest.mark.parametrize("absorb", [True, False])
+def test_digits_pressed_in_a_bridge_are_told_and_passed_on_or_not(scene: Scene, absorb: bool) -> None:
+    """Between two phones without a recording: what Asterisk likes best to let pass unread."""
+    customer, anna = scene.customer(), scene.agent("anna")
+    bridge = scene.bed.pbx.bridge(scene.bed.name("bridge"), digits=True)
+    bridge.add(customer.channel)
+    bridge.add(anna.channel, absorb=absorb)
+    assert isinstance(customer.end, OngoingCall)
+    assert isinstance(anna.end, Phone)
+    anna.end.send_digits("*2")
+    assert [anna.inbox.next(Digit).digit for _ in "*2"] == ["*", "2"]
+    customer.end.send_digits("7")
+    assert customer.inbox.next(Digit).digit == "7"
+    gevent.sleep(SETTLE)
+    customer.end.hang_up()
+    assert customer.end.wait(PATIENCE).digits_heard == ("" if absorb else "*2")
+    anna.end.hang_up()
+    assert anna.end.wait_calls()[0].digits_heard == "7"
 
 
 def test_while_digits_are_sent_to_a_channel_verbs_for_others_do_not_wait(scene: Scene) -> None:

@@ -9,7 +9,7 @@ import pytest
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.events import Answered, Arrived, Ended, PhoneHeld, PhoneResumed, TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Bed, Heard
+from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, Party, Scene
 from tests.pbx.spectrum import share
 
@@ -20,13 +20,6 @@ OWN_MUSIC = 2200
 def phone_of(party: Party) -> Phone:
     assert isinstance(party.end, Phone)
     return party.end
-
-
-@pytest.fixture
-def left_to_us(bed: Bed) -> None:
-    """What becomes of a transfer key on a PBX that does not leave it to us is tested with that PBX."""
-    if not bed.leaves_transfers:
-        pytest.skip("this PBX transfers by itself")
 
 
 def test_the_hold_key_is_told_and_so_is_its_end(scene: Scene) -> None:

@@ -63,6 +63,13 @@ def test_a_trunk_that_registers_does_so_with_its_own_account() -> None:
     assert kinds["identify"]["match"] == ["2001:db8::1"]
 
 
+def test_a_carrier_cannot_transfer_our_agents_and_an_agents_phone_may_ask() -> None:
+    found = sections(render(parse(document(trunks__isp={"host": "192.0.2.1"})), SECRETS)["pjsip.conf"])
+    endpoints = {name: part.get("allow_transfer") for name, part in found if part["type"] == ["endpoint"]}
+    assert endpoints["isp"] == ["no"]
+    assert endpoints["alice"] is None
+
+
 def test_a_did_with_a_plus_is_also_reached_without_it() -> None:
     text = render(parse(document()), SECRETS)["extensions.conf"]
     assert "exten = 33155500001,1,Goto(+33155500001,1)" in text.splitlines()
@@ -78,6 +85,7 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${STASISSTATUS}",
         "${QUEUESTATUS}",
         "${DIALSTATUS}",
+        "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
     }
     assert all("FILTER(0-9+*#,${EXTEN})" in line for line in text.splitlines() if "${EXTEN" in line)
 

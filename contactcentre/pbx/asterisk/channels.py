@@ -137,12 +137,12 @@ class AsteriskBridge:
     def __repr__(self) -> str:
         return f"<bridge {self.id}>"
 
-    def add(self, *channels: Channel) -> None:
+    def add(self, *channels: Channel, absorb: bool = False) -> None:
         # A channel in a waiting room needs no removal: joining a bridge takes it out of the one it is in.
         ids = [channel.id for channel in channels]
         rooms = {channel_id: self._pbx.rooms.left(channel_id) for channel_id in ids}
         try:
-            self._pbx.change(self.id, "addChannel", *ids)
+            self._pbx.change(self.id, "addChannel", *ids, absorb=absorb)
         except (Gone, Refused):
             for channel_id, room in rooms.items():
                 self._pbx.rooms.stayed(channel_id, room)

@@ -14,11 +14,12 @@ from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.connection import Connection, Pending
 from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
+from contactcentre.pbx.asterisk.entries import Entries
+from contactcentre.pbx.asterisk.foreign import Foreign
 from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
-from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
@@ -74,10 +75,11 @@ class AsteriskPbx:
         self.legs = Legs(self._report)
         self.rooms = WaitingRooms(self)
         self.taps = Taps(app, self._link.send)
-        self.spies = Spies(app, self._link.send, self.legs)
+        self._entries = Entries()
+        self._foreign = Foreign(app, self._link.send, self.legs, self._entries)
         self.transfers = Transfers(self.legs, self._try)
         self.intake = Intake(
-            self.legs, self.rooms, self.taps, self.spies, self.transfers, self._tell, self._stop_playback
+            self.legs, self.rooms, self.taps, self._entries, self.transfers, self._tell, self._stop_playback
         )
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
 
@@ -155,11 +157,18 @@ class AsteriskPbx:
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> AsteriskChannel:
         """See Pbx.spy."""
-        self.spies.start(channel_id, spy_id, mode, inbox)
+        self._foreign.spy(channel_id, spy_id, mode, inbox)
         return AsteriskChannel(self, spy_id)
 
-    def bridge(self, bridge_id: str) -> AsteriskBridge:
-        self.make_bridge(bridge_id, "mixing")
+    def take(self, channel_id: str, inbox: Inbox) -> AsteriskChannel:
+        """See Pbx.take."""
+        if channel_id in self.legs:
+            return self.adopt(channel_id, inbox)
+        self._foreign.take(channel_id, inbox)
+        return AsteriskChannel(self, channel_id)
+
+    def bridge(self, bridge_id: str, *, digits: bool = False) -> AsteriskBridge:
+        self.make_bridge(bridge_id, "mixing,dtmf_events" if digits else "mixing")
         return AsteriskBridge(self, bridge_id)
 
     def inventory(self) -> Inventory:
@@ -243,11 +252,11 @@ class AsteriskPbx:
             if refused.status not in (409, 500) or not self._is_there(path):
                 raise
 
-    def change(self, bridge_id: str, verb: str, *channel_ids: str) -> None:
+    def change(self, bridge_id: str, verb: str, *channel_ids: str, absorb: bool = False) -> None:
         """`addChannel` to or `removeChannel` from a bridge; what plays on the channels is stopped."""
         for channel_id in channel_ids:
             self._silence(channel_id)
-        query: Query = {"channel": ",".join(channel_ids)}
+        query: Query = {"channel": ",".join(channel_ids), "absorbDTMF": absorb or None}
         try:
             self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
         except Refused as refused:
@@ -346,7 +355,7 @@ class AsteriskPbx:
         self._held = []
         self.intake.lost()
         self.taps.lost(LinkDown(reason))
-        self.spies.lost(LinkDown(reason))
+        self._entries.lost(LinkDown(reason))
         self._sink_safely(LinkLost(time(), reason, replaced))
 
     def _tell(self, event: NodeEvent) -> None:
@@ -380,8 +389,10 @@ class AsteriskPbx:
                 if now > latest:
                     self.intake.recordings[name] = now + REQUEST_DEADLINE
                     self._try("POST", f"{resource('recordings', 'live', name)}/stop")
-            for channel_id in self.legs.expire(now):
-                log.warning("channel %s: nobody took it within 30 s", channel_id)
+            for leg in self.legs.expire(now):
+                log.warning("channel %s: nobody took it within 30 s", leg.id)
+                if leg.unasked:
+                    self._try("DELETE", resource("channels", leg.id))
 
     def _watch_endpoints(self) -> None:
         while not self._stopped.wait(POLL):

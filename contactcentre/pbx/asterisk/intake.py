@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from time import time
 
 from contactcentre.pbx.asterisk import translate
+from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event
-from contactcentre.pbx.asterisk.spies import Spies
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
@@ -29,12 +29,12 @@ class Intake:
         legs: Legs,
         rooms: WaitingRooms,
         taps: Taps,
-        spies: Spies,
+        entries: Entries,
         transfers: Transfers,
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
     ) -> None:
-        self.legs, self.rooms, self.taps, self.spies, self.transfers = legs, rooms, taps, spies, transfers
+        self.legs, self.rooms, self.taps, self.entries, self.transfers = legs, rooms, taps, entries, transfers
         self._tell, self._stop_playback = tell, stop_playback
         self.stopping: set[str] = set()
         """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
@@ -86,9 +86,9 @@ class Intake:
     def _on_stasis_start(self, event: Event, at: float) -> None:
         channel = event["channel"]
         channel_id = channel["id"]
+        self.entries.entered(channel_id)
         if not translate.is_party(channel["name"]):
             self.taps.snoop_started(channel_id)
-            self.spies.started(channel_id)
             return
         leg = self.legs.get(channel_id)
         if leg is not None and leg.called:
@@ -113,7 +113,7 @@ class Intake:
 
     def _on_tool_ended(self, channel_id: str, at: float) -> None:
         self.taps.snoop_ended(channel_id)
-        self.spies.ended(channel_id)
+        self.entries.ended(channel_id)
         self.legs.end(channel_id, at, Cause.NORMAL)
 
     def _on_state(self, event: Event, at: float) -> None:

@@ -20,6 +20,7 @@ class Leg:
     inbox: Inbox | None = None
     kept: list[ChannelEvent] = field(default_factory=list)
     kept_until: float = 0.0
+    unasked: bool = False  # it did not come by itself, so that it goes when nobody adopts it
     rang: bool = False
     answered: bool = False
     over: bool = False  # ended or left before anybody adopted it
@@ -176,11 +177,11 @@ class Legs:
             leg for leg in self._legs.values() if leg.released_at and not leg.over and now - leg.released_at > SETTLE
         ]
 
-    def expire(self, now: float) -> list[str]:
-        """Forgets channels that nobody adopted in time; returns their ids."""
-        old = [leg.id for leg in self._legs.values() if leg.inbox is None and now > leg.kept_until]
-        for channel_id in old:
-            del self._legs[channel_id]
+    def expire(self, now: float) -> list[Leg]:
+        """Forgets channels that nobody adopted in time, and returns them."""
+        old = [leg for leg in self._legs.values() if leg.inbox is None and now > leg.kept_until]
+        for leg in old:
+            del self._legs[leg.id]
         return old
 
     def _put(self, leg: Leg, event: ChannelEvent) -> None:

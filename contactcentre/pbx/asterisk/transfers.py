@@ -82,7 +82,7 @@ class Transfers:
             # The other call is none of ours: its party is there already, behind this end.
             peer = self._stand_ins.pop(leg_id, "")
             if peer:
-                self._legs.arrive(peer, time(), answered=True)
+                self._legs.arrive(peer, time(), answered=True).unasked = True
         self._tell(leg_id, at, str(second["dialplan"]["exten"]), other=second["id"], peer=peer)
 
     def _remove_stand_in(self, leg_id: str) -> None:
