@@ -89,6 +89,7 @@ class Node:
     """Who talked last with a caller of this number; "" where nobody did lately, or it cannot be told at once."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
+    spies: set[str] = field(default_factory=set)  # through which supervisors hear
     router: "Router" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time

@@ -53,6 +53,9 @@ def reconcile(node: Node, first: bool) -> Findings:
     node.router.clear(node.contacts)
     _free_agents(node, talking, {*live, *node.contacts})
     known |= _known(node)  # also what has ended while we looked: the inventory may still have it
+    for spy in inventory.spies.keys() - node.spies:
+        log.warning("stray spy ended", spy=spy)
+        node.hang_up(spy)
     found = Findings(
         [(contact, _found(contact.now, inventory)) for contact in contacts],
         _strangers(node, inventory, known),
@@ -138,11 +141,12 @@ def _strangers(node: Node, inventory: Inventory, known: set[str]) -> list[Arrive
 
 def _orphans(node: Node, inventory: Inventory, known: set[str]) -> list[str]:
     """Legs of ours, also such that still ring, and what is left of feature calls. Empty bridges of contacts that are
-    over are ended here."""
+    over, and rooms of supervisors whom nobody knows any more, are ended here."""
     for bridge in inventory.bridges.values():
         contact_id, dot, kind = bridge.id.rpartition(".")
-        mine = dot and kind == "b" and len(contact_id) == len("00000000-0000-0000-0000-000000000000")
-        if mine and not bridge.channels and contact_id not in node.contacts:
+        mine = dot and kind in ("b", "s") and len(contact_id) == len("00000000-0000-0000-0000-000000000000")
+        used = contact_id in node.contacts or f"{contact_id}.v1" in node.channels
+        if mine and not used and (kind == "s" or not bridge.channels):
             node.pbx.bridge(bridge.id).destroy()
     return [
         info.id

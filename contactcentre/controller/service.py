@@ -22,6 +22,7 @@ from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Asked, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.reconcile import reconcile
+from contactcentre.controller.supervision import Supervisions
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.walk import Walker
@@ -73,6 +74,7 @@ class Controller:
         self._stopped = Flag()
         self._started = time.time()
         self.failed = False
+        self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -379,6 +381,8 @@ class Controller:
             return {"contact": contact.id}
         if verb == "call":
             return self._ask(args)
+        if verb == "supervise":
+            return self.supervisions.command(args)
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
 
     def _ask(self, args: dict[str, Any]) -> dict[str, Any]:

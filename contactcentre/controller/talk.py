@@ -255,6 +255,8 @@ class Talk:
                 self._retrieve(str(args.get("agent", "")))
             case "dtmf":
                 self.contact.caller.send_digits(str(args.get("digits", "")))
+            case "takeover":
+                self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
             case "record":
                 self._recording(str(args.get("action", "")), by)
             case _ if verb in {known.value for known in Verb}:
@@ -292,6 +294,17 @@ class Talk:
                 self._calls.withdraw(call)
                 raise
         self.save()
+
+    def _taken_over(self, leg: str, supervisor: str) -> None:
+        """The supervisor's phone comes into the conversation, and the agent is out of it."""
+        at, to = self.contact.node.now(), f"supervisor:{supervisor}"
+        facts = decide(self.now, Verb.ADD, at, to=to, leg=leg)
+        joined = self.now
+        for kind, data in facts:
+            joined = after(joined, kind, data, at)
+        assert joined.agent is not None
+        self.contact.emit(Kind.LEG_STARTED, leg=leg, role="supervisor", endpoint="", agent="")
+        self._carry_out([*facts, *leaves(joined, joined.agent)])
 
     def _retrieve(self, agent: str) -> None:
         if not self.now.slot:

@@ -194,6 +194,7 @@ class Settings(Model):
     # Prefixes of the numbers that agents may transfer customers to, or call into a conversation: "+33", "+4420". None =
     # no number outside: whoever steals an agent's account must not call at our expense.
     transfer_numbers: tuple[Number, ...] = ()
+    supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.
     pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (

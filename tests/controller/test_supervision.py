@@ -1,0 +1,120 @@
+"""Supervisors on real calls: who hears whom in each mode, from call to call, and what is left of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.events import Kind
+from contactcentre.lab import OngoingCall, Phone
+from contactcentre.live import CommandFailed, Commands
+from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.test_verbs_heard import hears
+
+
+def supervise(stack: Stack, action: str, **args: Any) -> dict[str, Any]:
+    wanted = {"action": action, "supervisor": "sue", **args}
+    return Commands(stack.redis).send("node1", "supervise", wanted, timeout=12)
+
+
+@contextmanager
+def listening(
+    stack: Stack, caller: str, mode: str, **more: Any
+) -> Iterator[tuple[OngoingCall, Phone, Phone, dict[str, Any]]]:
+    """anna talks with a customer; bert's phone is the supervisor's."""
+    with (
+        stack.phone("anna", ring=0.1, tone=800) as anna,
+        stack.phone("bert", ring=0.1, tone=1200) as sue,
+    ):
+        stack.act("anna", Verb.LOGIN)
+        stack.reachable("anna")
+        call = stack.lab.dial("1000", caller=caller, tone=400, talk=None, patience=None)
+        try:
+            stack.wait_for(caller, Kind.TALK_STARTED)
+            told = supervise(stack, "start", agent="anna", phone="bert", mode=mode, **more)
+            stack.wait_for(caller, Kind.SUPERVISED)
+            eventually(lambda: hears(sue) >= {"anna", "caller"}, "the supervisor hears both")
+            yield call, anna, sue, told
+        finally:
+            call.hang_up()
+    stack.ended(caller)
+    eventually(lambda: not supervise(stack, "list")["supervisions"], "nobody listens any more")
+    stack.nothing_left_on_the_pbx()
+    stack.agent_is("anna", AgentState.AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("number", "mode", "anna_hears", "caller_hears"),
+    [
+        ("+33100000951", "listen", {"caller"}, {"anna"}),
+        ("+33100000952", "whisper", {"caller", "bert"}, {"anna"}),
+        ("+33100000953", "barge", {"caller", "bert"}, {"anna", "bert"}),
+    ],
+)
+def test_a_supervisor_hears_both_and_is_heard_by_whom_the_mode_says(
+    stack: Stack, number: str, mode: str, anna_hears: set[str], caller_hears: set[str]
+) -> None:
+    with listening(stack, number, mode) as (call, anna, _, _):
+        assert (hears(anna), hears(call)) == (anna_hears, caller_hears)
+    fact = one(stack.story(number), Kind.SUPERVISED).data
+    assert (fact["supervisor"], fact["agent"], fact["mode"]) == ("sue", "anna", mode)
+    assert one(stack.story(number), Kind.SUPERVISION_ENDED)
+
+
+def test_the_mode_changes_without_calling_the_supervisor_again(stack: Stack) -> None:
+    with listening(stack, "+33100000954", "listen") as (call, anna, sue, told):
+        supervise(stack, "mode", id=told["id"], mode="whisper")
+        assert (hears(anna), hears(call)) == ({"caller", "bert"}, {"anna"})
+        supervise(stack, "mode", id=told["id"], mode="barge")
+        assert hears(call) == {"anna", "bert"}
+        supervise(stack, "mode", id=told["id"], mode="listen")
+        assert (hears(anna), hears(call)) == ({"caller"}, {"anna"})
+        assert len(sue.calls) == 0
+        assert len(sue.ringing) == 1, "still the first call"
+        with pytest.raises(CommandFailed, match="must be listen, whisper or barge"):
+            supervise(stack, "mode", id=told["id"], mode="shout")
+
+
+def test_the_supervisor_takes_the_call_over(stack: Stack) -> None:
+    with listening(stack, "+33100000955", "listen") as (call, anna, sue, told):
+        supervise(stack, "takeover", id=told["id"])
+        anna.wait_calls(1, 10)
+        assert (hears(call), hears(sue)) == ({"bert"}, {"caller"})
+        stack.agent_is("anna", AgentState.AVAILABLE)
+    story = stack.story("+33100000955")
+    assert last(story, Kind.PARTY_JOINED).data["to"] == "supervisor:sue"
+    assert kinds(story).count(Kind.TALK_ENDED) == 1
+
+
+def test_a_supervisor_who_follows_hears_the_agents_next_call(stack: Stack) -> None:
+    with listening(stack, "+33100000956", "listen", follow=True) as (call, anna, sue, told):
+        call.hang_up()
+        stack.ended("+33100000956")
+        second = stack.lab.dial("1000", caller="+33100000957", tone=400, talk=None, patience=None)
+        stack.wait_for("+33100000957", Kind.SUPERVISED)
+        eventually(lambda: hears(sue) >= {"anna", "caller"}, "hears the next call")
+        assert hears(anna) == {"caller"}
+        supervise(stack, "stop", id=told["id"])
+        sue.wait_calls(1, 10)
+        assert hears(second) == {"anna"}, "the call goes on"
+        second.hang_up()
+        stack.ended("+33100000957")
+
+
+def test_without_a_call_there_is_nothing_to_listen_to(stack: Stack) -> None:
+    with pytest.raises(CommandFailed, match="has no call now"):
+        supervise(stack, "start", agent="anna", phone="bert", mode="listen")
+    with pytest.raises(CommandFailed, match="no agent"):
+        supervise(stack, "start", agent="nobody", phone="bert", mode="listen")
+
+
+def test_a_killed_controller_leaves_no_spy_and_the_call_goes_on(stack: Stack) -> None:
+    with listening(stack, "+33100000958", "whisper") as (call, anna, sue, _):
+        stack.kill()
+        stack.start()
+        sue.wait_calls(1, 20)
+        eventually(lambda: hears(anna) == {"caller"}, "nobody whispers")
+        assert hears(call) == {"anna"}
+        assert "Snoop" not in stack.lab.rx("core show channels") or "spy-" not in stack.lab.rx("core show channels")
