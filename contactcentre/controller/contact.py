@@ -9,7 +9,7 @@ touching the call, and `reconcile` takes it up again, in this process or the nex
 import itertools
 import unicodedata
 from collections import deque
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.conditions import Refusal
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
+from contactcentre.domain.keying import codes_of
 from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
@@ -36,6 +37,10 @@ DIGITS_LIMIT = 1000
 
 WATCH = 300.0
 """Seconds after which a greenlet that waits for nothing in particular looks around (every wait has a deadline)."""
+
+
+ANSWER_DEADLINE = 10.0
+"""Seconds within which a contact's conductor answers what it is asked for: a request to the PBX, or two."""
 
 
 class CallerGone(Exception):
@@ -110,7 +115,7 @@ class Contact:
         self.parked = False  # suspended: its greenlet has ended, the call has not
         self.in_talk = False  # whoever conducts it takes what is `Asked`
         self.language = node.site.settings.language
-        self.told: Set[tuple[Kind, str]] = frozenset()  # facts of legs that an earlier controller has journalled
+        self.told: set[tuple[Kind, str]] = set()  # facts of legs that an earlier controller has journalled, or we
         self._bridge: Bridge | None = None
         self._serial = itertools.count(1)
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
@@ -169,6 +174,17 @@ class Contact:
                 raise Suspended
         return message
 
+    def ask(self, verb: str, args: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """Something is to be done with its conversation: whoever conducts it answers. Raises CommandFailed."""
+        if self.parked:
+            raise CommandFailed("suspended", "the link to the PBX was lost: try again")
+        asked = Asked(verb, args, by)
+        self.post(asked)
+        try:
+            return asked.answer.get(timeout=ANSWER_DEADLINE) or {}
+        except gevent.Timeout:
+            raise CommandFailed("busy", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
+
     def take_out(self, *kinds: type[object]) -> list[Message]:
         """Takes the messages of these kinds out of the inbox; the others keep their order."""
         waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
@@ -207,9 +223,11 @@ class Contact:
     # -- facts --------------------------------------------------------------------------------------------------------
 
     def emit(self, kind: Kind, **data: Any) -> None:
-        """Journals a fact, unless an earlier controller did (see `told`)."""
+        """Journals a fact, unless an earlier controller did (see `told`), or the leg's end a second time."""
         if self.told and (kind, data.get("leg")) in self.told:
             return
+        if kind is Kind.LEG_ENDED:
+            self.told.add((kind, str(data["leg"])))
         self.seq += 1
         self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
 
@@ -223,9 +241,14 @@ class Contact:
     def bridge(self) -> Bridge:
         """The one bridge in which this contact's conversations take place; made when first needed."""
         if self._bridge is None:
-            self._bridge = self.node.pbx.bridge(f"{self.id}.b")
+            self._bridge = self.node.pbx.bridge(f"{self.id}.b", digits=self.reads_keys)
             self.save(detail={**self.now.detail, "bridge": True})
         return self._bridge
+
+    @property
+    def reads_keys(self) -> bool:
+        """What agents press in a conversation is for us, not for the others in it."""
+        return bool(codes_of(self.node.site.features.keys))
 
     def leave_bridge(self) -> None:
         """The caller's conversation is over and the call goes on."""

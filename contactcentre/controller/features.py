@@ -1,5 +1,6 @@
 """Feature codes: an agent dials `*45` on the phone and is logged in. Who calls is known from the SIP account."""
 
+import re
 from typing import Any
 
 import structlog
@@ -7,9 +8,10 @@ from gevent.lock import BoundedSemaphore
 from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
+from contactcentre.controller.parties import parked_in
 from contactcentre.domain.agents import EXTENSION, AgentState, NotAllowed, Verb
 from contactcentre.domain.site import Site
-from contactcentre.live import LiveError
+from contactcentre.live import CommandFailed, LiveError
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, Cause, ChannelEvent, Ended, PlaybackEnded
 from contactcentre.pbx.protocol import Inbox, Medium
@@ -64,7 +66,10 @@ def run(node: Node, arrived: Arrived) -> None:
     try:
         channel = node.pbx.adopt(arrived.channel_id, _bounded(inbox))
         channel.answer()
-        answer = _act(node, code, endpoint)
+        slot = retrieves(node.site, code)
+        answer = _retrieve(node, slot, endpoint, channel.id) if slot else _act(node, code, endpoint)
+        if not answer:
+            return None
         try:
             channel.play(f"{arrived.channel_id}.p", ["silence:1", answer], node.site.settings.language)
             _await_end(node, inbox)
@@ -74,6 +79,26 @@ def run(node: Node, arrived: Arrived) -> None:
         log.info("feature call ended early", code=code, endpoint=endpoint, error=str(error))
     finally:
         _turns.release()
+
+
+def retrieves(site: Site, code: str) -> str:
+    """The slot whose customer a dialled code asks for; "" = it is another code."""
+    slot = code.removeprefix(site.features.retrieve)
+    return slot if slot != code and re.fullmatch("[1-9][0-9]{0,2}", slot) else ""
+
+
+def _retrieve(node: Node, slot: str, endpoint: str, channel_id: str) -> Medium:
+    """ "" when the phone talks with the customer from now on: it is a leg of that contact."""
+    agent, contact = node.configuration.agent_of_endpoint.get(endpoint), parked_in(node, slot)
+    if agent is None or contact is None:
+        log.info("nobody to retrieve", slot=slot, endpoint=endpoint)
+        return _REFUSED
+    try:
+        contact.ask("retrieve", {"agent": agent, "leg": channel_id}, "phone")
+    except CommandFailed as error:
+        log.info("not retrieved", slot=slot, agent=agent, why=str(error))
+        return _REFUSED
+    return ""
 
 
 def _end(node: Node, channel_id: str, cause: Cause) -> None:

@@ -130,7 +130,7 @@ class Offers:
         contact = self.contact
         assert offer.leg is not None
         try:
-            contact.bridge().add(contact.caller, offer.leg)
+            contact.bridge().add(contact.caller, offer.leg, absorb=contact.reads_keys)
         except (Gone, Refused):  # refused is what is just about to be gone
             self._refuse(offer, OfferResult.REJECTED, who_left(contact, offer.leg_id))
             return None
@@ -261,7 +261,7 @@ def under_way(contact: Contact) -> Mapping[str, Mapping[str, str]]:
 
 def withdraw(contact: Contact) -> None:
     """Takes the offers back that were under way; the agents are free again."""
-    talks = contact.now.state == "talking"
+    talks = contact.now.state in ("talking", "parked")
     result = OfferResult.EXPIRED if contact.caller_there else OfferResult.CALLER_GONE
     for leg, offer in under_way(contact).items():
         contact.node.hang_up(leg, Cause.ANSWERED_ELSEWHERE if talks else Cause.NORMAL)

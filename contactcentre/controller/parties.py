@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +15,7 @@ from contactcentre.domain.conversation import Conversation, Refusal
 from contactcentre.domain.events import Kind
 from contactcentre.domain.routing import Waiting
 from contactcentre.live import LiveError
-from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
+from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Cause, Party
 
 log = structlog.get_logger(__name__)
@@ -44,8 +44,9 @@ class Call:
 class Calls:
     """The calls of one conversation that have not been answered yet."""
 
-    def __init__(self, contact: Contact) -> None:
-        self._contact = contact
+    def __init__(self, contact: Contact, save: Callable[[], None]) -> None:
+        """`save` writes down whose phones ring, before they do: whoever comes after a crash knows what to take back."""
+        self._contact, self._save = contact, save
         self._calls: dict[str, Call] = {}
 
     def __iter__(self) -> Iterator[Call]:
@@ -78,6 +79,7 @@ class Calls:
         call = Call(leg, purpose, to, agent, token, until)
         contact.emit(Kind.LEG_STARTED, leg=leg, role=role, endpoint=endpoint, agent=agent)
         self._calls[leg] = call
+        self._save()
         try:
             node.pbx.call(
                 endpoint, channel_id=leg, inbox=contact.post, contact_id=contact.id, caller=shown,
@@ -90,11 +92,29 @@ class Calls:
             raise Refusal("unreachable", f"{to} cannot be reached") from error
         return call
 
+    def came(self, purpose: str, agent: str, leg: str) -> Call:
+        """The agent's phone has called us, or talks with whoever gives us the customer: it need not ring. Raises
+        Refusal, LinkDown, Deadline."""
+        contact, node = self._contact, self._contact.node
+        until = node.now() + RING_SECONDS
+        call = Call(leg, purpose, f"agent:{agent}", agent, _reserve(node, agent, contact.id, until), until)
+        endpoint = node.configuration.endpoint_of(agent)
+        contact.emit(Kind.LEG_STARTED, leg=leg, role="agent", endpoint=endpoint, agent=agent)
+        self._calls[leg] = call
+        self._save()
+        try:
+            node.pbx.take(leg, contact.post)
+        except (Gone, Refused) as error:
+            self.let_go(self.pop(leg), Cause.NORMAL)
+            raise Refusal("gone", "the phone has hung up, or its call cannot be taken") from error
+        return call
+
     def let_go(self, call: Call, cause: Cause) -> None:
-        """Its phone does not ring any more."""
+        """Its phone does not ring any more, or whoever answered was not connected."""
+        agents = self._contact.node.agents
         self._contact.emit(Kind.LEG_ENDED, leg=call.leg, cause=int(cause))
-        if call.agent:
-            self._contact.node.agents.change(call.agent, Step.RELEASE, token=call.token)
+        if call.agent and not agents.change(call.agent, Step.RELEASE, token=call.token):
+            agents.change(call.agent, Step.FINISH, token=call.token, wrap_up=0.0)  # had answered
 
     def withdraw(self, *calls: Call) -> None:
         """Takes these calls back, or all that ring."""
@@ -116,6 +136,12 @@ class Calls:
         if not free:
             raise Refusal("slots_full", "no place to park is free")
         return free
+
+
+def parked_in(node: Node, slot: str) -> Contact | None:
+    """Who is parked there."""
+    parked = (contact for contact in node.contacts.values() if contact.now.state == "parked")
+    return next((contact for contact in parked if contact.now.detail["talk"]["slot"] == slot), None)
 
 
 def destination(node: Node, to: str, *, free: bool) -> str:

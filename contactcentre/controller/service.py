@@ -19,7 +19,7 @@ from gevent.queue import Queue
 
 from contactcentre.controller import features
 from contactcentre.controller.conduct import Conductor
-from contactcentre.controller.contact import SUSPENDING, Asked, Contact, SiteChanged
+from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.supervision import Supervisions
@@ -44,9 +44,6 @@ RELOAD = 5.0
 """Seconds after which a site that could not be loaded is asked for again."""
 
 PREPARE_DEADLINE = 300.0
-ANSWER_DEADLINE = 10.0
-"""Seconds within which a contact's conductor answers what it is asked for: a request to the PBX, or two."""
-
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
 
@@ -390,14 +387,7 @@ class Controller:
         contact = self.node.contacts.get(str(args.get("contact", "")))
         if contact is None:
             raise CommandFailed("not_found", "no such live contact on this node")
-        if contact.parked:
-            raise CommandFailed("suspended", "the link to the PBX was lost: try again")
-        asked = Asked(str(args.get("verb", "")), dict(args.get("args") or {}), str(args.get("by", "program")))
-        contact.post(asked)
-        try:
-            return asked.answer.get(timeout=ANSWER_DEADLINE) or {}
-        except gevent.Timeout:
-            raise CommandFailed("busy", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
+        return contact.ask(str(args.get("verb", "")), dict(args.get("args") or {}), str(args.get("by", "program")))
 
     def _beat(self) -> None:
         while True:

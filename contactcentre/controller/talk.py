@@ -4,7 +4,7 @@ What is possible, and what follows, says `domain.conversation`; here it is done.
 the facts are noted: a controller killed in between finds everybody where the facts do not say, and moves them back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,7 +14,9 @@ import gevent
 import structlog
 
 from contactcentre.controller.contact import Asked, CallerGone, Contact
-from contactcentre.controller.parties import Call, Calls, destination, dialled
+from contactcentre.controller.handset import BEEP, ERROR, Handset
+from contactcentre.controller.parties import Call, Calls, destination
+from contactcentre.domain.agents import AgentState
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import (
     Conversation,
@@ -27,6 +29,7 @@ from contactcentre.domain.conversation import (
     consult_ended,
     customer_leaves,
     decide,
+    handed_over,
     leaves,
     retrieved,
 )
@@ -34,15 +37,14 @@ from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.ids import uuid7
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
-from contactcentre.pbx.events import Answered, Cause, Ended, PhoneHeld, PhoneResumed, TransferAsked
-from contactcentre.pbx.protocol import Channel, Progress, Tap
+from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended
+from contactcentre.pbx.protocol import Channel, Tap
 
 log = structlog.get_logger(__name__)
 
 NEXT_FIRST = 0.003
 """Seconds after the end of a conversation in which the agent's next caller comes before what is left to do for this."""
 
-BEEP, ERROR = "tone:beep", "sound:beeperr"
 _GONE: Mapping[str, Cause] = MappingProxyType({})
 
 _RESULTS = {
@@ -71,10 +73,10 @@ class Talk:
     def __init__(self, contact: Contact, now: Conversation | None = None) -> None:
         self.contact = contact
         self.now = now or Conversation()
-        self._calls = Calls(contact)
+        self._calls = Calls(contact, self.save)
         self._tap: Tap | None = None
         self._sent: Sent | None = None
-        self._phone_holds = False  # by the agent's own key
+        self._handset = Handset(self)
         self._reminded = 0.0
         self._last = ""  # the agent who talked last
 
@@ -150,22 +152,17 @@ class Talk:
             case Ended(channel_id=leg, cause=cause) if leg in self._calls:
                 self._not_answered(self._calls.pop(leg), cause)
             case Ended(channel_id=leg, cause=cause) if leg in self.now.parties:
-                self._happens(leaves(self.now, self.now.parties[leg]), {leg: cause})
+                self.happens(leaves(self.now, self.now.parties[leg]), {leg: cause})
             case Answered(channel_id=leg) if leg in self._calls:
                 self._answered(self._calls.pop(leg))
-            case PhoneHeld(channel_id=self.now.owner):
-                self._phone_holds = True
-                self._by_phone(Verb.HOLD)
-            case PhoneResumed(channel_id=self.now.owner):
-                self._phone_holds = False
-                self._by_phone(Verb.RESUME)
-            case TransferAsked(channel_id=self.now.owner):
-                self._phone_transfers(message)
+            case ChannelEvent(channel_id=self.now.owner):
+                self._handset.take(message)
         self._look()
 
     def _next_moment(self) -> float | None:
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         moments = [call.until for call in self._calls]
+        moments += [self._handset.until] if self._handset.until is not None else []
         if now.slot:
             moments.append(now.until)
         if now.held_at:
@@ -175,29 +172,31 @@ class Talk:
 
     def _look(self) -> None:
         """What is due."""
-        at, now, queue = self.contact.node.now(), self.now, self.contact.node.queue(self.now.queue)
+        at = self.contact.node.now()
         for call in [call for call in self._calls if call.until <= at]:
             self._calls.pop(call.leg)
             self.contact.node.hang_up(call.leg, Cause.NO_ANSWER)
             self._not_answered(call, Cause.NO_ANSWER)
+        self._handset.look()
+        now, queue = self.now, self.contact.node.queue(self.now.queue)
         if now.slot and now.until <= at:
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
-            self._happens(retrieved(now, at, ""))
+            self.happens(retrieved(now, at, ""))
         elif now.held_at and queue.hold_limit and now.held_at + queue.hold_limit <= at:
             self._end_hold(at)
         elif now.held_at and queue.hold_reminder and max(now.held_at, self._reminded) + queue.hold_reminder <= at:
             self._reminded = at
-            self._play(now.owner, BEEP)
+            self.play(now.owner, BEEP)
 
     def _end_hold(self, at: float) -> None:
         """A customer who is forgotten on hold hears the agent again; or the queue, where the agent's phone is deaf."""
-        if self._phone_holds and self.now.queue:
-            self._happens(decide(self.now, Verb.TRANSFER, at, to=f"queue:{self.now.queue}"))
+        if self._handset.holds and self.now.queue:
+            self.happens(decide(self.now, Verb.TRANSFER, at, to=f"queue:{self.now.queue}"))
         else:
-            self._happens(decide(self.now, Verb.RESUME, at, by="program"))
-            self._play(self.now.owner, BEEP)
+            self.happens(decide(self.now, Verb.RESUME, at, by="program"))
+            self.play(self.now.owner, BEEP)
 
-    def _happens(self, facts: Sequence[Fact], gone: Mapping[str, Cause] = _GONE) -> None:
+    def happens(self, facts: Sequence[Fact], gone: Mapping[str, Cause] = _GONE) -> None:
         """What cannot be refused."""
         was = self.now
         try:
@@ -212,7 +211,7 @@ class Talk:
 
     def _answer(self, asked: Asked) -> None:
         try:
-            self._do(asked.verb, asked.args, asked.by)
+            self.do(asked.verb, asked.args, asked.by)
         except Refusal as refusal:
             asked.refuse(refusal.code, str(refusal))
         except (Gone, Refused) as error:
@@ -238,7 +237,7 @@ class Talk:
             "recording": recording,
         }
 
-    def _do(self, verb: str, args: Mapping[str, Any], by: str) -> None:
+    def do(self, verb: str, args: Mapping[str, Any], by: str) -> None:
         """Raises Refusal, Gone, Refused."""
         at, named = self.contact.node.now(), str(args.get("party", ""))
         match verb:
@@ -252,7 +251,7 @@ class Talk:
                 until = at + self.contact.node.site.settings.park_seconds
                 self._carry_out(decide(self.now, Verb.PARK, at, slot=slot, until=until))
             case "retrieve":
-                self._retrieve(str(args.get("agent", "")))
+                self._retrieve(str(args.get("agent", "")), str(args.get("leg", "")))
             case "dtmf":
                 self.contact.caller.send_digits(str(args.get("digits", "")))
             case "takeover":
@@ -263,24 +262,6 @@ class Talk:
                 self._carry_out(decide(self.now, Verb(verb), at, by=by, party=named))
             case _:
                 raise Refusal("unknown_verb", f"{verb!r} is nothing that can be asked for")
-
-    def _by_phone(self, verb: Verb) -> None:
-        with suppress(Refusal):  # it is so already, or a consult goes on: the phone's own business
-            self._happens(decide(self.now, verb, self.contact.node.now(), by="phone"))
-
-    def _phone_transfers(self, asked: TransferAsked) -> None:
-        node, channel = self.contact.node, self._channel(asked.channel_id)
-        try:
-            if asked.other or not asked.target:
-                raise Refusal("attended", "a phone's own attended transfer is not taken: ask by consult")
-            to = destination(node, dialled(node, asked.target), free=True)
-            facts = decide(self.now, Verb.TRANSFER, node.now(), to=to)
-        except Refusal as refusal:
-            log.info("transfer by phone refused", contact=self.contact.id, code=refusal.code, why=str(refusal))
-            channel.transfer_progress(Progress.DECLINED)
-            return
-        channel.transfer_progress(Progress.DONE)
-        self._happens(facts)
 
     def _call(self, verb: Verb, to: str) -> None:
         at = self.contact.node.now()
@@ -306,11 +287,28 @@ class Talk:
         self.contact.emit(Kind.LEG_STARTED, leg=leg, role="supervisor", endpoint="", agent="")
         self._carry_out([*facts, *leaves(joined, joined.agent)])
 
-    def _retrieve(self, agent: str) -> None:
+    def _retrieve(self, agent: str, leg: str) -> None:
+        """`leg`: of the agent's phone, where it has called us; else it rings."""
         if not self.now.slot:
             raise Refusal("not_parked", "the customer is not parked")
-        self._calls.call("retrieve", f"agent:{agent}", self.now)
+        node = self.contact.node
+        status = node.replica.agents.get(agent)
+        if status is not None and status.state is AgentState.WRAP_UP:  # it was perhaps this very customer
+            node.agents.change(agent, Step.WRAPPED)
+        if leg:
+            self._answered(self._calls.pop(self._calls.came("retrieve", agent, leg).leg))
+            if self.now.owner != leg:
+                raise Refusal("gone", "the phone or the customer has hung up")
+        else:
+            self._calls.call("retrieve", f"agent:{agent}", self.now)
         self.save()
+
+    def hand_over(self, agent: str, leg: str, tell: Callable[[], None]) -> None:
+        """The agent's phone gives the customer to a colleague whom it has called by itself: `leg` is that one's. `tell`
+        is called when it is sure. Raises Refusal, Gone."""
+        call = self._calls.came("hand over", agent, leg)
+        tell()
+        self._answered(self._calls.pop(call.leg))
 
     def _answered(self, call: Call) -> None:
         """Whom somebody called has answered."""
@@ -327,6 +325,8 @@ class Talk:
                     self._carry_out(decide(self.now, Verb.ADD, at, to=call.to, leg=call.leg, token=call.token))
                 case "retrieve" if self.now.slot:
                     self._carry_out(retrieved(self.now, at, call.agent, call.leg, call.token))
+                case "hand over" if self.now.owner:
+                    self._carry_out(handed_over(self.now, call.agent, call.leg, call.token))
                 case _:
                     self._drop(call, Cause.NORMAL)
         except (Refusal, Gone, Refused):
@@ -335,9 +335,9 @@ class Talk:
     def _not_answered(self, call: Call, cause: Cause) -> None:
         self._calls.let_go(call, cause)
         if call.purpose is Verb.CONSULT and self.now.asked == call.leg:
-            self._happens([consult_ended(self.now, _RESULTS.get(cause, ConsultResult.UNREACHABLE))], {call.leg: cause})
+            self.happens([consult_ended(self.now, _RESULTS.get(cause, ConsultResult.UNREACHABLE))], {call.leg: cause})
         if self.now.owner:
-            self._play(self.now.owner, ERROR)
+            self.play(self.now.owner, ERROR)
         self.save()
 
     def _drop(self, call: Call, cause: Cause) -> None:
@@ -377,15 +377,15 @@ class Talk:
             before = was.parties.get(leg)
             place = before.place if before is not None else Place.RINGING
             if party.place is Place.MUSIC and place is not Place.MUSIC:
-                self._channel(leg).wait_with_music(music)
+                self.channel(leg).wait_with_music(music)
             elif party.place is Place.TOGETHER and place is not Place.TOGETHER:
-                joining.append(self._channel(leg))
+                joining.append(self.channel(leg))
             if before is not None and party.muted is not before.muted:
-                self._mute(self._channel(leg), party.muted)
+                self._mute(self.channel(leg), party.muted)
         if now.customer_muted is not was.customer_muted:
             self._mute(self.contact.caller, now.customer_muted)
         if joining:
-            self.contact.bridge().add(*joining)
+            self.contact.bridge().add(*joining, absorb=self.contact.reads_keys)
 
     @staticmethod
     def _mute(channel: Channel, muted: bool) -> None:
@@ -419,12 +419,21 @@ class Talk:
             contact.emit(Kind.WRAP_UP_STARTED, agent=party.agent, queue=queue, seconds=wrap_up)
             node.wrap_ups.watch(contact, party.agent, queue)
 
-    def _channel(self, leg: str) -> Channel:
+    def channel(self, leg: str) -> Channel:
         return self.contact.node.pbx.adopt(leg, self.contact.post)
 
-    def _play(self, leg: str, medium: str) -> None:
-        with suppress(Gone, Refused):
-            self._channel(leg).play(self.contact.new_id("p"), [medium])
+    def play(self, leg: str, medium: str) -> str:
+        """The id of what plays; "" when nothing does."""
+        playback = self.contact.new_id("p")
+        try:
+            self.channel(leg).play(playback, [medium])
+        except (Gone, Refused):
+            return ""
+        return playback
+
+    def slot(self) -> str:
+        """A place to park that is free. Raises Refusal."""
+        return self._calls.slot("")
 
     # -- recording ----------------------------------------------------------------------------------------------------
 
@@ -506,6 +515,9 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
     those in the contact's bridge, the caller perhaps among them. See `Talk.converse`."""
     talk, node = of(contact), contact.node
     contact.outcome = Outcome.ANSWERED
+    for leg in set(contact.now.channels.values()) - {contact.caller_id, *talk.now.parties}:
+        node.hang_up(leg)  # a phone that still rang; its agent is free already
+        contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
     for leg, party in talk.now.parties.items():
         if party.place is Place.RINGING:  # whoever asked asks again
             node.hang_up(leg)
@@ -517,7 +529,7 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
             if party.token:
                 node.agents.change(party.agent, Step.ACCEPT, token=party.token)
             with suppress(Gone):
-                talk._channel(leg)
+                talk.channel(leg)
                 continue
         contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
@@ -533,13 +545,19 @@ def _put_back(talk: Talk, there: frozenset[str], together: frozenset[str]) -> No
     music, joining = contact.node.queue(now.queue).music, []
     places = {contact.caller_id: now.customer, **{leg: p.place for leg, p in now.parties.items() if leg in there}}
     for leg, place in places.items():
-        channel = contact.caller if leg == contact.caller_id else talk._channel(leg)
-        if place is Place.MUSIC:
-            channel.wait_with_music(music)
-        elif place is Place.TOGETHER and leg not in together and len(places) > 1:
-            joining.append(channel)
+        moved = place is Place.MUSIC or (place is Place.TOGETHER and leg not in together and len(places) > 1)
+        if not moved:
+            continue
+        try:
+            channel = contact.caller if leg == contact.caller_id else talk.channel(leg)
+            if place is Place.MUSIC:
+                channel.wait_with_music(music)
+            else:
+                joining.append(channel)
+        except Gone:  # its end is on its way
+            continue
     if joining:
-        contact.bridge().add(*joining)
+        contact.bridge().add(*joining, absorb=contact.reads_keys)
 
 
 def recording_ended(

@@ -41,6 +41,12 @@ class Told:
     callback: Mapping[str, Any] = field(default_factory=dict)  # what was asked for last
 
     @property
+    def open_legs(self) -> set[str]:
+        """Legs that have begun and not ended."""
+        begun, ended = ({leg for it, leg in self.once if it is kind} for kind in (Kind.LEG_STARTED, Kind.LEG_ENDED))
+        return begun - ended
+
+    @property
     def unended(self) -> Mapping[str, str]:
         """Recording, agent and queue of a talk that has ended without it."""
         if self.talk.state != "over" or not self.talk.recording:
@@ -84,7 +90,7 @@ def _take(known: Told, event: Event) -> None:
             data = {"token": offer.get("token", ""), **data}
             known.last = str(data["agent"])
             if known.talk.state == "over":
-                known.talk = Conversation()
+                known.talk = Conversation(recording=known.talk.recording, paused=known.talk.paused)
         case Kind.RECORDING_STARTED if not data.get("agent"):
             known.message = event
         case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
@@ -142,6 +148,7 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         owner, others = known.talk.agent, [leg for leg in known.talk.parties if leg != known.talk.owner]
         state, agent = "parked" if known.talk.slot else "talking", owner.agent if owner is not None else ""
         channels = caller | ({"agent": owner.leg} if owner is not None else {})
+        others += sorted(known.open_legs - {caller["caller"], owner.leg if owner is not None else "", *others})
         channels |= {f"party-{number}": leg for number, leg in enumerate(others, 1)}
         detail["talk"] = {**known.talk.save(), "last": known.last}
     elif known.offers:

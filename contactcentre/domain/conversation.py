@@ -418,6 +418,16 @@ def leaves(now: Conversation, party: Party) -> list[Fact]:
     return [_ended(now, party)] if heir is None else [_ended(now, party), _started(now, heir)]
 
 
+def handed_over(now: Conversation, agent: str, leg: str, token: str) -> list[Fact]:
+    """The facts of a phone's own attended transfer: a colleague, with whom the agent talked on a second line, has the
+    customer now."""
+    owner, to = now.parties[now.owner], f"agent:{agent}"
+    joined = {"leg": leg, "role": "agent", "agent": agent, "to": to, "token": token}
+    moved = (Kind.TRANSFERRED, {"to": to, "by": owner.agent, "how": "consult"})
+    heir = Party(leg, "agent", Place.TOGETHER, agent, token)
+    return [moved, (Kind.PARTY_JOINED, joined), _ended(now, owner), _started(now, heir)]
+
+
 def retrieved(now: Conversation, at: float, by: str, leg: str = "", token: str = "") -> list[Fact]:
     """The facts of the end of parking: agent `by` has the customer now; "" = nobody took it in time."""
     seconds = round(max(0.0, at - now.parked_at), 3)

@@ -31,6 +31,7 @@ DATE = r"^\d{4}-\d{2}-\d{2}$"
 DAYS = r"^(mon|tue|wed|thu|fri|sat|sun)([,-](mon|tue|wed|thu|fri|sat|sun))*$"
 COUNTRY = r"^(?:[A-Z]{2})?$"
 KEY = r"^[0-9*#]$"
+KEY_CODE = r"^(?:[*#][0-9*#]{1,4})?$"
 DESTINATION = r"^(?:(?:queue|flow|agent|voicemail):[a-z][a-z0-9_-]{0,39}|number:\+?[0-9]{1,32}|callback)$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -48,6 +49,7 @@ Level = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Prompt = Annotated[str, StringConstraints(pattern=PROMPT)]  # "" = none
 Key = Annotated[str, StringConstraints(pattern=KEY)]
+KeyCode = Annotated[str, StringConstraints(pattern=KEY_CODE)]
 Destination = Annotated[str, StringConstraints(pattern=DESTINATION)]
 """Where a contact goes from a queue: `queue:NAME`, `flow:NAME`, `voicemail:BOX`, `number:N`, `agent:NAME`, or
 `callback`: it leaves its number, and we call back."""
@@ -168,14 +170,32 @@ class Hours(Model):
     open: dict[Date, tuple[Clock, Closing]] = {}  # ISO date -> (open, close), wins over everything else
 
 
+class Keys(Model):
+    """What agents press on their phones during a conversation; "" = nothing does that."""
+
+    record: KeyCode = "*1"  # begins to record; pauses the recording and lets it go on
+    consult: KeyCode = "*2"  # + a number and `#`
+    hold: KeyCode = "*3"  # holds and takes back; with somebody who is asked: toggles
+    complete: KeyCode = "*4"
+    conference: KeyCode = "*5"
+    cancel: KeyCode = "*6"
+    park: KeyCode = "*7"
+    mute: KeyCode = "*8"  # mutes oneself, and ends that
+    drop: KeyCode = "*9"
+    add: KeyCode = "#2"  # + a number and `#`
+    transfer: KeyCode = "#1"  # + a number and `#`
+
+
 class Features(Model):
-    """Codes that agents dial on their own phones."""
+    """Codes that agents dial on their own phones, and `keys` that they press during a conversation."""
 
     login: Number = "*45"
     logout: Number = "*46"
     pause: Number = "*47"  # + reason digit
     unpause: Number = "*48"
     extend: Number = "*49"  # a minute more of wrap-up
+    retrieve: Number = "*5"  # + the slot where a customer is parked
+    keys: Keys = Keys()
 
 
 class Music(Model):

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Collection, Iterator
 
@@ -14,6 +15,7 @@ from contactcentre.domain.flows.diverting import LEAVE_MESSAGE
 from contactcentre.domain.flows.graph import circles
 from contactcentre.domain.flows.leaving import CALLBACK_NOTED
 from contactcentre.domain.flows.model import read as read_flow
+from contactcentre.domain.keying import clashes
 from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
 from contactcentre.provision.problems import Problem, dotted, shown
@@ -252,9 +254,19 @@ def _dialled_numbers(site: Site) -> Iterator[Problem]:
     for digit, reason in enumerate(site.settings.pause_reasons, 1):
         owner = f"the code for pause with reason {reason}"
         yield from take(f"{features.pause}{digit}", owner, "features.pause")
+    yield from take(features.retrieve, "the code to retrieve a parked customer", "features.retrieve")
     for name, agent in site.agents.items():
         if agent.number is not None:
             yield from take(agent.number, f"the number of agent {name}", f"agents.{name}.number")
+    for number, owner in taken.items():
+        slot = number.removeprefix(features.retrieve)
+        if slot != number and re.fullmatch("[1-9][0-9]{0,2}", slot):
+            yield Problem(
+                "features.retrieve", "duplicate", f"{number} retrieves who is parked in {slot}, but is {owner}"
+            )
+    for verb, other in clashes(features.keys):
+        begins = f"{getattr(features.keys, other)} begins like the code for {verb}"
+        yield Problem(f"features.keys.{other}", "duplicate", f"{begins}: it could never be pressed")
 
 
 def _hours(site: Site) -> Iterator[Problem]:

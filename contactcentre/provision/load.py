@@ -38,6 +38,7 @@ _IN_WORDS = {
     words.DAYS: "days like mon-fri or mon,wed",
     words.COUNTRY: "a country's two capital letters",
     words.KEY: "one key: 0-9, * or #",
+    words.KEY_CODE: "two to five keys (0-9, * and #), the first of them * or #",
     words.DESTINATION: "a destination: queue:NAME, flow:NAME, voicemail:BOX, agent:NAME, number:N or callback",
 }
 

@@ -76,6 +76,7 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
         "ari_secret": secrets.get(f"ari/{ARI_USER}", ""),
         "site": site,
         "codes": feature_codes(site),
+        "retrieve": site.features.retrieve,
         "agents": [
             {
                 "name": name,

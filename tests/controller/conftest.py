@@ -17,8 +17,8 @@ from tests.pbx.spectrum import write_tone
 SITE = {
     "skills": {"billing": "invoices", "lang_fr": "French"},
     "agents": {
-        "anna": {"full_name": "Anna", "skills": {"billing": 80, "lang_fr": 90}},
-        "bert": {"full_name": "Bert", "skills": {"billing": 40}},
+        "anna": {"full_name": "Anna", "number": "201", "skills": {"billing": 80, "lang_fr": 90}},
+        "bert": {"full_name": "Bert", "number": "202", "skills": {"billing": 40}},
     },
     "queues": {
         "support": {

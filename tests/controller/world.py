@@ -36,13 +36,31 @@ VERBS = (
     *("retrieve", "transfer", "mute", "unmute", "dtmf", "record", "consult", "consult", "complete"),
 )
 TARGETS = ("agent:anna", "agent:bert", "queue:one", "queue:two", "number:+33123456789", "voicemail:one", "flow:main")
+CODES = (
+    "*3",
+    "*3",
+    "*2202#",
+    "*2201#",
+    "*4",
+    "*5",
+    "*6",
+    "#1202#",
+    "#2201#",
+    "*7",
+    "*8",
+    "*9",
+    "*1",
+    "*2",
+    "#199#",
+    "7",
+)
 RING = 0.3
 """Seconds; less than a site may say."""
 
 SITE = Site.model_validate(
     {
         "settings": {"transfer_numbers": ["+33"], "park_seconds": 10},
-        "agents": {"anna": {}, "bert": {}},
+        "agents": {"anna": {"number": "201"}, "bert": {"number": "202"}},
         "trunks": {"carrier": {"host": "192.0.2.1"}},
         "queues": {
             "one": {"agents": list(AGENTS), "wrap_up": 0, "retry_delay": 0, "misses_allowed": 0},
@@ -293,6 +311,24 @@ class World:
         command = json.dumps({"id": secrets.token_hex(8), "verb": "call", "args": wanted, "timeout": 5})
         with suppress(redis.exceptions.RedisError):
             self.redis.xadd(f"cc:commands:{self.node}", {"command": command})
+
+    def keys(self, number: int) -> None:
+        """Somebody presses a code, or a part of one."""
+        if (line := self.leg(number)) is not None:
+            for key in CODES[number // 2 % len(CODES)]:
+                self.pbx.press(line, key)
+
+    def retrieve(self, number: int) -> None:
+        """An agent dials for a parked customer."""
+        if self.pbx.linked:
+            self.pbx.arrive(f"*5{1 + number // 2 % 2}", AGENTS[number % 2])
+
+    def hand_over(self, number: int) -> None:
+        """A phone's transfer to a colleague whom it has called by itself."""
+        if (line := self.leg(number)) is not None and line.up:
+            peer = Line(f"peer-{time.time()}", "bert", ours=False, up=True)
+            self.pbx.lines[peer.id] = peer
+            self.pbx.ask_transfer(line, "202", "second", peer.id)
 
     def phone_key(self, number: int) -> None:
         if (line := self.leg(number)) is not None and line.up:
