@@ -1,6 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
+from contactcentre.store.boxes import BoxCount, Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
@@ -22,10 +23,13 @@ __all__ = [
     "AmbiguousContact",
     "AuditEntry",
     "BadCursor",
+    "BoxCount",
+    "BoxMessage",
     "Callback",
     "Link",
     "NameTaken",
     "NoSuchContact",
+    "NoSuchMessage",
     "NoSuchRecording",
     "NoSuchUser",
     "NoSuchVersion",
@@ -37,9 +41,10 @@ __all__ = [
     "SiteVersion",
     "Store",
     "StoreUnavailable",
+    "Taken",
     "User",
 ]
 
 
-class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Accounts):
+class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -252,6 +252,19 @@ voicemail = sa.Table(
 )
 sa.Index("ix_voicemail_box_at", voicemail.c.box, voicemail.c.at.desc())
 
+box_message = sa.Table(
+    "box_message",
+    metadata,
+    _text("recording", primary_key=True),
+    _text("box"),
+    _text("state"),
+    _text("owner"),
+    _time("since", nullable=False),
+    _text("note"),
+    sa.Column("version", sa.Integer, nullable=False),
+    comment="who looks after which message; one without a row is new",
+)
+
 site_version = sa.Table(
     "site_version",
     metadata,

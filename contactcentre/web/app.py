@@ -79,7 +79,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.api import health, now, stream, why
-    from contactcentre.web.pages import account, agents, audit, contacts, live
+    from contactcentre.web.pages import account, agents, audit, contacts, live, voicemail
 
     app = APIFlask(
         __name__,
@@ -109,8 +109,8 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     build.install(app)
     for blueprint in (now.blueprint, stream.blueprint, api_contacts.blueprint, why.blueprint, health.blueprint):
         app.register_blueprint(blueprint)
-    for blueprint in (account.blueprint, live.blueprint, contacts.blueprint, agents.blueprint, audit.blueprint):
-        app.register_blueprint(blueprint)
+    for page in (account, live, contacts, agents, audit, voicemail):
+        app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=near, x_proto=near, x_host=near)  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
     LISTEN = "recordings.listen"
+    VOICEMAIL = "voicemail.use"
     AUDIT = "audit.see"
 
 
@@ -31,7 +32,9 @@ class Role(StrEnum):
 
 GRANTS: Mapping[str, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.SUPERVISOR: frozenset({Permission.SELF, Permission.LIVE, Permission.CONTACTS, Permission.LISTEN}),
+    Role.SUPERVISOR: frozenset(
+        {Permission.SELF, Permission.LIVE, Permission.CONTACTS, Permission.LISTEN, Permission.VOICEMAIL}
+    ),
     Role.AGENT: frozenset({Permission.SELF}),
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
 }
@@ -41,6 +44,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
     Permission.LISTEN: "listening to recordings",
+    Permission.VOICEMAIL: "voicemail",
     Permission.AUDIT: "the audit log",
 }
 

@@ -22,5 +22,7 @@ def store(migrated: Store) -> Store:
         "event, recording_event, agent_event, rejected_event, contact, leg, segment, queue_visit, recording, voicemail"
     )
     with migrated._begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {names}, secret, user_account, one_time_link"))
+        connection.execute(
+            sa.text(f"TRUNCATE {names}, box_message, participation, secret, user_account, one_time_link")
+        )
     return migrated

@@ -29,6 +29,8 @@ TABLE: dict[str, set[str]] = {
     "/contacts/<id>/now": {"admin", "supervisor", "auditor"},
     "/agents/<name>": {"admin", "supervisor", "auditor"},
     "/audit": {"admin", "auditor"},
+    "/voicemail": {"admin", "supervisor"},
+    "/voicemail/<id>/<step>": {"admin", "supervisor"},
     "/api/v1/live": {"admin", "supervisor"},
     "/api/v1/snapshot": {"admin", "supervisor"},
     "/api/v1/queues": {"admin", "supervisor"},
@@ -62,8 +64,9 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: API
     for path, allowed in TABLE.items():
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
-        method = "POST" if path == "/me/password" else "GET"
-        answer = browser.open(path.replace("<id>", "0000").replace("<name>", "nobody"), method=method)
+        method = "POST" if path in ("/me/password", "/voicemail/<id>/<step>") else "GET"
+        there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
+        answer = browser.open(there, method=method)
         if role in allowed:
             assert answer.status_code in (200, 404, 422, 503), (path, answer.text)
         elif role:
@@ -104,7 +107,7 @@ def test_every_answer_carries_the_headers_that_keep_others_out(app: APIFlask, si
 
 def test_no_page_holds_an_inline_script_or_style(sign_in: SignIn) -> None:
     browser = sign_in("supervisor")
-    for path in ("/", "/contacts", "/me"):
+    for path in ("/", "/contacts", "/voicemail", "/me"):
         text = browser.get(path).text
         assert "<style" not in text
         assert " style=" not in text

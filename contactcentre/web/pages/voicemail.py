@@ -1,0 +1,72 @@
+"""Messages that callers left: heard in the page, claimed, done, handed over."""
+
+import time
+
+from apiflask import APIBlueprint
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.utils import redirect
+
+from contactcentre.domain.voicemail import MessageState, NotPossible, Step
+from contactcentre.store import NoSuchMessage, Taken
+from contactcentre.web.errors import BadValue, NotFound
+from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.session import current_account
+from contactcentre.web.wiring import services
+
+LIMIT = 200
+
+blueprint = APIBlueprint("voicemail", __name__, enable_openapi=False)
+
+
+@blueprint.get("/voicemail")
+@requires(Permission.VOICEMAIL)
+def page() -> ResponseReturnValue:
+    return _page()
+
+
+@blueprint.post("/voicemail/<id>/<step>")
+@requires(Permission.VOICEMAIL)
+def act(id: str, step: str) -> ResponseReturnValue:
+    """One step of a message, and back to the list. What is not possible is said there."""
+    account = current_account()
+    assert account is not None
+    try:
+        verb = Step(step)
+    except ValueError:
+        raise NotFound(f"There is no step {step[:40]!r}.") from None
+    to, note = request.form.get("to", "").strip(), request.form.get("note", "").strip()
+    if verb is Step.HAND_OVER and to not in _known_boxes():
+        raise BadValue(f"There is no box {to[:40]!r}.")
+    try:
+        services().store.take_step(id, verb, account.name, time.time(), to=to, note=note)
+    except NoSuchMessage:
+        raise NotFound("There is no such message, or its sound was deleted.") from None
+    except (NotPossible, Taken, ValueError) as refused:
+        return _page(str(refused)), 409
+    box, state = request.form.get("box") or None, request.form.get("state") or None
+    return redirect(url_for("voicemail.page", box=box, state=state), 303)
+
+
+def _page(problem: str = "") -> str:
+    store, at, account = services().store, time.time(), current_account()
+    given = request.args if request.method == "GET" else request.form
+    asked = {name: given.get(name, "").strip()[:60] for name in ("box", "state")}
+    state = asked["state"] if asked["state"] in list(MessageState) else ""
+    return render_template(
+        "voicemail.html",
+        messages=store.messages((asked["box"],) if asked["box"] else None, state, LIMIT),
+        boxes=store.boxes(at),
+        known=_known_boxes(),
+        asked=asked,
+        states=[state.value for state in MessageState],
+        me=account.name if account is not None else "",
+        may_listen=account is not None and granted(account.role, Permission.LISTEN),
+        problem=problem,
+        at=at,
+    )
+
+
+def _known_boxes() -> list[str]:
+    _, site = services().store.site()
+    return sorted({*site.queues, *site.agents}) if site is not None else []
