@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from contactcentre.controller import callbacks, talk, transfers
+from contactcentre.controller import callbacks, messages, talk, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.lookups import look_up
 from contactcentre.controller.offers import accepted, under_way, withdraw
@@ -16,22 +16,15 @@ from contactcentre.controller.transfers import connected, transfer
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.walk import Walker
-from contactcentre.domain.ids import uuid7
 from contactcentre.live import ContactNow
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Cause, Digit, Ended, PlaybackEnded, RecordingEnded
+from contactcentre.pbx.events import Cause, Digit, Ended, PlaybackEnded
 from contactcentre.pbx.protocol import ChannelInfo
 
 log = structlog.get_logger(__name__)
 
 PLAY_DEADLINE = 600.0
 """Seconds that one announcement may take at most, in case the PBX never says that it ended."""
-
-SHORTEST_MESSAGE = 1.0
-"""Seconds; what is shorter is a caller who hung up at the beep."""
-
-LEAVING = 0.3
-"""Seconds in which a caller whose message came to nothing may turn out to have hung up."""
 
 APOLOGY = "sound:an-error-has-occurred"
 APOLOGY_DEADLINE = 4.0
@@ -158,7 +151,7 @@ class Conductor:
             case "transfer":
                 transfers.give_up(contact)
             case "voicemail":
-                return self._finish_message(was)
+                return messages.finish(contact, was, resumed=True)
             case "ringing":
                 withdraw(contact)
         if not contact.caller_there:
@@ -279,84 +272,12 @@ class Conductor:
         return left
 
     def _voicemail(self, action: act.Voicemail) -> act.Recorded:
-        contact, now = self.contact, self.contact.node.now
+        contact = self.contact
         if contact.outcome is Outcome.ANSWERED:  # who is in a bridge cannot be recorded alone
             with suppress(Refused):
                 contact.leave_bridge()
         self._play(act.Play(action.speech, action.language, interruptible=True))
-        contact.typed.clear()
-        name = uuid7(now())
-        try:
-            contact.caller.record(
-                name,
-                max_seconds=action.max_seconds,
-                max_silence=action.max_silence,
-                terminate_on=action.terminators,
-                beep=action.beep,
-            )
-        except Refused as error:
-            log.warning("message not recorded", contact=contact.id, error=str(error))
-            contact.emit(Kind.RECORDING_FAILED, recording=name, error=str(error))
-            return act.Recorded(0.0, name, ok=False)
-        contact.emit(Kind.RECORDING_STARTED, recording=name, agent="", queue=action.box)
-        message = {"recording": name, "box": action.box, "until": now() + action.max_seconds + 10}
-        contact.save(state="voicemail", detail={**contact.now.detail, **message})
-        return self._finish_message(contact.now)
-
-    def _finish_message(self, was: ContactNow) -> act.Recorded:
-        """Waits for the end of the message that is being recorded, also of one that was begun before a suspension."""
-        now = self.contact.node.now
-        name, box = str(was.detail["recording"]), str(was.detail["box"])
-        try:
-            seconds = self._recorded(name, was.since, float(was.detail["until"]))
-        except CallerGone:
-            # Hanging up is how most people end a message; the PBX keeps what was said.
-            self._keep_message(name, box, now() - was.since)
-            raise
-        kept = self._keep_message(name, box, seconds)
-        if not kept:
-            self._let_leave()
-        return act.Recorded(seconds, name, ok=kept)
-
-    def _let_leave(self) -> None:
-        """Of a caller who hangs up at the beep the PBX first says that the recording has ended: that is no failure with
-        which the flow would have to deal."""
-        until = self.contact.node.now() + LEAVING
-        while self.contact.next(until) is not None or self.contact.node.now() < until:
-            pass
-
-    def _recorded(self, name: str, since: float, until: float) -> float:
-        """Seconds recorded; 0 when the PBX could not."""
-        contact = self.contact
-        if self._found is not None and contact.caller_there and self._is_complete(name):
-            until = 0.0  # ended while nobody looked, perhaps with a word of it
-        while (message := contact.next(until)) is not None:
-            if isinstance(message, RecordingEnded) and message.name == name:
-                # Of one that ended while the link was away the PBX may not say how long it was.
-                return (message.seconds or contact.node.now() - since) if message.ok else 0.0
-        if not until:
-            return contact.node.now() - since
-        contact.caller.stop_recording(name)
-        return 0.0
-
-    def _is_complete(self, name: str) -> bool:
-        try:
-            next(iter(self.contact.node.pbx.recording(name)), b"")
-        except Gone:
-            return False
-        return True
-
-    def _keep_message(self, name: str, box: str, seconds: float) -> bool:
-        """False: too short to be a message. Somebody hung up at the beep, or the PBX could not record."""
-        if seconds < SHORTEST_MESSAGE:
-            self.contact.emit(Kind.RECORDING_FAILED, recording=name, error=f"no message: {seconds:.1f} s")
-            return False
-        self.contact.outcome = Outcome.VOICEMAIL
-        self.contact.emit(
-            Kind.RECORDING_ENDED, recording=name, agent="", queue=box, files={"left": name}, offsets={"left": 0.0}
-        )
-        self.contact.emit(Kind.VOICEMAIL, recording=name, box=box, seconds=round(seconds, 3))
-        return True
+        return messages.leave(contact, action)
 
     # -- speech -------------------------------------------------------------------------------------------------------
 
@@ -409,7 +330,7 @@ class Conductor:
                 withdraw(contact)
             case "voicemail":
                 message = contact.now.detail
-                self._keep_message(message["recording"], message["box"], node.now() - contact.now.since)
+                messages.keep(contact, message["recording"], message["box"], node.now() - contact.now.since)
                 contact.outcome = Outcome.LOST
         node.router.leave(contact)
         node.agents.release(contact.id)

@@ -263,6 +263,10 @@ class Contact:
             except PbxError as error:
                 log.info("bridge not destroyed", contact=self.id, error=str(error))
 
+    def channel(self, leg: str) -> Channel:
+        """One of its legs, whose events come to the inbox. Raises Gone."""
+        return self.node.pbx.adopt(leg, self.post)
+
     def new_id(self, kind: str) -> str:
         """An id for a leg (`a`, `t`) or playback (`p`), unique also after a restart: the events have counted on."""
         return f"{self.id}.{kind}{self.seq}-{next(self._serial)}"

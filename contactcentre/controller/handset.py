@@ -95,7 +95,7 @@ class Handset:
         hearers += [talk.contact.caller_id] if talk.now.customer is Place.TOGETHER else []
         for leg in hearers:
             with suppress(Gone, Refused):
-                talk.channel(leg).send_digits(keys)
+                talk.contact.channel(leg).send_digits(keys)
 
     def _forget(self) -> None:
         self.holds, self._held, self._said = False, False, None
@@ -108,7 +108,7 @@ class Handset:
     def _transfer(self, asked: TransferAsked) -> None:
         """Blind, or to the colleague with whom the agent talks on a second line of the phone."""
         talk, node = self._talk, self._talk.contact.node
-        channel = talk.channel(asked.channel_id)
+        channel = talk.contact.channel(asked.channel_id)
         try:
             to = destination(node, dialled(node, asked.target), free=True)
             facts = decide(talk.now, Verb.TRANSFER, node.now(), to=to)

@@ -15,7 +15,7 @@ import structlog
 from contactcentre.controller.conduct import Found
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.node import Node
-from contactcentre.controller.talk import recording_ended
+from contactcentre.controller.recordings import recording_ended
 from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow

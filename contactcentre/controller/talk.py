@@ -6,7 +6,7 @@ the facts are noted: a controller killed in between finds everybody where the fa
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,8 @@ import structlog
 from contactcentre.controller.contact import Asked, CallerGone, Contact
 from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination
+from contactcentre.controller.places import move, put_back
+from contactcentre.controller.recordings import Recorder
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import (
@@ -35,10 +37,8 @@ from contactcentre.domain.conversation import (
 )
 from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
-from contactcentre.domain.ids import uuid7
-from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended
-from contactcentre.pbx.protocol import Channel, Tap
 
 log = structlog.get_logger(__name__)
 
@@ -74,17 +74,22 @@ class Talk:
         self.contact = contact
         self.now = now or Conversation()
         self._calls = Calls(contact, self.save)
-        self._tap: Tap | None = None
+        self.recorder = Recorder(self)
         self._sent: Sent | None = None
         self._handset = Handset(self)
         self._reminded = 0.0
-        self._last = ""  # the agent who talked last
+        self.last = ""
+        """The agent who has the customer, or had them last."""
 
     def note(self, *facts: Fact) -> None:
         """Facts about what is so already."""
         for kind, data in facts:
             self.now = after(self.now, kind, data, self.contact.node.now())
             self.contact.emit(kind, **data)
+
+    def forget_recording(self) -> None:
+        """It has ended, which is a fact already."""
+        self.now = replace(self.now, recording="", paused=False)
 
     # -- from its first word to its end -------------------------------------------------------------------------------
 
@@ -121,25 +126,20 @@ class Talk:
 
     def finish(self, by: str) -> None:
         """What is left when nobody talks any more. `by`: caller, agent or system."""
-        contact, recording = self.contact, self.now.recording
+        contact = self.contact
         contact.ended_by = by
-        if recording:
-            if self._tap is not None:
-                with suppress(Gone):
-                    self._tap.stop()
-            agent, queue = self._last, self.now.queue
-            recording_ended(contact, recording, agent, queue, self._tap.started if self._tap else {})
+        self.recorder.finish()
         contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
 
     def save(self) -> None:
         contact, now = self.contact, self.now
         owner = now.agent
-        self._last = owner.agent if owner is not None else self._last
+        self.last = owner.agent if owner is not None else self.last
         others = [leg for leg in (*now.parties, *self._calls.legs) if leg != now.owner]
         channels = {"caller": contact.caller_id, **({"agent": now.owner} if owner is not None else {})}
         channels |= {f"party-{number}": leg for number, leg in enumerate(dict.fromkeys(others), 1)}
         offers = {leg: one for leg, one in contact.now.detail.get("offers", {}).items() if leg not in now.parties}
-        detail = {**contact.now.detail, "talk": {**now.save(), "last": self._last}, "offers": offers}
+        detail = {**contact.now.detail, "talk": {**now.save(), "last": self.last}, "offers": offers}
         state = "parked" if now.slot else "talking"
         contact.save(state=state, agent=owner.agent if owner is not None else "", channels=channels, detail=detail)
 
@@ -257,7 +257,7 @@ class Talk:
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
             case "record":
-                self._recording(str(args.get("action", "")), by)
+                self.recorder.do(str(args.get("action", "")), by)
             case _ if verb in {known.value for known in Verb}:
                 self._carry_out(decide(self.now, Verb(verb), at, by=by, party=named))
             case _:
@@ -356,7 +356,7 @@ class Talk:
         was, now, at = self.now, self.now, self.contact.node.now()
         for kind, data in facts:
             now = after(now, kind, data, at)
-        self._move(was, now)
+        move(self.contact, was, now)
         self._facts(facts)
         self._freed(was, facts, gone)
         self.save()
@@ -366,33 +366,6 @@ class Talk:
         for kind, data in facts:
             if kind is Kind.TRANSFERRED and data["how"] == "blind":
                 self._sent = Sent(data["to"], self.now.queue)
-
-    def _move(self, was: Conversation, now: Conversation) -> None:
-        music, joining = self.contact.node.queue(now.queue).music, []
-        if now.customer is Place.MUSIC and was.customer is not Place.MUSIC:
-            self.contact.caller.wait_with_music(music)
-        if now.customer is Place.TOGETHER and was.customer is not Place.TOGETHER and now.parties:
-            joining.append(self.contact.caller)
-        for leg, party in now.parties.items():
-            before = was.parties.get(leg)
-            place = before.place if before is not None else Place.RINGING
-            if party.place is Place.MUSIC and place is not Place.MUSIC:
-                self.channel(leg).wait_with_music(music)
-            elif party.place is Place.TOGETHER and place is not Place.TOGETHER:
-                joining.append(self.channel(leg))
-            if before is not None and party.muted is not before.muted:
-                self._mute(self.channel(leg), party.muted)
-        if now.customer_muted is not was.customer_muted:
-            self._mute(self.contact.caller, now.customer_muted)
-        if joining:
-            self.contact.bridge().add(*joining, absorb=self.contact.reads_keys)
-
-    @staticmethod
-    def _mute(channel: Channel, muted: bool) -> None:
-        if muted:
-            channel.mute()
-        else:
-            channel.unmute()
 
     def _freed(self, was: Conversation, facts: Sequence[Fact], gone: Mapping[str, Cause]) -> None:
         """Ends the legs of those who take part no longer, and lets the agents go on."""
@@ -419,14 +392,11 @@ class Talk:
             contact.emit(Kind.WRAP_UP_STARTED, agent=party.agent, queue=queue, seconds=wrap_up)
             node.wrap_ups.watch(contact, party.agent, queue)
 
-    def channel(self, leg: str) -> Channel:
-        return self.contact.node.pbx.adopt(leg, self.contact.post)
-
     def play(self, leg: str, medium: str) -> str:
         """The id of what plays; "" when nothing does."""
         playback = self.contact.new_id("p")
         try:
-            self.channel(leg).play(playback, [medium])
+            self.contact.channel(leg).play(playback, [medium])
         except (Gone, Refused):
             return ""
         return playback
@@ -434,55 +404,6 @@ class Talk:
     def slot(self) -> str:
         """A place to park that is free. Raises Refusal."""
         return self._calls.slot("")
-
-    # -- recording ----------------------------------------------------------------------------------------------------
-
-    def record(self) -> None:
-        """Begins to record, where that is possible."""
-        contact, recording = self.contact, uuid7(self.contact.node.now())
-        try:
-            self._tap = contact.caller.tap(recording)
-        except Gone:  # the conversation is over already, there is nothing to record
-            return
-        except PbxError as error:  # the call goes on; that it is not recorded is a fact
-            contact.emit(Kind.RECORDING_FAILED, recording=recording, error=str(error))
-            return
-        self.note((Kind.RECORDING_STARTED, {"recording": recording, "agent": self._last, "queue": self.now.queue}))
-        self.save()
-
-    def _recording(self, action: str, by: str) -> None:
-        now = self.now
-        if action == "start":
-            if now.recording:
-                raise Refusal("recorded_already", "the conversation is recorded already")
-            self.record()
-            return
-        if action not in ("pause", "resume", "stop"):
-            raise Refusal("unknown_verb", f"{action!r} is nothing that can be done with a recording")
-        if not now.recording or self._tap is None:
-            raise Refusal("not_recorded", "the conversation is not recorded")
-        if action == "stop":
-            self._tap.stop()
-            recording_ended(self.contact, now.recording, self._last, now.queue, self._tap.started)
-            self.now = after(now, Kind.RECORDING_ENDED, {"recording": now.recording}, 0.0)
-        elif (action == "pause") is now.paused:
-            raise Refusal(f"{action}d_already", f"the recording is {'' if now.paused else 'not '}paused")
-        elif action == "pause":
-            self._tap.pause()
-            self.note((Kind.RECORDING_PAUSED, {"recording": now.recording, "by": by, "reason": ""}))
-        else:
-            self._tap.resume()
-            self.note((Kind.RECORDING_RESUMED, {"recording": now.recording, "by": by}))
-        self.save()
-
-    def take_over_recording(self) -> None:
-        """The one that an earlier controller began, or that ran on while the link was away."""
-        try:
-            self._tap = self.contact.caller.tap(self.now.recording)
-        except LinkDown:
-            raise
-        except PbxError as error:  # the call goes on; its files end with it, under the names a tap gives them
-            log.warning("recording not taken over", recording=self.now.recording, error=str(error))
 
 
 def begin(contact: Contact, joined: Joined) -> Talk:
@@ -498,7 +419,7 @@ def begin(contact: Contact, joined: Joined) -> Talk:
 def converse(talk: Talk) -> Sent | None:
     """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
     if talk.contact.node.queue(talk.now.queue).record:
-        talk.record()
+        talk.recorder.begin()
     return talk.converse()
 
 
@@ -506,7 +427,7 @@ def of(contact: Contact) -> Talk:
     """As the conversation was saved with the contact."""
     saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
     talk = Talk(contact, Conversation.restore(saved))
-    talk._last = str(saved.get("last", ""))
+    talk.last = str(saved.get("last", ""))
     return talk
 
 
@@ -529,47 +450,10 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
             if party.token:
                 node.agents.change(party.agent, Step.ACCEPT, token=party.token)
             with suppress(Gone):
-                talk.channel(leg)
+                contact.channel(leg)
                 continue
         contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
-        if talk.now.recording:
-            talk.take_over_recording()
-        _put_back(talk, there, together)
+        talk.recorder.take_over()
+        put_back(contact, talk.now, there, together)
     return talk.converse()
-
-
-def _put_back(talk: Talk, there: frozenset[str], together: frozenset[str]) -> None:
-    """Everybody to the place that the facts say; who is there already is not moved."""
-    now, contact = talk.now, talk.contact
-    music, joining = contact.node.queue(now.queue).music, []
-    places = {contact.caller_id: now.customer, **{leg: p.place for leg, p in now.parties.items() if leg in there}}
-    for leg, place in places.items():
-        moved = place is Place.MUSIC or (place is Place.TOGETHER and leg not in together and len(places) > 1)
-        if not moved:
-            continue
-        try:
-            channel = contact.caller if leg == contact.caller_id else talk.channel(leg)
-            if place is Place.MUSIC:
-                channel.wait_with_music(music)
-            else:
-                joining.append(channel)
-        except Gone:  # its end is on its way
-            continue
-    if joining:
-        contact.bridge().add(*joining, absorb=contact.reads_keys)
-
-
-def recording_ended(
-    contact: Contact, recording: str, agent: str, queue: str, started: Mapping[str, float] = MappingProxyType({})
-) -> None:
-    """Its files are complete, under the names that a tap gives them. `started`: epoch seconds of each side."""
-    first = min(started.values(), default=0.0)
-    contact.emit(
-        Kind.RECORDING_ENDED,
-        recording=recording,
-        agent=agent,
-        queue=queue,
-        files={side: f"{recording}-{side}" for side in ("left", "right")},
-        offsets={side: round(at - first, 3) for side, at in started.items()},
-    )

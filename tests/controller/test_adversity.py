@@ -193,15 +193,15 @@ def before_adding(world: World, monkeypatch: pytest.MonkeyPatch, happens: Callab
     """Once, in the moment before the PBX joins the two."""
     bridge_of = FakePbx.bridge
 
-    def bridge(pbx: FakePbx, bridge_id: str) -> object:
-        made = bridge_of(pbx, bridge_id)
+    def bridge(pbx: FakePbx, bridge_id: str, *, digits: bool = False) -> object:
+        made = bridge_of(pbx, bridge_id, digits=digits)
         add = made.add
 
-        def once(*channels: object) -> None:
+        def once(*channels: object, absorb: bool = False) -> None:
             monkeypatch.setattr(FakePbx, "bridge", bridge_of)
             made.add = add  # type: ignore[method-assign]
             happens()
-            add(*channels)
+            add(*channels, absorb=absorb)
 
         made.add = once  # type: ignore[method-assign]
         return made

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contactcentre.controller import conduct
+from contactcentre.controller import messages
 from contactcentre.controller.callers import PAUSE, Callers
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.domain.events import Kind
@@ -70,7 +70,7 @@ def test_a_key_leads_to_another_queue_where_the_contact_is_served(world: World) 
 def test_a_message_to_which_a_queues_own_key_leads_goes_on_over_a_restart(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conduct, "SHORTEST_MESSAGE", 0.0)
+    monkeypatch.setattr(messages, "SHORTEST_MESSAGE", 0.0)
     caller = waits(world)
     world.pbx.press(caller, "2")
     recording = comes(world, caller, Kind.RECORDING_STARTED).data["recording"]
