@@ -37,6 +37,8 @@ command = noun(
         "skills": "A skill and its level, 0 to 100, like lang_fr=80; lang_fr= takes it away. Several times.",
         "endpoint": "SIP account, where it is not the agent's name; one that the PBX has already is used as it is.",
         "number": "Internal number.",
+        "external": "A home or mobile phone that is called instead of the agent's own.",
+        "confirm": "The key that takes a call there, so that no answering machine does; nothing = none.",
     },
     ("full_name", "number", "endpoint", "skills"),
     after_removal=_forget,
@@ -48,7 +50,7 @@ command = noun(
 @click.option("--until", type=MOMENT, help="Before.")
 @json_option
 def work(since: str, until: str | None, as_json: bool) -> None:
-    """What agents did in conversations: their own customers, and helping others.
+    """What agents did: their own customers, and helping others.
 
     AHT = (talk + hold + consulting + wrap-up) / handled. Helping others is counted apart.
     """

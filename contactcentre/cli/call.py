@@ -132,10 +132,10 @@ def _simple(verb: str, help_text: str) -> None:
 for _verb, _help in {
     "hold": "The customer hears the queue's music.",
     "resume": "The customer on hold hears the agent again.",
-    "toggle": "Swap: talk with the customer while who is asked hears music, and back.",
+    "toggle": "Talk with the customer, who is asked hears music; and back.",
     "complete": "Who was asked has the customer, the agent leaves.",
-    "conference": "Who was asked, the agent and the customer talk together.",
-    "cancel": "Nobody is asked any more, the customer is back with the agent.",
+    "conference": "Who was asked, the agent and the customer talk.",
+    "cancel": "Nobody is asked any more, the customer is back.",
     "drop": "The agent leaves, the others of the conference talk on.",
 }.items():
     _simple(_verb, _help)
@@ -151,8 +151,8 @@ def _to_verb(verb: str, help_text: str) -> None:
 
 
 for _verb, _help in {
-    "transfer": "The agent leaves, the customer goes on to DESTINATION; what comes to nothing leads back to the queue.",
-    "consult": "Ask an agent, the first free one of a queue, or a number; the customer hears music meanwhile.",
+    "transfer": "The agent leaves, the customer goes on to DESTINATION.",
+    "consult": "Ask an agent, a queue or a number; the customer hears music.",
     "add": "Call somebody into the conversation.",
 }.items():
     _to_verb(_verb, _help)
@@ -167,7 +167,7 @@ def _party_verb(verb: str, help_text: str, required: bool) -> None:
         _ask(contact, verb, as_json, party=party)
 
 
-_party_verb("mute", "Nobody hears PARTY: an agent, a number, `customer`; without one the agent.", False)
+_party_verb("mute", "Nobody hears PARTY: an agent, a number, or `customer`.", False)
 _party_verb("unmute", "PARTY is heard again.", False)
 _party_verb("kick", "PARTY leaves the conversation.", True)
 
@@ -177,7 +177,10 @@ _party_verb("kick", "PARTY leaves the conversation.", True)
 @click.option("--slot", default="", help="Where; the first that is free, if not named.")
 @json_option
 def park(contact: str, slot: str, as_json: bool) -> None:
-    """The customer hears music until somebody retrieves them, or goes back to the agent after a while."""
+    """The customer hears music until somebody retrieves them.
+
+    Nobody did within `settings.park_seconds`: they go back to the agent, then to the queue.
+    """
     _ask(contact, "park", as_json, slot=slot)
 
 
@@ -186,7 +189,7 @@ def park(contact: str, slot: str, as_json: bool) -> None:
 @click.argument("agent")
 @json_option
 def retrieve(contact: str, agent: str, as_json: bool) -> None:
-    """AGENT's phone rings, and then AGENT has the parked customer. CONTACT may be the slot's number, too."""
+    """AGENT takes a parked customer. CONTACT may be the slot's number."""
     with open_live() as live:
         parked = [one for one in live.contacts().values() if one.detail.get("talk", {}).get("slot") == contact]
     _ask(parked[0].contact_id if len(parked) == 1 else contact, "retrieve", as_json, agent=agent)
@@ -206,7 +209,7 @@ def dtmf(contact: str, digits: str, as_json: bool) -> None:
 @click.argument("action", type=click.Choice(["start", "stop", "pause", "resume"]))
 @json_option
 def record(contact: str, action: str, as_json: bool) -> None:
-    """Record, or pause for a while: a pause is silence in the recording."""
+    """Record or pause; a pause is silence in the recording."""
     _ask(contact, "record", as_json, action=action)
 
 

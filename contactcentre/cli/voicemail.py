@@ -33,7 +33,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True)
 @json_option
 def list_(boxes: tuple[str, ...], state: str | None, limit: int, as_json: bool) -> None:
-    """Messages to look after, the oldest first, then those that are done."""
+    """Messages: to look after first, the oldest of them first."""
     with open_store() as store:
         clock = Clock.of(store)
         found = store.messages(boxes or None, state or "", limit)
@@ -95,7 +95,7 @@ BY = click.option("--by", default="", metavar="AGENT", help="On whose behalf; wi
 @BY
 @json_option
 def claim(message: str, by: str, as_json: bool) -> None:
-    """Look after a message: nobody else calls this caller back. Runs out after half an hour."""
+    """Look after a message for half an hour, and nobody else."""
     _step(message, Step.CLAIM, by, as_json)
 
 

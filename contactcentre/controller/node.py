@@ -67,7 +67,18 @@ class Configuration:
 
     def endpoint_of(self, agent: str) -> str:
         known = self.site.agents.get(agent)
+        if self.is_external(agent) and known is not None:
+            return f"{known.external}@{self.outbound_trunk}"
         return (known.endpoint if known else None) or agent
+
+    def is_external(self, agent: str) -> bool:
+        """Is the agent called at a number outside?"""
+        known = self.site.agents.get(agent)
+        return known is not None and known.external is not None and self.outbound_trunk is not None
+
+    def confirm_key(self, agent: str) -> str:
+        """The key that takes a call to the agent; "" = answering does."""
+        return self.site.agents[agent].confirm if self.is_external(agent) else ""
 
 
 @dataclass(slots=True)

@@ -36,6 +36,9 @@ BRIEFING = 10.0
 GATHER = 0.03
 """Seconds in which what Redis is to be told is gathered, so that much of it travels together."""
 
+CONFIRMING = 15.0
+"""Seconds in which an agent at a number outside presses the key that takes the call, after the answer."""
+
 EMPTY_EVERY = 0.25
 """Seconds between two looks whether waiting contacts must leave because nobody is there: agents come and go in bursts,
 and each look is at all agents of the queues that ask for it."""
@@ -82,7 +85,12 @@ class Router:
 
     def _reach(self) -> None:
         endpoints = self._node.configuration.agent_of_endpoint
-        away = {agent: False for endpoint, agent in endpoints.items() if not self._reachable.get(endpoint, True)}
+        configuration = self._node.configuration
+        away = {
+            agent: False
+            for endpoint, agent in endpoints.items()
+            if not self._reachable.get(endpoint, True) and not configuration.is_external(agent)
+        }
         self._node.replica.index.reach(away)
         self.agents_moved()
 
@@ -242,6 +250,7 @@ class Router:
         offered = replace(waiting, offered=decision.agent) if first else waiting
         queue = node.queue(decision.queue)
         deadline = node.now() + queue.ring_seconds + (BRIEFING if queue.announce_to_agent else 0.0)
+        deadline += CONFIRMING if node.configuration.confirm_key(decision.agent) else 0.0
         enters = self._unwritten.get(contact.id) == waiting
         try:
             status = node.agents.reserve(

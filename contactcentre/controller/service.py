@@ -18,6 +18,7 @@ from gevent.event import Event as Flag
 from gevent.queue import Queue
 
 from contactcentre.controller import features
+from contactcentre.controller.absent import Absent
 from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
@@ -90,6 +91,7 @@ class Controller:
             "commands": self._serve_commands,
             "heartbeat": self._beat,
             "look": self._look_regularly,
+            "absent": Absent(node).run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
             "reachable": self._look_who_is_reachable,

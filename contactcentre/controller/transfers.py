@@ -6,6 +6,7 @@ import structlog
 
 from contactcentre.controller.contact import SUSPENDING, Contact, Granted
 from contactcentre.controller.offers import Offers, who_left
+from contactcentre.controller.router import CONFIRMING
 from contactcentre.controller.talk import Joined, begin, converse
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Sent, Transfer, TransferFailed, Transferred
@@ -39,7 +40,7 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
     node, name = contact.node, action.target
     if name not in node.site.agents:
         return TransferFailed("unreachable")
-    deadline = node.now() + action.ring_seconds
+    deadline = node.now() + action.ring_seconds + (CONFIRMING if node.configuration.confirm_key(name) else 0.0)
     try:
         agent = node.live.agent(name)
         status = node.agents.reserve(agent, contact.id, "", secrets.token_hex(8), deadline, waiting=None)

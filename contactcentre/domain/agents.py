@@ -76,6 +76,9 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
 MISSED = "missed"
 """Pause reason given to an agent who let `misses_allowed` offers ring out."""
 
+UNREACHABLE = "unreachable"
+"""Pause reason given to an agent whose phone is away for long; it ends with the phone's coming back."""
+
 EXTENSION = 60.0
 """Seconds more of wrap-up, where nobody says how many."""
 

@@ -152,6 +152,10 @@ class Agent(Model):
     skills: dict[Name, Level] = {}
     endpoint: EndpointName | None = None
     number: Number | None = None  # internal extension
+    # A home or mobile phone that is called through the outbound trunk instead of the agent's own.
+    external: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,20}$")] | None = None
+    # The key by which a call to it is taken: an answering machine presses none, and never gets a customer. "" = none.
+    confirm: Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")] = "1"
 
 
 class Period(Model):
@@ -214,6 +218,8 @@ class Settings(Model):
     # Prefixes of the numbers that agents may transfer customers to, or call into a conversation: "+33", "+4420". None =
     # no number outside: whoever steals an agent's account must not call at our expense.
     transfer_numbers: tuple[Number, ...] = ()
+    # After so long without a reachable phone an agent is paused ("unreachable"), and comes back with it; 0 = never.
+    unreachable_pause: Seconds = 60
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.

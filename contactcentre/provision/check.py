@@ -72,10 +72,20 @@ def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Proble
     return Problem(where, f"unknown-{kind}", f"there is no {kind} {name}{hint}")
 
 
+def _external(site: Site) -> Iterator[Problem]:
+    """Who is called at a number outside is called through a trunk."""
+    if site.settings.outbound_trunk is None and len(site.trunks) != 1:
+        for name, agent in site.agents.items():
+            if agent.external:
+                hint = "name one of the trunks in settings.outbound_trunk" if site.trunks else "the site has no trunk"
+                yield Problem(f"agents.{name}.external", "no-trunk", f"{agent.external} cannot be called: {hint}")
+
+
 def _settings(site: Site) -> Iterator[Problem]:
     yield from _timezone("settings.timezone", site.settings.timezone)
     if site.settings.outbound_trunk and site.settings.outbound_trunk not in site.trunks:
         yield _unknown("settings.outbound_trunk", "trunk", site.settings.outbound_trunk, site.trunks)
+    yield from _external(site)
     seen: set[str] = set()
     for index, reason in enumerate(site.settings.pause_reasons):
         if reason in seen:

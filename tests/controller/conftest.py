@@ -12,7 +12,6 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.stack import Stack
 from tests.controller.world import World, patch_constants
-from tests.pbx.spectrum import write_tone
 
 SITE = {
     "skills": {"billing": "invoices", "lang_fr": "French"},
@@ -135,11 +134,7 @@ def module_stack(
         with Store(database_url) as store:
             store.migrate()
             stack = Stack(Settings().prepare(), lab, store, redis)
-            # Loud all the time, which music is not; no multiple of 50 Hz, which simulated callers take for a person.
-            steady = Path(lab.info().state_dir) / "steady-music"
-            steady.mkdir(exist_ok=True)
-            write_tone(steady / "tone.wav", 615)
-            stack.provision(Site.model_validate(SITE | {"music": {"steady": {"directory": str(steady)}}}))
+            stack.provision(Site.model_validate(SITE))
             try:
                 yield stack
             finally:

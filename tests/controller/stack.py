@@ -15,7 +15,7 @@ from redis import Redis
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Event, Kind
-from contactcentre.domain.site import Site
+from contactcentre.domain.site import Music, Site
 from contactcentre.lab import Lab
 from contactcentre.live import Live
 from contactcentre.live.reader import facts_in
@@ -24,6 +24,7 @@ from contactcentre.provision.plan import make_plan
 from contactcentre.provision.target import AsteriskTarget
 from contactcentre.settings import Settings
 from contactcentre.store import Store
+from tests.pbx.spectrum import write_tone
 
 PATIENCE = 15.0
 """Seconds that a test waits for what must happen soon."""
@@ -49,6 +50,12 @@ class Stack:
         self.controller: subprocess.Popen[bytes] | None = None
 
     def provision(self, site: Site) -> None:
+        """With a class of music that is loud all the time; no multiple of 50 Hz, which simulated callers take for a
+        person."""
+        directory = Path(self.lab.info().state_dir) / "steady-music"
+        directory.mkdir(exist_ok=True)
+        write_tone(directory / "tone.wav", 615)
+        site = site.model_copy(update={"music": {**site.music, "steady": Music(directory=str(directory))}})
         target = AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)
         wanted = make_plan(site, target, self.store.secrets())
         done = apply(wanted, target, self.store.save_site, self._keep, by="test")
