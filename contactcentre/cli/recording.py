@@ -4,6 +4,8 @@ import getpass
 import os
 import shutil
 import time
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -12,14 +14,15 @@ from rich.table import Table
 from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
-from contactcentre.cli.terminal import facts, json_option, narrow, print_json, said
+from contactcentre.cli.terminal import actor, counted, facts, json_option, listed, narrow, print_json, said
 from contactcentre.cli.terminal import plain as in_words
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Recording
+from contactcentre.domain.events import Event
 from contactcentre.settings import Settings
-from contactcentre.store import Store
+from contactcentre.store import OnHold, Store
 from contactcentre.store.history import MAX_PAGE
-from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, stored_file
+from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, Keeper, stored_file
 from contactcentre.web.permissions import Permission, granted
 
 _MOMENTS = ("started", "ended", "stored_at", "failed_at", "deleted_at")
@@ -138,6 +141,113 @@ def retry(recording: str | None, all_failed: bool) -> None:
         for one in chosen:
             assemble_soon(one)
     click.echo(f"{len(chosen)} handed to the worker")
+
+
+_REASON = click.option("--reason", required=True, help="For the audit log.")
+
+
+@command.command("hold")
+@click.argument("recordings", nargs=-1, required=True)
+@_REASON
+def hold(recordings: tuple[str, ...], reason: str) -> None:
+    """Legal hold: nothing deletes these until `release`."""
+    with open_store() as store:
+        for one in recordings:
+            store.recording(one)  # there is none: say so before anything is done
+        done = store.hold(recordings, actor(), reason)
+    click.echo(f"{done} put on hold" + (f", {len(recordings) - done} were already" if done < len(recordings) else ""))
+
+
+@command.command("release")
+@click.argument("recordings", nargs=-1, required=True)
+@_REASON
+def release(recordings: tuple[str, ...], reason: str) -> None:
+    """Take a legal hold back; retention counts again."""
+    with open_store() as store:
+        done = store.release(recordings, actor(), reason)
+    click.echo(f"{done} released")
+
+
+@command.command("holds")
+@json_option
+def holds(as_json: bool) -> None:
+    """What is on legal hold, by whom and why."""
+    with open_store() as store:
+        clock = Clock.of(store)
+        rows = [{**asdict(one), "at": iso(one.at) if as_json else clock.date_and_time(one.at)} for one in store.holds()]
+    listed(rows, ("recording", "by", "at", "reason"), as_json, "Nothing is on hold.")
+
+
+@command.command("erase")
+@click.argument("recording", required=False)
+@click.option("--caller", help="All of a caller, by the number as it came.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_REASON
+def erase(recording: str | None, caller: str | None, yes: bool, reason: str) -> None:
+    """Delete the sound for good, on request.
+
+    That it was there, and who erased it, stays known. What is on legal hold is refused, and then nothing is erased.
+    """
+    if bool(recording) is bool(caller):
+        raise click.UsageError("name one recording, or give --caller")
+    with open_store() as store:
+        found = [store.recording(recording)] if recording else store.recordings_of_caller(str(caller))
+        found = [(contact_id, one) for contact_id, one in found if one.deleted_at is None]
+        if held := [one.id for _, one in found if store.held(one.id) is not None]:
+            raise OnHold(f"on legal hold: {', '.join(held)} (`recording holds`)")
+        if not found:
+            click.echo("Nothing to erase.")
+            return
+        if not yes:
+            click.confirm(f"Erase {counted(len(found), 'recording')} for good?", abort=True)
+        keeper = Keeper(store, _Straight(store), Settings().recordings_dir, None)
+        for contact_id, one in found:
+            keeper.delete(contact_id, one, f"request: {reason}", actor(), time.time())
+    click.echo(f"{counted(len(found), 'recording')} erased")
+
+
+@command.command("verify")
+@click.option("--since", type=MOMENT, default="24h", show_default=True, help="Began at or after.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=MAX_PAGE, show_default=True)
+@json_option
+def verify(since: str, limit: int, as_json: bool) -> None:
+    """Are the stored files there and unchanged?
+
+    Exit code 1 when one is not.
+    """
+    with open_store() as store:
+        clock = Clock.of(store)
+        found = [one for one in store.recordings(since=clock.read(since), limit=limit) if one.state == "stored"]
+    wrong = [{"recording": one.id, "path": one.path, "problem": said} for one in found if (said := _problem(one))]
+    if as_json:
+        print_json({"checked": len(found), "problems": wrong})
+    else:
+        for one in wrong:
+            click.echo(f"{one['recording']}: {one['problem']}")
+        click.echo(f"{counted(len(found), 'recording')} checked, {counted(len(wrong), 'problem')}")
+    raise SystemExit(1 if wrong else 0)
+
+
+def _problem(recording: Recording) -> str:
+    """What is wrong with the stored file; "" = nothing."""
+    try:
+        digest = sha256()
+        with stored_file(Settings().recordings_dir, recording).open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return "" if digest.hexdigest() == recording.sha256 else "is not what was stored: its checksum differs"
+
+
+class _Straight:
+    """Facts that need no journal: there is the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def append(self, event: Event) -> None:
+        self._store.record([event])
 
 
 def _failed(store: Store, recording: str | None) -> str:

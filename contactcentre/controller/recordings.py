@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from contactcentre.controller.contact import Contact
-from contactcentre.domain.conversation import Refusal
+from contactcentre.controller.handset import BEEP
+from contactcentre.domain.conversation import Place, Refusal
 from contactcentre.domain.events import Kind
 from contactcentre.domain.ids import uuid7
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError
@@ -26,6 +27,7 @@ class Recorder:
     def __init__(self, talk: "Talk") -> None:
         self._talk = talk
         self._tap: Tap | None = None
+        self._beeped = 0.0  # the first beep comes at once
 
     def begin(self) -> None:
         """Where that is possible."""
@@ -59,6 +61,8 @@ class Recorder:
         if action == "start":
             if now.recording:
                 raise Refusal("recorded_already", "the conversation is recorded already")
+            if not talk.contact.node.queue(now.queue).record_on_demand:
+                raise Refusal("not_allowed", f"queue {now.queue} allows no recording on demand")
             return self.begin()
         if action not in ("pause", "resume", "stop"):
             raise Refusal("unknown_verb", f"{action!r} is nothing that can be done with a recording")
@@ -75,6 +79,22 @@ class Recorder:
             self._tap.resume()
             talk.note((Kind.RECORDING_RESUMED, {"recording": now.recording, "by": by}))
         return talk.save()
+
+    @property
+    def next_beep(self) -> float | None:
+        """When the two are to hear again that they are recorded (epoch seconds)."""
+        every = self._talk.contact.node.queue(self._talk.now.queue).record_beep
+        recorded = bool(self._talk.now.recording) and not self._talk.now.paused
+        return self._beeped + every if every and recorded else None
+
+    def beep(self, at: float) -> None:
+        """Plays what is due."""
+        if (due := self.next_beep) is not None and due <= at:
+            self._beeped = at
+            talk = self._talk
+            legs = [leg for leg, party in talk.now.parties.items() if party.place is Place.TOGETHER]
+            for leg in (talk.contact.caller_id, *legs):
+                talk.play(leg, BEEP)
 
     def finish(self) -> None:
         """Its files are complete."""

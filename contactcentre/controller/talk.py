@@ -37,6 +37,7 @@ from contactcentre.domain.conversation import (
 )
 from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
+from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended
 
@@ -163,6 +164,8 @@ class Talk:
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         moments = [call.until for call in self._calls]
         moments += [self._handset.until] if self._handset.until is not None else []
+        if (beep := self.recorder.next_beep) is not None:
+            moments.append(beep)
         if now.slot:
             moments.append(now.until)
         if now.held_at:
@@ -178,6 +181,7 @@ class Talk:
             self.contact.node.hang_up(call.leg, Cause.NO_ANSWER)
             self._not_answered(call, Cause.NO_ANSWER)
         self._handset.look()
+        self.recorder.beep(at)
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         if now.slot and now.until <= at:
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
@@ -418,7 +422,8 @@ def begin(contact: Contact, joined: Joined) -> Talk:
 
 def converse(talk: Talk) -> Sent | None:
     """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
-    if talk.contact.node.queue(talk.now.queue).record:
+    queue = talk.contact.node.queue(talk.now.queue)
+    if queue.record and chosen(talk.contact.id, queue.record_share):
         talk.recorder.begin()
     return talk.converse()
 

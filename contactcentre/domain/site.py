@@ -140,7 +140,10 @@ class Queue(Model):
     hold_reminder: Seconds = 60  # every so many seconds an agent hears a beep whose customer is on hold; 0 = never
     hold_limit: Seconds = 600  # after so long on hold the customer is given back to the agent; 0 = never
     service_level: Annotated[float, Field(gt=0, le=3600)] = 20  # threshold T in seconds
-    record: bool = True
+    record: bool = True  # its conversations, from their beginning
+    record_share: Annotated[int, Field(ge=1, le=100)] = 100  # percent of its contacts that `record` records
+    record_on_demand: bool = True  # agents and supervisors may begin a recording, too
+    record_beep: Annotated[float, Field(ge=0, le=600)] = 0  # both hear a beep every so many seconds; 0 = never
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
 
 

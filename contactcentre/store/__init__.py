@@ -12,6 +12,7 @@ from contactcentre.store.history import (
     NoSuchRecording,
     Page,
 )
+from contactcentre.store.holds import Hold, Holds, OnHold
 from contactcentre.store.journal import JournalWriter, Recorded
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
@@ -26,6 +27,7 @@ __all__ = [
     "BoxCount",
     "BoxMessage",
     "Callback",
+    "Hold",
     "Link",
     "NameTaken",
     "NoSuchContact",
@@ -33,6 +35,7 @@ __all__ = [
     "NoSuchRecording",
     "NoSuchUser",
     "NoSuchVersion",
+    "OnHold",
     "Page",
     "QueueStats",
     "Recorded",
@@ -46,5 +49,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Accounts):
+class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -175,7 +175,7 @@ class History(Database):
         if until is not None:
             statement = statement.where(begun < until)
         with self._begin() as connection:
-            return [_recording(row) for row in connection.execute(statement).mappings()]
+            return [read_recording(row) for row in connection.execute(statement).mappings()]
 
     def recording(self, id: str) -> tuple[str, Recording]:
         """(contact's id, recording). Raises NoSuchRecording."""
@@ -187,7 +187,7 @@ class History(Database):
             )
         if row is None:
             raise NoSuchRecording(f"there is no recording {id!r} (`contactcentre recording list` shows them)")
-        return str(row["contact_id"]), _recording(row)
+        return str(row["contact_id"]), read_recording(row)
 
     def recording_of_file(self, name: str) -> Recording | None:
         """The recording that a file on the PBX (name without suffix) is a side of; None when it is none of
@@ -198,7 +198,7 @@ class History(Database):
         statement = candidates.where(sa.or_(files["left"].astext == name, files["right"].astext == name))
         with self._begin() as connection:
             row = connection.execute(statement).mappings().first()
-        return None if row is None else _recording(row)
+        return None if row is None else read_recording(row)
 
     def unfinished_recordings(self, before: float, limit: int = 100) -> list[str]:
         """Ids of recordings that ended before a time and were neither stored nor given up."""
@@ -236,11 +236,12 @@ class History(Database):
             sa.select(tables.recording)
             .where(columns.stored_at.is_not(None), columns.deleted_at.is_(None))
             .where(kept > 0, born + kept * 86400 <= now)
+            .where(~sa.exists().where(tables.legal_hold.c.recording == columns.id))
             .order_by(columns.stored_at)
             .limit(limit)
         )
         with self._begin() as connection:
-            return [(str(row["contact_id"]), _recording(row)) for row in connection.execute(statement).mappings()]
+            return [(str(row["contact_id"]), read_recording(row)) for row in connection.execute(statement).mappings()]
 
     def _of(self, table: sa.Table, contact_id: str, order: Any) -> list[dict[str, Any]]:
         """One contact's rows of a derived table, without the columns that only the table has."""
@@ -255,7 +256,7 @@ def _contact(row: sa.RowMapping) -> Contact:
     return Contact(**{**row, "queues": tuple(row["queues"]), "agents": tuple(row["agents"]), "missing": missing})
 
 
-def _recording(row: sa.RowMapping) -> Recording:
+def read_recording(row: sa.RowMapping) -> Recording:
     return Recording(**{name: value for name, value in row.items() if name != "contact_id"})
 
 

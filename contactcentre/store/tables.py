@@ -265,6 +265,16 @@ box_message = sa.Table(
     comment="who looks after which message; one without a row is new",
 )
 
+legal_hold = sa.Table(
+    "legal_hold",
+    metadata,
+    _text("recording", primary_key=True),
+    _text("by"),
+    _time("at", nullable=False, server_default=sa.func.now()),
+    _text("reason"),
+    comment="recordings that nothing deletes",
+)
+
 site_version = sa.Table(
     "site_version",
     metadata,

@@ -11,7 +11,7 @@ from contactcentre import logs
 from contactcentre.domain.contacts import Recording
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
 from contactcentre.domain.site import Queue, Site
-from contactcentre.store import Store
+from contactcentre.store import OnHold, Store
 from contactcentre.tasks.audio import Assembled, BadAudio, NotReady, Side, assemble, describe
 from contactcentre.tasks.pbx_files import SUFFIX, BadName, PbxAway, PbxFiles, checked
 
@@ -130,8 +130,11 @@ class Keeper:
         return retired
 
     def delete(self, contact_id: str, recording: Recording, reason: str, actor: str, now: float) -> None:
-        """The file first: a crash in between is mended by doing it again."""
-        stored_file(self.recordings, recording).unlink(missing_ok=True)
+        """The file first: a crash in between is mended by doing it again. Raises OnHold."""
+        if (held := self.store.held(recording.id)) is not None:
+            raise OnHold(f"recording {recording.id} is on hold since {held.by} said so: {held.reason}")
+        if recording.path:  # else its sound is still on the PBX, and swept away there
+            stored_file(self.recordings, recording).unlink(missing_ok=True)
         detail = {"reason": reason, "contact": contact_id, "queue": recording.queue, "path": recording.path}
         self.store.audit(actor, "recording.delete", recording.id, detail)
         data = {"recording": recording.id, "reason": reason}

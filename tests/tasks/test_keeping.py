@@ -5,7 +5,7 @@ import pytest
 
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Queue, Site
-from contactcentre.store import Store
+from contactcentre.store import OnHold, Store
 from contactcentre.tasks.audio import NotReady
 from contactcentre.tasks.keeping import STALE_SECONDS, Keeper, stored_file
 from contactcentre.tasks.pbx_files import BadName, LocalFiles, PbxAway
@@ -163,3 +163,30 @@ def test_a_voicemail_message_is_stored_with_one_channel(keeper: Keeper) -> None:
         3.0,
     )
     assert keeper.store.history(call.id).voicemails[0].recording == "v1"
+
+
+def test_what_is_on_legal_hold_outlives_its_retention_and_is_not_deleted_by_hand(keeper: Keeper) -> None:
+    ended(keeper, "held", "left", "right")
+    keep(keeper, "held")
+    assert keeper.store.hold(["held"], "sue", "case 17") == 1
+    assert keeper.store.hold(["held"], "sue", "again") == 0
+    site = Site(queues={"support": Queue(retention_days=1)})
+    assert keeper.retire(site, DAY + 400 * 86400) == 0
+    contact_id, found = keeper.store.recording("held")
+    with pytest.raises(OnHold, match="case 17"):
+        keeper.delete(contact_id, found, "request", "admin", DAY)
+    assert stored_file(keeper.recordings, found).is_file()
+    assert keeper.store.release(["held"], "sue", "closed") == 1
+    assert keeper.retire(site, DAY + 400 * 86400) == 1
+    actions = [entry.action for entry in keeper.store.audit_entries(subject="held")]
+    assert actions == ["recording.delete", "recording.release", "recording.hold"]
+
+
+def test_a_recording_that_is_erased_before_it_was_stored_leaves_nothing_on_the_pbx(keeper: Keeper) -> None:
+    ended(keeper, "early", "left", "right")
+    contact_id, found = keeper.store.recording("early")
+    keeper.delete(contact_id, found, "request", "admin", DAY + 10)
+    keep(keeper, "early")
+    assert keeper.sweep(DAY + 10 + STALE_SECONDS + 1) == 2
+    assert list(pbx(keeper).iterdir()) == []
+    assert keeper.store.recording("early")[1].state == "deleted"

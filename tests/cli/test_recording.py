@@ -1,0 +1,76 @@
+"""Holding, erasing and verifying recordings by command."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from contactcentre.cli.group import run
+from contactcentre.domain.events import Event, Kind
+from contactcentre.settings import Settings
+from contactcentre.store import Store
+from tests.store.calls import DAY, recorded_call
+
+SINCE = ["--since", "2026-11-01"]
+
+
+@pytest.fixture
+def store(settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("CONTACTCENTRE_STATE_DIR", str(settings.state_dir))
+    with Store(database_url) as made:
+        made.migrate()
+        yield made
+
+
+def stored(store: Store, recording: str, caller: str = "+33142") -> Path:
+    """A recording whose file lies where it should."""
+    call = recorded_call(recording, caller=caller)
+    path = Settings().recordings_dir / f"{recording}.wav"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"sound of " + recording.encode())
+    digest = sha256(path.read_bytes()).hexdigest()
+    kept = {"recording": recording, "path": path.name, "seconds": 3.0, "sha256": digest, "bytes": 9, "channels": 2}
+    store.record([*call.events, Event(call.id, 0, DAY + 60, Kind.RECORDING_STORED, kept)])
+    return path
+
+
+def test_a_callers_recordings_are_erased_and_that_they_were_there_stays_known(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [stored(store, "e1", "+33777"), stored(store, "e2", "+33777")]
+    other = stored(store, "e3", "+33888")
+    assert run(["recording", "erase", "--caller", "+33777", "--reason", "GDPR 17", "--yes"]) == 0
+    assert "2 recordings erased" in capsys.readouterr().out
+    assert [path.exists() for path in paths] == [False, False]
+    assert other.exists()
+    assert store.recording("e1")[1].state == "deleted"
+    (entry,) = store.audit_entries(subject="e1")
+    assert (entry.action, entry.detail["reason"]) == ("recording.delete", "request: GDPR 17")
+
+
+def test_with_one_on_hold_none_is_erased(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [stored(store, "h1", "+33555"), stored(store, "h2", "+33555")]
+    assert run(["recording", "hold", "h1", "--reason", "case 17"]) == 0
+    assert run(["recording", "erase", "--caller", "+33555", "--reason", "asked for", "--yes"]) == 2
+    assert "on legal hold: h1" in capsys.readouterr().err
+    assert all(path.exists() for path in paths)
+    assert run(["recording", "holds", "--json"]) == 0
+    (hold,) = json.loads(capsys.readouterr().out)
+    assert (hold["recording"], hold["reason"]) == ("h1", "case 17")
+    assert run(["recording", "hold", "nothing", "--reason", "x"]) == 2
+
+
+def test_verify_finds_what_is_gone_and_what_was_changed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(store, "v1")
+    assert run(["recording", "verify", *SINCE, "--json"]) in (0, 1)
+    before = len(json.loads(capsys.readouterr().out)["problems"])
+    stored(store, "v2").write_bytes(b"something else")
+    stored(store, "v3").unlink()
+    assert run(["recording", "verify", *SINCE, "--json"]) == 1
+    problems = {one["recording"]: one["problem"] for one in json.loads(capsys.readouterr().out)["problems"]}
+    assert len(problems) == before + 2
+    assert "checksum" in problems["v2"]
+    assert "No such file" in problems["v3"]
