@@ -12,7 +12,8 @@ from contactcentre.cli.terminal import actor, json_option, print_json, said, sho
 from contactcentre.domain.ids import short
 
 if TYPE_CHECKING:
-    from contactcentre.live import ContactNow, Live
+    from contactcentre.domain.conversation import Conversation
+    from contactcentre.live import ContactNow
 
 CONTACT = click.argument("contact", metavar="CONTACT")
 TO = click.argument("to", metavar="DESTINATION")
@@ -33,9 +34,11 @@ def command() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Conversations and parked customers now."""
+    from contactcentre.live.calls import under_way
+
     with open_live() as live:
-        now = [contact for contact in live.contacts().values() if contact.state in ("talking", "parked", "transferred")]
-    rows = [_row(contact) for contact in sorted(now, key=lambda contact: contact.arrived)]
+        now = sorted(live.contacts().values(), key=lambda contact: contact.arrived)
+    rows = [_row(contact, *found) for contact in now if (found := under_way(contact)) is not None]
     if as_json:
         return print_json(rows)
     if not rows:
@@ -48,15 +51,12 @@ def list_(as_json: bool) -> None:
     return show(table)
 
 
-def _row(contact: "ContactNow") -> dict[str, Any]:
-    from contactcentre.domain.conversation import Conversation
-
-    talk = Conversation.restore(contact.detail.get("talk", {}))
+def _row(contact: "ContactNow", state: str, talk: "Conversation") -> dict[str, Any]:
     return {
         "contact": contact.contact_id,
         "node": contact.node,
         "caller": contact.caller,
-        "state": talk.state if contact.state != "transferred" else "outside",
+        "state": state,
         "queue": talk.queue,
         "slot": talk.slot,
         "since": contact.since,
@@ -67,46 +67,28 @@ def _row(contact: "ContactNow") -> dict[str, Any]:
 # -- verbs -----------------------------------------------------------------------------------------------------------
 
 
-def _ask(contact: str, verb: str, as_json: bool, command: str = "call", **args: Any) -> None:
+def _ask(contact: str, verb: str, as_json: bool, **args: Any) -> None:
     """Asks the controller that drives the call, and prints the state after it."""
-    from contactcentre.live import CommandFailed, Commands
+    from contactcentre.live import CommandFailed, NoSuchCall, calls
 
     with open_live() as live:
-        found = _find(live, contact)
-        wanted = {"contact": found.contact_id, "verb": verb, "args": args, "by": "supervisor"}
         try:
-            told = Commands(live.redis).send(found.node, command, wanted, timeout=12.0)
+            found = calls.find(live, contact)
+            told = calls.ask(live, found, verb, args)
+        except NoSuchCall as unknown:
+            raise click.ClickException(f"{unknown}; see `contactcentre call list`") from unknown
         except CommandFailed as refused:
             if as_json:
                 print_json({"code": refused.code, "message": str(refused)})
             raise click.ClickException(f"{verb}: {refused}") from refused
     with open_store() as store:
-        store.audit(actor(), f"call.{verb}", found.contact_id, {name: str(value) for name, value in args.items()})
+        store.audit(actor(), f"call.{verb}", found.contact_id, calls.noted(args))
     if as_json:
         print_json(told)
     elif "parties" in told:
         _show(told)
     else:
         click.echo(f"{short(found.contact_id)}: done")
-
-
-def _find(live: "Live", name: str) -> "ContactNow":
-    contacts = live.contacts()
-    if name in contacts:
-        return contacts[name]
-    found = [contact for contact in contacts.values() if contact.contact_id.startswith(name.lower()) and len(name) > 3]
-    found = found or [contact for contact in contacts.values() if name and name in (contact.agent, *_agents(contact))]
-    if not found:
-        raise click.ClickException(f"{name}: no call that goes on has this id or agent; see `contactcentre call list`")
-    if len(found) > 1:
-        ids = ", ".join(contact.contact_id for contact in found[:5])
-        raise click.ClickException(f"{name}: several calls fit: {ids}")
-    return found[0]
-
-
-def _agents(contact: "ContactNow") -> list[str]:
-    parties = contact.detail.get("talk", {}).get("parties", ()) if contact.state == "talking" else ()
-    return [str(party.get("agent", "")) for party in parties]
 
 
 def _show(told: Mapping[str, Any]) -> None:
@@ -190,9 +172,7 @@ def park(contact: str, slot: str, as_json: bool) -> None:
 @json_option
 def retrieve(contact: str, agent: str, as_json: bool) -> None:
     """AGENT takes a parked customer. CONTACT may be the slot's number."""
-    with open_live() as live:
-        parked = [one for one in live.contacts().values() if one.detail.get("talk", {}).get("slot") == contact]
-    _ask(parked[0].contact_id if len(parked) == 1 else contact, "retrieve", as_json, agent=agent)
+    _ask(contact, "retrieve", as_json, agent=agent)
 
 
 @command.command()
@@ -218,4 +198,4 @@ def record(contact: str, action: str, as_json: bool) -> None:
 @json_option
 def hangup(contact: str, as_json: bool) -> None:
     """End the call for everybody."""
-    _ask(contact, "hangup", as_json, command="hangup")
+    _ask(contact, "hangup", as_json)

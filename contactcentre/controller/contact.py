@@ -183,7 +183,7 @@ class Contact:
         try:
             return asked.answer.get(timeout=ANSWER_DEADLINE) or {}
         except gevent.Timeout:
-            raise CommandFailed("busy", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
+            raise CommandFailed("no_answer", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
 
     def take_out(self, *kinds: type[object]) -> list[Message]:
         """Takes the messages of these kinds out of the inbox; the others keep their order."""

@@ -41,5 +41,9 @@ class CommandFailed(LiveError):
         self.code = code
 
 
+class NoSuchCall(LiveError):
+    """No call that goes on is the one meant, or several may be. The text says which."""
+
+
 class SpoolInUse(LiveError):
     """Another running process owns this spool file."""

@@ -12,6 +12,7 @@ from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_leve
 from contactcentre.domain.requirements import RequirementError, parse
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
+from contactcentre.live.calls import under_way
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
 from contactcentre.web.numbers import readable
@@ -161,6 +162,7 @@ class Board:
                 did=contact.did,
                 flow=contact.flow,
                 node=contact.node,
+                talk=_talk(contact),
             )
         if waiting is not None:
             row = row.model_copy(
@@ -250,6 +252,27 @@ def _estimate_row(estimate: Estimate | None) -> rows.Estimate | None:
     if estimate is None or estimate.seconds is None:
         return None
     return rows.Estimate(seconds=round(estimate.seconds), told=estimate.number, within=round(estimate.p80))
+
+
+def _talk(contact: ContactNow) -> rows.Talk | None:
+    found = under_way(contact)
+    if found is None:
+        return None
+    state, talk = found
+    customer = rows.Party(role="caller", place=talk.customer.value, muted=talk.customer_muted)
+    others = (
+        rows.Party(role=p.role, leg=p.leg, agent=p.agent, to=p.to, place=p.place.value, muted=p.muted)
+        for p in talk.parties.values()
+    )
+    return rows.Talk(
+        state=state,
+        since=talk.parked_at if talk.slot else talk.held_at,
+        until=talk.until,
+        slot=talk.slot,
+        asked=talk.parties[talk.asked].to if talk.asked else "",
+        recording=("paused" if talk.paused else "running") if talk.recording else "",
+        parties=(customer, *others),
+    )
 
 
 def _put(replica: dict[str, Any], key: str, value: Any) -> None:

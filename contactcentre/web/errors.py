@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from contactcentre import logs
-from contactcentre.live.errors import LiveError
+from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
 from contactcentre.store import StoreUnavailable
 
 log = logs.get(__name__)
@@ -83,6 +83,9 @@ def install(app: APIFlask) -> None:
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(LiveError, _live_unavailable)
+    app.register_error_handler(CommandFailed, _refused)
+    app.register_error_handler(NoReply, _no_reply)
+    app.register_error_handler(NoSuchCall, _no_such_call)
     app.register_error_handler(RedisError, _live_unavailable)  # of the rate limits, which speak to Redis themselves
     app.register_error_handler(Exception, _unexpected)
     app.error_processor(_api_error)
@@ -132,6 +135,23 @@ def _store_unavailable(error: StoreUnavailable) -> Response:
 def _live_unavailable(error: LiveError | RedisError) -> Response:
     log.error("web.live_unavailable", error=str(error))
     return answer(503, "live_unavailable", "The live state does not answer", "Calls go on. Try again in a moment.")
+
+
+def _refused(error: CommandFailed) -> Response:
+    """What a controller said no to: its code and words, as they are."""
+    if error.code in ("internal", "malformed"):
+        return _unexpected(error)
+    status = {"not_found": 404, "no_answer": 504}.get(error.code, 409)
+    return answer(status, error.code, "That is not possible now" if status == 409 else "It was not done", str(error))
+
+
+def _no_reply(error: NoReply) -> Response:
+    log.error("web.no_reply", error=str(error))
+    return answer(504, "no_reply", "The controller does not answer", "It may still be done: look before asking again.")
+
+
+def _no_such_call(error: NoSuchCall) -> Response:
+    return answer(404, "not_found", "There is no such call", str(error))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     SELF = "self"  # one's own page and password; everyone who is signed in
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
+    CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     LISTEN = "recordings.listen"
     VOICEMAIL = "voicemail.use"
     AUDIT = "audit.see"
@@ -33,7 +34,14 @@ class Role(StrEnum):
 GRANTS: Mapping[str, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
     Role.SUPERVISOR: frozenset(
-        {Permission.SELF, Permission.LIVE, Permission.CONTACTS, Permission.LISTEN, Permission.VOICEMAIL}
+        {
+            Permission.SELF,
+            Permission.LIVE,
+            Permission.CONTACTS,
+            Permission.CONTROL,
+            Permission.LISTEN,
+            Permission.VOICEMAIL,
+        }
     ),
     Role.AGENT: frozenset({Permission.SELF}),
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
@@ -43,6 +51,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.SELF: "your own page",
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
+    Permission.CONTROL: "holding, transferring and ending calls",
     Permission.LISTEN: "listening to recordings",
     Permission.VOICEMAIL: "voicemail",
     Permission.AUDIT: "the audit log",

@@ -65,6 +65,29 @@ class AgentRow(Row):
     queues: tuple[str, ...] = ()
 
 
+class Party(Row):
+    """Somebody in a conversation; the caller is the first."""
+
+    role: str = Field(description="caller, agent, or target (somebody outside)")
+    leg: str = ""
+    agent: str = ""
+    to: str = Field(default="", description="as whom somebody was called in: agent:NAME or number:N")
+    place: str = Field(description="together, music or ringing")
+    muted: bool = False
+
+
+class Talk(Row):
+    """A conversation as it is now."""
+
+    state: str = Field(description="talking, held, asking, consulting, toggled, conference, parked or outside")
+    since: float = Field(default=0, description="of hold and parking: when they began")
+    until: float = Field(default=0, description="of parking: when it ends by itself")
+    slot: str = Field(default="", description="where the customer is parked")
+    asked: str = Field(default="", description="whom the agent asks: agent:NAME or number:N")
+    recording: str = Field(default="", description="running, paused, or nothing")
+    parties: tuple[Party, ...] = ()
+
+
 class ContactRow(Row):
     id: str
     state: str
@@ -81,6 +104,7 @@ class ContactRow(Row):
     priority: int = 0
     offered: str = Field(default="", description="the agent whose phone rings for it")
     node: str = ""
+    talk: Talk | None = Field(default=None, description="null: nobody talks with the caller")
 
 
 class Totals(Row):

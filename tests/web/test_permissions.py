@@ -35,6 +35,8 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/snapshot": {"admin", "supervisor"},
     "/api/v1/queues": {"admin", "supervisor"},
     "/api/v1/agents": {"admin", "supervisor"},
+    "/api/v1/calls": {"admin", "supervisor"},
+    "/api/v1/calls/<id>/<verb>": {"admin", "supervisor"},
     "/api/v1/contacts": {"admin", "supervisor", "auditor"},
     "/api/v1/contacts/<id>": {"admin", "supervisor", "auditor"},
     "/api/v1/contacts/<id>/why": {"admin", "supervisor", "auditor"},
@@ -64,9 +66,9 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: API
     for path, allowed in TABLE.items():
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
-        method = "POST" if path in ("/me/password", "/voicemail/<id>/<step>") else "GET"
+        method = "POST" if path in ("/me/password", "/voicemail/<id>/<step>", "/api/v1/calls/<id>/<verb>") else "GET"
         there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
-        answer = browser.open(there, method=method)
+        answer = browser.open(there.replace("<verb>", "hold"), method=method, json={} if "calls" in path else None)
         if role in allowed:
             assert answer.status_code in (200, 404, 422, 503), (path, answer.text)
         elif role:
