@@ -114,6 +114,8 @@ class Conductor:
             action = self.walker.step(act.Resume(), now())
             if came_to is None:
                 result = self._repeat(action, was)
+            elif isinstance(action, act.Transfer) and isinstance(came_to, act.Left):
+                result = act.Transferred()  # the conversation was one for a queue all the same
             elif isinstance(action, act.Enqueue | act.Transfer | act.Voicemail):
                 result = came_to
             else:  # another flow than it was

@@ -109,6 +109,7 @@ class Talk:
         finally:
             contact.in_talk = False
             contact.refuse_asked("over", "the conversation is over")
+        self._calls.withdraw()
         if self._sent is not None:
             with suppress(Gone, Refused):
                 contact.leave_bridge()
@@ -166,7 +167,7 @@ class Talk:
         moments += [self._handset.until] if self._handset.until is not None else []
         if (beep := self.recorder.next_beep) is not None:
             moments.append(beep)
-        if now.slot:
+        if now.slot and not moments:
             moments.append(now.until)
         if now.held_at:
             moments += [max(now.held_at, self._reminded) + queue.hold_reminder] if queue.hold_reminder else []
@@ -183,7 +184,7 @@ class Talk:
         self._handset.look()
         self.recorder.beep(at)
         now, queue = self.now, self.contact.node.queue(self.now.queue)
-        if now.slot and now.until <= at:
+        if now.slot and now.until <= at and not self._calls.legs:  # else somebody's phone rings to retrieve them
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
             self.happens(retrieved(now, at, ""))
         elif now.held_at and queue.hold_limit and now.held_at + queue.hold_limit <= at:

@@ -1,6 +1,7 @@
 """Connects a caller with one named agent, or with a number outside."""
 
 import secrets
+from dataclasses import replace
 
 import structlog
 
@@ -53,7 +54,7 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
     joined = _ring(contact, Granted(status, decision), action.ring_seconds)
     if joined is None:
         return TransferFailed("missed")
-    return converse(begin(contact, joined)) or Transferred()
+    return converse(begin(contact, replace(joined, queue=action.queue))) or Transferred()
 
 
 def _ring(contact: Contact, granted: Granted, ring_seconds: float) -> Joined | None:

@@ -1,5 +1,6 @@
 """A controller that is killed, or loses its link, while somebody's phone rings because an agent asked for it."""
 
+import gevent
 import pytest
 
 from contactcentre.domain.agents import AgentState
@@ -94,4 +95,32 @@ def test_the_recording_of_a_retrieved_customer_ends_also_after_a_restart(world: 
     eventually(lambda: world.controller.node.contacts, "taken up")
     world.pbx.leave(asked)
     comes(world, caller, Kind.RECORDING_ENDED)
+    end(world)
+
+
+def test_who_is_called_into_a_conversation_that_is_over_is_called_no_longer(world: World) -> None:
+    _, asked, other = ringing_for(world, "add")
+    talking = next(line for line in world.pbx.lines.values() if line.contact_id and line.up)
+    world.pbx.leave(talking)
+    eventually(lambda: asked.id not in world.pbx.lines, "it rings no longer")
+    eventually(lambda: state(world, other) is AgentState.AVAILABLE, "free again")
+    end(world)
+
+
+def test_a_customer_who_is_being_retrieved_stays_parked_until_that_is_decided(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, leg = talks(world)
+    settings = world.controller.node.site.settings.model_copy(update={"park_seconds": 0.2})
+    site = world.controller.node.site.model_copy(update={"settings": settings})
+    monkeypatch.setattr(type(world.controller.node), "site", property(lambda node: site))
+    ask(world, caller, "park")
+    other = "bert" if leg.endpoint == "anna" else "anna"
+    ask(world, caller, "retrieve", agent=other)
+    asked = rings(world)
+    gevent.sleep(0.3)
+    assert hears(caller) == "music"
+    world.pbx.answer(asked)
+    assert comes(world, caller, Kind.RETRIEVED).data["by"] == other
+    eventually(lambda: hears(caller) == "talk", "they talk")
     end(world)

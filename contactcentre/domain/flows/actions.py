@@ -160,6 +160,7 @@ class Transfer:
     ring_seconds: float = 30.0
     language: str = ""
     told: bool = False  # that the contact is transferred is a fact already: an agent did it
+    queue: str = ""  # from which that agent had the caller: the next conversation is one for it, too
 
 
 @dataclass(frozen=True, slots=True)

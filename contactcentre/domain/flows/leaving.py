@@ -282,7 +282,7 @@ class TransferNode(Node):
             case "queue":
                 return _enqueue(scene, self.target, self.on_failed is not None)
             case kind:
-                return Transfer(kind, self.target, self.ring_seconds, scene.language, scene.is_sent)
+                return Transfer(kind, self.target, self.ring_seconds, scene.language, scene.is_sent, scene.home)
 
     def judge(self, scene: Scene, result: Result) -> Go:
         if self.kind == "queue":

@@ -135,6 +135,12 @@ class Scene:
         """The caller is where an agent has sent them (see `diverting`)."""
         return self.node.startswith(f"{SENT}/") and ":" in self.node
 
+    @property
+    def home(self) -> str:
+        """The queue into which a caller comes back whom an agent has sent on; "" = none."""
+        name = self.back.removeprefix(f"{SENT}/queue:")
+        return name if self.is_sent and name != self.back else ""
+
     def read(self) -> dict[str, Scalar]:
         """All variables, with the moment by the site's clock."""
         local = self.now()

@@ -113,7 +113,8 @@ class Walker:
         if _waited(self._action, result):
             self._idle, self._recent = 0, []
         if isinstance(result, Sent):
-            self._scene.back = diverting.place(f"queue:{result.back}") if result.back else self._scene.node
+            home = self._scene.back if self._scene.is_sent and self._scene.back else self._scene.node
+            self._scene.back = diverting.place(f"queue:{result.back}") if result.back else home
             return self._arrive(diverting.place(result.to))
         way = self._at.judge(self._scene, result)
         if isinstance(way, Again):

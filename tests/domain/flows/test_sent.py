@@ -24,6 +24,30 @@ def test_to_an_agent_and_back_into_the_queue_when_nobody_answers() -> None:
     assert again.queue == "sales"
 
 
+def test_who_is_sent_on_twice_comes_back_into_the_queue_all_the_same() -> None:
+    call, first = sent("agent:ada")
+    assert isinstance(first, Transfer)
+    assert first.queue == "sales"
+    second = call.step(Sent("agent:bob", "sales"))
+    assert isinstance(second, Transfer)
+    assert (second.target, second.queue) == ("bob", "sales")
+    again = call.step(TransferFailed("busy"))
+    assert isinstance(again, Enqueue)
+    assert again.queue == "sales"
+
+
+def test_who_never_was_in_a_queue_comes_back_to_where_the_flow_had_them() -> None:
+    call, _ = Call.of("w: {type: transfer, to: 'agent:ada', on_failed: box}\nbox: {type: voicemail, box: sales}")
+    for name in ("bob", "carla"):
+        action = call.step(Sent(f"agent:{name}"))
+        assert isinstance(action, Transfer)
+        assert (action.target, action.queue) == (name, "")
+    again = call.step(TransferFailed("busy"))
+    assert isinstance(again, Transfer)
+    assert again.target == "ada"
+    assert isinstance(call.step(TransferFailed("busy")), Voicemail)
+
+
 def test_to_another_queue_and_back_when_nobody_is_there() -> None:
     call, action = sent("queue:busy")
     assert isinstance(action, Enqueue)
