@@ -158,9 +158,10 @@ class _Nobody:
 class AsteriskBed(Bed):
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        provided = Path(lab.info().provisioned_dir)
+        self._provided = provided = Path(lab.info().provisioned_dir)
         provided.mkdir(exist_ok=True)
-        (provided / "pjsip.conf").write_text("".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS))
+        self._phones = "".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS)
+        (provided / "pjsip.conf").write_text(self._phones)
         (provided / "extensions.conf").write_text(_DIALPLAN)
         music = Path(lab.info().state_dir) / "steady-music"
         music.mkdir(exist_ok=True)
@@ -186,6 +187,19 @@ class AsteriskBed(Bed):
             yield phone
         finally:
             phone.close()
+
+    def place(self, name: str, address: str) -> None:
+        """Another endpoint, at a fixed address."""
+        text = _ENDPOINT.format(name=name, secret=SECRET).replace(f"auth = {name}\n", "")
+        text = text.replace("remove_existing = yes", f"contact = sip:{name}@{address}")
+        (self._provided / "pjsip.conf").write_text(self._phones + text)
+        self.lab.rx("module reload res_pjsip.so")
+
+    @property
+    def address(self) -> str:
+        """Where phones find the switch, host:port."""
+        info = self.lab.info()
+        return f"{info.sip_host}:{info.sip_port}"
 
     def dial(self, did: str, **plan: Any) -> OngoingCall:
         return self.lab.dial(did, **plan)
