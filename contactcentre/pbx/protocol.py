@@ -140,8 +140,8 @@ class Channel(Protocol):
 
     def transfer_progress(self, progress: Progress) -> None:
         """Tells the phone what becomes of the transfer it asked for (TransferAsked). Most phones hang up by themselves
-        after DONE, and go on with their call after DECLINED and UNAVAILABLE. A phone that asked for none is no error.
-        """
+        after DONE, and go on with their call after DECLINED and UNAVAILABLE. A phone that asked for none, or that is
+        gone, is no error."""
 
     def set_variable(self, name: str, value: str) -> None: ...
 

@@ -77,7 +77,7 @@ def test_a_blind_transfer_is_told_and_nobody_is_transferred(scene: Scene, target
     assert scene.bed.channels() == 2
     anna.channel.transfer_progress(Progress.DONE)
     assert phone_of(anna).wait_transfer() == 200
-    assert phone_of(anna).transferring[0] == 202
+    assert set(phone_of(anna).transferring) == {202, 100, 200}  # datagrams may overtake each other
     anna.inbox.next(Ended)
     customer.inbox.nothing_for(0.3)
 

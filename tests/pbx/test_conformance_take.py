@@ -5,6 +5,7 @@ import pytest
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Digit, Ended, PhoneHeld, TransferAsked
 from contactcentre.pbx.protocol import Progress
+from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, Scene
 from tests.pbx.test_conformance_keys import phone_of
@@ -80,6 +81,6 @@ def test_what_is_gone_cannot_be_taken_and_what_is_ours_is_adopted(scene: Scene) 
     assert taken.id == customer.channel.id
     taken.hangup()
     inbox.until(Ended)
+    eventually(lambda: not scene.bed.pbx.inventory().channels, "it is gone")
     with pytest.raises(Gone):
         scene.bed.pbx.take(customer.channel.id, inbox)
-    assert scene.bed.pbx.inventory().channels == {}

@@ -80,8 +80,8 @@ class AsteriskChannel:
         self._pbx.request("POST", f"{self._path}/dtmf", query)
 
     def transfer_progress(self, progress: Progress) -> None:
-        # 404 also from a server that is too old for it: there Asterisk has told the phone already.
-        with suppress(Gone):
+        # 404 also from a server that is too old for it: there Asterisk has told the phone. 409: it is just going.
+        with suppress(Gone, Refused):
             self._pbx.request("POST", f"{self._path}/transfer_progress", {"states": _PROGRESS[progress]})
 
     def set_variable(self, name: str, value: str) -> None:
@@ -152,5 +152,10 @@ class AsteriskBridge:
         self._pbx.change(self.id, "removeChannel", channel.id)
 
     def destroy(self) -> None:
-        with suppress(Gone):
+        try:
             self._pbx.request("DELETE", self._path)
+        except Gone:
+            pass
+        except Refused as refused:
+            if refused.status != 409:  # no bridge of ours: one that was destroyed is remembered for a moment
+                raise

@@ -11,7 +11,7 @@ from typing import Any
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import resource
-from contactcentre.pbx.errors import PbxError, Refused
+from contactcentre.pbx.errors import Deadline, PbxError, Refused
 from contactcentre.pbx.protocol import SPY, Inbox, Mode
 
 _WHISPER = {Mode.LISTEN: "none", Mode.WHISPER: "out", Mode.BARGE: "both"}
@@ -55,6 +55,8 @@ class Foreign:
                     {"endpoint": "Local/take@contactcentre-take", "context": "contactcentre-take", "extension": "wait"},
                     {"variables": {"CHANNEL_TO_TAKE": channel_id}},
                 ).wait()
-        except BaseException:
+        except BaseException as error:
             self._legs.drop(channel_id)
+            if isinstance(error, Deadline):
+                self._send("GET", resource("channels", channel_id)).wait()  # it was just going
             raise
