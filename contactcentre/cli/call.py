@@ -177,6 +177,16 @@ def retrieve(contact: str, agent: str, as_json: bool) -> None:
 
 @command.command()
 @CONTACT
+@click.argument("agent")
+@json_option
+def pickup(contact: str, agent: str, as_json: bool) -> None:
+    """AGENT's phone rings for a customer who waits or is parked. Whoever answers first has them: CONTACT may be the
+    agent whose phone rings for them already."""
+    _ask(contact, "pickup", as_json, agent=agent)
+
+
+@command.command()
+@CONTACT
 @click.argument("digits")
 @json_option
 def dtmf(contact: str, digits: str, as_json: bool) -> None:

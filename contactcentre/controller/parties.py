@@ -144,6 +144,29 @@ def parked_in(node: Node, slot: str) -> Contact | None:
     return next((contact for contact in parked if contact.now.detail["talk"]["slot"] == slot), None)
 
 
+def ends_wrap_up(node: Node, agent: str) -> None:
+    """Whoever asks for a customer is done with the last one, who is perhaps this very one."""
+    status = node.replica.agents.get(agent)
+    if status is not None and status.state is AgentState.WRAP_UP:
+        node.agents.change(agent, Step.WRAPPED)
+
+
+def pick_up(node: Node, contact: Contact, agent: str) -> None:
+    """The agent's phone rings for a customer who waits in a queue, perhaps ringing elsewhere: whoever answers first has
+    them. Raises Refusal."""
+    if contact.now.state not in ("queue", "ringing"):
+        raise Refusal("not_waiting", "the customer does not wait in a queue")
+    destination(node, f"agent:{agent}", free=False)
+    ends_wrap_up(node, agent)
+    _available(node, agent)
+    try:
+        given = node.router.give(contact, agent)
+    except LiveError as error:
+        raise Refusal("away", "live state is away: nobody can be reserved") from error
+    if not given:
+        raise Refusal("busy", f"agent {agent}, or the customer, has just been taken by somebody else")
+
+
 def destination(node: Node, to: str, *, free: bool) -> str:
     """The destination if the site allows it. `free`: an agent must be free. Raises Refusal."""
     kind, _, target = to.partition(":")

@@ -241,6 +241,17 @@ class Router:
         for decision in more:
             self._reserve(decision, first=False)
 
+    def give(self, contact: Contact, agent: str) -> bool:
+        """Offers a contact that waits to the agent who asks for it, besides whoever it rings for already. False: it
+        does not wait, or the agent is not free. Raises LiveError."""
+        waiting = self._node.replica.waiting.get(contact.id)
+        if waiting is None or contact.id not in self._own:
+            return False
+        decision = Decision(contact.id, waiting.queue, agent, "picked up", candidates=(), cut=())
+        self._reserve(decision, first=not waiting.offered)
+        status = self._node.replica.agents.get(agent)
+        return status is not None and status.contact_id == contact.id and status.state is AgentState.OFFERED
+
     def _reserve(self, decision: Decision, first: bool) -> None:
         """`first`: nobody rings for the contact yet."""
         node, contact = self._node, self._own.get(decision.contact_id)

@@ -22,9 +22,11 @@ from contactcentre.controller.absent import Absent
 from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.node import Configuration, Node
+from contactcentre.controller.parties import pick_up
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.supervision import Supervisions
 from contactcentre.domain.agents import AgentState
+from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.live import Change, CommandFailed, Commands, LiveError
@@ -389,7 +391,16 @@ class Controller:
         contact = self.node.contacts.get(str(args.get("contact", "")))
         if contact is None:
             raise CommandFailed("not_found", "no such live contact on this node")
-        return contact.ask(str(args.get("verb", "")), dict(args.get("args") or {}), str(args.get("by", "program")))
+        verb, wanted = str(args.get("verb", "")), dict(args.get("args") or {})
+        if verb == "pickup" and contact.now.state == "parked":
+            verb = "retrieve"
+        if verb != "pickup":
+            return contact.ask(verb, wanted, str(args.get("by", "program")))
+        try:
+            pick_up(self.node, contact, str(wanted.get("agent", "")))
+        except Refusal as refusal:
+            raise CommandFailed(refusal.code, str(refusal)) from None
+        return {"contact": contact.id, "state": "ringing", "slot": "", "recording": "", "parties": []}
 
     def _beat(self) -> None:
         while True:

@@ -15,10 +15,9 @@ import structlog
 
 from contactcentre.controller.contact import Asked, CallerGone, Contact
 from contactcentre.controller.handset import BEEP, ERROR, Handset
-from contactcentre.controller.parties import Call, Calls, destination
+from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
 from contactcentre.controller.places import move, put_back
 from contactcentre.controller.recordings import Recorder
-from contactcentre.domain.agents import AgentState
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import (
     Conversation,
@@ -296,10 +295,7 @@ class Talk:
         """`leg`: of the agent's phone, where it has called us; else it rings."""
         if not self.now.slot:
             raise Refusal("not_parked", "the customer is not parked")
-        node = self.contact.node
-        status = node.replica.agents.get(agent)
-        if status is not None and status.state is AgentState.WRAP_UP:  # it was perhaps this very customer
-            node.agents.change(agent, Step.WRAPPED)
+        ends_wrap_up(self.contact.node, agent)
         if leg:
             self._answered(self._calls.pop(self._calls.came("retrieve", agent, leg).leg))
             if self.now.owner != leg:

@@ -25,6 +25,7 @@ VERBS: Mapping[str, Mapping[str, bool]] = {
     Verb.KICK.value: {"party": True},
     Verb.PARK.value: {"slot": False},
     "retrieve": {"agent": True},
+    "pickup": {"agent": True},
     "dtmf": {"digits": True},
     "record": {"action": True},
     "hangup": {},

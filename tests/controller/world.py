@@ -33,7 +33,7 @@ from tests.controller.stack import eventually
 AGENTS = ("anna", "bert")
 VERBS = (
     *("hold", "resume", "consult", "toggle", "complete", "conference", "cancel", "add", "kick", "drop", "park"),
-    *("retrieve", "transfer", "mute", "unmute", "dtmf", "record", "consult", "consult", "complete"),
+    *("retrieve", "transfer", "mute", "unmute", "dtmf", "record", "consult", "consult", "complete", "pickup"),
 )
 TARGETS = ("agent:anna", "agent:bert", "queue:one", "queue:two", "number:+33123456789", "voicemail:one", "flow:main")
 CODES = (

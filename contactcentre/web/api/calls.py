@@ -40,7 +40,7 @@ class Wish(BaseModel):
     party: str = Field(
         "", max_length=80, description="kick, mute, unmute: an agent, a number or a leg; to mute also `customer`"
     )
-    agent: str = Field("", max_length=40, description="retrieve: who takes the parked customer")
+    agent: str = Field("", max_length=40, description="retrieve, pickup: who takes the customer")
     slot: str = Field("", max_length=3, description="park: where; the first that is free, if not named")
     digits: str = Field("", pattern=r"^[0-9A-D*#]{0,32}$", description="dtmf: keys for the customer's side")
     action: Literal["", "start", "stop", "pause", "resume"] = Field("", description="record")
