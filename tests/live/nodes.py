@@ -187,7 +187,10 @@ class Node:
 
 def configuration(site: Site) -> SimpleNamespace:
     return SimpleNamespace(
-        routing=RoutingConfig.from_site(site), agent_of_endpoint={name: name for name in site.agents}
+        routing=RoutingConfig.from_site(site),
+        agent_of_endpoint={name: name for name in site.agents},
+        is_external=lambda agent: False,
+        confirm_key=lambda agent: "",
     )
 
 
