@@ -58,9 +58,17 @@ def list_(as_json: bool) -> None:
     with _opened() as (_, store, _):
         users = store.users()
     rows = [
-        {"name": user.name, "role": user.role, "state": _state(user.disabled, user.password_hash)} for user in users
+        {
+            "name": user.name,
+            "role": user.role,
+            "agent": user.agent,
+            "state": _state(user.disabled, user.password_hash),
+        }
+        for user in users
     ]
-    listed(rows, ("name", "role", "state"), as_json, "No users yet: contactcentre user invite NAME --role admin")
+    listed(
+        rows, ("name", "role", "agent", "state"), as_json, "No users yet: contactcentre user invite NAME --role admin"
+    )
 
 
 @command.command()
@@ -73,6 +81,20 @@ def role(name: str, role: str) -> None:
         store.audit(actor(), "user.change", name, {"role": role})
         sessions.close_all(name)
     click.echo(f"{name} is {role} now; open sessions have ended")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("agent", required=False, default="")
+def agent(name: str, agent: str) -> None:
+    """Say that NAME is AGENT at the phone, and sees that agent's boxes. Without AGENT: nobody."""
+    with _opened() as (_, store, _):
+        _, site = store.site()
+        if agent and (site is None or agent not in site.agents):
+            raise click.BadParameter(f"the site has no agent {agent!r}", param_hint="AGENT")
+        store.change_user(name, agent=agent)
+        store.audit(actor(), "user.change", name, {"agent": agent})
+    click.echo(f"{name} is agent {agent}" if agent else f"{name} is no agent")
 
 
 @command.command()

@@ -80,7 +80,8 @@ def _step(message: str, verb: Step, by: str, as_json: bool, **more: Any) -> None
         clock = Clock.of(store)
         if to := more.get("to", ""):
             _check_box(store, to)
-        done = store.take_step(message, verb, by or actor(), time.time(), over_others=not by, **more)
+        who = actor()
+        done = store.take_step(message, verb, by or who, time.time(), over_others=not by, actor=who, **more)
     if as_json:
         print_json(_plain(done))
     else:

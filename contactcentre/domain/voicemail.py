@@ -8,6 +8,9 @@ nobody came back to runs out after `CLAIM_SECONDS`.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from contactcentre.domain.members import members_of
+from contactcentre.domain.site import Site
+
 CLAIM_SECONDS = 1800.0
 """Seconds after which a claim has run out, and others may claim the message."""
 
@@ -26,6 +29,14 @@ class Step(StrEnum):
     DONE = "done"
     REOPEN = "reopen"
     HAND_OVER = "hand_over"
+
+
+def boxes_of(site: Site, agent: str) -> frozenset[str]:
+    """The boxes that are an agent's business: their own, and those of the queues they answer. Empty for one whom the
+    site does not know (any more)."""
+    if agent not in site.agents:
+        return frozenset()
+    return frozenset({agent, *(queue for queue in site.queues if agent in members_of(site, queue))})
 
 
 class NotPossible(Exception):

@@ -174,10 +174,11 @@ def _queues(site: Site, knows: Knows | None) -> Iterator[Problem]:
 
 def _destinations(site: Site, name: str, queue: Queue) -> Iterator[Problem]:
     known: dict[str, Collection[str]] = {"queue": site.queues, "flow": site.flows, "agent": site.agents}
+    known["voicemail"] = {*site.queues, *site.agents}
     for where, destination in destinations(name, queue):
         kind, _, target = destination.partition(":")
         if kind in known and target not in known[kind]:
-            yield _unknown(where, kind, target, known[kind])
+            yield _unknown(where, "box" if kind == "voicemail" else kind, target, known[kind])
         if destination == f"queue:{name}":
             yield Problem(where, "order", f"leads from queue {name} to itself")
 
@@ -228,6 +229,8 @@ def _skills(site: Site) -> Iterator[Problem]:
 
 def _agents(site: Site) -> Iterator[Problem]:
     for name, agent in site.agents.items():
+        if name in site.queues:  # each would read the other's messages
+            yield Problem(f"agents.{name}", "duplicate", f"{name} is a queue already, and both have a voicemail box")
         for skill in agent.skills:
             if skill not in site.skills:
                 yield _unknown(f"agents.{name}.skills.{skill}", "skill", skill, site.skills)

@@ -31,6 +31,7 @@ class User:
     role: str
     created_at: float
     disabled: bool
+    agent: str  # of the site: who this account is at the phone; "" = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ class AuditEntry:
 class Accounts(Database):
     # -- users -----------------------------------------------------------------------------------------------
 
-    def add_user(self, name: str, password_hash: str, role: str) -> User:
+    def add_user(self, name: str, password_hash: str, role: str, agent: str = "") -> User:
         """Raises NameTaken; ValueError for a role that is none of ROLES."""
         _check_role(role)
         statement = (
             insert(user_account)
-            .values(name=name, password_hash=password_hash, role=role)
+            .values(name=name, password_hash=password_hash, role=role, agent=agent)
             .on_conflict_do_nothing()
             .returning(user_account)
         )
@@ -96,11 +97,12 @@ class Accounts(Database):
         password_hash: str | None = None,
         role: str | None = None,
         disabled: bool | None = None,
+        agent: str | None = None,
     ) -> User:
         """Changes what is given. Raises NoSuchUser; ValueError for an unknown role."""
         if role is not None:
             _check_role(role)
-        changes = {"password_hash": password_hash, "role": role, "disabled": disabled}
+        changes = {"password_hash": password_hash, "role": role, "disabled": disabled, "agent": agent}
         given = {key: value for key, value in changes.items() if value is not None}
         statement = sa.update(user_account).where(user_account.c.name == name).returning(user_account)
         with self._begin() as connection:

@@ -1,16 +1,25 @@
 """Messages in boxes: what history has of them, and who looks after them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from contactcentre.domain.voicemail import Message, MessageState, Step, step
+from contactcentre.domain.voicemail import CLAIM_SECONDS, Message, MessageState, Step, step
 from contactcentre.store.database import Database
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.store.tables import audit, box_message, contact, recording, voicemail
 
 TRIES = 5
+
+# A message without a row of its own in `box_message` is new, and where the caller left it.
+everything = voicemail.join(recording, recording.c.id == voicemail.c.recording).outerjoin(
+    box_message, box_message.c.recording == voicemail.c.recording
+)
+in_box = sa.func.coalesce(box_message.c.box, voicemail.c.box)
+status = sa.func.coalesce(box_message.c.state, MessageState.NEW.value)
+is_done = status == MessageState.DONE.value
 
 
 class NoSuchMessage(Exception):
@@ -49,17 +58,15 @@ class BoxCount:
 
 class Boxes(Database):
     def messages(
-        self, boxes: tuple[str, ...] | None = None, state: str = "", limit: int = 100, only: str = ""
+        self, boxes: Collection[str] | None = None, state: str = "", limit: int = 100, only: str = ""
     ) -> list[BoxMessage]:
         """Messages whose sound was not deleted: those to look after, the oldest first, then those that are done, the
         latest first. `boxes` None: of all; `only`: the one with this id."""
         known, told = box_message.c, voicemail.c
-        box = sa.func.coalesce(known.box, told.box)
-        status = sa.func.coalesce(known.state, MessageState.NEW.value)
         statement = (
             sa.select(
                 told.recording,
-                box.label("box"),
+                in_box.label("box"),
                 status.label("state"),
                 sa.func.coalesce(known.owner, "").label("owner"),
                 sa.func.coalesce(sa.func.extract("epoch", known.since), 0.0).label("since"),
@@ -72,19 +79,14 @@ class Boxes(Database):
                 contact.c.caller_name,
                 recording.c.stored_at.is_not(None).label("audio"),
             )
-            .select_from(voicemail)
-            .join(recording, recording.c.id == told.recording)
-            .join(contact, contact.c.id == told.contact_id)
-            .outerjoin(box_message, known.recording == told.recording)
+            .select_from(everything.join(contact, contact.c.id == told.contact_id))
             .where(recording.c.deleted_at.is_(None))
-            .order_by(
-                status == MessageState.DONE.value, sa.case((status == MessageState.DONE.value, None), else_=told.at)
-            )
+            .order_by(is_done, sa.case((is_done, None), else_=told.at))
             .order_by(told.at.desc())
             .limit(max(1, min(limit, MAX_PAGE)))
         )
         if boxes is not None:
-            statement = statement.where(box.in_(boxes))
+            statement = statement.where(in_box.in_(boxes))
         if state:
             statement = statement.where(status == state)
         if only:
@@ -92,27 +94,38 @@ class Boxes(Database):
         with self._begin() as connection:
             return [_message(row) for row in connection.execute(statement).mappings()]
 
-    def message(self, id: str) -> BoxMessage:
-        """By its recording's id, or the beginning of one. Raises NoSuchMessage."""
-        found = self.messages(only=id, limit=2) if id else []
+    def message(self, id: str, boxes: Collection[str] | None = None) -> BoxMessage:
+        """By its recording's id, or the beginning of one, in one of `boxes` (None: in any). Raises NoSuchMessage."""
+        found = self.messages(boxes, only=id, limit=2) if id else []
         if len(found) != 1:
             many = "several messages begin" if found else "no message begins"
             raise NoSuchMessage(f"{many} with {id[:60]!r} (`contactcentre voicemail list` shows them)")
         return found[0]
 
     def take_step(
-        self, id: str, verb: Step, by: str, at: float, *, to: str = "", note: str = "", over_others: bool = False
+        self,
+        id: str,
+        verb: Step,
+        by: str,
+        at: float,
+        *,
+        to: str = "",
+        note: str = "",
+        over_others: bool = False,
+        actor: str = "",
+        boxes: Collection[str] | None = None,
     ) -> BoxMessage:
         """One step of `domain.voicemail`, and its line in the audit log: both or none. Two who claim at once: one gets
-        NotPossible. Raises NoSuchMessage, NotPossible, ValueError, Taken."""
+        NotPossible. `actor`: who does it on `by`'s behalf, or by which account; for the audit log. `boxes`: the only
+        ones in which the message may lie. Raises NoSuchMessage, NotPossible, ValueError, Taken."""
         for _ in range(TRIES):
-            found = self.message(id)
+            found = self.message(id, boxes)
             after = step(found.message, verb, by, at, to=to, note=note, over_others=over_others)
-            if self._swap(found.message, after, verb, by, note):
+            if self._swap(found.message, after, verb, by, note, actor or by):
                 return self.message(after.recording)
         raise Taken(f"message {id}: others keep changing it")
 
-    def _swap(self, before: Message, after: Message, verb: Step, by: str, note: str) -> bool:
+    def _swap(self, before: Message, after: Message, verb: Step, by: str, note: str, actor: str) -> bool:
         row = {
             "recording": after.recording,
             "box": after.box,
@@ -132,22 +145,32 @@ class Boxes(Database):
             if connection.scalar(change.returning(box_message.c.recording)) is None:
                 return False
             detail = {"box": before.box, "note": note} | ({"to": after.box} if after.box != before.box else {})
+            detail |= {"by": by} if by != actor else {}
             action = f"voicemail.{verb.value}"
             connection.execute(
-                sa.insert(audit).values(actor=by, action=action, subject=after.recording, detail=detail, address="")
+                sa.insert(audit).values(actor=actor, action=action, subject=after.recording, detail=detail, address="")
             )
             return True
 
-    def boxes(self, at: float) -> dict[str, BoxCount]:
-        """Every box with messages that are not done, by name."""
-        counts: dict[str, BoxCount] = {}
-        for one in self.messages(limit=MAX_PAGE):
-            if one.message.state is MessageState.DONE:
-                break
-            count, free = counts.get(one.message.box, BoxCount()), one.message.is_free(at)
-            oldest = min(count.oldest or one.at, one.at) if free else count.oldest
-            counts[one.message.box] = BoxCount(count.new + free, count.claimed + (not free), oldest)
-        return counts
+    def boxes(self, at: float, only: Collection[str] | None = None) -> dict[str, BoxCount]:
+        """Every box (of `only`) with messages that are not done, by name. `at` (epoch seconds) says which claims have
+        run out."""
+        free = (status == MessageState.NEW.value) | (box_message.c.since <= at - CLAIM_SECONDS)
+        statement = (
+            sa.select(
+                in_box,
+                sa.func.count().filter(free),
+                sa.func.count().filter(sa.not_(free)),
+                sa.func.min(voicemail.c.at).filter(free),
+            )
+            .select_from(everything)
+            .where(recording.c.deleted_at.is_(None), sa.not_(is_done))
+            .group_by(in_box)
+        )
+        if only is not None:
+            statement = statement.where(in_box.in_(only))
+        with self._begin() as connection:
+            return {box: BoxCount(new, claimed, oldest) for box, new, claimed, oldest in connection.execute(statement)}
 
 
 def _message(row: sa.RowMapping) -> BoxMessage:

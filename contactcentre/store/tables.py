@@ -307,6 +307,7 @@ user_account = sa.Table(
     _text("role"),
     _time("created_at", nullable=False, server_default=sa.func.now()),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    _text("agent", server_default="", comment="of the site; empty: nobody's"),
 )
 
 one_time_link = sa.Table(

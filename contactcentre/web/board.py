@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
-from contactcentre.domain.requirements import RequirementError, parse
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
 from contactcentre.live.calls import under_way
@@ -288,15 +288,3 @@ def _renewed(shown: dict[str, R], fresh: Mapping[str, R | None]) -> dict[str, R 
     for key, row in changed.items():
         _put(shown, key, row)
     return changed
-
-
-def members_of(site: Site, queue: str) -> frozenset[str]:
-    """The agents a queue can be answered by: its members (everybody, if it names none) who have what it requires at
-    first. Steps that relax the requirement do not add anybody here."""
-    wanted = site.queues[queue]
-    names = wanted.agents or tuple(site.agents)
-    try:
-        requirement = parse(wanted.requires)
-    except RequirementError:  # a stored site was checked; an old one may not fit today's grammar
-        return frozenset(names)
-    return frozenset(name for name in names if name in site.agents and requirement.matches(site.agents[name].skills))

@@ -20,7 +20,8 @@ class Permission(StrEnum):
     CONTACTS = "contacts.see"  # history with callers' numbers
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     LISTEN = "recordings.listen"
-    VOICEMAIL = "voicemail.use"
+    VOICEMAIL = "voicemail.use"  # one's own boxes and those of one's queues
+    ALL_BOXES = "voicemail.all"
     AUDIT = "audit.see"
 
 
@@ -41,9 +42,10 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.CONTROL,
             Permission.LISTEN,
             Permission.VOICEMAIL,
+            Permission.ALL_BOXES,
         }
     ),
-    Role.AGENT: frozenset({Permission.SELF}),
+    Role.AGENT: frozenset({Permission.SELF, Permission.VOICEMAIL}),
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
 }
 
@@ -54,6 +56,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.CONTROL: "holding, transferring and ending calls",
     Permission.LISTEN: "listening to recordings",
     Permission.VOICEMAIL: "voicemail",
+    Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",
 }
 

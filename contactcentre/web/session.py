@@ -81,6 +81,11 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     def role(self) -> str:
         return self.user.role
 
+    @property
+    def agent(self) -> str:
+        """Who this account is at the phone; "" = nobody."""
+        return self.user.agent
+
     def get_id(self) -> str:
         return self.token
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactcentre.domain.voicemail import CLAIM_SECONDS, Message, MessageState, NotPossible, Step, step
+from contactcentre.domain.site import Site
+from contactcentre.domain.voicemail import CLAIM_SECONDS, Message, MessageState, NotPossible, Step, boxes_of, step
 
 NEW = Message("r1", "support")
 PEOPLE = ("anna", "bert")
@@ -44,6 +45,19 @@ def test_what_is_done_must_be_reopened_first() -> None:
 def test_a_note_is_one_line_of_text(note: str) -> None:
     with pytest.raises(ValueError, match="note"):
         step(NEW, Step.DONE, "anna", 1.0, note=note)
+
+
+def test_an_agent_has_the_own_box_and_those_of_the_queues_that_they_answer() -> None:
+    site = Site.model_validate(
+        {
+            "skills": {"billing": ""},
+            "queues": {"all": {}, "named": {"agents": ["bert"]}, "bills": {"requires": "billing >= 50"}},
+            "agents": {"anna": {"skills": {"billing": 60}}, "bert": {}},
+        }
+    )
+    assert boxes_of(site, "anna") == {"anna", "all", "bills"}
+    assert boxes_of(site, "bert") == {"bert", "all", "named"}
+    assert boxes_of(site, "carla") == boxes_of(site, "") == frozenset()
 
 
 @given(st.lists(st.tuples(st.sampled_from(Step), st.sampled_from(PEOPLE), st.floats(0, 4000)), max_size=20))

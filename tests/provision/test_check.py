@@ -22,6 +22,8 @@ def test_a_good_site_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "where", "rule"),
     [
+        ("agents__support", {}, "agents.support", "duplicate"),
+        ("queues__support__keys", {"1": "voicemail:suport"}, "queues.support.keys.1", "unknown-box"),
         ("settings__outbound_trunk", "nope", "settings.outbound_trunk", "unknown-trunk"),
         ("settings__pause_reasons", ["break", "break"], "settings.pause_reasons.1", "duplicate"),
         ("trunks__t", {"host": "h", "registration": True}, "trunks.t.username", "missing"),

@@ -123,7 +123,7 @@ def test_a_queue_of_the_pbx_has_the_sites_settings_in_asterisks_words() -> None:
 
 
 def test_what_a_dialplan_alone_can_do_of_an_overflow_it_does() -> None:
-    ways = {"full": "queue:support", "empty": "number:+33612345678", "timeout": "voicemail:box"}
+    ways = {"full": "queue:support", "empty": "number:+33612345678", "timeout": "voicemail:support"}
     text = render(parse(document(queues__sales__overflow=ways)), SECRETS)["extensions.conf"]
     leads = [line for line in text.splitlines() if "QUEUESTATUS" in line]
     assert leads == [

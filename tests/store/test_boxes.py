@@ -5,18 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from contactcentre.domain.events import Event, Kind
-from contactcentre.domain.voicemail import MessageState, NotPossible, Step
+from contactcentre.domain.voicemail import CLAIM_SECONDS, MessageState, NotPossible, Step
 from contactcentre.store import NoSuchMessage, Store
 from tests.store.calls import DAY, Call
 
 
-def left(store: Store, recording: str, at: float = DAY, box: str = "support", **facts: str) -> Call:
+def left(store: Store, recording: str, at: float = DAY, box: str = "support", path: str = "p", **facts: str) -> Call:
     """A message of 14.5 s, whose sound is stored."""
     call = Call(at, **facts).add(3, Kind.NODE, flow="main", node="vm", type="voicemail")
     call.add(4, Kind.RECORDING_STARTED, recording=recording, agent="", queue=box)
     call.add(19, Kind.RECORDING_ENDED, recording=recording, agent="", queue=box, files={}, offsets={})
     call.add(20, Kind.VOICEMAIL, recording=recording, box=box, seconds=14.5).ended(21, "voicemail")
-    stored = {"recording": recording, "path": "p", "seconds": 14.5, "sha256": "s", "bytes": 9, "channels": 1}
+    stored = {"recording": recording, "path": path, "seconds": 14.5, "sha256": "s", "bytes": 9, "channels": 1}
     store.record([*call.events, Event(call.id, 0, at + 60, Kind.RECORDING_STORED, stored)])
     return call
 
@@ -50,6 +50,34 @@ def test_every_step_is_in_the_audit_log(store: Store) -> None:
         ("anna", "voicemail.claim"),
     ]
     assert entries[0].detail == {"box": "support", "note": "yours", "to": "bert"}
+
+
+def test_a_step_on_anothers_behalf_is_audited_as_whose_it_was(store: Store) -> None:
+    left(store, "r1")
+    store.take_step("r1", Step.CLAIM, "anna", DAY + 30, actor="cli:sue")
+    assert store.message("r1").message.owner == "anna"
+    (entry,) = store.audit_entries(subject="r1")
+    assert (entry.actor, entry.detail["by"]) == ("cli:sue", "anna")
+
+
+def test_a_message_in_another_box_is_not_there_for_whom_the_box_is_not(store: Store) -> None:
+    left(store, "s1", box="billing")
+    with pytest.raises(NoSuchMessage):
+        store.take_step("s1", Step.CLAIM, "anna", DAY + 30, boxes={"support", "anna"})
+    assert store.message("s1", {"billing"}).message.version == 0
+    assert store.messages(()) == []
+
+
+def test_a_claim_that_ran_out_counts_as_new_again(store: Store) -> None:
+    left(store, "t1", DAY)
+    left(store, "t2", DAY + 60)
+    store.take_step("t1", Step.CLAIM, "anna", DAY + 100)
+    store.take_step("t2", Step.DONE, "anna", DAY + 100)
+    (before,) = store.boxes(DAY + 100 + CLAIM_SECONDS - 1).values()
+    (after,) = store.boxes(DAY + 100 + CLAIM_SECONDS).values()
+    assert (before.new, before.claimed, before.oldest) == (0, 1, None)
+    assert (after.new, after.claimed, after.oldest) == (1, 0, DAY + 20)
+    assert store.boxes(DAY + 200, {"billing"}) == {}
 
 
 def test_of_many_who_claim_a_message_at_once_one_gets_it(store: Store) -> None:

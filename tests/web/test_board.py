@@ -1,11 +1,12 @@
 """Counting for the live page, without Redis or a clock."""
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import Counts
 from contactcentre.domain.routing import Waiting
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
-from contactcentre.web.board import Board, members_of
+from contactcentre.web.board import Board
 from tests.web.sample import site
 
 NOW = 1_795_435_200.0

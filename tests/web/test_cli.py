@@ -28,7 +28,9 @@ def test_an_invitation_prints_a_link_that_sets_the_password(store: Store) -> Non
     holder = accounts.holder(store, token, time.time())
     assert holder is not None
     assert (holder.name, holder.role) == ("sue", "supervisor")
-    assert json.loads(user("list", "--json")) == [{"name": "sue", "role": "supervisor", "state": "invited"}]
+    assert json.loads(user("list", "--json")) == [
+        {"name": "sue", "role": "supervisor", "agent": "", "state": "invited"}
+    ]
     entry = store.audit_entries(subject="sue", action="user.invite", limit=1)[0]
     assert entry.actor.startswith("cli:")
 
@@ -48,6 +50,16 @@ def test_disabling_and_another_role_end_the_sessions(store: Store, web: WebServi
         ended = web.sessions.user_of(token, time.time()) is None
         assert ended == (change[0] != "enable")
     assert "supervisor" in user("list")
+
+
+def test_an_account_is_an_agent_of_the_site_or_nobody(store: Store, web: WebServices) -> None:
+    store.add_user("anna.f", "", "agent")
+    user("agent", "anna.f", "anna")
+    assert json.loads(user("list", "--json"))[0]["agent"] == "anna"
+    assert store.audit_entries(subject="anna.f", action="user.change")[0].detail == {"agent": "anna"}
+    assert run(["user", "agent", "anna.f", "nobody"]) == 2
+    user("agent", "anna.f")
+    assert [one.agent for one in store.users()] == [""]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import time
 
 from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.voicemail import Step
 from contactcentre.store import Store
+from contactcentre.web.app import WebServices
 from tests.store.test_boxes import left
 from tests.web.conftest import SignIn, post
 
@@ -13,7 +15,7 @@ def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignI
     browser = sign_in("supervisor")
     text = browser.get("/voicemail").text
     assert "Marie &lt;b&gt;" in text
-    assert '/api/v1/recordings/w1/audio"' in text
+    assert '/api/v1/voicemail/w1/audio"' in text
     assert ">1 new<" in text
     done = post(browser, "/voicemail", "/voicemail/w1/claim", box="support")
     assert (done.status_code, done.location) == (303, "/voicemail?box=support")
@@ -49,3 +51,50 @@ def test_an_erased_message_is_gone(store: Store, sign_in: SignIn) -> None:
     browser = sign_in("supervisor")
     assert "No message matches" in browser.get("/voicemail").text
     assert post(browser, "/voicemail", "/voicemail/w4/claim").status_code == 404
+
+
+def test_an_agents_account_has_the_boxes_of_the_agent_and_of_the_agents_queues(store: Store, sign_in: SignIn) -> None:
+    left(store, "w5", time.time() - 300, box="support", caller="+33155")
+    left(store, "w6", time.time() - 200, box="anna", caller="+33166")
+    left(store, "w7", time.time() - 100, box="billing", caller="+33177")
+    browser = sign_in("agent")
+    assert "belongs to no agent" in browser.get("/voicemail").text
+    assert browser.get("/api/v1/voicemail").get_json() == {"boxes": [], "messages": []}
+    store.change_user("a-agent", agent="anna")
+    text = browser.get("/voicemail?box=billing").text + browser.get("/voicemail").text
+    assert "+33177" not in text.replace(" ", "")
+    assert "/contacts/" not in text
+    listed = browser.get("/api/v1/voicemail").get_json()
+    assert [one["id"] for one in listed["messages"]] == ["w5", "w6"]
+    assert {box["box"]: box["new"] for box in listed["boxes"]} == {"support": 1, "anna": 1}
+    assert browser.get("/api/v1/voicemail?box=billing").get_json()["messages"] == []
+
+
+def test_what_lies_in_anothers_box_is_neither_heard_nor_changed(store: Store, sign_in: SignIn) -> None:
+    left(store, "w8", time.time() - 300, box="billing")
+    browser = sign_in("agent")
+    store.change_user("a-agent", agent="anna")
+    assert browser.get("/api/v1/voicemail/w8/audio").status_code == 404
+    assert post(browser, "/me", "/voicemail/w8/claim").status_code == 404
+    assert store.message("w8").message.version == 0
+    store.take_step("w8", Step.HAND_OVER, "dev", time.time(), to="anna")
+    assert post(browser, "/me", "/voicemail/w8/claim").status_code == 303
+    assert store.message("w8").message.owner == "anna"
+    entry = store.audit_entries(subject="w8", action="voicemail.claim")[0]
+    assert (entry.actor, entry.detail["by"]) == ("a-agent", "anna")
+
+
+def test_a_message_is_heard_in_parts_and_each_hearing_is_audited(
+    store: Store, sign_in: SignIn, web: WebServices
+) -> None:
+    left(store, "w9", time.time() - 300, path="w9.wav")
+    file = web.settings.recordings_dir / "w9.wav"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(range(100)))
+    browser = sign_in("agent")
+    store.change_user("a-agent", agent="anna")
+    with browser.get("/api/v1/voicemail/w9/audio", headers={"Range": "bytes=10-19"}) as part:
+        assert (part.status_code, part.data) == (206, bytes(range(10, 20)))
+    assert browser.get("/api/v1/recordings/w9/audio").status_code == 403
+    entry = store.audit_entries(subject="w9", action="recording.listen")[0]
+    assert (entry.actor, entry.detail["range"]) == ("a-agent", "bytes=10-19")

@@ -12,7 +12,7 @@ from contactcentre.domain import requirements
 from contactcentre.domain.flows import diverting, expressions, template
 from contactcentre.domain.flows.deciding import ConditionNode, HoursNode, LookupNode, SetNode
 from contactcentre.domain.flows.graph import circles, reachable
-from contactcentre.domain.flows.leaving import CallbackNode, QueueNode, TransferNode
+from contactcentre.domain.flows.leaving import CallbackNode, QueueNode, TransferNode, VoicemailNode
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.node import RESERVED, Node
 from contactcentre.domain.flows.problems import FlowError, Problem
@@ -171,6 +171,8 @@ def _names(name: str, node: Node, site: Site) -> Iterator[Problem]:
             yield from _people(name, node, site)
         case CallbackNode():
             yield from unknown("queue", node.queue, "queue", site.queues)
+        case VoicemailNode():
+            yield from unknown("box", node.box, "queue or agent", {*site.queues, *site.agents})
         case SetNode():
             for skill in node.skills:
                 yield from unknown(f"skills.{skill}", skill, "skill", site.skills)

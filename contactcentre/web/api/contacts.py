@@ -64,6 +64,11 @@ def one(id: str) -> ContactDetail:
 )
 @requires(Permission.LISTEN)
 def audio(id: str) -> Response:
+    return sound(id)
+
+
+def sound(id: str) -> Response:
+    """Of a recording that the asker may hear; audited. Raises NotFound, Gone."""
     store = services().store
     try:
         contact_id, recording = store.recording(id)

@@ -150,7 +150,9 @@ def _me() -> SignedIn:
 def _home(role: str) -> str:
     if granted(role, Permission.LIVE):
         return url_for("live.page")
-    return url_for("contacts.page" if granted(role, Permission.CONTACTS) else "account.me")
+    if granted(role, Permission.CONTACTS):
+        return url_for("contacts.page")
+    return url_for("voicemail.page" if granted(role, Permission.VOICEMAIL) else "account.me")
 
 
 def _local(target: str) -> str:

@@ -9,8 +9,9 @@ from werkzeug.utils import redirect
 
 from contactcentre.domain.voicemail import MessageState, NotPossible, Step
 from contactcentre.store import NoSuchMessage, Taken
+from contactcentre.web.api.messages import boxes_to_see, chosen
 from contactcentre.web.errors import BadValue, NotFound
-from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import current_account
 from contactcentre.web.wiring import services
 
@@ -38,8 +39,11 @@ def act(id: str, step: str) -> ResponseReturnValue:
     to, note = request.form.get("to", "").strip(), request.form.get("note", "").strip()
     if verb is Step.HAND_OVER and to not in _known_boxes():
         raise BadValue(f"There is no box {to[:40]!r}.")
+    by = account.agent or account.name
     try:
-        services().store.take_step(id, verb, account.name, time.time(), to=to, note=note)
+        services().store.take_step(
+            id, verb, by, time.time(), to=to, note=note, actor=account.name, boxes=boxes_to_see(account)
+        )
     except NoSuchMessage:
         raise NotFound("There is no such message, or its sound was deleted.") from None
     except (NotPossible, Taken, ValueError) as refused:
@@ -50,18 +54,20 @@ def act(id: str, step: str) -> ResponseReturnValue:
 
 def _page(problem: str = "") -> str:
     store, at, account = services().store, time.time(), current_account()
+    assert account is not None
+    seen = boxes_to_see(account)
     given = request.args if request.method == "GET" else request.form
     asked = {name: given.get(name, "").strip()[:60] for name in ("box", "state")}
     state = asked["state"] if asked["state"] in list(MessageState) else ""
     return render_template(
         "voicemail.html",
-        messages=store.messages((asked["box"],) if asked["box"] else None, state, LIMIT),
-        boxes=store.boxes(at),
+        messages=store.messages(chosen(asked["box"], seen), state, LIMIT),
+        boxes=store.boxes(at, seen),
         known=_known_boxes(),
+        seen=_known_boxes() if seen is None else sorted(seen),
         asked=asked,
         states=[state.value for state in MessageState],
-        me=account.name if account is not None else "",
-        may_listen=account is not None and granted(account.role, Permission.LISTEN),
+        me=account.agent or account.name,
         problem=problem,
         at=at,
     )

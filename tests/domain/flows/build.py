@@ -27,7 +27,7 @@ SITE = Site.model_validate(
                 "groups": {"gold": 20},
             },
         },
-        "agents": {"anna": {}, "carla": {}, "dora": {}},
+        "agents": {"anna": {}, "box": {}, "carla": {}, "dora": {}},
         "hours": {
             "office": {
                 "timezone": "Europe/Paris",

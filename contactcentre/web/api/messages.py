@@ -1,0 +1,124 @@
+"""Messages that callers left, in the boxes that the asker may see."""
+
+import time
+from collections.abc import Collection
+from typing import Annotated, Self
+
+from apiflask import APIBlueprint
+from flask import Response, url_for
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactcentre.domain.voicemail import MessageState, boxes_of
+from contactcentre.store import BoxMessage, NoSuchMessage
+from contactcentre.store.history import MAX_PAGE
+from contactcentre.web.api.contacts import sound
+from contactcentre.web.errors import NotFound
+from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.rows import Row
+from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.wiring import services
+
+blueprint = APIBlueprint("messages", __name__, url_prefix="/api/v1", tag="Voicemail")
+
+
+class Filter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    box: str = Field("", description="of this queue or agent")
+    state: MessageState | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+
+
+class MessageRow(Row):
+    id: str
+    contact: str
+    box: str
+    at: float
+    caller: str
+    caller_name: str = Field(description="what the caller's side sent; anything may stand in it")
+    seconds: float
+    state: MessageState
+    by: str = Field(description="who claimed it, or said that it is done")
+    since: float | None = Field(description="when it came into this state; null: when it came")
+    note: str
+    audio: str | None = Field(description="where it can be heard; null while it is not stored")
+
+    @classmethod
+    def of(cls, one: BoxMessage) -> Self:
+        message = one.message
+        return cls(
+            id=one.id,
+            contact=one.contact_id,
+            box=message.box,
+            at=one.at,
+            caller=one.caller,
+            caller_name=one.caller_name,
+            seconds=one.seconds,
+            state=message.state,
+            by=message.owner,
+            since=message.since or None,
+            note=message.note,
+            audio=url_for("messages.audio", id=one.id) if one.audio else None,
+        )
+
+
+class BoxRow(Row):
+    box: str
+    new: int
+    claimed: int
+    oldest: float | None = Field(description="when the oldest came that nobody looks after")
+
+
+class MessageList(Row):
+    messages: list[MessageRow] = Field(description="to look after first, the oldest of them first")
+    boxes: list[BoxRow] = Field(description="those with messages that are not done")
+
+
+@blueprint.get("/voicemail")
+@blueprint.input(Filter, location="query", arg_name="wanted")
+@blueprint.output(MessageList)
+@blueprint.doc(summary="Messages, and what waits in each box")
+@requires(Permission.VOICEMAIL)
+def listing(wanted: Filter) -> MessageList:
+    store, seen = services().store, _seen()
+    found = store.messages(chosen(wanted.box, seen), wanted.state or "", wanted.limit)
+    counts = sorted(store.boxes(time.time(), seen).items())
+    return MessageList(
+        messages=[MessageRow.of(one) for one in found],
+        boxes=[BoxRow(box=box, new=of.new, claimed=of.claimed, oldest=of.oldest) for box, of in counts],
+    )
+
+
+@blueprint.get("/voicemail/<id>/audio")
+@blueprint.doc(
+    summary="A message's sound",
+    description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",
+    responses={200: "Sound", 206: "A part of it", 410: "It is not stored any more, or not yet"},
+)
+@requires(Permission.VOICEMAIL)
+def audio(id: str) -> Response:
+    try:
+        return sound(services().store.message(id, _seen()).id)
+    except NoSuchMessage:
+        raise NotFound("There is no such message, or its sound was deleted.") from None
+
+
+def boxes_to_see(account: SignedIn) -> frozenset[str] | None:
+    """None: all. Else those of the agent whose account it is."""
+    if granted(account.role, Permission.ALL_BOXES):
+        return None
+    _, site = services().store.site()
+    return boxes_of(site, account.agent) if site is not None else frozenset()
+
+
+def chosen(box: str, seen: frozenset[str] | None) -> Collection[str] | None:
+    """Of the boxes that may be seen the one that is asked for; all of them if none is."""
+    if not box:
+        return seen
+    return {box} if seen is None or box in seen else ()
+
+
+def _seen() -> frozenset[str] | None:
+    account = current_account()
+    assert account is not None
+    return boxes_to_see(account)
