@@ -10,6 +10,7 @@ import itertools
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.keying import codes_of
 from contactcentre.domain.routing import Decision
-from contactcentre.live import CommandFailed, ContactNow
+from contactcentre.live import CommandFailed, ContactNow, LiveError
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel, Medium
@@ -181,9 +182,12 @@ class Contact:
         asked = Asked(verb, args, by)
         self.post(asked)
         try:
-            return asked.answer.get(timeout=ANSWER_DEADLINE) or {}
+            told = asked.answer.get(timeout=ANSWER_DEADLINE) or {}
         except gevent.Timeout:
             raise CommandFailed("no_answer", f"the call did not answer within {ANSWER_DEADLINE:g} s") from None
+        with suppress(LiveError):  # whoever was answered finds the call as it is now, by a new agent's name or its slot
+            self.node.saver.flush()
+        return told
 
     def take_out(self, *kinds: type[object]) -> list[Message]:
         """Takes the messages of these kinds out of the inbox; the others keep their order."""

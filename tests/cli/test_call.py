@@ -12,6 +12,7 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.ids import short
 from contactcentre.store import Store
 from tests.controller.conftest import shared_world, world
+from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, rings, talks
 from tests.controller.stack import eventually
 from tests.controller.test_verbs import end, hears
@@ -36,12 +37,23 @@ def run(world: World, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
+def talking(world: World) -> tuple[Line, Line]:
+    """Somebody talks with an agent, and Redis knows it."""
+    caller, leg = talks(world)
+    has_customer(world, leg.endpoint)
+    return caller, leg
+
+
+def has_customer(world: World, agent: str) -> None:
+    eventually(lambda: agent in {contact.agent for contact in world.live.contacts().values()}, "Redis knows")
+
+
 def asked(run: Run, *arguments: str) -> Any:
     return json.loads(run("call", *arguments, "--json"))
 
 
 def test_a_call_is_found_by_its_agent_or_a_short_id_and_each_verb_says_who_hears_whom(world: World, run: Run) -> None:
-    caller, leg = talks(world)
+    caller, leg = talking(world)
     contact = comes(world, caller, Kind.ARRIVED).contact_id
     told = run("call", "hold", leg.endpoint)
     assert told.splitlines()[0] == f"{short(contact)}: held, recording running"
@@ -57,7 +69,7 @@ def test_a_call_is_found_by_its_agent_or_a_short_id_and_each_verb_says_who_hears
 
 
 def test_the_whole_way_of_a_customer_from_hand_to_hand(world: World, run: Run) -> None:
-    caller, leg = talks(world)
+    caller, leg = talking(world)
     other = "bert" if leg.endpoint == "anna" else "anna"
     assert asked(run, "consult", leg.endpoint, f"agent:{other}")["state"] == "asking"
     world.pbx.answer(rings(world))
@@ -73,6 +85,7 @@ def test_the_whole_way_of_a_customer_from_hand_to_hand(world: World, run: Run) -
     world.pbx.answer(rings(world))
     comes(world, caller, Kind.RETRIEVED)
     eventually(lambda: hears(caller) == "talk", "they talk")
+    has_customer(world, leg.endpoint)
     run("call", "dtmf", leg.endpoint, "12#")
     assert caller.digits == "12#"
     run("call", "hangup", leg.endpoint)
@@ -94,7 +107,7 @@ def test_the_whole_way_of_a_customer_from_hand_to_hand(world: World, run: Run) -
 def test_what_is_not_possible_is_refused_in_words_and_with_exit_code_2(
     world: World, run: Run, arguments: tuple[str, ...], words: str
 ) -> None:
-    caller, leg = talks(world)
+    caller, leg = talking(world)
     said = run("call", *(leg.endpoint if word == "AGENT" else word for word in arguments), fails=2)
     assert words in " ".join(said.split())
     assert hears(caller) == "talk"
@@ -102,7 +115,7 @@ def test_what_is_not_possible_is_refused_in_words_and_with_exit_code_2(
 
 
 def test_who_asked_for_what_is_in_the_audit_log_and_keys_are_not(world: World, run: Run) -> None:
-    _, leg = talks(world)
+    _, leg = talking(world)
     run("call", "dtmf", leg.endpoint, "4929")
     with Store(world.database_url) as store:
         entry = store.audit_entries(limit=1)[0]
