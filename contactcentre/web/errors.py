@@ -46,6 +46,10 @@ class NotFound(WebError):
     status, code, title = HTTPStatus.NOT_FOUND, "not_found", "There is no such thing"
 
 
+class Conflict(WebError):
+    status, code, title = HTTPStatus.CONFLICT, "conflict", "That is not possible now"
+
+
 class Gone(WebError):
     status, code, title = HTTPStatus.GONE, "gone", "It is no longer there"
 

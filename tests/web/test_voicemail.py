@@ -2,6 +2,8 @@
 
 import time
 
+from apiflask import APIFlask
+
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.voicemail import Step
 from contactcentre.store import Store
@@ -98,3 +100,28 @@ def test_a_message_is_heard_in_parts_and_each_hearing_is_audited(
     assert browser.get("/api/v1/recordings/w9/audio").status_code == 403
     entry = store.audit_entries(subject="w9", action="recording.listen")[0]
     assert (entry.actor, entry.detail["range"]) == ("a-agent", "bytes=10-19")
+
+
+def test_a_program_takes_the_same_steps_and_is_told_what_came_of_it(
+    store: Store, sign_in: SignIn, app: APIFlask
+) -> None:
+    left(store, "x1", time.time() - 300)
+    app.config["WTF_CSRF_ENABLED"] = False  # of interest here is what is answered
+    browser = sign_in("agent")
+    store.change_user("a-agent", agent="anna")
+    claimed = browser.post("/api/v1/voicemail/x1/claim", json={}).get_json()
+    assert (claimed["state"], claimed["by"], claimed["box"]) == ("claimed", "anna", "support")
+    again = browser.post("/api/v1/voicemail/x1/claim", json={})
+    assert (again.status_code, again.get_json()["code"]) == (409, "conflict")
+    for step, wish, status in (
+        ("juggle", {}, 404),
+        ("hand_over", {"to": "nowhere"}, 422),
+        ("done", {"to": "billing"}, 422),
+        ("done", {"note": "a\nb"}, 422),
+        ("done", {"note": "x" * 501}, 422),
+    ):
+        assert browser.post(f"/api/v1/voicemail/x1/{step}", json=wish).status_code == status, (step, wish)
+    assert store.message("x1").message.version == 1
+    moved = browser.post("/api/v1/voicemail/x1/hand_over", json={"to": "billing", "note": "wants an invoice"})
+    assert moved.get_json()["box"] == "billing"
+    assert browser.post("/api/v1/voicemail/x1/done", json={}).status_code == 404, "it is no business of anna's any more"

@@ -8,11 +8,11 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
-from contactcentre.domain.voicemail import MessageState, boxes_of
-from contactcentre.store import BoxMessage, NoSuchMessage
+from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
+from contactcentre.store import BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import sound
-from contactcentre.web.errors import NotFound
+from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
 from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.session import SignedIn, current_account
@@ -89,6 +89,53 @@ def listing(wanted: Filter) -> MessageList:
     )
 
 
+class Wish(BaseModel):
+    """What belongs to a step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = Field("", max_length=40, description="hand_over: a queue or agent")
+    note: str = Field("", max_length=NOTE_LIMIT, description="a word for those who come after")
+
+
+@blueprint.post("/voicemail/<id>/<step>")
+@blueprint.input(Wish, location="json", arg_name="wish")
+@blueprint.output(MessageRow)
+@blueprint.doc(
+    summary="One step of a message",
+    description=f"`step`: {', '.join(Step)}. Of two who claim at once one is refused. Each step is in the audit log. A "
+    "session's requests carry `X-CSRFToken`.",
+    responses={404: "No such message in a box of yours, or no such step", 409: "Not possible now"},
+)
+@requires(Permission.VOICEMAIL)
+def act(id: str, step: str, wish: Wish) -> MessageRow:
+    return MessageRow.of(take_step(id, step, wish.to, wish.note))
+
+
+def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
+    """By whoever makes the request. Raises NotFound, BadValue, Conflict."""
+    account = current_account()
+    if account is None:  # the guard lets nobody through who is not signed in
+        raise SignInNeeded
+    if step not in list(Step):
+        raise NotFound(f"There is no step {step[:40]!r}: {', '.join(Step)}.")
+    if step == Step.HAND_OVER and to not in known_boxes():
+        raise BadValue(f"to: there is no box {to[:40]!r}")
+    if step != Step.HAND_OVER and to:
+        raise BadValue(f"to: {step} does not take it")
+    by, boxes = account.agent or account.name, boxes_to_see(account)
+    try:
+        return services().store.take_step(
+            id, Step(step), by, time.time(), to=to, note=note, actor=account.name, boxes=boxes
+        )
+    except NoSuchMessage:
+        raise NotFound("There is no such message, or its sound was deleted.") from None
+    except (NotPossible, Taken) as refused:
+        raise Conflict(str(refused)) from None
+    except ValueError as wrong:
+        raise BadValue(f"note: {wrong}") from None
+
+
 @blueprint.get("/voicemail/<id>/audio")
 @blueprint.doc(
     summary="A message's sound",
@@ -122,3 +169,9 @@ def _seen() -> frozenset[str] | None:
     account = current_account()
     assert account is not None
     return boxes_to_see(account)
+
+
+def known_boxes() -> list[str]:
+    """All that the site has."""
+    _, site = services().store.site()
+    return sorted({*site.queues, *site.agents}) if site is not None else []

@@ -7,10 +7,9 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.utils import redirect
 
-from contactcentre.domain.voicemail import MessageState, NotPossible, Step
-from contactcentre.store import NoSuchMessage, Taken
-from contactcentre.web.api.messages import boxes_to_see, chosen
-from contactcentre.web.errors import BadValue, NotFound
+from contactcentre.domain.voicemail import MessageState
+from contactcentre.web.api.messages import boxes_to_see, chosen, known_boxes, take_step
+from contactcentre.web.errors import Conflict
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import current_account
 from contactcentre.web.wiring import services
@@ -30,23 +29,9 @@ def page() -> ResponseReturnValue:
 @requires(Permission.VOICEMAIL)
 def act(id: str, step: str) -> ResponseReturnValue:
     """One step of a message, and back to the list. What is not possible is said there."""
-    account = current_account()
-    assert account is not None
     try:
-        verb = Step(step)
-    except ValueError:
-        raise NotFound(f"There is no step {step[:40]!r}.") from None
-    to, note = request.form.get("to", "").strip(), request.form.get("note", "").strip()
-    if verb is Step.HAND_OVER and to not in _known_boxes():
-        raise BadValue(f"There is no box {to[:40]!r}.")
-    by = account.agent or account.name
-    try:
-        services().store.take_step(
-            id, verb, by, time.time(), to=to, note=note, actor=account.name, boxes=boxes_to_see(account)
-        )
-    except NoSuchMessage:
-        raise NotFound("There is no such message, or its sound was deleted.") from None
-    except (NotPossible, Taken, ValueError) as refused:
+        take_step(id, step, request.form.get("to", "").strip(), request.form.get("note", "").strip())
+    except Conflict as refused:
         return _page(str(refused)), 409
     box, state = request.form.get("box") or None, request.form.get("state") or None
     return redirect(url_for("voicemail.page", box=box, state=state), 303)
@@ -63,16 +48,11 @@ def _page(problem: str = "") -> str:
         "voicemail.html",
         messages=store.messages(chosen(asked["box"], seen), state, LIMIT),
         boxes=store.boxes(at, seen),
-        known=_known_boxes(),
-        seen=_known_boxes() if seen is None else sorted(seen),
+        known=known_boxes(),
+        seen=known_boxes() if seen is None else sorted(seen),
         asked=asked,
         states=[state.value for state in MessageState],
         me=account.agent or account.name,
         problem=problem,
         at=at,
     )
-
-
-def _known_boxes() -> list[str]:
-    _, site = services().store.site()
-    return sorted({*site.queues, *site.agents}) if site is not None else []
