@@ -156,6 +156,7 @@ def test_an_attended_transfer_names_the_other_call_and_its_peer_in_the_dialplan(
     scene.together(customer, anna)
     scene.enter(bed.phone("ben", ring=0, talk=None, tone=BEN))
     with second_call(scene, anna, "*99") as call:
+        call.until("person")  # the two are connected, and not only answered
         phone_of(anna).transfer("*99", other=call)
         asked = anna.inbox.until(TransferAsked)
         channels = bed.pbx.inventory().channels
