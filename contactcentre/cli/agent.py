@@ -1,6 +1,7 @@
 """Agents: who they are and what they can do, and what they are doing now."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,12 +13,12 @@ from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, AgentStatus, Verb
+from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of, web_account
 from contactcentre.domain.ids import short
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
-from contactcentre.live import signs_of_life, unreachable
+from contactcentre.live import in_use, signs_of_life, unreachable
 from contactcentre.provision.change import NotThere, found
-from contactcentre.provision.uses import endpoint_of
 from contactcentre.settings import Settings
 
 
@@ -37,8 +38,10 @@ command = noun(
         "skills": "A skill and its level, 0 to 100, like lang_fr=80; lang_fr= takes it away. Several times.",
         "endpoint": "SIP account, where it is not the agent's name; one that the PBX has already is used as it is.",
         "number": "Internal number.",
+        "webrtc": "Has an account for a softphone in the browser, too.",
         "external": "A home or mobile phone that is called instead of the agent's own.",
-        "confirm": "The key that takes a call there, so that no answering machine does; nothing = none.",
+        "device": "phone, webrtc or external: what is called unless the agent chooses at login.",
+        "confirm": "The key that takes a call, so that no answering machine does (1 outside).",
     },
     ("full_name", "number", "endpoint", "skills"),
     after_removal=_forget,
@@ -70,10 +73,26 @@ _names = click.argument("names", nargs=-1, required=True, metavar="NAME..")
 
 @command.command()
 @_names
+@click.option("--device", default="", metavar="DEVICE", help="phone, webrtc, external or external:NUMBER.")
 @json_option
-def login(names: tuple[str, ...], as_json: bool) -> None:
-    """Log agents in: contacts may come."""
-    _step(names, Verb.LOGIN, as_json)
+def login(names: tuple[str, ...], device: str, as_json: bool) -> None:
+    """Log agents in: contacts may come.
+
+    With --device also agents who are logged in: the next call comes there.
+    """
+    site, now = stored_site(), time.time()
+    for name in names:
+        found(site, "agent", name)
+    try:
+        chosen = {name: choose(site, name, device) if device else "" for name in names}
+    except NoSuchDevice as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
+    with open_live() as live:
+        after = []
+        for name in names:
+            there = device and live.agent(name).state is not AgentState.LOGGED_OUT
+            after.append(live.change(name, Verb.SWITCH if there else Verb.LOGIN, now, device=chosen[name]))
+    _tell(after, now, as_json)
 
 
 @command.command()
@@ -121,10 +140,26 @@ def status(name: str | None, as_json: bool) -> None:
     if name:
         found(site, "agent", name)
     with open_live() as live:
-        known, away = live.agents(), unreachable(signs_of_life(live.redis))
+        known, signs = live.agents(), signs_of_life(live.redis)
+    away, busy = unreachable(signs), in_use(signs)
     now = time.time()
     names = [name] if name else sorted(site.agents)
-    rows = [{**_told(known.get(one) or AgentStatus(one), now), "phone_away": one in away} for one in names]
+    rows = []
+    for one in names:
+        state = known.get(one) or AgentStatus(one)
+        device = device_of(site, one, state.device)
+        phone = "away" if one in away else "in_use" if one in busy else "free"
+        since = away.get(one) or busy.get(one) or None
+        rows.append(
+            {
+                **_told(state, now),
+                "device": device.kind.value,
+                "called": device.endpoint,
+                "phone": phone,
+                "phone_away": one in away,
+                "phone_since": since,
+            }
+        )
     if as_json:
         print_json(rows[0] if name else rows)
         return
@@ -134,13 +169,14 @@ def status(name: str | None, as_json: bool) -> None:
             "state": in_words(str(row["state"])),
             "for": seconds(row["for_seconds"]),
             "contact": short(str(row["contact_id"])),
-            "phone": "not registered" if row["phone_away"] else "",
+            "device": row["device"],
+            "phone": _phone_in_words(row, now),
         }
         for row in rows
     ]
     listed(
         shown,
-        ("name", "state", "for", "reason", "queue", "contact", "calls", "phone"),
+        ("name", "state", "for", "reason", "queue", "contact", "calls", "device", "phone"),
         False,
         "The site has no agents.",
     )
@@ -149,24 +185,27 @@ def status(name: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--reveal", is_flag=True, help="Show the password too; this is kept in the audit log.")
+@click.option("--webrtc", is_flag=True, help="Of the softphone in the browser.")
 @json_option
-def secret(name: str, reveal: bool, as_json: bool) -> None:
+def secret(name: str, reveal: bool, webrtc: bool, as_json: bool) -> None:
     """The settings for an agent's SIP phone."""
     settings = Settings()
     site = stored_site()
     found(site, "agent", name)
-    endpoint = endpoint_of(site, name)
+    if webrtc and not site.agents[name].webrtc:
+        raise NotThere(f"agent {name} has no softphone: `contactcentre agent set {name} --webrtc`")
+    endpoint = web_account(name) if webrtc else account_of(site, name)
     with open_store() as store:
-        password = store.secret(f"agent/{name}")
+        password = store.secret(f"{'webrtc' if webrtc else 'agent'}/{name}")
         if password is None:
             raise NotThere(f"agent {name} has no secret yet: `contactcentre apply` makes one")
         if reveal:
             store.audit(actor(), "agent.secret", f"agent {name}")
     shown = {
-        "server": _sip_server(settings),
+        "server": "wss://THIS-PBX:8089/ws (http.conf)" if webrtc else _sip_server(settings),
         "user": endpoint,
         "password": password if reveal else "(add --reveal to see it)",
-        "codecs": "alaw, ulaw",
+        "codecs": "opus, ulaw, alaw" if webrtc else "alaw, ulaw",
         "dtmf": "RFC 4733",
         "number": site.agents[name].number or "",
     }
@@ -190,6 +229,10 @@ def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", *
     now = time.time()
     with open_live() as live:
         after = [live.change(name, verb, now, **said) for name in names]
+    _tell(after, now, as_json, Verb.EXTEND if verb is Verb.EXTEND else None)
+
+
+def _tell(after: Sequence[AgentStatus], now: float, as_json: bool, verb: Verb | None = None) -> None:
     if as_json:
         print_json([_told(one, now) for one in after])
         return
@@ -197,7 +240,14 @@ def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", *
         words = {"": "", "logout": ", logged out when this is over"}
         then = words.get(one.then, f", {one.then} when this is over")
         left = f" for {seconds(one.deadline - now)} more" if verb is Verb.EXTEND else ""
-        click.echo(f"{one.name} is {in_words(one.state.value)}{f' ({one.reason})' if one.reason else ''}{left}{then}")
+        by = f", called by {one.device}" if one.device else ""
+        reason = f" ({one.reason})" if one.reason else ""
+        click.echo(f"{one.name} is {in_words(one.state.value)}{reason}{left}{by}{then}")
+
+
+def _phone_in_words(row: dict[str, Any], now: float) -> str:
+    words = {"away": "not registered", "in_use": "in a call of its own"}.get(row["phone"], "")
+    return f"{words}, {seconds(now - row['phone_since'])}" if words and row["phone_since"] else words
 
 
 def in_words(state: str) -> str:

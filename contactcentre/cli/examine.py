@@ -107,14 +107,17 @@ def controller(settings: Settings, services: Services) -> Iterator[Finding]:
 
 
 def _phones(services: Services, signs: "Signs") -> Iterator[Finding]:
+    from contactcentre.cli.moments import seconds
     from contactcentre.domain.agents import AgentState
     from contactcentre.live import Live, connect
 
     with contextlib.closing(connect(services.redis_url)) as client:
         on_duty = [name for name, one in Live(client).agents().items() if one.state is not AgentState.LOGGED_OUT]
-    away = sorted(signs.unreachable.intersection(on_duty))
+    away = sorted(signs.unreachable.keys() & {*on_duty})
     if away:
-        text = f"of {', '.join(away[:10])}{' and others' if away[10:] else ''}: not registered or not answering"
+        since = (signs.unreachable[name] for name in away)
+        told = [f"{name} ({seconds(signs.at - at)})" if at else name for name, at in zip(away, since, strict=True)]
+        text = f"of {', '.join(told[:10])}{' and others' if told[10:] else ''}: not registered or not answering"
         yield warn("phones", text, "they are logged in but get no calls: register the phones, or log the agents out")
     elif on_duty:
         yield ok("phones", f"all of the {len(on_duty)} agents on duty can be rung")

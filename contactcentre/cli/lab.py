@@ -170,7 +170,7 @@ def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[st
     given = secret_file.read_text().strip() if secret_file else os.environ.get(PHONE_SECRET, "")
     if given:
         return [(name, given) for name in names]
-    from contactcentre.provision.uses import endpoint_of
+    from contactcentre.domain.devices import account_of
 
     accounts = []
     with open_store() as store:
@@ -182,7 +182,7 @@ def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[st
                     f"{name} is no agent of this site that has a password (`contactcentre apply` gives them one); "
                     f"for another endpoint use --secret-file FILE or {PHONE_SECRET}"
                 )
-            accounts.append((endpoint_of(site, name), secret))
+            accounts.append((account_of(site, name), secret))
     return accounts
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from contactcentre.cli.examine_pbx import Ari
 from contactcentre.domain.site import Site
-from contactcentre.live import Signs, signs_of_life, unreachable
+from contactcentre.live import Signs, in_use, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
@@ -67,8 +67,8 @@ class Overview:
     """at, lag, backlog, written, rejected; empty when it never ran."""
     spool_bytes: int = 0
     """Facts that wait in local files because Redis was away."""
-    unreachable: frozenset[str] = frozenset()
-    """Agents whose phone no controller can ring."""
+    unreachable: Mapping[str, float] = field(default_factory=dict)
+    """Agents whose phone no controller can ring, and since when."""
     others: tuple[Signs, ...] = ()
     """Controllers of other nodes that live."""
 
@@ -90,7 +90,7 @@ class Overview:
             "pbx": {"text": self.pbx, "connected": self.connected},
             "recorder": {**self.recorder, "running": self.recording},
             "spool_bytes": self.spool_bytes,
-            "unreachable": sorted(self.unreachable),
+            "unreachable": dict(self.unreachable),
             "other_nodes": [{"node": one.node, "linked": one.linked, "contacts": one.contacts} for one in self.others],
             **self.board.model_dump(mode="json", exclude={"now"}),
         }
@@ -113,6 +113,7 @@ def gather(
     since = midnight((site or Site()).settings.timezone, now)
     board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
     signs = signs_of_life(live.redis)
+    board.load_phones(unreachable(signs), in_use(signs), now)
     own = signs.get(settings.node)
     spool = settings.state_dir / "spool"
     return Overview(
@@ -221,6 +222,10 @@ def agents(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> Table:
         )
         if name in unreachable and row.state != "logged_out":
             state.append(", phone not registered", style="bold red")
+        elif row.phone == "in_use" and row.state == "available":
+            state.append(", on a call of their own", style="yellow")
+        if row.device not in ("", "phone"):
+            state.append(f", {row.device}")
         talk = " ".join(part for part in (printable(row.caller_text), f"({row.queue})" if row.queue else "") if part)
         since = for_people(seen.now - row.since) if row.since else ""
         table.add_row(name, state, since, str(row.calls), talk)

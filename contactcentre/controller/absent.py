@@ -1,8 +1,11 @@
-"""Agents whose phone is away for long are paused, so that reports and colleagues see it, and come back with the phone.
+"""Agents whose phone is away for long are paused, so that reports and colleagues see it, and come back with the phone
+where the site says so.
 
 They get no offers from the first moment (`Router.reach`); the pause is what a person sees of it. An agent's phone is
 away when no controller can ring it.
 """
+
+from collections.abc import Mapping
 
 import gevent
 import structlog
@@ -20,7 +23,6 @@ LOOK = 5.0
 class Absent:
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._since: dict[str, float] = {}  # agent -> since when the phone is away
 
     def run(self) -> None:
         while True:
@@ -30,15 +32,16 @@ class Absent:
             except LiveError as error:
                 log.info("phones not looked at", error=str(error))
 
-    def look(self, away: frozenset[str]) -> None:
-        """Pauses who is away for long enough, and takes the pause back of who is not."""
+    def look(self, away: Mapping[str, float]) -> None:
+        """`away`: agent -> since when (epoch seconds). Pauses who is away for long enough, and takes the pause back of
+        who is not."""
         node, now = self._node, self._node.now()
-        limit = node.site.settings.unreachable_pause
-        self._since = {name: self._since.get(name, now) for name in away}
+        limit, returns = node.site.settings.unreachable_pause, node.site.settings.unreachable_return
         for name, status in list(node.replica.agents.items()):
             if name in away:
-                if limit and now - self._since[name] >= limit and status.state is AgentState.AVAILABLE:
-                    log.warning("agent paused: the phone is away", agent=name, seconds=round(now - self._since[name]))
+                seconds = now - max(away[name], status.since)  # who has just logged in has time to register the phone
+                if limit and seconds >= limit and status.state is AgentState.AVAILABLE:
+                    log.warning("agent paused: the phone is away", agent=name, seconds=round(seconds))
                     node.agents.change(name, Verb.PAUSE, reason=UNREACHABLE)
-            elif status.state is AgentState.PAUSED and status.reason == UNREACHABLE:
+            elif returns and status.state is AgentState.PAUSED and status.reason == UNREACHABLE:
                 node.agents.change(name, Verb.UNPAUSE)

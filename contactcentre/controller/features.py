@@ -10,6 +10,7 @@ from gevent.queue import Empty, Queue
 from contactcentre.controller.node import Node
 from contactcentre.controller.parties import parked_in
 from contactcentre.domain.agents import EXTENSION, AgentState, NotAllowed, Verb
+from contactcentre.domain.devices import Kind, device_of, web_account
 from contactcentre.domain.site import Site
 from contactcentre.live import CommandFailed, LiveError
 from contactcentre.pbx.errors import PbxError
@@ -127,18 +128,30 @@ def _act(node: Node, code: str, endpoint: str) -> Medium:
         log.warning("feature code refused", code=code, endpoint=endpoint, why="unknown agent or code")
         return _REFUSED
     verb, arguments = meant
+    if verb is Verb.LOGIN:
+        arguments = {"device": _device(node, agent, endpoint)}
     try:
         status = node.live.change(agent, verb, node.now(), **arguments)
     except (NotAllowed, LiveError) as error:
         current = node.replica.agents.get(agent)
         if verb is Verb.LOGIN and current is not None and current.state is not AgentState.LOGGED_OUT:
-            return _SPOKEN[Verb.LOGIN]  # logged in already: what the agent wanted is so
+            # logged in already: what the agent wanted is so, but perhaps not with this phone
+            if current.device != arguments["device"]:
+                node.agents.change(agent, Verb.SWITCH, **arguments)
+            return _SPOKEN[Verb.LOGIN]
         log.info("feature code refused", code=code, agent=agent, why=str(error))
         return _REFUSED
     node.replica.put_agent(status)
     node.router.wake()
     log.info("feature code", agent=agent, verb=verb.value, **arguments)
     return _SPOKEN[verb]
+
+
+def _device(node: Node, agent: str, endpoint: str) -> str:
+    """The phone or softphone that the agent has called from; "" where it is the one that is called anyway."""
+    if device_of(node.site, agent, "").endpoint == endpoint:
+        return ""
+    return Kind.WEBRTC if endpoint == web_account(agent) else Kind.PHONE
 
 
 def _bounded(inbox: "Queue[ChannelEvent]") -> Inbox:

@@ -12,6 +12,7 @@ from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
 from contactcentre.controller.told import Told
+from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
 from contactcentre.domain.flows.actions import Scalar
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.walk import Walker
@@ -19,7 +20,7 @@ from contactcentre.domain.routing import RoutingConfig
 from contactcentre.domain.site import Queue, Site
 from contactcentre.live import Journal, Live
 from contactcentre.pbx.errors import Gone
-from contactcentre.pbx.events import Cause
+from contactcentre.pbx.events import Cause, Party
 from contactcentre.pbx.protocol import Pbx
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Configuration:
     routing: RoutingConfig
     flows: Mapping[str, Flow]
     prompts: Prompts
-    agent_of_endpoint: Mapping[str, str]
+    agent_of_endpoint: Mapping[str, str]  # of all phones and softphones
 
     @classmethod
     def of(cls, version: int, site: Site, prompts: Prompts) -> Self:
@@ -48,7 +49,7 @@ class Configuration:
             RoutingConfig.from_site(site),
             {name: Flow.parse(name, data) for name, data in site.flows.items()},
             prompts,
-            {agent.endpoint or name: name for name, agent in site.agents.items()},
+            accounts(site),
         )
 
     def walker(self, flow: str, variables: Mapping[str, Scalar], language: str) -> Walker:
@@ -62,23 +63,7 @@ class Configuration:
     @property
     def outbound_trunk(self) -> str | None:
         """The trunk that calls go out through."""
-        named = self.site.settings.outbound_trunk
-        return named or (next(iter(self.site.trunks)) if len(self.site.trunks) == 1 else None)
-
-    def endpoint_of(self, agent: str) -> str:
-        known = self.site.agents.get(agent)
-        if self.is_external(agent) and known is not None:
-            return f"{known.external}@{self.outbound_trunk}"
-        return (known.endpoint if known else None) or agent
-
-    def is_external(self, agent: str) -> bool:
-        """Is the agent called at a number outside?"""
-        known = self.site.agents.get(agent)
-        return known is not None and known.external is not None and self.outbound_trunk is not None
-
-    def confirm_key(self, agent: str) -> str:
-        """The key that takes a call to the agent; "" = answering does."""
-        return self.site.agents[agent].confirm if self.is_external(agent) else ""
+        return trunk_out(self.site)
 
 
 @dataclass(slots=True)
@@ -113,6 +98,17 @@ class Node:
     @property
     def site(self) -> Site:
         return self.configuration.site
+
+    def device(self, agent: str) -> Device:
+        """By what the agent is called now."""
+        status = self.replica.agents.get(agent)
+        return device_of(self.site, agent, status.device if status is not None else "")
+
+    def shown(self, device: Device, party: Party) -> Party:
+        """Who a phone says is calling: outside, carriers want a number of ours."""
+        if device.kind is not Kind.EXTERNAL:
+            return party
+        return Party(self.site.trunks[device.account].caller_id, party.name)
 
     def queue(self, name: str) -> Queue:
         """A queue's settings; the defaults for a direct call, or for a queue that was removed while contacts wait."""

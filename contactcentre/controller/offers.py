@@ -7,11 +7,10 @@ connected has let an offer pass like any other.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 import structlog
 
-from contactcentre.controller import router
+from contactcentre.controller.confirming import Confirming
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
 from contactcentre.controller.router import BRIEFING, facts
 from contactcentre.controller.speech import SpeechError
@@ -20,7 +19,7 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
-from contactcentre.pbx.events import Answered, Cause, Digit, Ended, Party, PlaybackEnded, Ringing
+from contactcentre.pbx.events import Answered, Cause, Digit, Ended, PlaybackEnded, Ringing
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, Channel
 
 log = structlog.get_logger(__name__)
@@ -50,8 +49,8 @@ class Offer:
         self.until = min(granted.agent.deadline, granted.agent.since + ring_seconds)
         self.leg_id = contact.new_id("a")
         self.leg: Channel | None = None
-        self.key = contact.node.configuration.confirm_key(granted.agent.name)
-        self.asking = ""  # the playback that asks for the key
+        self.device = contact.node.device(granted.agent.name)
+        self.confirming: Confirming | None = None  # answered, and the key is waited for
         self.facts = {"agent": self.agent.name, "token": self.agent.token, "leg": self.leg_id}
 
 
@@ -91,7 +90,7 @@ class Offers:
             return
         contact.emit(Kind.DECISION, **facts(offer.decision))
         contact.emit(Kind.OFFERED, queue=offer.decision.queue, deadline=offered.deadline, **offer.facts)
-        endpoint = node.configuration.endpoint_of(offered.name)
+        endpoint = offer.device.endpoint
         contact.emit(Kind.LEG_STARTED, leg=offer.leg_id, role="agent", endpoint=endpoint, agent=offered.name)
         self._ringing[offer.leg_id] = offer
         self._save()  # before it rings: should the link be cut now, whoever comes next knows what to take back
@@ -101,7 +100,7 @@ class Offers:
                 channel_id=offer.leg_id,
                 inbox=contact.post,
                 contact_id=contact.id,
-                caller=_shown(contact, offered.name),
+                caller=node.shown(offer.device, contact.party),
                 ring_seconds=offer.ring_seconds,
                 auto_answer=queue.auto_answer,
             )
@@ -119,16 +118,10 @@ class Offers:
                 self.contact.emit(Kind.RINGING, **self._ringing[leg].facts)
             case Answered(channel_id=leg) if leg in self._ringing:
                 self.contact.emit(Kind.LEG_ANSWERED, leg=leg)
-                if not self._ringing[leg].key:
-                    return self._ringing[leg]
-                self._ringing[leg].until = self.contact.node.now() + router.CONFIRMING
-                self._ask_for_key(self._ringing[leg])
-            case Digit(channel_id=leg, digit=digit) if leg in self._ringing and digit == self._ringing[leg].key:
-                return self._confirmed(self._ringing[leg])
-            case PlaybackEnded(channel_id=leg, playback_id=playback) if (
-                leg in self._ringing and playback == self._ringing[leg].asking
-            ):
-                self._ask_for_key(self._ringing[leg])
+                return self._answered(self._ringing[leg])
+            case Digit(channel_id=leg) | PlaybackEnded(channel_id=leg) if leg in self._ringing:
+                confirming = self._ringing[leg].confirming
+                return self._ringing[leg] if confirming is not None and confirming.takes(message) else None
             case Ended(channel_id=leg, cause=cause) if leg in self._ringing:
                 self._refuse(self._ringing[leg], _RESULTS.get(cause, OfferResult.UNREACHABLE), cause)
             case None:
@@ -137,19 +130,14 @@ class Offers:
                     self._end(offer, OfferResult.MISSED, Cause.NO_ANSWER)
         return None
 
-    def _ask_for_key(self, offer: Offer) -> None:
-        """Again and again: whoever answers may not listen at once."""
+    def _answered(self, offer: Offer) -> Offer | None:
+        """The offer, if the answer is enough."""
+        if not offer.device.key:
+            return offer
         assert offer.leg is not None
-        offer.asking = self.contact.new_id("p")
-        with suppress(Gone, Refused):
-            offer.leg.play(offer.asking, ["sound:vm-press", f"digits:{offer.key}", "silence:1"])
-
-    def _confirmed(self, offer: Offer) -> Offer:
-        assert offer.leg is not None
-        playback, offer.asking, offer.key = offer.asking, "", ""
-        with suppress(Gone, Refused):
-            offer.leg.stop_playing(playback)
-        return offer
+        offer.confirming = Confirming(self.contact, offer.leg, offer.device.key)
+        offer.until = offer.confirming.until
+        return None
 
     def join(self, offer: Offer) -> Joined | None:
         """The two hear each other from now on; None: it came to nothing. Others ring on, take them back. Raises
@@ -260,14 +248,6 @@ class Offers:
         first = next(iter(self._ringing.values()))
         name, queue = first.agent.name, first.decision.queue
         return contact.save(state="ringing", queue=queue, agent=name, channels=channels, detail=detail)
-
-
-def _shown(contact: Contact, agent: str) -> Party:
-    """Who a phone says is calling: outside, carriers want a number of ours."""
-    node = contact.node
-    if not node.configuration.is_external(agent):
-        return contact.party
-    return Party(node.site.trunks[str(node.configuration.outbound_trunk)].caller_id, contact.now.caller_name)
 
 
 def who_left(contact: Contact, leg: str) -> Cause:

@@ -3,11 +3,12 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from contactcentre.controller.contact import Contact
+from contactcentre.controller import confirming
+from contactcentre.controller.contact import Contact, Message
 from contactcentre.controller.node import Node
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.agents import Verb as Step
@@ -39,6 +40,7 @@ class Call:
     agent: str
     token: str
     until: float  # epoch seconds
+    key: str = ""  # that takes the call after the answer
 
 
 class Calls:
@@ -48,6 +50,7 @@ class Calls:
         """`save` writes down whose phones ring, before they do: whoever comes after a crash knows what to take back."""
         self._contact, self._save = contact, save
         self._calls: dict[str, Call] = {}
+        self._confirming: dict[str, confirming.Confirming] = {}  # by leg
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self._calls.values())
@@ -60,7 +63,22 @@ class Calls:
         return tuple(self._calls)
 
     def pop(self, leg: str) -> Call:
+        self._confirming.pop(leg, None)
         return self._calls.pop(leg)
+
+    def answered(self, leg: str) -> Call | None:
+        """The call, if the answer is enough to connect it."""
+        call = self._calls[leg]
+        if not call.key:
+            return self.pop(leg)
+        asked = self._confirming[leg] = confirming.Confirming(self._contact, self._contact.channel(leg), call.key)
+        self._calls[leg] = replace(call, until=asked.until)
+        return None
+
+    def confirmed(self, message: Message | None) -> Call | None:
+        """The call that this key takes, if it is one."""
+        taken = [leg for leg, one in self._confirming.items() if one.takes(message)]
+        return self.pop(taken[0]) if taken else None
 
     def call(self, purpose: str, to: str, talk: Conversation) -> Call:
         """Lets the phone ring; what comes of it arrives in the contact's inbox. Raises Refusal, LinkDown, Deadline."""
@@ -72,11 +90,12 @@ class Calls:
             kind, target, to = "agent", status.name, f"agent:{status.name}"
         if kind not in ("agent", "number"):
             raise Refusal("wrong_target", f"{to} cannot be called: an agent, a queue or a number can")
-        until, token, leg = node.now() + RING_SECONDS, "", contact.new_id("c")
+        until, token, key, leg = node.now() + RING_SECONDS, "", "", contact.new_id("c")
         if kind == "agent":
-            token = _reserve(node, target, contact.id, until)
+            key = node.device(target).key
+            token = _reserve(node, target, contact.id, until + (confirming.SECONDS if key else 0.0))
         endpoint, agent, role, shown = _endpoint(node, kind, target, contact)
-        call = Call(leg, purpose, to, agent, token, until)
+        call = Call(leg, purpose, to, agent, token, until, key)
         contact.emit(Kind.LEG_STARTED, leg=leg, role=role, endpoint=endpoint, agent=agent)
         self._calls[leg] = call
         self._save()
@@ -98,7 +117,7 @@ class Calls:
         contact, node = self._contact, self._contact.node
         until = node.now() + RING_SECONDS
         call = Call(leg, purpose, f"agent:{agent}", agent, _reserve(node, agent, contact.id, until), until)
-        endpoint = node.configuration.endpoint_of(agent)
+        endpoint = node.device(agent).endpoint
         contact.emit(Kind.LEG_STARTED, leg=leg, role="agent", endpoint=endpoint, agent=agent)
         self._calls[leg] = call
         self._save()
@@ -120,6 +139,7 @@ class Calls:
         """Takes these calls back, or all that ring."""
         for call in calls or tuple(self._calls.values()):
             self._calls.pop(call.leg, None)
+            self._confirming.pop(call.leg, None)
             self._contact.node.hang_up(call.leg)
             self.let_go(call, Cause.NORMAL)
 
@@ -259,6 +279,7 @@ def _reserve(node: Node, agent: str, contact_id: str, until: float) -> str:
 def _endpoint(node: Node, kind: str, target: str, contact: Contact) -> tuple[str, str, str, Party]:
     """(endpoint, agent, role, whom the phone shows)"""
     if kind == "agent":
-        return node.configuration.endpoint_of(target), target, "agent", contact.party
+        device = node.device(target)
+        return device.endpoint, target, "agent", node.shown(device, contact.party)
     trunk = node.configuration.outbound_trunk or ""
     return f"{target}@{trunk}", "", "target", Party(node.site.trunks[trunk].caller_id)

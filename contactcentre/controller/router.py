@@ -7,20 +7,24 @@ settles what two replicas saw differently.
 
 import secrets
 from collections.abc import Container, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gevent
 import structlog
 from gevent.event import Event as Flag
 
+from contactcentre.controller import confirming
 from contactcentre.controller.contact import Contact, Granted, TurnedOut
 from contactcentre.controller.node import Node
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.conditions import Refusal, absences, may_enter, must_leave
+from contactcentre.domain.devices import Device
+from contactcentre.domain.devices import Kind as DeviceKind
 from contactcentre.domain.events import Kind, LeftQueue
 from contactcentre.domain.routing import Decision, Round
 from contactcentre.live import Change, LiveError, Waiting
+from contactcentre.pbx.events import Phone
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +40,15 @@ BRIEFING = 10.0
 GATHER = 0.03
 """Seconds in which what Redis is to be told is gathered, so that much of it travels together."""
 
-CONFIRMING = 15.0
-"""Seconds in which an agent at a number outside presses the key that takes the call, after the answer."""
-
 EMPTY_EVERY = 0.25
 """Seconds between two looks whether waiting contacts must leave because nobody is there: agents come and go in bursts,
 and each look is at all agents of the queues that ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFree:
+    phone: Phone
+    since: float  # epoch seconds
 
 
 class Router:
@@ -52,7 +59,10 @@ class Router:
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
         self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
-        self._reachable: dict[str, bool] = {}  # endpoint -> can it ring; what is not there can
+        self._phones: dict[str, Phone] = {}  # by account; one that is not there is free
+        self._devices: dict[str, Device] = {}  # agent -> by what that one is called
+        self.phones_not_free: dict[str, NotFree] = {}
+        """Agents whose phone is not free, and since when."""
         self._look_for_empty = False
         self._looked_for_empty = 0.0
 
@@ -69,6 +79,8 @@ class Router:
     def changed(self, change: Change) -> None:
         """The stream brought news of another process."""
         if change.kind == "agent":
+            if change.key in self._devices and self._devices[change.key] != self._node.device(change.key):
+                self._reach()
             self.agents_moved()
         elif change.kind == "waiting":
             self._wake.set()
@@ -78,29 +90,30 @@ class Router:
         self._node.replica.index.configure(self._node.configuration.routing)
         self._reach()
 
-    def reach(self, reachable: Mapping[str, bool]) -> None:
-        """These endpoints can ring, or cannot."""
-        self._reachable.update(reachable)
+    def reach(self, phones: Mapping[str, Phone]) -> None:
+        """What the PBX says of these accounts."""
+        self._phones.update(phones)
         self._reach()
 
     def _reach(self) -> None:
-        endpoints = self._node.configuration.agent_of_endpoint
-        configuration = self._node.configuration
-        away = {
-            agent: False
-            for endpoint, agent in endpoints.items()
-            if not self._reachable.get(endpoint, True) and not configuration.is_external(agent)
-        }
-        self._node.replica.index.reach(away)
+        node, now, known = self._node, self._node.now(), self.phones_not_free
+        self._devices = {name: node.device(name) for name in node.site.agents}
+        self.phones_not_free = {}
+        for name, device in self._devices.items():
+            phone = self._phones.get(device.account, Phone.FREE)
+            if phone is Phone.AWAY or (phone is Phone.IN_USE and device.kind is not DeviceKind.EXTERNAL):
+                before = known.get(name)
+                same = before is not None and before.phone is phone
+                self.phones_not_free[name] = before if same and before is not None else NotFree(phone, now)
+        in_use_too = node.site.settings.offer_while_in_use
+        away = {n: False for n, one in self.phones_not_free.items() if one.phone is Phone.AWAY or not in_use_too}
+        node.replica.index.reach(away)
         self.agents_moved()
 
-    def can_ring(self, endpoint: str) -> bool:
-        return self._reachable.get(endpoint, True)
-
-    @property
-    def unreachable(self) -> list[str]:
-        """The agents whose endpoint cannot ring."""
-        return sorted(self._node.replica.index.reachable)
+    def is_away(self, agent: str) -> bool:
+        """The agent's phone cannot ring."""
+        known = self.phones_not_free.get(agent)
+        return known is not None and known.phone is Phone.AWAY
 
     # -- contacts of ours ---------------------------------------------------------------------------------------------
 
@@ -261,7 +274,7 @@ class Router:
         offered = replace(waiting, offered=decision.agent) if first else waiting
         queue = node.queue(decision.queue)
         deadline = node.now() + queue.ring_seconds + (BRIEFING if queue.announce_to_agent else 0.0)
-        deadline += CONFIRMING if node.configuration.confirm_key(decision.agent) else 0.0
+        deadline += confirming.SECONDS if node.device(decision.agent).key else 0.0
         enters = self._unwritten.get(contact.id) == waiting
         try:
             status = node.agents.reserve(

@@ -32,7 +32,7 @@ from contactcentre.domain.flows.walk import Walker
 from contactcentre.live import Change, CommandFailed, Commands, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import PbxError
-from contactcentre.pbx.events import Arrived, Cause, EndpointChanged, LinkLost, LinkUp, NodeEvent
+from contactcentre.pbx.events import Arrived, Cause, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
 from contactcentre.processes import bind_to_parent
 
 log = structlog.get_logger(__name__)
@@ -179,8 +179,8 @@ class Controller:
                 if replaced:
                     self._replaced = True
                     self.stop()
-            case EndpointChanged(endpoint=endpoint, reachable=reachable):
-                self.node.router.reach({endpoint: reachable})
+            case EndpointChanged(endpoint=endpoint, phone=phone):
+                self.node.router.reach({endpoint: phone})
             case Arrived(args=("feature", *_)):
                 self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
             case Arrived(args=("leg", *_)):  # answered after we had given it up
@@ -208,7 +208,7 @@ class Controller:
     def _reconcile(self) -> None:
         node = self.node
         node.replica.load()
-        node.router.reach(node.pbx.reachable())
+        node.router.reach(node.pbx.phones())
         found = reconcile(node, first=not self._reconciled)
         self._reconciled = True
         for channel_id in found.orphans:
@@ -327,8 +327,8 @@ class Controller:
         if change.kind == "site" and change.value != self.node.configuration.version:
             self._site_wanted.set()
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
-            endpoint = self.node.configuration.endpoint_of(change.key)
-            if self._linked and not self.node.router.can_ring(endpoint):
+            away = self.node.router.is_away(change.key)
+            if self._linked and away:
                 self._reach_wanted.set()
 
     def _look_who_is_reachable(self) -> None:
@@ -337,7 +337,7 @@ class Controller:
             self._reach_wanted.wait()
             self._reach_wanted.clear()
             try:
-                self.node.router.reach(self.node.pbx.reachable())
+                self.node.router.reach(self.node.pbx.phones())
             except PbxError as error:
                 log.info("endpoints not asked", error=str(error))
 
@@ -412,17 +412,19 @@ class Controller:
             gevent.sleep(HEARTBEAT)
 
     def _signs(self) -> dict[str, Any]:
-        unreachable = self.node.router.unreachable
+        not_free = self.node.router.phones_not_free.items()
+        away = {name: one.since for name, one in not_free if one.phone is Phone.AWAY}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "node": self.node.name,
             "pid": os.getpid(),
             "started": self._started,
             "at": time.time(),
-            "linked": self._linked,
+            "linked": self._linked and self._reconciled,
             "contacts": len(self.node.contacts),
-            "reachable": len(self.node.site.agents) - len(unreachable),
-            "unreachable": unreachable,
+            "reachable": len(self.node.site.agents) - len(away),
+            "unreachable": away,
+            "in_use": {name: one.since for name, one in not_free if one.phone is Phone.IN_USE},
             "greenlets": len(self.node.greenlets),
             "site": self.node.configuration.version,
             "unsent": self.node.journal.unsent,

@@ -317,7 +317,7 @@ class Supervisions:
         if len(self._running) >= MOST:
             raise CommandFailed("too_many", f"{MOST} supervisors listen already")
         phone = str(args.get("phone", ""))
-        phone = self._node.configuration.endpoint_of(phone) if phone in self._node.site.agents else phone
+        phone = self._node.device(phone).endpoint if phone in self._node.site.agents else phone
         one = Supervision(
             self._node, str(args.get("supervisor", "")), phone, agent, endpoint, _mode(args), bool(args.get("follow"))
         )

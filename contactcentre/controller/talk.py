@@ -38,7 +38,7 @@ from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended
+from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +155,12 @@ class Talk:
             case Ended(channel_id=leg, cause=cause) if leg in self.now.parties:
                 self.happens(leaves(self.now, self.now.parties[leg]), {leg: cause})
             case Answered(channel_id=leg) if leg in self._calls:
-                self._answered(self._calls.pop(leg))
+                self.contact.emit(Kind.LEG_ANSWERED, leg=leg)
+                if (call := self._calls.answered(leg)) is not None:
+                    self._connect(call)
+            case Digit(channel_id=leg) | PlaybackEnded(channel_id=leg) if leg in self._calls:
+                if (call := self._calls.confirmed(message)) is not None:
+                    self._connect(call)
             case ChannelEvent(channel_id=self.now.owner):
                 self._handset.take(message)
         self._look()
@@ -297,7 +302,7 @@ class Talk:
             raise Refusal("not_parked", "the customer is not parked")
         ends_wrap_up(self.contact.node, agent)
         if leg:
-            self._answered(self._calls.pop(self._calls.came("retrieve", agent, leg).leg))
+            self._came(self._calls.came("retrieve", agent, leg))
             if self.now.owner != leg:
                 raise Refusal("gone", "the phone or the customer has hung up")
         else:
@@ -309,12 +314,16 @@ class Talk:
         is called when it is sure. Raises Refusal, Gone."""
         call = self._calls.came("hand over", agent, leg)
         tell()
-        self._answered(self._calls.pop(call.leg))
+        self._came(call)
 
-    def _answered(self, call: Call) -> None:
+    def _came(self, call: Call) -> None:
+        """Somebody whose phone need not ring."""
+        self.contact.emit(Kind.LEG_ANSWERED, leg=call.leg)
+        self._connect(self._calls.pop(call.leg))
+
+    def _connect(self, call: Call) -> None:
         """Whom somebody called has answered."""
         contact, at = self.contact, self.contact.node.now()
-        contact.emit(Kind.LEG_ANSWERED, leg=call.leg)
         if call.agent and not contact.node.agents.change(call.agent, Step.ACCEPT, token=call.token):
             return self._drop(call, Cause.NORMAL)
         try:

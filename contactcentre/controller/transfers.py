@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import structlog
 
+from contactcentre.controller import confirming
 from contactcentre.controller.contact import SUSPENDING, Contact, Granted
 from contactcentre.controller.offers import Offers, who_left
-from contactcentre.controller.router import CONFIRMING
 from contactcentre.controller.talk import Joined, begin, converse
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Sent, Transfer, TransferFailed, Transferred
@@ -41,7 +41,7 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
     node, name = contact.node, action.target
     if name not in node.site.agents:
         return TransferFailed("unreachable")
-    deadline = node.now() + action.ring_seconds + (CONFIRMING if node.configuration.confirm_key(name) else 0.0)
+    deadline = node.now() + action.ring_seconds + (confirming.SECONDS if node.device(name).key else 0.0)
     try:
         agent = node.live.agent(name)
         status = node.agents.reserve(agent, contact.id, "", secrets.token_hex(8), deadline, waiting=None)

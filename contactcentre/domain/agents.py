@@ -33,6 +33,7 @@ class Verb(StrEnum):
     WRAPPED = "wrapped"  # wrap-up ended by the agent
     EXTEND = "extend"  # more time for wrap-up
     EXPIRE = "expire"  # a deadline passed
+    SWITCH = "switch"  # is called by another device from the next call on
 
 
 class NotAllowed(Exception):
@@ -71,6 +72,7 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
     (_S.WRAP_UP, _V.PAUSE): _S.PAUSED,
     (_S.WRAP_UP, _V.UNPAUSE): _S.AVAILABLE,
     (_S.WRAP_UP, _V.LOGOUT): _S.LOGGED_OUT,
+    **{(state, _V.SWITCH): state for state in _S if state is not _S.LOGGED_OUT},
 }
 
 MISSED = "missed"
@@ -106,6 +108,7 @@ class AgentStatus:
     talked: float = 0.0  # seconds in conversations that are over, since login
     turn: float = 0.0  # the last offer, whatever came of it, or the login: round-robin counts from here
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
+    device: str = ""  # chosen at login, see domain.devices; "" = the site's default
 
     def to_json(self) -> str:
         return encode({name: getattr(self, name) for name in _FIELDS})
@@ -141,13 +144,15 @@ def step(
     delay: float = 0.0,
     counts: bool = True,
     seconds: float = 0.0,
+    device: str = "",
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
     OFFER takes contact_id, queue, token, deadline (after `at`, else ValueError). ACCEPT, MISS, RELEASE, FINISH take the
     offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
     misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the phone was
-    busy) only delays. PAUSE takes reason. EXTEND takes seconds (above 0, else ValueError). Raises NotAllowed.
+    busy) only delays. PAUSE takes reason, LOGIN and SWITCH device. EXTEND takes seconds (above 0, else ValueError).
+    Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -163,6 +168,8 @@ def step(
     moved = replace(status, version=status.version + 1)
     if verb is Verb.EXTEND:
         return _extended(moved, at, seconds)
+    if verb is Verb.SWITCH:
+        return replace(moved, device=device)
     if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
         wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
         return replace(moved, then=wish)
@@ -170,7 +177,7 @@ def step(
     match verb:
         case Verb.LOGIN:
             fresh = replace(free, misses=0, calls=0, talked=0.0, turn=at)
-            return replace(fresh, state=target, idle_since=at, not_before=0.0, then="")
+            return replace(fresh, state=target, idle_since=at, not_before=0.0, then="", device=device)
         case Verb.OFFER:
             offer = replace(moved, contact_id=contact_id, queue=queue, token=token, deadline=deadline)
             return replace(offer, state=target, since=at, turn=at)

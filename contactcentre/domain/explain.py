@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.conditions import must_leave
@@ -106,8 +107,11 @@ class Look:
         config: RoutingConfig,
         now: float,
         reachable: Mapping[str, bool],
+        phones: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`phones`: in words, what keeps an agent's phone from ringing."""
         self._agents, self._config, self._now, self._reachable = agents, config, now, reachable
+        self._phones = phones
         self._round = Round(waiting, agents, config, now, reachable)
         self._decisions = {decision.contact_id: decision for decision in self._round.decide()}
         self._more = self._round.more()
@@ -276,7 +280,7 @@ class Look:
             wish = status.then.replace(":", " (") + ")" if ":" in status.then else status.then
             lines.append(f"After that: {wish}.")
         if status.state is AgentState.AVAILABLE and not reachable:
-            lines.append("The phone is not registered or does not answer: no calls until it does.")
+            lines.append(self._phones.get(name, "The phone cannot ring: no calls until it can."))
         if status.state is AgentState.AVAILABLE and delay:
             lines.append(f"The delay after the last offer runs for {lasting(delay)} more.")
         if status.misses:

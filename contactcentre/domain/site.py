@@ -155,10 +155,14 @@ class Agent(Model):
     skills: dict[Name, Level] = {}
     endpoint: EndpointName | None = None
     number: Number | None = None  # internal extension
+    webrtc: bool = False  # has also an account for a softphone in the browser, NAME-web
     # A home or mobile phone that is called through the outbound trunk instead of the agent's own.
     external: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,20}$")] | None = None
-    # The key by which a call to it is taken: an answering machine presses none, and never gets a customer. "" = none.
-    confirm: Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")] = "1"
+    # What is called unless the agent chooses at login; None = `external` where that is given, else the phone.
+    device: Literal["phone", "webrtc", "external"] | None = None
+    # The key by which a call is taken after the answer; "" = the answer takes it. None = 1 at a number outside (an
+    # answering machine presses none, and never gets a customer), and "" elsewhere.
+    confirm: Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")] | None = None
 
 
 class Period(Model):
@@ -221,8 +225,10 @@ class Settings(Model):
     # Prefixes of the numbers that agents may transfer customers to, or call into a conversation: "+33", "+4420". None =
     # no number outside: whoever steals an agent's account must not call at our expense.
     transfer_numbers: tuple[Number, ...] = ()
-    # After so long without a reachable phone an agent is paused ("unreachable"), and comes back with it; 0 = never.
+    # After so long without a reachable phone an agent is paused ("unreachable"); 0 = never.
     unreachable_pause: Seconds = 60
+    unreachable_return: bool = True  # and comes back by itself with the phone
+    offer_while_in_use: bool = False  # also to agents whose phone is in a call of their own
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.

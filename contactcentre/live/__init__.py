@@ -21,7 +21,7 @@ from contactcentre.live.journal import Journal
 from contactcentre.live.leases import Lease
 from contactcentre.live.reader import JournalReader
 from contactcentre.live.records import AgentFact, Change, ContactNow, Estimate, Snapshot
-from contactcentre.live.signs import Signs, signs_of_life, unreachable
+from contactcentre.live.signs import Signs, in_use, signs_of_life, unreachable
 from contactcentre.live.state import Live
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "TooLarge",
     "Waiting",
     "connect",
+    "in_use",
     "signs_of_life",
     "unreachable",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contactcentre.live.connection import PREFIX, ask
@@ -24,8 +24,10 @@ class Signs:
     """Contacts it conducts at the moment."""
     site: int = 0
     """The version of the site it works with."""
-    unreachable: frozenset[str] = frozenset()
-    """Agents whose phone it cannot ring: not registered, or it does not answer."""
+    unreachable: Mapping[str, float] = field(default_factory=dict)
+    """Agents whose phone it cannot ring, not registered or not answering, and since when it knows (epoch seconds)."""
+    in_use: Mapping[str, float] = field(default_factory=dict)
+    """Agents whose phone is in a call of their own, and since when."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Signs":
@@ -38,10 +40,16 @@ class Signs:
                 linked=bool(raw["linked"]),
                 contacts=int(raw.get("contacts", 0)),
                 site=int(raw.get("site", 0)),
-                unreachable=frozenset(str(name) for name in raw.get("unreachable", ())),
+                unreachable=_moments(raw.get("unreachable", {})),
+                in_use=_moments(raw.get("in_use", {})),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"signs of life: {error!r}") from error
+
+
+def _moments(raw: Any) -> dict[str, float]:
+    """Agent -> since when; of a controller that says only who, since ever."""
+    return {str(name): float(raw[name] if isinstance(raw, dict) else 0.0) for name in raw}
 
 
 def signs_of_life(redis: "Redis", prefix: str = PREFIX) -> dict[str, Signs]:
@@ -63,7 +71,13 @@ def signs_of_life(redis: "Redis", prefix: str = PREFIX) -> dict[str, Signs]:
     return known
 
 
-def unreachable(signs: Mapping[str, Signs]) -> frozenset[str]:
-    """Agents whose phone no controller can ring; nobody when none can tell."""
+def unreachable(signs: Mapping[str, Signs]) -> dict[str, float]:
+    """Agents whose phone no controller can ring, and since when; nobody when none can tell."""
     linked = [one.unreachable for one in signs.values() if one.linked]
-    return frozenset.intersection(*linked) if linked else frozenset()
+    names = set.intersection(*(set(one) for one in linked)) if linked else set()
+    return {name: max(one[name] for one in linked) for name in names}
+
+
+def in_use(signs: Mapping[str, Signs]) -> dict[str, float]:
+    """Agents whose phone is in a call of their own at some node, and since when."""
+    return {name: since for one in signs.values() if one.linked for name, since in one.in_use.items()}

@@ -1,7 +1,7 @@
 """Typed facts that a PBX driver tells. `at` is epoch seconds (UTC) by the PBX's own clock where it gives one."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Cause(IntEnum):
@@ -47,11 +47,19 @@ class LinkLost:
     replaced: bool = False  # another controller took our place: stop, do not reconnect
 
 
+class Phone(StrEnum):
+    """Whether an endpoint can be called."""
+
+    FREE = "free"
+    IN_USE = "in_use"  # it is in a call that we did not make: with a colleague, with one of our numbers or codes
+    AWAY = "away"  # not registered, or it does not answer
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointChanged:
     at: float
     endpoint: str
-    reachable: bool
+    phone: Phone
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party
+from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party, Phone
 
 REQUEST_DEADLINE = 5.0
 """Seconds that a verb waits for the PBX at most."""
@@ -219,8 +219,8 @@ class Pbx(Protocol):
 
     def inventory(self) -> Inventory: ...
 
-    def reachable(self) -> Mapping[str, bool]:
-        """Endpoint -> is it registered / reachable now."""
+    def phones(self) -> Mapping[str, Phone]:
+        """Every endpoint, and whether it can be called now. What changes is told by EndpointChanged, seconds late."""
 
     def recording(self, name: str) -> Iterator[bytes]:
         """Reads a finished recording's file in chunks. Raises Gone."""

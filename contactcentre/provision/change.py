@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from contactcentre.domain.numbers import canonical
 from contactcentre.domain.site import Site
-from contactcentre.provision.check import canonical
 from contactcentre.provision.load import parse
 from contactcentre.provision.problems import ProvisionError
 from contactcentre.provision.uses import users_of

@@ -6,9 +6,8 @@ import re
 import zoneinfo
 from collections.abc import Collection, Iterator
 
-import phonenumbers
-
 from contactcentre.domain import conditions, hours, requirements
+from contactcentre.domain.devices import account_of, trunk_out, web_account
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
 from contactcentre.domain.flows.diverting import LEAVE_MESSAGE
@@ -16,10 +15,11 @@ from contactcentre.domain.flows.graph import circles
 from contactcentre.domain.flows.leaving import CALLBACK_NOTED
 from contactcentre.domain.flows.model import read as read_flow
 from contactcentre.domain.keying import clashes
+from contactcentre.domain.numbers import canonical
 from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
 from contactcentre.provision.problems import Problem, dotted, shown
-from contactcentre.provision.uses import destinations, endpoint_of
+from contactcentre.provision.uses import destinations
 
 RESERVED = frozenset(
     {"general", "global", "globals", "system", "anonymous", "default", "contactcentre", "acl", "domain_alias"}
@@ -45,24 +45,6 @@ def check(site: Site, knows: Knows | None = None) -> list[Problem]:
     ]
 
 
-def canonical(number: str, country: str) -> str:
-    """A number as two spellings of it agree: international, with + (E.164) where the country lets us know it.
-
-    Without a country, `+` and a leading international `00` are all that is understood.
-    """
-    if country:
-        try:
-            parsed = phonenumbers.parse(number, country)
-        except phonenumbers.NumberParseException:
-            return number
-        if phonenumbers.is_possible_number(parsed):
-            return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        return number
-    if number.startswith("00") and number.isdigit() and len(number) > 6:
-        return f"+{number[2:]}"
-    return number
-
-
 def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Problem:
     near = difflib.get_close_matches(name, known, 1, 0.6)
     if near:
@@ -74,7 +56,7 @@ def _unknown(where: str, kind: str, name: str, known: Collection[str]) -> Proble
 
 def _external(site: Site) -> Iterator[Problem]:
     """Who is called at a number outside is called through a trunk."""
-    if site.settings.outbound_trunk is None and len(site.trunks) != 1:
+    if trunk_out(site) is None:
         for name, agent in site.agents.items():
             if agent.external:
                 hint = "name one of the trunks in settings.outbound_trunk" if site.trunks else "the site has no trunk"
@@ -231,6 +213,10 @@ def _agents(site: Site) -> Iterator[Problem]:
     for name, agent in site.agents.items():
         if name in site.queues:  # each would read the other's messages
             yield Problem(f"agents.{name}", "duplicate", f"{name} is a queue already, and both have a voicemail box")
+        if agent.device == "webrtc" and not agent.webrtc:
+            yield Problem(f"agents.{name}.device", "no-softphone", "webrtc needs `webrtc: true`")
+        if agent.device == "external" and not agent.external:
+            yield Problem(f"agents.{name}.device", "no-number", "external needs a number in `external`")
         for skill in agent.skills:
             if skill not in site.skills:
                 yield _unknown(f"agents.{name}.skills.{skill}", "skill", skill, site.skills)
@@ -242,7 +228,9 @@ def _endpoint_names(site: Site) -> Iterator[Problem]:
     holders = [(name, f"trunk {name}", f"trunks.{name}") for name in site.trunks]
     for name, agent in site.agents.items():
         place = f"agents.{name}.endpoint" if agent.endpoint else f"agents.{name}"
-        holders.append((endpoint_of(site, name), f"agent {name}", place))
+        holders.append((account_of(site, name), f"agent {name}", place))
+        if agent.webrtc:
+            holders.append((web_account(name), f"the softphone of agent {name}", f"agents.{name}.webrtc"))
     for endpoint, holder, where in holders:
         key = endpoint.casefold()
         if key in RESERVED or key.startswith(RESERVED_PREFIXES):

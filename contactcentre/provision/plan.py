@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
+from contactcentre.domain.devices import accounts
 from contactcentre.domain.site import Site
 from contactcentre.provision import secrets as secret_store
 from contactcentre.provision.existing import includes, sections
 from contactcentre.provision.problems import Problem, ProvisionError, SiteError
 from contactcentre.provision.render import ARI_USER, FILES, render
 from contactcentre.provision.target import DIRECTORY, AsteriskTarget
-from contactcentre.provision.uses import endpoint_of
 
 RELOADS = {
     "musiconhold.conf": ("moh reload",),
@@ -161,8 +161,7 @@ def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozense
     for name in site.trunks:
         if name in endpoints:
             yield Problem(f"trunks.{name}", "in-use", f"{name} is {taken} {endpoints[name]}")
-    for name in site.agents:
-        endpoint = endpoint_of(site, name)
+    for endpoint, name in accounts(site).items():
         if endpoint in endpoints and endpoint not in foreign:
             hint = f"; `endpoint: {endpoint}` uses it as it is"
             yield Problem(f"agents.{name}", "in-use", f"{endpoint} is {taken} {endpoints[endpoint]}{hint}")
@@ -191,13 +190,13 @@ def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozense
 
 def _checks(site: Site, before: Site, own: Collection[str]) -> list[Check]:
     checks: list[Check] = []
-    endpoints = {endpoint_of(site, name): f"agent {name}" for name in site.agents} | {
+    endpoints = {account: f"agent {name}" for account, name in accounts(site).items()} | {
         t: f"trunk {t}" for t in site.trunks
     }
     for endpoint, holder in sorted(endpoints.items()):
         command = f"pjsip show endpoint {endpoint}"
         checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint of {holder} exists"))
-    old = {endpoint_of(before, name) for name in before.agents} | set(before.trunks)
+    old = accounts(before).keys() | before.trunks.keys()
     for endpoint in sorted(old - set(endpoints) - set(own)):
         command = f"pjsip show endpoint {endpoint}"
         checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint {endpoint} is gone", absent=True))

@@ -15,10 +15,11 @@ from typing import Any
 
 import jinja2
 
+from contactcentre.domain.devices import account_of, trunk_out, web_account
 from contactcentre.domain.site import Site, Trunk
 from contactcentre.provision import fallback
 from contactcentre.provision.problems import ProvisionError, shown
-from contactcentre.provision.uses import endpoint_of, fallback_queue
+from contactcentre.provision.uses import fallback_queue
 
 FILES = ("pjsip.conf", "extensions.conf", "queues.conf", "musiconhold.conf", "ari.conf")
 ARI_APP = "contactcentre"
@@ -53,13 +54,6 @@ def templates_dir() -> Path:
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share/contactcentre/dialplans/asterisk"
 
 
-def default_trunk(site: Site) -> str | None:
-    """The trunk that calls out take."""
-    if site.settings.outbound_trunk:
-        return site.settings.outbound_trunk
-    return next(iter(site.trunks)) if len(site.trunks) == 1 else None
-
-
 def feature_codes(site: Site) -> tuple[str, ...]:
     """What an agent can dial: the codes, and the pause code with each reason's digit."""
     features = site.features
@@ -80,13 +74,24 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
         "agents": [
             {
                 "name": name,
-                "endpoint": endpoint_of(site, name),
+                "endpoint": account_of(site, name),
                 "full_name": agent.full_name or name,
                 "number": agent.number,
                 "secret": secrets.get(f"agent/{name}", ""),
-                "ours": endpoint_of(site, name) not in foreign,
+                "ours": account_of(site, name) not in foreign,
             }
             for name, agent in sorted(site.agents.items())
+        ],
+        "softphones": [
+            {
+                "name": name,
+                "endpoint": web_account(name),
+                "full_name": agent.full_name or name,
+                "number": agent.number,
+                "secret": secrets.get(f"webrtc/{name}", ""),
+            }
+            for name, agent in sorted(site.agents.items())
+            if agent.webrtc
         ],
         "trunks": [
             {
@@ -110,16 +115,16 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
                 "strategy": fallback.strategy(queue),
                 "join_empty": fallback.conditions(queue.join_empty),
                 "leave_when_empty": fallback.conditions(queue.leave_when_empty),
-                "onward": tuple(fallback.onward(queue, default_trunk(site) is not None)),
+                "onward": tuple(fallback.onward(queue, trunk_out(site) is not None)),
                 "members": [
-                    {"name": agent, "endpoint": endpoint_of(site, agent), "penalty": penalty}
+                    {"name": agent, "endpoint": account_of(site, agent), "penalty": penalty}
                     for agent, penalty in fallback.members(site, queue).items()
                 ],
             }
             for name, queue in sorted(site.queues.items())
         ],
         "music": sorted(site.music.items()),
-        "default_trunk": default_trunk(site),
+        "default_trunk": trunk_out(site),
     }
 
 

@@ -11,11 +11,6 @@ _REFERENCES = {"queue": "queue", "hours": "hours", "flow": "flow"}
 """Keys of a flow's node whose value is a name -> kind of what is named."""
 
 
-def endpoint_of(site: Site, agent: str) -> str:
-    """The SIP endpoint of an agent."""
-    return site.agents[agent].endpoint or agent
-
-
 def users_of(site: Site, kind: str, name: str) -> list[str]:
     """Dotted paths of everything that needs the trunk, queue, skill, agent, flow, hours or music; sorted."""
     return sorted({where for used_kind, used, where in _uses(site) if (used_kind, used) == (kind, name)})

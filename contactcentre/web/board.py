@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.devices import device_of
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
 from contactcentre.domain.routing import Waiting
@@ -31,6 +32,7 @@ class Board:
         self._today: Mapping[str, Counts] = {}
         self._today_at: float | None = None
         self._estimates: Mapping[str, Estimate] = {}
+        self._phones: dict[str, tuple[str, float]] = {}  # agent -> (away | in_use, since when)
         self.queues: dict[str, rows.QueueRow] = {}
         self.agents: dict[str, rows.AgentRow] = {}
         self.contacts: dict[str, rows.ContactRow] = {}
@@ -57,6 +59,14 @@ class Board:
         touched = set(self._estimates) | set(queues)
         self._estimates = queues
         return self._recount(now, (), (), touched)
+
+    def load_phones(self, away: Mapping[str, float], in_use: Mapping[str, float], now: float) -> rows.Change:
+        """Takes whose phone cannot be called or is in a call of its own, and since when; returns what changed."""
+        phones = {name: ("in_use", since) for name, since in in_use.items()}
+        phones |= {name: ("away", since) for name, since in away.items()}
+        touched = [name for name in phones | self._phones if phones.get(name) != self._phones.get(name)]
+        self._phones = phones
+        return self._recount(now, touched, (), ())
 
     def apply(self, changes: Iterable[Change], now: float) -> rows.Change:
         """Takes changes of the live state in their order; returns what they change on the board."""
@@ -186,6 +196,7 @@ class Board:
             return None
         status = status or AgentStatus(name)
         contact = self._contacts.get(status.contact_id)
+        phone, phone_since = self._phones.get(name, ("", 0.0))
         return rows.AgentRow(
             name=name,
             full_name=known.full_name if known else "",
@@ -199,6 +210,9 @@ class Board:
             then=status.then,
             calls=status.calls,
             queues=tuple(queue for queue, members in self._members.items() if name in members),
+            device=device_of(self._site, name, status.device).kind,
+            phone=phone,
+            phone_since=phone_since,
         )
 
     def _queue_row(self, name: str) -> rows.QueueRow | None:

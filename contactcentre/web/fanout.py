@@ -21,7 +21,7 @@ from contactcentre import logs
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Site
-from contactcentre.live import Live
+from contactcentre.live import Live, in_use, signs_of_life, unreachable
 from contactcentre.live.errors import LiveError, Resync
 from contactcentre.live.records import Change
 from contactcentre.store import Store, StoreUnavailable
@@ -283,6 +283,7 @@ class Fanout:
             again = 1 if happened else 0
             if self.ready:
                 self._update_estimates()
+                self._update_phones()
                 self._update_today()
 
     def _update_estimates(self) -> None:
@@ -294,6 +295,17 @@ class Fanout:
         with self._lock:
             changed = self._board.load_estimates(estimates, self._clock())
             if self.ready and changed.queues:
+                self._send(frame("change", changed))
+
+    def _update_phones(self) -> None:
+        try:
+            signs = signs_of_life(self._live.redis)
+        except LiveError as error:
+            log.warning("web.phones_not_read", error=str(error))
+            return
+        with self._lock:
+            changed = self._board.load_phones(unreachable(signs), in_use(signs), self._clock())
+            if self.ready and changed.agents:
                 self._send(frame("change", changed))
 
     def _update_today(self) -> None:

@@ -63,6 +63,9 @@ class AgentRow(Row):
     then: str = Field(default="", description="what follows when the call is over: logout, pause:REASON or nothing")
     calls: int = Field(default=0, description="answered since login")
     queues: tuple[str, ...] = ()
+    device: str = Field(default="", description="by what the agent is called: phone, webrtc or external")
+    phone: str = Field(default="", description="away: cannot be called; in_use: in a call of its own; else nothing")
+    phone_since: float = Field(default=0, description="since when it is away or in use")
 
 
 class Party(Row):

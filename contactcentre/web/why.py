@@ -12,9 +12,10 @@ from contactcentre.domain.contacts import ContactHistory
 from contactcentre.domain.explain import Look, Readiness, Standing
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.shift import FACTS, Shift, shift
-from contactcentre.domain.site import Site
+from contactcentre.domain.site import Settings, Site
 from contactcentre.domain.story import InForce, Line, asked_later, tell
-from contactcentre.live import Live, LiveError, Signs, signs_of_life, unreachable
+from contactcentre.domain.telling import lasting
+from contactcentre.live import Live, LiveError, Signs, in_use, signs_of_life, unreachable
 from contactcentre.provision.change import found
 from contactcentre.store import NoSuchContact, Store
 from contactcentre.web.fanout import midnight
@@ -77,13 +78,22 @@ class _Taken:
     signs: Mapping[str, Signs]
     looks: dict[str, Look]
 
+    def _for(self, since: float) -> str:
+        return f" ({lasting(self.at - since)})" if since else ""
+
     def look(self, node: str = "") -> Look:
         """As the controller of `node` sees it: by the phones that it can ring. "" = by those that any can ring."""
         if node not in self.looks:
-            own = self.signs.get(node)
-            away = own.unreachable if own and own.linked else unreachable(self.signs) if not node else frozenset()
-            phones = dict.fromkeys(away, False)
-            self.looks[node] = Look(self.waiting.values(), self.agents, self.config, self.at, phones)
+            own, settings = self.signs.get(node), self.site.settings if self.site else Settings()
+            signs = {node: own} if own else {} if node else self.signs
+            busy = {} if settings.offer_while_in_use else in_use(signs)
+            words = {one: f"The phone is in a call of its own{self._for(since)}." for one, since in busy.items()}
+            away = "The phone is not registered or does not answer"
+            words |= {
+                one: f"{away}{self._for(since)}: no calls until it does." for one, since in unreachable(signs).items()
+            }
+            phones = dict.fromkeys(words, False)
+            self.looks[node] = Look(self.waiting.values(), self.agents, self.config, self.at, phones, words)
         return self.looks[node]
 
 

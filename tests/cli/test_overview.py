@@ -89,10 +89,10 @@ def test_durations_are_written_for_people(seconds: float, text: str) -> None:
 
 
 def test_an_agent_on_duty_whose_phone_is_away_is_shown_as_such() -> None:
-    text = shown(overview(unreachable=frozenset({"ben", "cleo"})))
+    text = shown(overview(unreachable={"ben": 5.0, "cleo": 6.0}))
     assert "paused (lunch), phone not registered" in text
     assert text.count("phone not registered") == 1
-    assert overview(unreachable=frozenset({"ben"})).to_json()["unreachable"] == ["ben"]
+    assert overview(unreachable={"ben": 5.0}).to_json()["unreachable"] == {"ben": 5.0}
 
 
 def test_what_is_away_makes_the_whole_unwell() -> None:

@@ -286,6 +286,21 @@ def test_several_agents_log_in_at_once_and_none_if_one_is_unknown(provisioned: C
     assert provisioned("agent", "login", "alice", "bob") == "alice is available\nbob is available\n"
 
 
+def test_an_agent_chooses_the_device_at_login_and_changes_it_while_at_work(provisioned: Console) -> None:
+    refused = provisioned("agent", "login", "alice", "bob", "--device", "webrtc", fails=2)
+    assert "alice has no softphone" in refused
+    assert {one["device"] for one in provisioned.json("agent", "status")} == {"phone"}
+    provisioned("agent", "set", "alice", "--webrtc", "--external", "+33611223344", "--yes")
+    assert provisioned.json("agent", "status", "alice")["called"] != "alice-web"
+    assert "called by webrtc" in provisioned("agent", "login", "alice", "--device", "webrtc")
+    seen = provisioned.json("agent", "status", "alice")
+    assert (seen["device"], seen["called"], seen["phone"]) == ("webrtc", "alice-web", "free")
+    provisioned("agent", "login", "alice", "--device", "phone")
+    assert provisioned.json("agent", "status", "alice")["called"] == "alice"
+    assert "begins with none of" in provisioned("agent", "login", "alice", "--device", "external:+33699999999", fails=2)
+    assert "alice-web" in provisioned("agent", "secret", "alice", "--webrtc")
+
+
 def test_an_agent_who_is_removed_and_added_again_is_not_logged_in(provisioned: Console, live: Live) -> None:
     provisioned("agent", "login", "alice")
     provisioned("agent", "remove", "alice", "--yes")

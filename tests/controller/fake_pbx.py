@@ -21,10 +21,12 @@ from contactcentre.pbx.events import (
     ChannelEvent,
     Digit,
     Ended,
+    EndpointChanged,
     LinkLost,
     LinkUp,
     NodeEvent,
     Party,
+    Phone,
     PhoneHeld,
     PhoneResumed,
     PlaybackEnded,
@@ -91,6 +93,7 @@ class FakePbx:
         self.troubles: deque[tuple[type[PbxError], bool]] = deque()
         """What befalls the next requests: the error, and whether they take effect all the same."""
         self._endpoints = endpoints
+        self.states: dict[str, Phone] = {}  # of endpoints that are not free
         self._missed: dict[str, ChannelEvent] = {}
         self._sink: Callable[[NodeEvent], None] = lambda event: None
         self._numbers = itertools.count(1)
@@ -242,9 +245,13 @@ class FakePbx:
             {line.id: line.spies_on for line in self.lines.values() if line.spies_on},
         )  # fmt: skip
 
-    def reachable(self) -> Mapping[str, bool]:
+    def phones(self) -> Mapping[str, Phone]:
         with self.effect():
-            return dict.fromkeys(self._endpoints, True)
+            return dict.fromkeys(self._endpoints, Phone.FREE) | self.states
+
+    def becomes(self, endpoint: str, phone: Phone) -> None:
+        self.states[endpoint] = phone
+        self._sink(EndpointChanged(time.time(), endpoint, phone))
 
     def recording(self, name: str) -> Iterator[bytes]:
         with self.effect():

@@ -45,7 +45,8 @@ def taken(status: AgentStatus, verb: Verb, **more: float) -> AgentStatus:
     token = {"token": status.token} if verb in WITH_TOKEN else {}
     reason = {"reason": "training"} if verb is V.PAUSE else {}
     longer = {"seconds": 60.0} if verb is V.EXTEND else {}
-    return step(status, verb, NOW, **offer, **token, **reason, **longer, **more)  # type: ignore[arg-type]
+    device = {"device": "webrtc"} if verb is V.SWITCH else {}
+    return step(status, verb, NOW, **offer, **token, **reason, **longer, **device, **more)  # type: ignore[arg-type]
 
 
 STATUSES = st.builds(
@@ -209,3 +210,16 @@ def test_the_documentation_shows_exactly_this_table() -> None:
         if len(cells) == 4 and cells[0] in set(AgentState) and cells[1] in set(Verb):
             rows[S(cells[0]), V(cells[1])] = S(cells[2])
     assert rows == TRANSITIONS
+
+
+@pytest.mark.parametrize("state", [state for state in AgentState if state is not S.LOGGED_OUT])
+def test_another_device_changes_nothing_but_where_the_next_call_comes(state: AgentState) -> None:
+    status = status_in(state)
+    after = taken(status, V.SWITCH)
+    assert after == replace(status, device="webrtc", version=status.version + 1)
+
+
+def test_a_login_without_a_device_means_the_sites() -> None:
+    chosen = step(AgentStatus("anna"), V.LOGIN, NOW, device="external:+33123456789")
+    out = step(chosen, V.LOGOUT, NOW + 1)
+    assert step(out, V.LOGIN, NOW + 2).device == ""

@@ -12,6 +12,7 @@ from contactcentre.pbx.events import (
     EndpointChanged,
     LinkLost,
     LinkUp,
+    Phone,
     PlaybackEnded,
     RecordingEnded,
 )
@@ -163,13 +164,13 @@ def test_adopting_a_channel_that_is_not_there_says_gone(bed: Bed) -> None:
 
 
 def test_phones_that_come_and_go_are_noticed(bed: Bed) -> None:
-    assert bed.pbx.reachable()["carla"] is False
+    assert bed.pbx.phones()["carla"] is Phone.AWAY
     with bed.phone("carla"):
-        assert bed.pbx.reachable()["carla"] is True
+        assert bed.pbx.phones()["carla"] is Phone.FREE
         changed = bed.nodes.next(EndpointChanged)
-        assert (changed.endpoint, changed.reachable) == ("carla", True)
+        assert (changed.endpoint, changed.phone) == ("carla", Phone.FREE)
     changed = bed.nodes.next(EndpointChanged)
-    assert (changed.endpoint, changed.reachable) == ("carla", False)
+    assert (changed.endpoint, changed.phone) == ("carla", Phone.AWAY)
 
 
 def test_without_a_controller_a_caller_falls_through_to_the_dialplan(bed: Bed) -> None:

@@ -30,6 +30,7 @@ from contactcentre.pbx.events import (
     LinkUp,
     NodeEvent,
     Party,
+    Phone,
 )
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory, Mode
 
@@ -81,7 +82,7 @@ class AsteriskPbx:
         self.intake = Intake(
             self.legs, self.rooms, self.taps, self._entries, self.transfers, self._tell, self._stop_playback
         )
-        self._endpoints = Endpoints(technology, self._link.over_http, self._tell)
+        self._endpoints = Endpoints(technology, self._link.over_http, self._tell, self.legs)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -196,9 +197,9 @@ class AsteriskPbx:
             spies={c["id"]: target for c in everything if (target := translate.spied(c)) is not None},
         )
 
-    def reachable(self) -> Mapping[str, bool]:
-        """Endpoint -> is it registered, or (with a fixed address) not known to be away."""
-        return self._endpoints.reachable()
+    def phones(self) -> Mapping[str, Phone]:
+        """See Pbx.phones. One with a fixed address that is not asked for (qualify) counts as there."""
+        return self._endpoints.phones()
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""

@@ -1,40 +1,51 @@
-"""Which endpoints can be reached, asked every few seconds.
+"""Which endpoints can be called, asked every few seconds.
 
-Asterisk could tell changes by itself (subscription `endpoint:PJSIP`), but with them come all events of all channels
-of all endpoints. Asking costs a millisecond and mends itself.
+Asterisk could tell changes by itself (subscriptions to endpoints or device states), but with them come events of every
+call of every endpoint, our own ones too: three more a call at least. Asking costs a millisecond and mends itself.
 """
 
 from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
+from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import resource
-from contactcentre.pbx.events import EndpointChanged
+from contactcentre.pbx.events import EndpointChanged, Phone
 
 POLL = 3.0
 """Seconds between two looks; so late a change is told at most. A call to an endpoint that is gone fails at once."""
 
 
 class Endpoints:
-    """`fetch(path)` gets a resource; `tell` takes what changed."""
+    """`fetch(path)` gets a resource; `tell` takes what changed; `legs` are the channels in our hands."""
 
     def __init__(
-        self, technology: str, fetch: Callable[[str, str], Any], tell: Callable[[EndpointChanged], None]
+        self, technology: str, fetch: Callable[[str, str], Any], tell: Callable[[EndpointChanged], None], legs: Legs
     ) -> None:
-        self._path, self._fetch, self._tell = resource("endpoints", technology), fetch, tell
-        self._known: dict[str, bool] | None = None
+        self._path, self._fetch, self._tell, self._legs = resource("endpoints", technology), fetch, tell, legs
+        self._known: Mapping[str, Phone] | None = None
 
-    def reachable(self) -> Mapping[str, bool]:
+    def phones(self) -> Mapping[str, Phone]:
         """What the PBX says now. Raises Gone if it has no such technology."""
-        return {e["resource"]: e.get("state") == "online" for e in self._fetch("GET", self._path)}
+        ours = self._legs.called()  # also such as end while the PBX answers
+        endpoints = self._fetch("GET", self._path)
+        ours |= self._legs.called()
+        return {one["resource"]: _phone(one, ours) for one in endpoints}
 
     def look(self) -> None:
         """Tells what changed since the last look; the first one tells nothing."""
-        now = self.reachable()
-        known, self._known = self._known, dict(now)
+        now = self.phones()
+        known, self._known = self._known, now
         if known is None:
             return
         at = time()
         for name in known.keys() | now.keys():
-            if known.get(name, False) != now.get(name, False):
-                self._tell(EndpointChanged(at, name, now.get(name, False)))
+            phone = now.get(name, Phone.AWAY)
+            if known.get(name, Phone.AWAY) is not phone:
+                self._tell(EndpointChanged(at, name, phone))
+
+
+def _phone(endpoint: Mapping[str, Any], ours: set[str]) -> Phone:
+    if endpoint.get("state") != "online":
+        return Phone.AWAY
+    return Phone.FREE if ours.issuperset(endpoint.get("channel_ids", ())) else Phone.IN_USE

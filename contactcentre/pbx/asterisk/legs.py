@@ -54,6 +54,10 @@ class Legs:
     def __contains__(self, channel_id: str) -> bool:
         return channel_id in self._legs
 
+    def called(self) -> set[str]:
+        """Channels that we called, so that their phones are in no call of their own."""
+        return {leg.id for leg in self._legs.values() if leg.called or leg.recovered}
+
     def placed(self) -> set[str]:
         """Channels that the PBX must know, unless they have ended."""
         return {leg.id for leg in self._legs.values() if leg.placed and not leg.over}

@@ -1,7 +1,7 @@
 // Draws the board.
 
 import { attribute, element, keyed, text } from "./dom.js";
-import { contactState, duration, estimated, percent, stateName, wish } from "./words.js";
+import { contactState, device, duration, estimated, percent, phone, stateName, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -142,8 +142,9 @@ function updateAgent(node, row) {
   timer(time, row.since);
   text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
+  attribute(node, "data-phone", row.phone);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
-  text(doing, [wish(row.then), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
+  text(doing, [wish(row.then), phone(row), device(row.device), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
 }
 
 // contacts

@@ -53,3 +53,15 @@ export function wish(then) {
   if (then === "logout") return "signs out after this";
   return then.startsWith("pause:") ? `pauses after this (${then.slice(6)})` : "";
 }
+
+// What keeps an agent's phone from ringing; "" = nothing. The time is the clock's, for it stays the same.
+export function phone(row) {
+  const since = row.phone_since ? new Date(row.phone_since * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "";
+  const words = { away: "phone away", in_use: "on a call of their own" }[row.phone];
+  return words ? `${words}${since ? ` since ${since}` : ""}` : "";
+}
+
+// By what an agent is called, where it is not the phone.
+export function device(kind) {
+  return { webrtc: "softphone", external: "called outside" }[kind] ?? "";
+}
