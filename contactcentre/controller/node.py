@@ -25,6 +25,7 @@ from contactcentre.pbx.protocol import Pbx
 
 if TYPE_CHECKING:
     from contactcentre.controller.contact import Contact
+    from contactcentre.controller.lines import Lines
     from contactcentre.controller.router import Router
     from contactcentre.controller.wrap_ups import WrapUps
 
@@ -87,6 +88,7 @@ class Node:
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
     router: "Router" = field(init=False)
+    lines: "Lines" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time
 

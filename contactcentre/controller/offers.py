@@ -7,6 +7,7 @@ connected has let an offer pass like any other.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -135,7 +136,9 @@ class Offers:
         if not offer.device.key:
             return offer
         assert offer.leg is not None
-        offer.confirming = Confirming(self.contact, offer.leg, offer.device.key)
+        contact = self.contact
+        new_id = partial(contact.new_id, "p")
+        offer.confirming = Confirming(contact.node.now(), new_id, offer.leg, offer.device.key)
         offer.until = offer.confirming.until
         return None
 

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -71,7 +72,10 @@ class Calls:
         call = self._calls[leg]
         if not call.key:
             return self.pop(leg)
-        asked = self._confirming[leg] = confirming.Confirming(self._contact, self._contact.channel(leg), call.key)
+        contact = self._contact
+        new_id = partial(contact.new_id, "p")
+        asked = confirming.Confirming(contact.node.now(), new_id, contact.channel(leg), call.key)
+        self._confirming[leg] = asked
         self._calls[leg] = replace(call, until=asked.until)
         return None
 

@@ -52,14 +52,15 @@ def reconcile(node: Node, first: bool) -> Findings:
         node.contacts[contact.id] = contact
     node.router.clear(node.contacts)
     _free_agents(node, talking, {*live, *node.contacts})
+    strays = node.lines.found(inventory)
     known |= _known(node)  # also what has ended while we looked: the inventory may still have it
     for spy in inventory.spies.keys() - node.spies:
         log.warning("stray spy ended", spy=spy)
         node.hang_up(spy)
     found = Findings(
         [(contact, _found(contact.now, inventory)) for contact in contacts],
-        _strangers(node, inventory, known),
-        _orphans(node, inventory, known),
+        _strangers(node, inventory, known | strays),
+        [*strays, *_orphans(node, inventory, known | strays)],
     )
     log.info(
         "reconciled",
@@ -73,7 +74,8 @@ def reconcile(node: Node, first: bool) -> Findings:
 
 def _known(node: Node) -> set[str]:
     """Every channel that has somebody of ours."""
-    return {channel for contact in node.contacts.values() for channel in contact.now.channels.values()} | node.channels
+    legs = {channel for contact in node.contacts.values() for channel in contact.now.channels.values()}
+    return legs | node.channels | node.lines.channels
 
 
 def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[str], first: bool) -> list[Contact]:

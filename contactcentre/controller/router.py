@@ -60,6 +60,7 @@ class Router:
         self._written: set[str] = set()  # lie in Redis, or may
         self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
         self._phones: dict[str, Phone] = {}  # by account; one that is not there is free
+        self._open_lines: set[str] = set()  # agents who have one here
         self._devices: dict[str, Device] = {}  # agent -> by what that one is called
         self.phones_not_free: dict[str, NotFree] = {}
         """Agents whose phone is not free, and since when."""
@@ -95,12 +96,24 @@ class Router:
         self._phones.update(phones)
         self._reach()
 
+    def line(self, agent: str, *, open_: bool) -> None:
+        """The agent's open line is there, or is not."""
+        if open_ is not (agent in self._open_lines):
+            self._open_lines ^= {agent}
+            self._reach()
+
+    def phone(self, account: str) -> Phone:
+        """What the PBX said last of a SIP account."""
+        return self._phones.get(account, Phone.FREE)
+
     def _reach(self) -> None:
         node, now, known = self._node, self._node.now(), self.phones_not_free
         self._devices = {name: node.device(name) for name in node.site.agents}
         self.phones_not_free = {}
         for name, device in self._devices.items():
-            phone = self._phones.get(device.account, Phone.FREE)
+            phone = self.phone(device.account)
+            if device.line and name not in self._open_lines:
+                phone = Phone.AWAY
             if phone is Phone.AWAY or (phone is Phone.IN_USE and device.kind is not DeviceKind.EXTERNAL):
                 before = known.get(name)
                 same = before is not None and before.phone is phone

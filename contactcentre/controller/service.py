@@ -21,6 +21,7 @@ from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
 from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
+from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.parties import pick_up
 from contactcentre.controller.reconcile import reconcile
@@ -74,6 +75,7 @@ class Controller:
         self._stopped = Flag()
         self._started = time.time()
         self.failed = False
+        node.lines = Lines(node, self._look_soon)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -94,6 +96,7 @@ class Controller:
             "heartbeat": self._beat,
             "look": self._look_regularly,
             "absent": Absent(node).run,
+            "lines": node.lines.run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
             "reachable": self._look_who_is_reachable,
@@ -168,11 +171,13 @@ class Controller:
             case LinkUp():
                 self._linked = True
                 self._reconcile()
+                self.node.lines.linked = True
+                self.node.lines.changed()
             case LookAgain():
                 if self._linked:  # else the next LinkUp looks
                     self._reconcile()
             case LinkLost(reason=reason, replaced=replaced):
-                self._linked = False
+                self._linked = self.node.lines.linked = False
                 log.warning("link to the PBX lost", reason=reason, replaced=replaced)
                 for contact in list(self.node.contacts.values()):
                     contact.post(event)
@@ -181,6 +186,10 @@ class Controller:
                     self.stop()
             case EndpointChanged(endpoint=endpoint, phone=phone):
                 self.node.router.reach({endpoint: phone})
+                self.node.lines.changed()
+            case Arrived(args=("line", *_)):
+                self.node.channels.discard(event.channel_id)
+                self.node.lines.arrived(event)
             case Arrived(args=("feature", *_)):
                 self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
             case Arrived(args=("leg", *_)):  # answered after we had given it up
@@ -324,6 +333,8 @@ class Controller:
         if new:
             self.node.router.changed(change)
         self.node.wrap_ups.changed(change)
+        if change.kind in ("agent", "site"):
+            self.node.lines.changed()
         if change.kind == "site" and change.value != self.node.configuration.version:
             self._site_wanted.set()
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
@@ -348,6 +359,7 @@ class Controller:
             self._site_wanted.clear()
             try:
                 self.node.configure(self._load())
+                self.node.lines.changed()
             except Exception:
                 log.exception("site not loaded, trying again")
                 gevent.sleep(RELOAD)

@@ -81,6 +81,9 @@ MISSED = "missed"
 UNREACHABLE = "unreachable"
 """Pause reason given to an agent whose phone is away for long; it ends with the phone's coming back."""
 
+LINE_DOWN = "line_down"
+"""Pause reason given to an agent who hung up the open line, or whose device could not be called for it."""
+
 EXTENSION = 60.0
 """Seconds more of wrap-up, where nobody says how many."""
 

@@ -6,11 +6,14 @@ chosen; the choice is kept with the agent's state (`AgentStatus.device`) as a te
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from contactcentre.domain.numbers import canonical, is_possible
 from contactcentre.domain.site import Agent, Site
+
+LINE = "line:"
+"""An agent's open line, as a PBX calls it: this and the agent's name."""
 
 WEB = "-web"
 """An agent's softphone has an account of its own: the agent's name and this."""
@@ -36,10 +39,19 @@ class Device:
     """That is called through the trunk."""
     key: str = ""
     """That takes a call, after the answer; "" = the answer does."""
+    line: str = ""
+    """The agent whose open line it is, through which calls come; "" = it is called for each."""
+    line_key: str = ""
+    """That takes the call which opens the line."""
 
     @property
     def endpoint(self) -> str:
-        """As a PBX calls it."""
+        """As a PBX calls it for a contact."""
+        return f"{LINE}{self.line}" if self.line else self.address
+
+    @property
+    def address(self) -> str:
+        """As a PBX calls the device itself."""
         return f"{self.number}@{self.account}" if self.number else self.account
 
 
@@ -78,6 +90,14 @@ def device_of(site: Site, agent: str, chosen: str) -> Device:
     known = site.agents.get(agent)
     if known is None:
         return Device(Kind.PHONE, agent)
+    device = _called(site, agent, known, chosen)
+    if known.line == "per-call":
+        return device
+    # Who has opened the line is a person, and need not prove it for each call, unless the site wants that.
+    return replace(device, key=known.confirm or "", line=agent, line_key=device.key)
+
+
+def _called(site: Site, agent: str, known: Agent, chosen: str) -> Device:
     kind, _, number = chosen.partition(":")
     wanted = Kind(kind) if kind in set(Kind) else default_kind(known)
     trunk, number = trunk_out(site), number or known.external or ""

@@ -160,6 +160,8 @@ class Agent(Model):
     external: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,20}$")] | None = None
     # What is called unless the agent chooses at login; None = `external` where that is given, else the phone.
     device: Literal["phone", "webrtc", "external"] | None = None
+    # persistent: the device is called once, at login, and stays connected; a contact is a beep in that open line.
+    line: Literal["per-call", "persistent"] = "per-call"
     # The key by which a call is taken after the answer; "" = the answer takes it. None = 1 at a number outside (an
     # answering machine presses none, and never gets a customer), and "" elsewhere.
     confirm: Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")] | None = None
@@ -229,6 +231,9 @@ class Settings(Model):
     unreachable_pause: Seconds = 60
     unreachable_return: bool = True  # and comes back by itself with the phone
     offer_while_in_use: bool = False  # also to agents whose phone is in a call of their own
+    line_music: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,39})?$")] = ""
+    # What agents hear in an open line between calls; "" = silence.
+    line_down: Literal["logout", "pause"] = "logout"  # of an agent who hangs up the open line, or cannot be called
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.

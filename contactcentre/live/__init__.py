@@ -19,6 +19,7 @@ from contactcentre.live.errors import (
 )
 from contactcentre.live.journal import Journal
 from contactcentre.live.leases import Lease
+from contactcentre.live.lines import LineHolders
 from contactcentre.live.reader import JournalReader
 from contactcentre.live.records import AgentFact, Change, ContactNow, Estimate, Snapshot
 from contactcentre.live.signs import Signs, in_use, signs_of_life, unreachable
@@ -36,6 +37,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "Lease",
+    "LineHolders",
     "Live",
     "LiveError",
     "LostRace",

@@ -35,6 +35,15 @@ SPY = "spy-"
 """Ids of spies begin with this, so that a restarted controller finds those of the one before (`Inventory.spies`)."""
 
 
+LINE = "line-"
+"""Ids of open lines begin with this, so that a restarted controller finds those of the one before."""
+
+
+def line_end(leg: str) -> str:
+    """The id of the other end of a leg into an open line."""
+    return f"{leg}.line"
+
+
 class Mode(StrEnum):
     """Who hears a supervisor who hears both sides of a call."""
 
@@ -195,6 +204,10 @@ class Pbx(Protocol):
     ) -> Channel:
         """Calls an endpoint (`alice`) or a number through a trunk (`number@trunk`) with the inbox bound beforehand.
         Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow.
+
+        `line:NAME` calls into an open line: the leg's other end arrives as Arrived(("line", NAME)), with the id that
+        `line_end` says. Who answers that end answers the leg, who hangs up one of them ends both, and what one end
+        says the other one hears. So a leg can be had in a call that is there already. It is a tool, no party.
         `auto_answer` asks the phone to answer by itself; most phones must have been told that they may."""
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> Channel:

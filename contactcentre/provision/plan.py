@@ -175,6 +175,10 @@ def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozense
         if queue.music != "default" and queue.music not in site.music and queue.music not in own["musiconhold.conf"]:
             message = f"there is no music class {queue.music} in the site, nor in the PBX's musiconhold.conf"
             yield Problem(f"queues.{name}.music", "unknown-music", message)
+    music = site.settings.line_music
+    if music and music != "default" and music not in site.music and music not in own["musiconhold.conf"]:
+        message = f"there is no music class {music} in the site, nor in the PBX's musiconhold.conf"
+        yield Problem("settings.line_music", "unknown-music", message)
     for name in site.music:
         if name in own["musiconhold.conf"]:
             yield Problem(f"music.{name}", "in-use", f"{name} is {taken} {own['musiconhold.conf'][name]}")
@@ -183,6 +187,7 @@ def _clashes(site: Site, own: Mapping[str, Mapping[str, str]], foreign: frozense
         "contactcentre-agents",
         "contactcentre-fallback",
         "contactcentre-out",
+        "contactcentre-line",
     ):
         if context in own["extensions.conf"]:
             yield Problem("", "in-use", f"the context {context} is {taken} {own['extensions.conf'][context]}")

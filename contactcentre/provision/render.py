@@ -77,6 +77,7 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
                 "endpoint": account_of(site, name),
                 "full_name": agent.full_name or name,
                 "number": agent.number,
+                "line": agent.line == "persistent",
                 "secret": secrets.get(f"agent/{name}", ""),
                 "ours": account_of(site, name) not in foreign,
             }
@@ -88,6 +89,7 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
                 "endpoint": web_account(name),
                 "full_name": agent.full_name or name,
                 "number": agent.number,
+                "line": agent.line == "persistent",
                 "secret": secrets.get(f"webrtc/{name}", ""),
             }
             for name, agent in sorted(site.agents.items())

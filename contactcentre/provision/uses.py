@@ -54,6 +54,7 @@ def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
         yield "trunk", did.trunk or "", f"{where}.trunk"
         yield "queue", did.fallback_queue or "", f"{where}.fallback_queue"
     yield "trunk", site.settings.outbound_trunk or "", "settings.outbound_trunk"
+    yield "music", site.settings.line_music, "settings.line_music"
     for name, queue in site.queues.items():
         where = f"queues.{name}"
         yield "music", queue.music, f"{where}.music"

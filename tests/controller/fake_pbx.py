@@ -44,6 +44,7 @@ from contactcentre.pbx.protocol import (
     Medium,
     Mode,
     Progress,
+    line_end,
 )
 
 SAID = 0.03
@@ -71,6 +72,8 @@ class Line:
     progress: list[Progress] = field(default_factory=list)  # what it was told of the transfer it asked for
     spies_on: str = ""
     mode: Mode = Mode.LISTEN
+    tool_of: str = ""  # of the end of a leg into an open line: the leg
+    other_end: str = ""  # of such a leg
 
     def tell(self, event: ChannelEvent) -> None:
         if self.inbox is None:
@@ -115,6 +118,9 @@ class FakePbx:
     def leave(self, line: Line, cause: Cause = Cause.NORMAL) -> None:
         """Hangs up, or declines."""
         if self.lines.pop(line.id, None) is not None:
+            for other in (line.tool_of, line.other_end):
+                if other in self.lines:
+                    self.leave(self.lines[other], cause)
             self.complete |= line.recordings
             self._tell(line, Ended(line.id, time.time(), cause))
             for spy in [spy for spy in self.lines.values() if spy.spies_on == line.id]:
@@ -201,9 +207,22 @@ class FakePbx:
             if busy := [line.id for line in lines if line.endpoint == endpoint and line.contact_id]:
                 self.violations.append(f"{endpoint} rings for {contact_id}, but also for {busy}")
             line = self.lines[channel_id] = Line(channel_id, endpoint, contact_id=contact_id, ours=False, inbox=inbox)
-            gevent.spawn_later(0.001, self._tell, line, Ringing(channel_id, time.time()))
+            if endpoint.startswith("line:"):
+                gevent.spawn_later(0.001, self._lead_in, line)
+            else:
+                gevent.spawn_later(0.001, self._tell, line, Ringing(channel_id, time.time()))
             gevent.spawn_later(ring_seconds, self._ring_out, line)
         return FakeChannel(self, channel_id)
+
+    def _lead_in(self, leg: Line) -> None:
+        """The other end of a leg into an open line arrives, if there is somebody to take it."""
+        if leg.id in self.lines:
+            end = self.lines[line_end(leg.id)] = Line(line_end(leg.id), "", tool_of=leg.id)
+            leg.other_end, agent = end.id, leg.endpoint.removeprefix("line:")
+            if self.linked:
+                self._sink(Arrived(end.id, end.born, ("line", agent), Party(), agent, "", "", up=False))
+            else:
+                self.leave(leg, Cause.UNREACHABLE)
 
     def _ring_out(self, line: Line) -> None:
         if not line.up:
@@ -236,7 +255,7 @@ class FakePbx:
                     line.contact_id,
                 )
                 for line in self.lines.values()
-                if not line.spies_on
+                if not line.spies_on and not line.tool_of
             },
             {
                 name: BridgeInfo(name, kind, tuple(line.id for line in self.lines.values() if line.bridge == name))
@@ -322,10 +341,15 @@ class FakeChannel:
         self.id, self._pbx = channel_id, pbx
 
     def answer(self) -> None:
-        self._pbx.request(self.id).up = True
+        line = self._pbx.request(self.id)
+        line.up = True
+        if line.tool_of in self._pbx.lines:
+            self._pbx.answer(self._pbx.lines[line.tool_of])
 
     def ring(self) -> None:
-        self._pbx.request(self.id)
+        line = self._pbx.request(self.id)
+        if line.tool_of in self._pbx.lines:
+            self._pbx._tell(self._pbx.lines[line.tool_of], Ringing(line.tool_of, time.time()))
 
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         with self._pbx.effect():

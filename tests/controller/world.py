@@ -25,6 +25,7 @@ from contactcentre.live import Live, connect
 from contactcentre.live.reader import facts_in
 from contactcentre.pbx.errors import Deadline, LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Cause
+from contactcentre.pbx.protocol import LINE
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.fake_pbx import FakePbx, Line
@@ -163,6 +164,7 @@ class World:
         self.pbx = FakePbx(AGENTS, node)
         self.away = Away()
         self.closed = False
+        self.changes: dict[str, Any] = {}  # of the site, while a test wants it so
         self.began = 0.0
         self.looks = 0
         self.unseen: set[str] = set()
@@ -176,7 +178,7 @@ class World:
         queues = {name: queue.model_copy(update={"ring_seconds": RING}) for name, queue in SITE.queues.items()}
         if self.closed:
             del queues["two"]
-        site = SITE.model_copy(update={"queues": queues})
+        site = SITE.model_copy(update={"queues": queues, **self.changes})
         return Configuration.of(1 + self.closed, site, Prompts(self.at, texts={}))
 
     def start(self) -> None:
@@ -199,6 +201,9 @@ class World:
         node = self.controller.node
         self.unseen |= {e.channel_id for e in self.controller._events.queue if isinstance(e, Arrived)}
         node.saver._unsaved = {}
+        # Whoever asks PostgreSQL something is killed a moment later: Python warns of a connection lost in use.
+        pool: Any = self.store._engine.pool
+        eventually(lambda: not pool.checkedout(), "PostgreSQL has answered")
         node.greenlets.stopping = True
         parts = [self.run, *node.greenlets._running]
         gevent.killall(parts, block=False)
@@ -250,6 +255,17 @@ class World:
     def answer(self, number: int) -> None:
         if (line := self.leg(number)) is not None:
             self.pbx.answer(line)
+
+    def answer_line(self, number: int) -> None:
+        """A device is called for its open line."""
+        lines = [line for line in self.pbx.lines.values() if line.id.startswith(LINE) and not line.up]
+        if lines:
+            self.pbx.answer(lines[number % len(lines)])
+
+    def hang_up_line(self, number: int) -> None:
+        lines = [line for line in self.pbx.lines.values() if line.id.startswith(LINE)]
+        if lines:
+            self.pbx.leave(lines[number % len(lines)], (Cause.NORMAL, Cause.UNKNOWN, Cause.BUSY)[number % 3])
 
     def agent_leaves(self, number: int) -> None:
         if (line := self.leg(number)) is not None:

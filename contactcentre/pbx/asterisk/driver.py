@@ -32,7 +32,7 @@ from contactcentre.pbx.events import (
     Party,
     Phone,
 )
-from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory, Mode
+from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory, Mode, line_end
 
 AFTERMATH = 2.0
 """Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
@@ -132,6 +132,7 @@ class AsteriskPbx:
             "appArgs": f"leg,{contact_id}",
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
+            "otherChannelId": line_end(channel_id) if endpoint.startswith(translate.LINE) else None,
         }
         variables = {translate.TIE: contact_id, **self.transfers.variables}
         if auto_answer:
@@ -178,7 +179,7 @@ class AsteriskPbx:
         `ours` are those in our Stasis application; a leg that still rings is not, but has its `contact_id`.
         """
         everything = self._link.over_http("GET", "channels")
-        channels = [c for c in everything if translate.is_party(c["name"])]
+        channels = [c for c in everything if translate.is_party(c["name"]) and not translate.is_line_end(c["name"])]
         subscribed = set(self._link.over_http("GET", resource("applications", self.app))["channel_ids"])
         ties = {c["id"]: self._send_tie(c["id"]) for c in channels if c["id"] in subscribed}
         bridges = self._link.over_http("GET", "bridges")

@@ -15,6 +15,9 @@ OWN_TECHNOLOGIES = ("Snoop/", "Announcer/", "Recorder/", "Surrogate/", "CBAnn/",
 TIE = "CONTACT_ID"
 """The channel variable that ties a channel to its contact."""
 
+LINE, LINE_CONTEXT = "line:", "contactcentre-line"
+"""How an agent's open line is called, and the place in the dialplan that leads there."""
+
 _endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
@@ -39,6 +42,11 @@ def epoch(timestamp: str) -> float:
 def endpoint_of(channel_name: str) -> str:
     """`PJSIP/alice-00000001` -> `alice`; `Local/100@out-00000002;1` -> `100@out`."""
     return channel_name.partition("/")[2].rpartition("-")[0]
+
+
+def is_line_end(channel_name: str) -> bool:
+    """Is it the end that leads into an open line? Its other one is the party."""
+    return channel_name.startswith("Local/") and f"@{LINE_CONTEXT}-" in channel_name and channel_name.endswith(";2")
 
 
 def is_party(channel_name: str) -> bool:
@@ -111,6 +119,8 @@ def number_of(dialled: str) -> str:
 def dial_string(technology: str, endpoint: str) -> str:
     """`alice` -> `PJSIP/alice`, `number@trunk` -> `PJSIP/number@trunk`. Raises Refused: whatever else is in the text
     would be read by the PBX as part of its own syntax."""
+    if endpoint.startswith(LINE) and _endpoint(name := endpoint.removeprefix(LINE)):
+        return f"Local/{name}@{LINE_CONTEXT}/n"
     number, at, name = endpoint.rpartition("@")
     if not _endpoint(name) or (at and not _number(number)):
         raise Refused(
