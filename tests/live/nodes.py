@@ -15,6 +15,7 @@ from contactcentre.controller.reconcile import _free_agents
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
+from contactcentre.domain.devices import Device, device_of
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.site import Queue, Site
 from contactcentre.live import Live
@@ -161,6 +162,9 @@ class Node:
     def now(self) -> float:
         return self.clock.now
 
+    def device(self, agent: str) -> Device:
+        return device_of(self.site, agent, "")
+
     def queue(self, name: str) -> Queue:
         return self.site.queues.get(name) or Queue()
 
@@ -188,9 +192,6 @@ class Node:
 def configuration(site: Site) -> SimpleNamespace:
     return SimpleNamespace(
         routing=RoutingConfig.from_site(site),
-        agent_of_endpoint={name: name for name in site.agents},
-        is_external=lambda agent: False,
-        confirm_key=lambda agent: "",
     )
 
 

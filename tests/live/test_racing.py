@@ -26,6 +26,7 @@ from contactcentre.domain.agents import TRANSITIONS, AgentState, NotAllowed, Ver
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting
 from contactcentre.domain.site import Agent, Queue, RelaxStep, Site
 from contactcentre.live import Live, connect
+from contactcentre.pbx.events import Phone
 from tests.live.conftest import RedisServer
 from tests.live.nodes import Clock, Contact, Node, agent_facts
 
@@ -170,7 +171,7 @@ class Racing(RuleBasedStateMachine):
 
     @rule(node=NODE, name=st.sampled_from(NAMES), reachable=st.booleans())
     def a_phone_registers(self, node: int, name: str, reachable: bool) -> None:
-        self.at(node).router.reach({name: reachable})
+        self.at(node).router.reach({name: Phone.FREE if reachable else Phone.AWAY})
 
     @rule(node=NODE)
     def is_killed_and_starts_again(self, node: int) -> None:
@@ -203,7 +204,7 @@ class Racing(RuleBasedStateMachine):
         """Everybody hears everything: then nobody waits whom a free agent could serve, and nobody is forgotten."""
         for node in self.nodes:
             node.configure(self.site)
-            node.router.reach(dict.fromkeys(NAMES, True))
+            node.router.reach(dict.fromkeys(NAMES, Phone.FREE))
         for _ in range(50):
             busy = False
             for contact in self.contacts():
