@@ -296,7 +296,7 @@ def test_an_agents_state_is_the_first_thing_told(status: AgentStatus, line: str)
 def test_an_unreachable_phone_a_delay_and_a_pending_pause_are_told() -> None:
     agents = free("bob", not_before=NOW + 4)
     lines = why_agent("bob", [], agents, TWO_LANGUAGES, NOW, {"bob": False})
-    assert "The phone is not registered or does not answer: no calls until it does." in lines
+    assert "The phone cannot ring: no calls until it can." in lines
     assert "The delay after the last offer runs for 4 s more." in lines
     talking = {"bob": AgentStatus("bob", AgentState.TALKING, 2, contact_id="c0", then="pause:lunch")}
     assert "After that: pause (lunch)." in why_agent("bob", [], talking, TWO_LANGUAGES, NOW, {})
