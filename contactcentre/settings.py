@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     pbx_recordings_dir: Path | None = None
 
     recordings_dir: Path = Path("recordings")
+    recording_format: Literal["wav", "flac", "opus"] = "wav"
+    recording_keys_file: Path = Path("recording_keys")
+    recording_keys: SecretStr | None = None  # instead of the file
+    recording_keys_command: str = ""  # prints them; without a shell
     prompts_dir: Path = Path("prompts")
 
     web_bind: str = "127.0.0.1"
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _under_the_state_dir(self) -> "Settings":
-        for name in ("recordings_dir", "prompts_dir"):
+        for name in ("recordings_dir", "recording_keys_file", "prompts_dir"):
             object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
         if self.ari_secret is None and self.ari_secret_file is not None:
             try:
@@ -212,7 +216,7 @@ def environment_name(field: str) -> str:
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_context=False):
         field = ".".join(str(part) for part in problem["loc"])
-        hidden = "secret" in field or "url" in field.lower() or not field
+        hidden = "secret" in field or "keys" in field or "url" in field.lower() or not field
         value = "" if hidden else f" {problem['input']!r}"
         text = problem["msg"].removeprefix("Value error, ")
         yield f"{environment_name(field)}{value}: {text[:1].lower()}{text[1:]}" if field else text

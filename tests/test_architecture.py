@@ -14,15 +14,17 @@ MAY_IMPORT = {
     "pbx": {"domain"} | ANYONE,
     "live": {"domain"} | ANYONE,
     "store": {"domain"} | ANYONE,
+    "archive": {"domain", "store"} | ANYONE,  # stored recordings, for all who play or keep them
     "provision": {"domain"} | ANYONE,
     "controller": {"domain", "pbx", "live", "store"} | ANYONE,
-    "tasks": {"domain", "live", "store", "embedded"} | ANYONE,  # jobs open the services their worker was given
-    "web": {"domain", "live", "store", "provision"} | ANYONE,
+    "tasks": {"domain", "live", "store", "archive", "embedded"} | ANYONE,  # jobs open their services
+    "web": {"domain", "live", "store", "archive", "provision"} | ANYONE,
     "lab": ANYONE,
     "embedded": ANYONE,
     "demo": {"domain", "live", "store", "provision", "lab", "embedded", "web", "cli"} | ANYONE,
     "cli": {
-        "domain", "pbx", "live", "store", "provision", "controller", "tasks", "web", "lab", "embedded", "demo",
+        "domain", "pbx", "live", "store", "provision", "controller", "tasks", "archive", "web", "lab", "embedded",
+        "demo",
     } | ANYONE,
     "settings": set(),
     "processes": set(),

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli import examine, examine_pbx, terminal
+from contactcentre.cli import examine, examine_pbx, examine_recordings, terminal
 from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
 from contactcentre.embedded import EmbeddedError, Services
@@ -42,6 +42,7 @@ def findings(settings: Settings) -> list[Finding]:
             found += all_of("controller", partial(examine.controller, settings, services))
             found += all_of("redis", partial(examine.redis_server, services))
             found += all_of("postgresql", partial(examine.postgres, services))
+            found += all_of("recording keys", partial(examine_recordings.keys, settings, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
     found = all_of("pbx", partial(examine_pbx.pbx, settings)) + found

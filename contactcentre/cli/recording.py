@@ -5,15 +5,18 @@ import os
 import shutil
 import time
 from dataclasses import asdict
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import click
 from rich.table import Table
 
+from contactcentre.archive import BadKeys, BadName, LostKey, NotThere, Shelf, Tampered
+from contactcentre.archive.shelf import suffix_of
 from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
+from contactcentre.cli.recording_keys import keys
 from contactcentre.cli.terminal import actor, counted, facts, json_option, listed, narrow, print_json, said
 from contactcentre.cli.terminal import plain as in_words
 from contactcentre.cli.terminal import show as show_parts
@@ -22,7 +25,7 @@ from contactcentre.domain.events import Event
 from contactcentre.settings import Settings
 from contactcentre.store import OnHold, Store
 from contactcentre.store.history import MAX_PAGE
-from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, Keeper, stored_file
+from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, Keeper
 from contactcentre.web.permissions import Permission, granted
 
 _MOMENTS = ("started", "ended", "stored_at", "failed_at", "deleted_at")
@@ -32,13 +35,16 @@ class MayNotListen(Exception):
     """The user may not listen to recordings. Says why."""
 
 
-class NoFile(Exception):
-    """The recording has no file (yet, or any more)."""
+class NothingToRetry(Exception):
+    """The recording has not failed."""
 
 
 @click.group("recording")
 def command() -> None:
     """Recordings of calls."""
+
+
+command.add_command(keys)
 
 
 @command.command("list")
@@ -98,22 +104,27 @@ def show(recording: str, as_json: bool) -> None:
 @click.argument("recording")
 @click.option("--as", "user", required=True, metavar="USER", help="On whose account: must be allowed to listen.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default ID.wav here."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; default ID.wav (.flac, .opus) here.",
 )
 def export(recording: str, user: str, output: Path | None) -> None:
-    """Copy a recording out, on the account of USER. Who did it is noted in the audit log, before the copy is
-    made."""
-    target = output or Path(f"{Path(recording).name}.wav")
-    if target.exists():
-        raise click.BadParameter(f"{target} is there already", param_hint="--output")
+    """Copy a recording out in the clear, on the account of USER.
+
+    Who did it is noted in the audit log before the copy is made.
+    """
     with open_store() as store:
         _check(store, user, recording)
         contact_id, found = store.recording(recording)
-        source = _file(found)
+        target = output or Path(f"{Path(recording).name}{suffix_of(Path(found.path))}")
+        if target.exists():
+            raise click.BadParameter(f"{target} is there already", param_hint="--output")
+        source = Shelf.of(store, Settings()).open(found)
         detail = {"contact": contact_id, "to": str(target.absolute()), "by": getpass.getuser(), "at": time.time()}
         store.audit(user, "recording.export", recording, detail)
         with (
-            source.open("rb") as file,
+            source as file,
             os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out,
         ):
             shutil.copyfileobj(file, out)
@@ -200,7 +211,7 @@ def erase(recording: str | None, caller: str | None, yes: bool, reason: str) -> 
             return
         if not yes:
             click.confirm(f"Erase {counted(len(found), 'recording')} for good?", abort=True)
-        keeper = Keeper(store, _Straight(store), Settings().recordings_dir, None)
+        keeper = Keeper(store, _Straight(store), Shelf.of(store, Settings()), None)
         for contact_id, one in found:
             keeper.delete(contact_id, one, f"request: {reason}", actor(), time.time())
     click.echo(f"{counted(len(found), 'recording')} erased")
@@ -211,14 +222,17 @@ def erase(recording: str | None, caller: str | None, yes: bool, reason: str) -> 
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=MAX_PAGE, show_default=True)
 @json_option
 def verify(since: str, limit: int, as_json: bool) -> None:
-    """Are the stored files there and unchanged?
+    """Are the stored files there, unchanged, and can they be opened?
 
     Exit code 1 when one is not.
     """
     with open_store() as store:
         clock = Clock.of(store)
         found = [one for one in store.recordings(since=clock.read(since), limit=limit) if one.state == "stored"]
-    wrong = [{"recording": one.id, "path": one.path, "problem": said} for one in found if (said := _problem(one))]
+        shelf = Shelf.of(store, Settings())
+        wrong = [
+            {"recording": one.id, "path": one.path, "problem": said} for one in found if (said := _problem(shelf, one))
+        ]
     if as_json:
         print_json({"checked": len(found), "problems": wrong})
     else:
@@ -228,16 +242,20 @@ def verify(since: str, limit: int, as_json: bool) -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-def _problem(recording: Recording) -> str:
+def _problem(shelf: Shelf, recording: Recording) -> str:
     """What is wrong with the stored file; "" = nothing."""
     try:
-        digest = sha256()
-        with stored_file(Settings().recordings_dir, recording).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        with shelf.path(recording).open("rb") as file:
+            if file_digest(file, "sha256").hexdigest() != (recording.file_sha256 or recording.sha256):
+                return "is not what was stored: its checksum differs"
+        with shelf.open(recording) as sound_of_it:
+            if file_digest(sound_of_it, "sha256").hexdigest() != recording.sha256:
+                return "does not hold what was recorded: the checksum of its sound differs"
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    return "" if digest.hexdigest() == recording.sha256 else "is not what was stored: its checksum differs"
+    except (BadName, NotThere, BadKeys, LostKey, Tampered) as error:
+        return str(error)
+    return ""
 
 
 class _Straight:
@@ -253,7 +271,7 @@ class _Straight:
 def _failed(store: Store, recording: str | None) -> str:
     _, found = store.recording(recording or "")
     if found.state not in ("failed", "ended"):
-        raise NoFile(f"recording {found.id} is {found.state}: there is nothing to retry")
+        raise NothingToRetry(f"recording {found.id} is {found.state}: there is nothing to retry")
     return found.id
 
 
@@ -266,12 +284,3 @@ def _check(store: Store, name: str, recording: str) -> None:
         why = "is disabled" if account.disabled else f"has the role {account.role}, which may not listen to recordings"
         store.audit(name, "recording.refuse", recording, {"by": getpass.getuser(), "why": why})
         raise MayNotListen(f"user {name} {why}")
-
-
-def _file(recording: Recording) -> Path:
-    if recording.state != "stored":
-        raise NoFile(f"recording {recording.id} has no file: it is {recording.state}. {recording.error}".strip())
-    path = stored_file(Settings().recordings_dir, recording)
-    if not path.is_file():
-        raise NoFile(f"recording {recording.id}: {path} is not there")
-    return path

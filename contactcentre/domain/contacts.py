@@ -294,6 +294,7 @@ class _Folding:
                     sha256=_text(data, "sha256"),
                     bytes=_integer(data, "bytes", bits=53),
                     channels=_integer(data, "channels"),
+                    file_sha256=_text(data, "file_sha256"),
                 )
             case Kind.RECORDING_FAILED:
                 known = replace(known, failed_at=at, error=_text(data, "error"))

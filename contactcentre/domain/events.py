@@ -51,7 +51,9 @@ class Kind(StrEnum):
     RECORDING_PAUSED = "recording.paused"  # recording, by, reason
     RECORDING_RESUMED = "recording.resumed"  # recording, by
     RECORDING_ENDED = "recording.ended"  # recording, started_at, files {left, right} (names on the PBX), offsets
-    RECORDING_STORED = "recording.stored"  # recording, path, seconds, sha256, bytes, channels
+    RECORDING_STORED = (
+        "recording.stored"  # recording, path, seconds, sha256 (of the sound), file_sha256, bytes, channels
+    )
     RECORDING_FAILED = "recording.failed"  # recording, error
     RECORDING_DELETED = "recording.deleted"  # recording, reason (retention, request)
     VOICEMAIL = "voicemail.left"  # recording, box, seconds

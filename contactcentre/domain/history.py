@@ -95,11 +95,12 @@ class Recording:
     path: str = ""  # below the recordings directory
     seconds: float | None = None
     bytes: int | None = None
-    sha256: str = ""
+    sha256: str = ""  # of the sound
     channels: int | None = None
     failed_at: float | None = None
     error: str = ""
     deleted_at: float | None = None
+    file_sha256: str = ""  # of the file; "" in history of before: the same as of the sound
 
     @property
     def state(self) -> str:

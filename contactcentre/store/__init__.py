@@ -3,6 +3,7 @@
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
 from contactcentre.store.boxes import BoxCount, Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
+from contactcentre.store.data_keys import DataKeys
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
     AmbiguousContact,
@@ -49,5 +50,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, Accounts):
+class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -229,6 +229,7 @@ recording = sa.Table(
     _time("failed_at"),
     _text("error"),
     _time("deleted_at"),
+    _text("file_sha256"),
 )
 sa.Index(
     "ix_recording_kept",
@@ -273,6 +274,16 @@ legal_hold = sa.Table(
     _time("at", nullable=False, server_default=sa.func.now()),
     _text("reason"),
     comment="recordings that nothing deletes",
+)
+
+recording_key = sa.Table(
+    "recording_key",
+    metadata,
+    _text("recording", primary_key=True),
+    _text("master", index=True),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+    _time("made", nullable=False, server_default=sa.func.now()),
+    comment="data keys of sealed recordings, wrapped by a master key that is not in this database",
 )
 
 site_version = sa.Table(

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,17 +37,10 @@ class Side:
     offset: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    seconds: float
-    bytes: int
-    sha256: str
-    channels: int
-
-
-def assemble(sides: list[Side], target: Path, *, salvage: bool = False) -> Assembled:
+def assemble(sides: list[Side], target: Path, *, salvage: bool = False) -> float:
     """Writes the sides as the channels of `target` (mode 0600, replaced as a whole or not at all), each moved
-    to its offset and filled with silence to the length of the longest. One side makes a mono file.
+    to its offset and filled with silence to the length of the longest; returns its seconds. One side makes a mono
+    file.
 
     `salvage`: take a file as it is whose header was never completed (the PBX died). Raises NotReady,
     BadAudio, OSError.
@@ -75,12 +67,12 @@ def assemble(sides: list[Side], target: Path, *, salvage: bool = False) -> Assem
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-    return describe(target)
+    return length / RATE
 
 
 def verify(path: Path, length: int, checks: list[int]) -> None:
     """Reads the file back: `length` samples, and each channel with its CRC-32. Raises BadAudio."""
-    with _opened(path) as written:
+    with path.open("rb") as file, _opened(file) as written:
         channels = written.getnchannels()
         if (written.getnframes(), channels, written.getframerate()) != (length, len(checks), RATE):
             raise BadAudio(
@@ -95,18 +87,14 @@ def verify(path: Path, length: int, checks: list[int]) -> None:
         raise BadAudio(f"{path}: what was read back is not what was written")
 
 
-def describe(path: Path) -> Assembled:
-    """What a finished file is. Raises BadAudio, OSError."""
-    with _opened(path) as written:
+def describe(file: BinaryIO) -> tuple[float, int]:
+    """(seconds, channels) of a finished file. Raises BadAudio, OSError."""
+    with _opened(file) as written:
         frames, channels, rate = written.getnframes(), written.getnchannels(), written.getframerate()
-        complete = path.stat().st_size >= frames * channels * written.getsampwidth()
+        complete = file.seek(0, os.SEEK_END) >= frames * channels * written.getsampwidth()
     if not frames or not complete or rate != RATE:
-        raise BadAudio(f"{path} is not complete")
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return Assembled(round(frames / rate, 3), path.stat().st_size, digest.hexdigest(), channels)
+        raise BadAudio("the file is not complete")
+    return round(frames / rate, 3), channels
 
 
 class _Source:
@@ -189,14 +177,14 @@ def _data(file: BinaryIO, path: Path, salvage: bool) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[wave.Wave_read]:
+def _opened(file: BinaryIO) -> Iterator[wave.Wave_read]:
     try:
-        with wave.open(str(path), "rb") as file:
-            if file.getsampwidth() != WIDTH:
-                raise BadAudio(f"{path} has samples of {file.getsampwidth()} bytes")
-            yield file
+        with wave.open(file, "rb") as sound:
+            if sound.getsampwidth() != WIDTH:
+                raise BadAudio(f"samples of {sound.getsampwidth()} bytes")
+            yield sound
     except (wave.Error, EOFError) as error:
-        raise BadAudio(f"{path}: {error}") from error
+        raise BadAudio(f"no WAV file: {error}") from error
 
 
 def _interleaved(pieces: list[bytes], count: int) -> bytes:

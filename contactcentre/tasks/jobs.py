@@ -13,6 +13,7 @@ from celery import Task, shared_task
 from celery.signals import beat_embedded_init, worker_init, worker_process_init
 
 from contactcentre import logs
+from contactcentre.archive import BadKeys, BadName, LostKey, Shelf
 from contactcentre.live import Journal, LiveError, connect
 from contactcentre.processes import bind_to_parent
 from contactcentre.settings import Settings
@@ -20,7 +21,7 @@ from contactcentre.store import NoSuchRecording, Store, StoreUnavailable
 from contactcentre.tasks.app import ASSEMBLE, REASSEMBLE, RETENTION, SWEEP, assemble_soon
 from contactcentre.tasks.audio import BadAudio, NotReady
 from contactcentre.tasks.keeping import Keeper
-from contactcentre.tasks.pbx_files import BadName, PbxAway, pbx_files
+from contactcentre.tasks.pbx_files import PbxAway, pbx_files
 
 RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
 """Pauses between the tries to assemble a recording; the PBX closes its files some moments after the call's
@@ -67,7 +68,8 @@ class Workshop:
         journal = Journal(redis, spool)
         try:
             files = pbx_files(self.settings, self.settings.state_dir / "worker" / "fetched")
-            yield Keeper(self.store, journal, self.settings.recordings_dir, files)
+            shelf = Shelf.of(self.store, self.settings)
+            yield Keeper(self.store, journal, shelf, files, self.settings.recording_format)
             journal.flush()
         finally:
             # what Redis did not take is not kept here: the job runs again and says it again
@@ -117,7 +119,7 @@ def assemble(task: "Task[..., None]", recording: str) -> None:
             log.info(
                 "recording stored", contact_id=contact_id, recording=recording, seconds=made.seconds, bytes=made.bytes
             )
-    except (NotReady, OSError, StoreUnavailable, LiveError, NoSuchRecording) as error:
+    except (NotReady, OSError, BadKeys, LostKey, StoreUnavailable, LiveError, NoSuchRecording) as error:
         if last:
             log.error("recording left for later", recording=recording, error=str(error))
             return

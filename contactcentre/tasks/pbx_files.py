@@ -4,7 +4,6 @@ Names are the PBX's, without suffix. They come from facts and become part of pat
 checked.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,25 +11,14 @@ from typing import Protocol
 
 import urllib3
 
+from contactcentre.archive import checked
 from contactcentre.settings import Settings
 from contactcentre.tasks.audio import NotReady
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SUFFIX = ".wav"
 CHUNK = 1 << 16
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 """Seconds; of each read, not of the whole file."""
-
-
-class BadName(ValueError):
-    """The name of a recording or file could leave its directory."""
-
-
-def checked(name: str) -> str:
-    """The name, if it can be part of a path. Raises BadName."""
-    if not NAME.fullmatch(name):
-        raise BadName(f"{name!r} is no name of a recording")
-    return name
 
 
 class PbxAway(NotReady):

@@ -12,6 +12,7 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from redis import Redis
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -57,6 +58,7 @@ class WebServices:
     sessions: Sessions
     fanout: Fanout
     whys: Whys
+    shelf: Shelf
 
     @classmethod
     def connect(cls, settings: Settings, database_url: str, redis_url: str) -> "WebServices":
@@ -67,7 +69,7 @@ class WebServices:
         live, store = Live(redis), Store(database_url)
         fanout = Fanout(live, store)
         whys = Whys(store, live, time.time, fanout.state)
-        return cls(settings, store, redis, redis_url, live, Sessions(redis), fanout, whys)
+        return cls(settings, store, redis, redis_url, live, Sessions(redis), fanout, whys, Shelf.of(store, settings))
 
     def close(self) -> None:
         self.fanout.stop()

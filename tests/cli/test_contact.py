@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from contactcentre.archive import Shelf
 from contactcentre.cli import group
 from contactcentre.cli.moments import Clock, seconds
 from contactcentre.domain.agents import Verb
@@ -187,7 +188,7 @@ def stored(store: Store, settings: Settings, tmp_path: Path, recording: str) -> 
     for side in ("left", "right"):
         tone(pbx / f"{recording}-{side}.wav", 440, 1)
     store.record(recorded_call(recording, time.time() - 50).events)
-    Keeper(store, Facts(), settings.recordings_dir, LocalFiles(pbx)).store_recording(*store.recording(recording))
+    Keeper(store, Facts(), Shelf.of(store, settings), LocalFiles(pbx)).store_recording(*store.recording(recording))
 
 
 def test_a_recording_is_heard_only_by_whom_it_may_and_every_access_is_noted(

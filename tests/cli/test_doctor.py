@@ -8,6 +8,7 @@ import pytest
 from gevent.pywsgi import WSGIServer
 from redis import Redis
 
+from contactcentre.archive import KeySource
 from contactcentre.cli import examine, examine_pbx, group, port
 from contactcentre.domain.agents import Verb
 from contactcentre.lab import Lab
@@ -197,3 +198,22 @@ def test_secrets_that_others_can_read_are_a_failure(
     status, found = doctor()
     assert status == 1
     assert found["secrets"]["advice"] == f"chmod 600 {settings.state_dir}/contactcentre.env"
+
+
+def test_a_lost_or_open_key_file_is_found(
+    settings: Settings, doctor: Callable[[], tuple[int, Findings]], database_url: str
+) -> None:
+    with Store(database_url) as store:
+        store.migrate()
+        assert "in the clear" in doctor()[1]["recording keys"]["text"]
+        source = KeySource.of(settings)
+        source.add("first")
+        assert doctor()[1]["recording keys"]["level"] == "ok"
+        store.keep_data_key("r1", *source.read().wrap("r1", bytes(32)))
+        source.file.chmod(0o644)
+        assert "chmod 600" in doctor()[1]["recording keys"]["text"]
+        source.file.unlink()
+        status, found = doctor()
+        assert (status, found["recording keys"]["level"]) == (1, "fail")
+        assert "1 recordings need keys that are not here: first" in found["recording keys"]["text"]
+        store.destroy_data_key("r1")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contactcentre.archive import Shelf
 from contactcentre.cli.group import run
 from contactcentre.domain.events import Event, Kind
 from contactcentre.settings import Settings
@@ -74,3 +75,32 @@ def test_verify_finds_what_is_gone_and_what_was_changed(store: Store, capsys: py
     assert len(problems) == before + 2
     assert "checksum" in problems["v2"]
     assert "No such file" in problems["v3"]
+
+
+def test_keys_are_made_rotated_and_rewrapped_and_a_lost_one_is_told(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed() -> list[tuple[str, int]]:
+        assert run(["recording", "keys", "list", "--json"]) == 0
+        return [(one["state"], one["recordings"]) for one in json.loads(capsys.readouterr().out)]
+
+    assert run(["recording", "keys", "rotate"]) == 2
+    assert run(["recording", "keys", "init"]) == 0
+    assert run(["recording", "keys", "init"]) == 2
+    assert "is the current key" in capsys.readouterr().out
+    shelf = Shelf.of(store, Settings())
+    keys = {name: shelf.new_key(name) for name in ("k1", "k2")}
+    assert listed() == [("current", 2)]
+    assert run(["recording", "keys", "rotate"]) == 0
+    capsys.readouterr()
+    assert listed() == [("older", 2), ("current", 0)]
+    assert run(["recording", "keys", "rewrap"]) == 0
+    assert "2 recordings rewrapped" in capsys.readouterr().out
+    assert listed() == [("older", 0), ("current", 2)]
+    assert {name: shelf.new_key(name) for name in keys} == keys
+    Settings().recording_keys_file.unlink()
+    assert listed() == [("LOST", 2)]
+    assert run(["recording", "keys", "init"]) == 2
+    assert "bring that key file back" in capsys.readouterr().err
+    for name in keys:
+        store.destroy_data_key(name)

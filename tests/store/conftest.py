@@ -23,6 +23,6 @@ def store(migrated: Store) -> Store:
     )
     with migrated._begin() as connection:
         connection.execute(
-            sa.text(f"TRUNCATE {names}, box_message, participation, secret, user_account, one_time_link")
+            sa.text(f"TRUNCATE {names}, box_message, participation, recording_key, secret, user_account, one_time_link")
         )
     return migrated

@@ -11,7 +11,7 @@ def test_the_customer_is_heard_on_the_left_and_the_agent_on_the_right(tmp_path: 
     left, right = tone(tmp_path / "l.wav", 440, 3), tone(tmp_path / "r.wav", 1000, 2)
     made = assemble([Side(left), Side(right, 0.5)], tmp_path / "both.wav")
     one, other = channels(tmp_path / "both.wav")
-    assert (made.seconds, made.channels, len(one), len(other)) == (3.0, 2, 3 * RATE, 3 * RATE)
+    assert (made, len(one), len(other)) == (3.0, 3 * RATE, 3 * RATE)
     assert power(one, 440) > 0.95 > 0.05 > power(one, 1000)
     assert power(other[RATE // 2 : RATE * 5 // 2], 1000) > 0.95
     assert not any(other[: RATE // 2])
@@ -35,7 +35,7 @@ def test_every_sample_arrives_on_its_side_at_its_time(tmp_path: Path) -> None:
 
 def test_a_message_has_one_channel(tmp_path: Path) -> None:
     made = assemble([Side(tone(tmp_path / "m.wav", 440, 1))], tmp_path / "message.wav")
-    assert (made.channels, made.seconds) == (1, 1.0)
+    assert (made, len(channels(tmp_path / "message.wav"))) == (1.0, 1)
 
 
 def test_nobody_but_the_owner_may_read_it_and_no_piece_is_left(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_there_or_still_written_is_waited_for(tmp_path: Path)
         assemble([Side(tmp_path / "l.wav"), Side(good)], tmp_path / "x.wav")
     assert not (tmp_path / "x.wav").exists()
     made = assemble([Side(tmp_path / "l.wav"), Side(good)], tmp_path / "x.wav", salvage=True)
-    assert made.seconds == 1.0
+    assert made == 1.0
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_changed_sample_is_noticed(tmp_path: Path) -> None:
 def test_a_cut_file_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     path = tone(tmp_path / "x.wav", 440, 1)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(BadAudio):
-        describe(path)
+    with path.open("rb") as file, pytest.raises(BadAudio):
+        describe(file)
 
 
 def test_an_hour_is_assembled_without_holding_it_in_memory(tmp_path: Path) -> None:
@@ -101,5 +101,5 @@ def test_an_hour_is_assembled_without_holding_it_in_memory(tmp_path: Path) -> No
             file.truncate(44 + 3600 * RATE * 2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     made = assemble([Side(tmp_path / "l.wav"), Side(tmp_path / "r.wav")], tmp_path / "x.wav")
-    assert made.seconds == 3600.0
+    assert made == 3600.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000

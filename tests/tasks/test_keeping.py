@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from contactcentre.archive import BadName, KeySource, Shelf
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import OnHold, Store
 from contactcentre.tasks.audio import NotReady
-from contactcentre.tasks.keeping import STALE_SECONDS, Keeper, stored_file
-from contactcentre.tasks.pbx_files import BadName, LocalFiles, PbxAway
+from contactcentre.tasks.keeping import STALE_SECONDS, Keeper
+from contactcentre.tasks.pbx_files import LocalFiles, PbxAway
 from tests.store.calls import DAY, Call, recorded_call
 from tests.tasks.waves import channels, power, tone
 
@@ -26,7 +27,12 @@ class Facts:
 @pytest.fixture
 def keeper(store: Store, tmp_path: Path) -> Keeper:
     (tmp_path / "pbx").mkdir()
-    return Keeper(store, Facts(store), tmp_path / "recordings", LocalFiles(tmp_path / "pbx"))
+    return Keeper(
+        store,
+        Facts(store),
+        Shelf(store, tmp_path / "recordings", KeySource(tmp_path / "keys")),
+        LocalFiles(tmp_path / "pbx"),
+    )
 
 
 def ended(keeper: Keeper, recording: str = "r1", *sides: str, **facts: object) -> Call:
@@ -39,7 +45,7 @@ def ended(keeper: Keeper, recording: str = "r1", *sides: str, **facts: object) -
 
 
 def pbx(keeper: Keeper) -> Path:
-    return keeper.recordings.parent / "pbx"
+    return keeper.shelf.root.parent / "pbx"
 
 
 def keep(keeper: Keeper, recording: str = "r1", last_try: bool = False) -> None:
@@ -52,10 +58,10 @@ def test_a_recording_is_stored_with_all_that_proves_it_and_leaves_the_pbx(keeper
     keep(keeper)
     _, found = keeper.store.recording("r1")
     assert (found.state, found.path, found.seconds, found.channels) == ("stored", "2026/11/23/r1.wav", 2.5, 2)
-    path = stored_file(keeper.recordings, found)
+    path = keeper.shelf.path(found)
     assert path.stat().st_size == found.bytes
     assert path.stat().st_mode & 0o777 == 0o600
-    assert {part.stat().st_mode & 0o777 for part in path.parents if part.is_relative_to(keeper.recordings)} == {0o700}
+    assert {part.stat().st_mode & 0o777 for part in path.parents if part.is_relative_to(keeper.shelf.root)} == {0o700}
     left, right = channels(path)
     assert power(left[:16000], 440) > 0.95
     assert power(right[4000:], 1000) > 0.95
@@ -65,7 +71,7 @@ def test_a_recording_is_stored_with_all_that_proves_it_and_leaves_the_pbx(keeper
 def test_doing_it_again_changes_nothing_wherever_the_first_try_died(keeper: Keeper) -> None:
     ended(keeper, "r1", "left", "right")
     facts = keeper.facts
-    died = Keeper(keeper.store, Silent(), keeper.recordings, keeper.pbx)
+    died = Keeper(keeper.store, Silent(), keeper.shelf, keeper.pbx)
     contact_id, found = keeper.store.recording("r1")
     died.store_recording(contact_id, found)  # the file is there, the originals are gone, and nobody was told
     assert keeper.store.recording("r1")[1].state == "ended"
@@ -95,7 +101,7 @@ def test_on_the_last_try_one_side_is_better_than_none_and_what_is_missing_is_tol
     _, found = keeper.store.recording("r1")
     assert (found.state, found.channels) == ("stored", 2)
     assert "left side is missing" in found.error
-    left, right = channels(stored_file(keeper.recordings, found))
+    left, right = channels(keeper.shelf.path(found))
     assert not any(left)
     assert power(right[4000:], 1000) > 0.95
 
@@ -110,7 +116,7 @@ def test_without_the_pbxs_directory_the_reason_names_the_setting(keeper: Keeper)
     ended(keeper, "r1", "left", "right")
     contact_id, found = keeper.store.recording("r1")
     with pytest.raises(PbxAway, match="CONTACTCENTRE_PBX_RECORDINGS_DIR"):
-        Keeper(keeper.store, keeper.facts, keeper.recordings, None).store_recording(contact_id, found)
+        Keeper(keeper.store, keeper.facts, keeper.shelf, None).store_recording(contact_id, found)
 
 
 def test_each_queues_recordings_are_deleted_when_their_days_are_over(keeper: Keeper) -> None:
@@ -120,7 +126,7 @@ def test_each_queues_recordings_are_deleted_when_their_days_are_over(keeper: Kee
     for queue in site.queues:
         ended(keeper, f"r-{queue}", "left", "right", queue=queue)
         keep(keeper, f"r-{queue}")
-    short = stored_file(keeper.recordings, keeper.store.recording("r-short")[1])
+    short = keeper.shelf.path(keeper.store.recording("r-short")[1])
     assert keeper.retire(site, DAY + 86400) == 0
     assert keeper.retire(site, DAY + 86400 + 5) == 1
     assert not short.exists()
@@ -175,7 +181,7 @@ def test_what_is_on_legal_hold_outlives_its_retention_and_is_not_deleted_by_hand
     contact_id, found = keeper.store.recording("held")
     with pytest.raises(OnHold, match="case 17"):
         keeper.delete(contact_id, found, "request", "admin", DAY)
-    assert stored_file(keeper.recordings, found).is_file()
+    assert keeper.shelf.path(found).is_file()
     assert keeper.store.release(["held"], "sue", "closed") == 1
     assert keeper.retire(site, DAY + 400 * 86400) == 1
     actions = [entry.action for entry in keeper.store.audit_entries(subject="held")]

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from contactcentre.archive import BadName
 from contactcentre.lab import Lab, LabInfo
 from contactcentre.settings import Settings
-from contactcentre.tasks.pbx_files import AriFiles, BadName, LocalFiles, PbxAway, PbxFiles, pbx_files
+from contactcentre.tasks.pbx_files import AriFiles, LocalFiles, PbxAway, PbxFiles, pbx_files
 from tests.tasks.waves import tone
 
 

@@ -49,7 +49,9 @@ def store(_migrated: Store) -> Store:
     """The module's store without a trace of the test before (the audit log and the site's versions stay)."""
     names = "event, recording_event, agent_event, contact, leg, segment, queue_visit, recording, voicemail"
     with _migrated._begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {names}, box_message, participation, user_account, one_time_link"))
+        connection.execute(
+            sa.text(f"TRUNCATE {names}, box_message, participation, recording_key, user_account, one_time_link")
+        )
     return _migrated
 
 

@@ -1,15 +1,19 @@
 """The history's pages, and recordings."""
 
+import io
 import time
 import wave
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from contactcentre.archive import KeySource, seal
 from contactcentre.domain.events import Event, Kind
 from contactcentre.settings import Settings
 from contactcentre.store import Store
+from contactcentre.web.app import WebServices
 from contactcentre.web.numbers import readable
 from contactcentre.web.timeline import line
 from tests.store.calls import Call, answered, recorded_call
@@ -177,3 +181,32 @@ def test_a_number_is_shown_as_people_write_it_and_anything_else_as_it_is() -> No
     assert readable("100") == "100"
     assert readable(HOSTILE) == HOSTILE
     assert readable("") == ""
+
+
+def test_a_sealed_recording_is_heard_whole_and_in_parts_and_a_changed_one_not_at_all(
+    sign_in: SignIn, settings: Settings, web: WebServices, recorded: Call
+) -> None:
+    plain = settings.recordings_dir / "2026" / "rec-1.wav"
+    sound = plain.read_bytes()[:44] + bytes(range(250)) * 800
+    KeySource.of(settings).add("first")
+    key = web.shelf.new_key("rec-1")
+    assert key is not None
+    path = plain.with_name("rec-1.wav.sealed")
+    with path.open("wb") as file:
+        seal(io.BytesIO(sound), file, key, "rec-1")
+    with web.store._begin() as connection:
+        connection.execute(sa.text("UPDATE recording SET path = :path"), {"path": "2026/rec-1.wav.sealed"})
+    browser = sign_in("auditor")
+    with listen(browser) as whole:
+        assert (whole.status_code, whole.content_type, whole.data) == (200, "audio/wav", sound)
+        assert whole.headers["Cache-Control"] == "no-store"
+    for begin, end in ((0, 0), (65_530, 65_545), (150_000, len(sound) - 1)):
+        with listen(browser, Range=f"bytes={begin}-{end}") as part:
+            assert (part.status_code, part.data) == (206, sound[begin : end + 1])
+            assert part.headers["Content-Range"] == f"bytes {begin}-{end}/{len(sound)}"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert listen(browser).status_code == 410
+    KeySource.of(settings).file.unlink()
+    web.store.destroy_data_key("rec-1")
+    answer = listen(browser)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")

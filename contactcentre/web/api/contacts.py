@@ -1,22 +1,27 @@
 """Contacts with their history, and recordings' sound."""
 
+from io import SEEK_END
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from apiflask import APIBlueprint
-from flask import Response, request, send_file, url_for
+from flask import Response, request, url_for
 from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.wsgi import wrap_file
 
+from contactcentre import logs
+from contactcentre.archive import BadKeys, BadName, LostKey, NotThere, Tampered
+from contactcentre.archive.shelf import SOUND, suffix_of
 from contactcentre.domain.contacts import ContactHistory, Recording
 from contactcentre.domain.events import Outcome
 from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSuchRecording
-from contactcentre.web.errors import BadValue, Gone, NotFound
+from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
 from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
 
-SOUND = {".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg", ".mp3": "audio/mpeg", ".flac": "audio/flac"}
+log = logs.get(__name__)
 
 blueprint = APIBlueprint("history", __name__, url_prefix="/api/v1", tag="Contacts")
 
@@ -74,13 +79,22 @@ def sound(id: str) -> Response:
         contact_id, recording = store.recording(id)
     except NoSuchRecording:
         raise NotFound(f"There is no recording {id!r}.") from None
-    path = _file(recording)
+    file = _opened(recording)
     account = current_account()
     name = account.name if account else ""
     said: dict[str, Any] = {"contact": contact_id, "range": request.headers.get("Range", "")[:100]}
-    store.audit(name, "recording.listen", recording.id, said, address_of(request))
-    response = send_file(path, mimetype=SOUND[path.suffix], conditional=True, etag=False, max_age=0)
-    response.headers["Accept-Ranges"] = "bytes"
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    try:
+        store.audit(name, "recording.listen", recording.id, said, address_of(request))
+        response = Response(wrap_file(request.environ, file), direct_passthrough=True)
+        response.mimetype = SOUND[suffix_of(Path(recording.path))]
+        response.content_length = size
+        response.cache_control.no_store = True
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+    except BaseException:
+        file.close()
+        raise
     return response
 
 
@@ -104,12 +118,18 @@ def _address(recording: Recording) -> str | None:
     return url_for("history.audio", id=recording.id) if may and recording.state == "stored" else None
 
 
-def _file(recording: Recording) -> Path:
-    """The file. Its path is the store's, never the asker's, and must lie below the recordings directory."""
+def _opened(recording: Recording) -> BinaryIO:
+    """The sound. Its path is the store's, never the asker's, and must lie below the recordings directory."""
     if recording.state != "stored":
         raise Gone(f"The recording is {recording.state}.")
-    root = services().settings.recordings_dir.resolve()
-    path = (root / recording.path).resolve()
-    if not path.is_relative_to(root) or path.suffix not in SOUND or not path.is_file():
-        raise Gone("The recording's file is not there.")
-    return path
+    try:
+        return services().shelf.open(recording)
+    except (NotThere, BadName, OSError) as error:
+        log.warning("web.recording_gone", recording=recording.id, error=str(error))
+        raise Gone("The recording's file is not there.") from None
+    except Tampered as error:
+        log.error("web.recording_tampered", recording=recording.id, error=str(error))
+        raise Gone("The recording's file was changed or cut.") from None
+    except (LostKey, BadKeys) as error:
+        log.error("web.recording_locked", recording=recording.id, error=str(error))
+        raise Unavailable("The key of the recording is not here. `contactcentre doctor` says which.") from None

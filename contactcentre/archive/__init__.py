@@ -1,0 +1,20 @@
+"""Recordings at rest: where their files lie, how they are sealed, with which keys, and how they are read again."""
+
+from contactcentre.archive.keys import BadKeys, KeyRing, KeySource, LostKey
+from contactcentre.archive.sealed import Tampered, seal, unseal
+from contactcentre.archive.shelf import SEALED, BadName, NotThere, Shelf, checked
+
+__all__ = [
+    "SEALED",
+    "BadKeys",
+    "BadName",
+    "KeyRing",
+    "KeySource",
+    "LostKey",
+    "NotThere",
+    "Shelf",
+    "Tampered",
+    "checked",
+    "seal",
+    "unseal",
+]
