@@ -35,6 +35,7 @@ PEOPLE = max(3, CALLS // 5)
 """Who ask for something at the same time."""
 PAUSE = 0.1
 """Seconds that each of them takes to think, on average."""
+pytestmark = pytest.mark.timeout(120 + 2 * SECONDS)
 AGENTS = [f"agent{number:03}" for number in range(CALLS + CALLS // 2)]
 
 SITE = Site.model_validate(
