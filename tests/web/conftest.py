@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +17,13 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web import accounts, build
 from contactcentre.web.app import WebServices, create_app
+from tests.controller.conftest import shared_world  # noqa: F401  (a fixture)
+from tests.controller.world import World
+from tests.web.chromium import Chromium
 from tests.web.sample import site
+from tests.web.serving import ROOT, Server, serving
 
 PASSWORD = "violet tractor pondering"
-ROOT = Path(__file__).parents[2]
 
 SignIn = Callable[[str], FlaskClient]
 
@@ -91,6 +93,36 @@ def sign_in(app: APIFlask, store: Store) -> SignIn:
     return make
 
 
+@pytest.fixture
+def server(web: WebServices, tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def page(server: Server) -> Iterator[Chromium]:
+    with Chromium(viewport={"width": 1440, "height": 900}) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def signed_in(page: Chromium, server: Server, store: Store) -> Chromium:
+    store.add_user("sue", accounts.hash_password(PASSWORD), "supervisor")
+    page.goto(f"{server.url}/login")
+    page.fill("#name", "sue")
+    page.fill("#password", PASSWORD)
+    page.click("button.main")
+    page.wait_for_selector("#link[data-link=live]")
+    return page
+
+
+@pytest.fixture
+def world(sign_in: SignIn, shared_world: World) -> World:  # noqa: F811
+    """A controller on a PBX in memory; both agents are logged in. Redis is the pages', too."""
+    shared_world.begin()
+    return shared_world
+
+
 def csrf(client: FlaskClient, page: str) -> str:
     """The token in a page's form."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(page).text)
@@ -101,11 +133,3 @@ def csrf(client: FlaskClient, page: str) -> str:
 def post(client: FlaskClient, page: str, action: str, **fields: str):  # type: ignore[no-untyped-def]
     """Sends a form of a page, as a browser would."""
     return client.post(action, data={"csrf_token": csrf(client, page), **fields})
-
-
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Waits until something that no event announces to a test has come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)

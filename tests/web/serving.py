@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
-from tests.web.conftest import ROOT, until
+ROOT = Path(__file__).parents[2]
 
 
 class Server:
@@ -64,3 +65,11 @@ def serving(directory: Path) -> Iterator[Server]:
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Waits until something that no event announces to a test has come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)

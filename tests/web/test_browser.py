@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,34 +19,11 @@ from tests.store.calls import answered
 from tests.web import populate
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
-from tests.web.serving import Server, serving
+from tests.web.serving import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
 HOSTILE = '<script>window.hacked = 1</script><img src=x onerror="window.hacked = 2">'
-
-
-@pytest.fixture
-def server(web: WebServices, tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def page(server: Server) -> Iterator[Chromium]:
-    with Chromium(viewport={"width": 1440, "height": 900}) as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def signed_in(page: Chromium, server: Server, store: Store) -> Chromium:
-    store.add_user("sue", accounts.hash_password(PASSWORD), "supervisor")
-    page.goto(f"{server.url}/login")
-    page.fill("#name", "sue")
-    page.fill("#password", PASSWORD)
-    page.click("button.main")
-    page.wait_for_selector("#link[data-link=live]")
-    return page
 
 
 class Cable:

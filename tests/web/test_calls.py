@@ -13,18 +13,11 @@ from contactcentre.live.calls import VERBS
 from contactcentre.store import Store
 from contactcentre.web.api.calls import Wish
 from contactcentre.web.app import WebServices
-from tests.controller.conftest import shared_world  # noqa: F401  (a fixture)
 from tests.controller.people import comes, rings, talks
 from tests.controller.test_verbs import hears
 from tests.controller.world import World
-from tests.web.conftest import SignIn, csrf, until
-
-
-@pytest.fixture
-def world(sign_in: SignIn, shared_world: World) -> World:  # noqa: F811
-    """A controller on a PBX in memory; both agents are logged in. Redis is the pages', too."""
-    shared_world.begin()
-    return shared_world
+from tests.web.conftest import SignIn, csrf
+from tests.web.serving import until
 
 
 @pytest.fixture

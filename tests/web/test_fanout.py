@@ -16,8 +16,8 @@ from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from contactcentre.web.fanout import QUEUED_FRAMES, Client, Fanout, midnight
 from tests.store.calls import Call, answered
-from tests.web.conftest import until
 from tests.web.sample import site
+from tests.web.serving import until
 
 
 @pytest.fixture

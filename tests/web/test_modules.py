@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.web.conftest import ROOT
+from tests.web.serving import ROOT
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

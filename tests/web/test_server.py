@@ -17,8 +17,8 @@ from contactcentre.live import ContactNow, Live
 from contactcentre.store import Store
 from contactcentre.web import accounts
 from contactcentre.web.app import WebServices
-from tests.web.conftest import PASSWORD, until
-from tests.web.serving import Server, serving
+from tests.web.conftest import PASSWORD
+from tests.web.serving import Server, serving, until
 
 
 @pytest.fixture

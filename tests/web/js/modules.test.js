@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
+import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/calls.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
-import { duration, estimated, percent, wish } from "../../../contactcentre/web/assets/js/words.js";
+import { duration, estimated, percent, placeWords, talkWords, wish } from "../../../contactcentre/web/assets/js/words.js";
 
 test("events arrive whole however the stream is cut into pieces", () => {
   const text = 'retry: 2000\n\nid: 5-0\nevent: change\ndata: {"a":1}\n\n: comment\nevent: pulse\r\ndata: one\r\ndata: two\r\n\r\n';
@@ -109,4 +110,57 @@ test("an estimated wait is told with its past error, or not at all", () => {
   assert.equal(estimated(null), "");
   assert.equal(estimated({ seconds: 0, told: 0, within: 0 }), "est. 0 s");
   assert.equal(estimated({ seconds: 170, told: 57, within: 41 }), "est. 3 min ± 41 s");
+});
+
+const AGENT = { role: "agent", leg: "l1", agent: "anna", to: "", place: "together", muted: false };
+const CALLER = { role: "caller", leg: "", agent: "", to: "", place: "together", muted: false };
+
+function call(state, more = {}, parties = [CALLER, AGENT]) {
+  return { entered: null, agent: "anna", talk: { state, slot: "", asked: "", recording: "running", parties, ...more } };
+}
+
+test("a conversation is told in words", () => {
+  const said = (state, more, asked = "Bert") => talkWords(call(state, more).talk, asked)[0];
+  assert.equal(said("talking"), "Talking");
+  assert.equal(said("held"), "On hold");
+  assert.equal(said("asking"), "Calling Bert");
+  assert.equal(said("consulting"), "Consulting Bert");
+  assert.equal(said("toggled"), "Talking, Bert on music");
+  assert.equal(said("conference", { parties: [CALLER, AGENT, AGENT] }), "Conference (3)");
+  assert.equal(said("parked", { slot: "2" }), "Parked in 2");
+  assert.equal(placeWords({ ...CALLER, place: "music", muted: true }), "hears music, muted");
+});
+
+test("the verbs that are offered fit the state", () => {
+  const names = (contact) => verbsOf(contact).map(([verb, , body]) => (body.action ? `${verb} ${body.action}` : verb));
+  assert.deepEqual(names(call("talking")), ["hold", "park", "record pause", "record stop", "hangup"]);
+  assert.deepEqual(names(call("held", { recording: "paused" })), ["resume", "park", "record resume", "record stop", "hangup"]);
+  assert.deepEqual(names(call("asking", { recording: "" })), ["cancel", "record start", "hangup"]);
+  assert.deepEqual(names(call("consulting")).slice(0, 4), ["toggle", "complete", "conference", "cancel"]);
+  assert.deepEqual(names(call("parked", { recording: "" })), ["hangup"]);
+  assert.deepEqual(names({ talk: null, entered: 3 }), ["hangup"]);
+  const to = (contact) => verbsTo(contact).map(([verb]) => verb);
+  assert.deepEqual(to(call("talking")), ["consult", "add", "transfer"]);
+  assert.deepEqual(to(call("conference")), ["add"]);
+  assert.deepEqual(to(call("parked")), ["retrieve"]);
+  assert.deepEqual(to({ talk: null, entered: 3 }), ["pickup"]);
+  assert.deepEqual(to({ talk: null, entered: null }), []);
+});
+
+test("the agent who has the customer is muted and not removed, others may be both, nobody whose phone rings", () => {
+  const on = (party, contact = call("conference")) => verbsOn(party, contact).map(([verb]) => verb);
+  assert.deepEqual(on(CALLER), ["mute"]);
+  assert.deepEqual(on({ ...AGENT, muted: true }), ["unmute"]);
+  assert.deepEqual(on({ ...AGENT, agent: "bert" }), ["mute", "kick"]);
+  assert.deepEqual(on({ ...AGENT, agent: "bert", place: "ringing" }), []);
+  assert.deepEqual(on(CALLER, { ...call("outside"), agent: "" }), []);
+});
+
+test("people are called by their names", () => {
+  const board = new Board();
+  board.agents.set("anna", { name: "anna", full_name: "Anna Fischer" });
+  assert.equal(board.named("agent:anna"), "Anna Fischer");
+  assert.equal(board.named("anna"), "Anna Fischer");
+  assert.equal(board.named("number:+33155501234"), "+33155501234");
+  assert.equal(board.named(""), "");
 });

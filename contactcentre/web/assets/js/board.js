@@ -36,6 +36,12 @@ export class Board {
     return [...this.agents.values()].sort((a, b) => compare(a.full_name || a.name, b.full_name || b.name));
   }
 
+  // How people call an agent:NAME, or the agent NAME, or a number:N.
+  named(to) {
+    const name = to.replace(/^(agent|number|queue):/, "");
+    return (to.startsWith("number:") ? "" : this.agents.get(name)?.full_name) || name;
+  }
+
   // Those who wait first, by queue, in the order in which the queue serves them (priority, then arrival), each with its
   // place; then the others, latest arrival last.
   get contactRows() {

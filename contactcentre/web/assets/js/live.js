@@ -1,6 +1,7 @@
 // The live page.
 
 import { Board } from "./board.js";
+import { begin } from "./calls.js";
 import { ServerClock } from "./clock.js";
 import { show, tick, zone } from "./show.js";
 import { LiveStream, STALE } from "./stream.js";
@@ -93,6 +94,7 @@ function everySecond() {
   status();
 }
 
+begin();
 stream.start();
 everySecond();
 setInterval(everySecond, 500);

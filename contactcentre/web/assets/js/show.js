@@ -1,7 +1,8 @@
 // Draws the board.
 
+import { showCall } from "./calls.js";
 import { attribute, element, keyed, text } from "./dom.js";
-import { contactState, device, duration, estimated, percent, phone, stateName, wish } from "./words.js";
+import { contactState, device, duration, estimated, percent, phone, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -27,7 +28,7 @@ export function show(board, clock) {
   tiles(board);
   keyed($("queue-rows"), board.queueRows, (row) => row.name, makeQueue, updateQueue);
   const agents = board.agentRows;
-  keyed($("agents"), agents.filter((row) => row.state !== "logged_out"), (row) => row.name, makeAgent, updateAgent);
+  keyed($("agents"), agents.filter((row) => row.state !== "logged_out"), (row) => row.name, makeAgent, (node, row) => updateAgent(node, row, board));
   const away = agents.filter((row) => row.state === "logged_out");
   keyed($("away"), away, (row) => row.name, (row) => element("li", {}, why(row)), () => {});
   $("away-box").hidden = away.length === 0;
@@ -42,6 +43,7 @@ export function show(board, clock) {
     const at = new Date(board.todayAt * 1000).toLocaleTimeString([], { timeZone: zone(board.site.timezone), hour12: false });
     text($("today-at"), `Today’s numbers as of ${at}`);
   }
+  showCall(board);
   tick(clock.now());
 }
 
@@ -134,17 +136,29 @@ function makeAgent(row) {
   );
 }
 
-function updateAgent(node, row) {
+function updateAgent(node, row, board) {
   const [name, time, state, calls, doing] = node.children;
-  attribute(node, "data-state", row.state);
-  attribute(state, "data-state", row.state);
+  const [words, colour] = agentState(row, board);
+  attribute(node, "data-state", colour);
+  attribute(state, "data-state", colour);
   text(name.firstElementChild, person(row));
   timer(time, row.since);
-  text(state, row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state));
+  text(state, words);
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
   attribute(node, "data-phone", row.phone);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
   text(doing, [wish(row.then), phone(row), device(row.device), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
+}
+
+// [the words, the colour's name]
+function agentState(row, board) {
+  const contact = board.contacts.get(row.contact_id);
+  if (row.state === "talking" && contact?.talk) {
+    const { talk, agent } = contact;
+    if (talk.asked === `agent:${row.name}` && agent) return [`Asked by ${board.named(agent)}`, "consult"];
+    return talkWords(talk, board.named(talk.asked));
+  }
+  return [row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state), row.state];
 }
 
 // contacts
@@ -156,32 +170,40 @@ function makeContact(row) {
     element("span", { class: "place" }),
     element("span", { class: "caller" }, element("a", { href: `/contacts/${encodeURIComponent(row.id)}` }), element("span", { class: "called" })),
     element("span", { class: "timer" }),
-    element("span", { class: "where" }, element("span", { class: "state" }), element("span"), element("a", { href: `/contacts/${encodeURIComponent(row.id)}#now` }, "why?")),
+    element("span", { class: "where" }, element("span", { class: "state" }, element("span"), element("span")), element("span"), element("a", { href: `/contacts/${encodeURIComponent(row.id)}#now` }, "why?")),
     element("span", { class: "total" }, "arrived ", element("span"), " ago"),
+    element("button", { class: "button small act", type: "button", "data-call": row.id }, "⋯"),
   );
 }
 
 function updateContact(node, row, board) {
-  const [place, caller, time, where, total] = node.children;
+  const [place, caller, time, where, total, act] = node.children;
   const state = row.offered ? "ringing" : row.entered !== null ? "queue" : row.state;
-  attribute(node, "data-state", state);
-  attribute(where.firstElementChild, "data-state", state);
+  const [words, colour] = row.talk ? talkWords(row.talk, board.named(row.talk.asked)) : [contactState(state), state];
+  attribute(node, "data-state", colour);
+  attribute(where.firstElementChild, "data-state", colour);
   text(place, row.place ? row.place : "");
   attribute(place, "title", row.place ? `Place ${row.place} in ${row.queue}` : "");
   text(caller.firstElementChild, row.caller_text || "Number withheld");
   text(caller.lastElementChild, row.caller_name && row.caller_name !== row.caller ? row.caller_name : "");
   timer(time, row.entered ?? row.since);
   attribute(node, "data-limit", row.entered === null ? "0 0" : `${row.entered} ${board.queues.get(row.queue)?.threshold ?? 0}`);
-  text(where.firstElementChild, contactState(state));
-  const agent = board.agents.get(row.offered || row.agent);
-  text(where.children[1], whereabouts(row, agent));
+  const [said, since] = where.firstElementChild.children;
+  text(said, words);
+  since.hidden = !row.talk?.since;
+  timer(since, row.talk?.since || "");
+  text(where.children[1], whereabouts(row, board));
   where.lastElementChild.hidden = row.entered === null;
   timer(total.children[0], row.arrived || row.since);
+  act.hidden = !$("call");
+  attribute(act, "aria-label", `What to do with the call of ${row.caller_text || "number withheld"}`);
 }
 
-function whereabouts(row, agent) {
-  const who = agent ? person(agent) : row.offered || row.agent;
+function whereabouts(row, board) {
+  const who = board.named(row.offered || row.agent);
   if (row.entered !== null) return row.offered ? `${row.queue}, at ${who}` : row.queue;
-  if (who) return row.queue ? `with ${who}, ${row.queue}` : `with ${who}`;
-  return row.flow ? `flow ${row.flow}` : row.did;
+  const paused = row.talk?.recording === "paused" ? "recording paused" : "";
+  const muted = (row.talk?.parties ?? []).filter((party) => party.muted).map((party) => `${party.role === "caller" ? "caller" : board.named(party.to || party.agent)} muted`);
+  const known = who ? [`with ${who}`, row.queue] : row.talk ? [row.queue] : [row.flow ? `flow ${row.flow}` : row.did];
+  return [paused, ...muted, ...known].filter(Boolean).join(", ");
 }

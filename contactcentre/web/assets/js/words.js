@@ -48,6 +48,26 @@ export function contactState(state) {
   return CONTACT_STATES[state] ?? state;
 }
 
+// A conversation as it is now: [the words, the colour's name]. `asked` is the name of whom the agent asks.
+export function talkWords(talk, asked) {
+  switch (talk.state) {
+    case "held": return ["On hold", "hold"];
+    case "asking": return [`Calling ${asked}`, "consult"];
+    case "consulting": return [`Consulting ${asked}`, "consult"];
+    case "toggled": return [`Talking, ${asked} on music`, "consult"];
+    case "conference": return [`Conference (${talk.parties.length})`, "conference"];
+    case "parked": return [`Parked in ${talk.slot}`, "parked"];
+    case "outside": return ["Talking outside", "outside"];
+    default: return ["Talking", "talking"];
+  }
+}
+
+const PLACES = { together: "in the conversation", music: "hears music", ringing: "phone rings" };
+
+export function placeWords(party) {
+  return `${PLACES[party.place] ?? party.place}${party.muted ? ", muted" : ""}`;
+}
+
 // What an agent wished for during a call, "logout" or "pause:REASON".
 export function wish(then) {
   if (then === "logout") return "signs out after this";

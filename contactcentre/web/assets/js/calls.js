@@ -1,0 +1,190 @@
+// What can be made of a call: a dialog that shows who takes part and offers the verbs that fit its state. What is really
+// possible says the controller; its refusal is shown as it is.
+
+import { attribute, element, keyed, text } from "./dom.js";
+import { placeWords, stateName, talkWords } from "./words.js";
+
+const SURE = 4; // seconds in which the second press counts
+const ANSWER = 15; // seconds that a verb may take
+
+const $ = (id) => document.getElementById(id);
+let shown = ""; // the contact's id
+let opened = 0; // how often: a button of one call is never another call's
+let board = null;
+let busy = false;
+
+// The verbs without a destination that fit a contact's row, [verb, words, body].
+export function verbsOf({ talk }) {
+  if (!talk) return [["hangup", "Hang up", {}]];
+  const others = talk.parties.length > 2;
+  const states = {
+    talking: [["hold", "Hold"], ["park", "Park"]],
+    held: others ? [["resume", "Resume"], ["drop", "Agent leaves"]] : [["resume", "Resume"], ["park", "Park"]],
+    asking: [["cancel", "Cancel"]],
+    consulting: [["toggle", "Back to the caller"], ["complete", "Hand over"], ["conference", "Conference"], ["cancel", "Cancel"]],
+    toggled: [["toggle", "Back to who is asked"], ["complete", "Hand over"], ["conference", "Conference"], ["cancel", "Cancel"]],
+    conference: [["hold", "Hold"], ["drop", "Agent leaves"]],
+  };
+  const fitting = states[talk.state] ?? [];
+  const record = { "": ["start"], running: ["pause", "stop"], paused: ["resume", "stop"] }[talk.recording] ?? [];
+  const words = { start: "Record", pause: "Pause recording", resume: "Resume recording", stop: "Stop recording" };
+  return [
+    ...fitting.map(([verb, said]) => [verb, said, {}]),
+    ...(fitting.length > 0 ? record.map((action) => ["record", words[action], { action }]) : []),
+    ["hangup", "Hang up", {}],
+  ];
+}
+
+// The verbs that need somebody, [verb, words].
+export function verbsTo({ talk, entered }) {
+  if (!talk) return entered === null ? [] : [["pickup", "Let them pick it up"]];
+  return {
+    talking: [["consult", "Ask"], ["add", "Add"], ["transfer", "Transfer"]],
+    held: talk.parties.length > 2 ? [] : [["consult", "Ask"], ["transfer", "Transfer"]],
+    conference: [["add", "Add"]],
+    parked: [["retrieve", "Let them take it"]],
+  }[talk.state] ?? [];
+}
+
+// The verbs on one of the parties, [verb, words].
+export function verbsOn(party, { talk, agent }) {
+  if (!agent || talk.state === "parked" || party.place === "ringing") return [];
+  const mute = party.muted ? ["unmute", "Unmute"] : ["mute", "Mute"];
+  return party.role === "caller" || party.agent === agent ? [mute] : [mute, ["kick", "Remove"]];
+}
+
+// Takes what the server said last, if the dialog is open.
+export function showCall(said) {
+  board = said;
+  if ($("call")?.open) draw();
+}
+
+function draw() {
+  const row = board.contacts.get(shown);
+  $("call-over").hidden = row !== undefined;
+  $("call-does").hidden = row === undefined;
+  $("call-state").hidden = true;
+  if (!row) return;
+  text($("call-title"), row.caller_text || "Number withheld");
+  const [words, colour] = row.talk ? talkWords(row.talk, board.named(row.talk.asked)) : [row.entered === null ? "" : `Waits in ${row.queue}`, "queue"];
+  text($("call-state"), words);
+  attribute($("call-state"), "data-state", colour);
+  $("call-state").hidden = words === "";
+  keyed($("call-parties"), row.talk?.parties ?? [], (party) => party.leg || party.role, makeParty, (node, party) => updateParty(node, party, row));
+  drawVerbs($("call-verbs"), verbsOf(row).map(([verb, said, body]) => ({ verb, said, body })));
+  const to = verbsTo(row);
+  const agents = to.some(([verb]) => verb === "retrieve" || verb === "pickup");
+  $("call-to").hidden = to.length === 0;
+  drawVerbs($("call-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
+  const rows = board.agentRows.filter((one) => agents || one.name !== row.agent);
+  keyed($("call-agents"), rows, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
+  keyed($("call-queues"), agents ? [] : board.queueRows, (one) => one.name, (one) => element("option", { value: `queue:${one.name}` }, one.name), () => {});
+  $("call-outside").hidden = $("call-outside").disabled = agents;
+  number();
+}
+
+function drawVerbs(parent, verbs) {
+  const make = ({ verb }) => element("button", { class: `button small${verb === "hangup" ? " ends" : ""}`, type: "button", "data-verb": verb });
+  keyed(parent, verbs, ({ verb, said }) => `${opened} ${verb} ${said}`, make, (node, { said, body }) => {
+    node.body = body;
+    if (!node.dataset.sure) text(node, said);
+    node.disabled = busy;
+  });
+}
+
+function makeParty() {
+  return element("li", {}, element("span", { class: "who-is" }), element("span", { class: "soft" }), element("span", { class: "verbs" }));
+}
+
+function updateParty(node, party, row) {
+  const [who, where, verbs] = node.children;
+  text(who, party.role === "caller" ? "Caller" : board.named(party.agent || party.to));
+  text(where, placeWords(party));
+  const name = party.role === "caller" ? "customer" : party.leg;
+  drawVerbs(verbs, verbsOn(party, row).map(([verb, said]) => ({ verb, said, body: { party: name } })));
+}
+
+// The field for a number outside shows where one is wanted.
+function number() {
+  const outside = $("call-whom").value === "number:" && !$("call-outside").disabled;
+  $("call-number").hidden = !outside;
+  $("call-number").required = outside;
+}
+
+// What a verb with a destination takes; null where none is chosen.
+function destination(verb) {
+  const whom = $("call-whom").value;
+  const to = whom === "number:" ? `number:${$("call-number").value.replace(/[^0-9+*#]/g, "")}` : whom;
+  if (to === "" || to === "number:") return null;
+  return verb === "retrieve" || verb === "pickup" ? { agent: to.replace("agent:", "") } : { to };
+}
+
+async function press(button) {
+  const verb = button.dataset.verb;
+  if (verb === "hangup" && !button.dataset.sure) return sure(button);
+  const body = button.closest("#call-to") ? destination(verb) : button.body;
+  if (!body) return problem("Choose whom first.");
+  busy = true;
+  problem("");
+  draw();
+  const said = await ask(shown, verb, body);
+  busy = false;
+  problem(said);
+  if (verb === "hangup" && said === "") $("call").close();
+  draw();
+}
+
+// It ends the call for everybody: one press too many must not.
+function sure(button) {
+  const words = button.textContent;
+  button.dataset.sure = "asked";
+  button.textContent = `${words}? Press again`;
+  setTimeout(() => {
+    delete button.dataset.sure;
+    button.textContent = words;
+  }, SURE * 1000);
+}
+
+function problem(words) {
+  text($("call-problem"), words);
+  $("call-problem").hidden = words === "";
+}
+
+// What was wrong; "" where it is done.
+async function ask(id, verb, body) {
+  try {
+    const response = await fetch(`/api/v1/calls/${encodeURIComponent(id)}/${verb}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": $("call").dataset.token },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER * 1000),
+    });
+    if (response.ok) return "";
+    const { detail, title } = await response.json();
+    return detail || title || `The server answered ${response.status}.`;
+  } catch {
+    return "The server did not answer. It may still be done: look before asking again.";
+  }
+}
+
+function open(id) {
+  shown = id;
+  opened += 1;
+  $("call-whom").value = "";
+  problem("");
+  draw();
+  $("call").showModal();
+}
+
+export function begin() {
+  if (!$("call")) return; // this account may not
+  document.addEventListener("click", (event) => {
+    const call = event.target.closest("[data-call]");
+    const verb = event.target.closest("#call [data-verb]");
+    if (call) open(call.dataset.call);
+    else if (verb) press(verb);
+    else if (event.target === $("call")) $("call").close(); // beside the dialog
+  });
+  $("call-whom").addEventListener("change", number);
+  $("call-to").addEventListener("submit", (event) => event.preventDefault());
+}
