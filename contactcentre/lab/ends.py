@@ -18,8 +18,10 @@ class Hearing:
     def __init__(self, handsets: Handsets, call: str, seconds: float, path: Path | str) -> None:
         self.path, self._seconds = Path(path).resolve(), seconds
         self._done = threading.Event()
+        self.packets = 0
+        """How many came, known after `wait`."""
         self._handsets, self._token = handsets, uuid.uuid4().hex
-        handsets.listen(self._token, lambda event: self._done.set())
+        handsets.listen(self._token, self._take)
         handsets.send("hear", call=call, seconds=seconds, path=str(self.path), token=self._token)
 
     def wait(self, deadline: float = 10.0) -> Path:
@@ -29,6 +31,10 @@ class Hearing:
         if not heard:
             raise LabTimeout(f"{self.path}: not heard within {self._seconds + deadline:g} s")
         return self.path
+
+    def _take(self, event: dict[str, Any]) -> None:
+        self.packets = event.get("packets", 0)
+        self._done.set()
 
 
 class End:

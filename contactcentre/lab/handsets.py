@@ -224,7 +224,8 @@ class Switchboard(asyncio.DatagramProtocol):
 
     def do_hear(self, call: str, seconds: float, path: str, token: str) -> None:
         if found := self._calls.get(call):
-            found.media.hear(seconds, Path(path), lambda: self.emit({"event": "heard", "call": token}))
+            heard = {"event": "heard", "call": token}
+            found.media.hear(seconds, Path(path), lambda packets: self.emit({**heard, "packets": packets}))
         else:
             raise ValueError(f"no call {call} that could hear anything")
 

@@ -97,13 +97,15 @@ class _Ear:
     until: float  # monotonic
     samples: int
     path: Path
-    then: Callable[[], None]
+    then: Callable[[int], None]
+    """Takes the number of packets."""
     heard: bytearray = field(default_factory=bytearray)
+    packets: int = 0
 
     def finish(self, codec: int) -> None:
         missing = self.samples - len(self.heard)
         write_wav(self.path, self.heard[: self.samples] + SILENCE[codec] * missing, codec)
-        self.then()
+        self.then(self.packets)
 
 
 class Media:
@@ -147,7 +149,7 @@ class Media:
             else:
                 self._plan += [(symbol, _DTMF_FRAMES), ("", _DTMF_GAP)]
 
-    def hear(self, seconds: float, path: Path, then: Callable[[], None]) -> None:
+    def hear(self, seconds: float, path: Path, then: Callable[[int], None]) -> None:
         """Write what is heard from now on to a WAV file of that length; where nothing comes, silence fills it up."""
         self._ears.append(_Ear(time.monotonic() + seconds, round(seconds * SAMPLE_RATE), path, then))
 
@@ -242,6 +244,7 @@ class Media:
             self._heard += payload
         for ear in self._ears:
             ear.heard += payload
+            ear.packets += 1
         if self.person_at is None:
             if payload == self._last_frame and len(set(payload)) > 2:  # fewer values: silence
                 self._steady += 1

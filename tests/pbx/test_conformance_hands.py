@@ -5,7 +5,7 @@ import pytest
 
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Digit, Ended, LinkUp
+from contactcentre.pbx.events import Digit, Ended, LinkUp, PlaybackEnded
 from contactcentre.pbx.protocol import MAX_DIGITS, Mode
 from tests.pbx.bed import MUSIC, MUSIC_TONE, PATIENCE, Heard
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, SETTLE, Scene
@@ -199,3 +199,31 @@ def test_a_muted_customer_can_be_put_on_music_and_back_and_stays_muted(scene: Sc
     customer.channel.wait_with_music(MUSIC)
     scene.bed.pbx.bridge(main).add(customer.channel)
     assert scene.heard() == {"customer": {"anna"}, "anna": set()}
+
+
+def test_who_is_alone_in_a_bridge_is_sent_silence_and_hears_prompts_and_whoever_joins(scene: Scene) -> None:
+    """Phones and carriers take a line without packets for a dead one."""
+    bed, anna, ben = scene.bed, scene.agent("anna"), scene.agent("ben")
+    bridge_id = scene.together(anna)
+    gevent.sleep(1.2)
+    hearing = anna.end.hear(0.5, scene.file("alone"))
+    assert loudness(hearing.wait()) < 50
+    assert hearing.packets > 20
+    anna.channel.play(bed.name("play"), ["digits:123"])
+    assert loudness(anna.end.hear(0.6, scene.file("prompt")).wait()) > 200
+    anna.inbox.until(PlaybackEnded)
+    gevent.sleep(1.2)
+    bed.pbx.stop()
+    bed.pbx.start(bed.nodes)
+    bed.nodes.until(LinkUp)
+    bed.pbx.inventory()
+    following, second = bed.pbx.adopt(anna.channel.id, Heard()), bed.pbx.adopt(ben.channel.id, Heard())
+    bed.pbx.bridge(bridge_id).add(second)
+    assert scene.heard() == {"anna": {"ben"}, "ben": {"anna"}}
+    second.hangup()
+    scene.everybody.remove(ben)
+    gevent.sleep(1.2)
+    bed.pbx.bridge(bridge_id).destroy()
+    carla = scene.agent("carla")
+    bed.pbx.bridge(bed.name("bridge")).add(following, carla.channel)
+    assert scene.heard() == {"anna": {"carla"}, "carla": {"anna"}}

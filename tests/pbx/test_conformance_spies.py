@@ -1,5 +1,6 @@
 """Supervisors in calls, as every PBX driver must let them: whom they hear and who hears them is measured."""
 
+import gevent
 import pytest
 
 from contactcentre.lab import Phone
@@ -7,7 +8,7 @@ from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Ended, LinkUp
 from contactcentre.pbx.protocol import Channel, Mode
 from tests.controller.stack import eventually
-from tests.pbx.bed import Heard
+from tests.pbx.bed import MUSIC, Heard
 from tests.pbx.scene import ANNA, CUSTOMER, Party, Scene
 
 HEARD_BY = {Mode.LISTEN: set(), Mode.WHISPER: {"anna"}, Mode.BARGE: {"anna", "customer"}}
@@ -30,6 +31,19 @@ def test_a_supervisor_hears_both_sides_and_is_heard_as_the_mode_says(scene: Scen
     assert heard["anna"] - {"carla"} == {"customer"}
     assert heard["customer"] - {"carla"} == {"anna"}
     assert {name for name in ("anna", "customer") if "carla" in heard[name]} == HEARD_BY[mode]
+
+
+def test_a_whisper_is_heard_while_the_customer_is_on_music_and_the_agent_talks_on_afterwards(scene: Scene) -> None:
+    """A switch that sends an agent nothing has nothing to mix a whisper into."""
+    customer, anna, carla = scene.customer(), scene.agent("anna"), scene.agent("carla")
+    place = scene.together(customer, anna)
+    supervise(scene, anna, carla, Mode.WHISPER)
+    for _ in range(2):
+        customer.channel.wait_with_music(MUSIC)
+        gevent.sleep(1.2)  # so that the agent has been alone for a while
+        assert scene.heard() == {"customer": set(), "anna": {"carla"}, "carla": {"anna"}}
+        scene.bed.pbx.bridge(place).add(customer.channel)
+        assert scene.heard() == {"customer": {"anna"}, "anna": {"carla", "customer"}, "carla": {"customer", "anna"}}
 
 
 def test_a_supervisor_changes_the_mode_without_being_called_again(scene: Scene) -> None:

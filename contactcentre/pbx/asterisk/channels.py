@@ -51,6 +51,7 @@ class AsteriskChannel:
 
     def play(self, playback_id: str, media_: Sequence[Medium], language: str = "") -> None:
         query: Query = {"media": ",".join([media(medium) for medium in media_]), "lang": language or None}
+        self._pbx.company.break_silence([self.id])
         self._pbx.legs.begin(self.id, playback_id)
         try:
             self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
@@ -152,6 +153,7 @@ class AsteriskBridge:
         self._pbx.change(self.id, "removeChannel", channel.id)
 
     def destroy(self) -> None:
+        self._pbx.company.dissolved(self.id, time())
         try:
             self._pbx.request("DELETE", self._path)
         except Gone:

@@ -12,7 +12,8 @@ from gevent.event import Event as Flag
 
 from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
-from contactcentre.pbx.asterisk.connection import Connection, Pending
+from contactcentre.pbx.asterisk.company import Company
+from contactcentre.pbx.asterisk.connection import Connection
 from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.foreign import Foreign
@@ -20,6 +21,7 @@ from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
+from contactcentre.pbx.asterisk.stock import take_stock
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
@@ -32,7 +34,7 @@ from contactcentre.pbx.events import (
     Party,
     Phone,
 )
-from contactcentre.pbx.protocol import REQUEST_DEADLINE, BridgeInfo, Inbox, Inventory, Mode, line_end
+from contactcentre.pbx.protocol import REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
 
 AFTERMATH = 2.0
 """Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
@@ -75,12 +77,20 @@ class AsteriskPbx:
         self.request = self._link.request
         self.legs = Legs(self._report)
         self.rooms = WaitingRooms(self)
+        self.company = Company(self.request, self._try)
         self.taps = Taps(app, self._link.send)
         self._entries = Entries()
         self._foreign = Foreign(app, self._link.send, self.legs, self._entries)
         self.transfers = Transfers(self.legs, self._try)
         self.intake = Intake(
-            self.legs, self.rooms, self.taps, self._entries, self.transfers, self._tell, self._stop_playback
+            self.legs,
+            self.rooms,
+            self.company,
+            self.taps,
+            self._entries,
+            self.transfers,
+            tell=self._tell,
+            stop_playback=self._stop_playback,
         )
         self._endpoints = Endpoints(technology, self._link.over_http, self._tell, self.legs)
 
@@ -106,6 +116,7 @@ class AsteriskPbx:
         leg = self.legs.bind(channel_id, inbox)
         if not known:
             leg.recovered = True
+            self.company.unsure(channel_id)
             try:
                 leg.answered = self.request("GET", resource("channels", channel_id))["state"] == "Up"
             except BaseException:
@@ -174,29 +185,14 @@ class AsteriskPbx:
         return AsteriskBridge(self, bridge_id)
 
     def inventory(self) -> Inventory:
-        """Everything that is there now, but for the channels that are tools (music, announcements, recording).
-
-        `ours` are those in our Stasis application; a leg that still rings is not, but has its `contact_id`.
-        """
-        everything = self._link.over_http("GET", "channels")
-        channels = [c for c in everything if translate.is_party(c["name"]) and not translate.is_line_end(c["name"])]
-        subscribed = set(self._link.over_http("GET", resource("applications", self.app))["channel_ids"])
-        ties = {c["id"]: self._send_tie(c["id"]) for c in channels if c["id"] in subscribed}
-        bridges = self._link.over_http("GET", "bridges")
-        for bridge in bridges:
-            self.rooms.recover(bridge["id"], bridge["channels"])
-        return Inventory(
-            channels={
-                c["id"]: translate.info(
-                    c,
-                    ours=translate.in_application(c, self.app, c["id"] in subscribed),
-                    contact_id=self._tie(ties.get(c["id"])),
-                )
-                for c in channels
-            },
-            bridges={b["id"]: BridgeInfo(b["id"], b["bridge_type"], tuple(b["channels"])) for b in bridges},
-            spies={c["id"]: target for c in everything if (target := translate.spied(c)) is not None},
-        )
+        """Everything that is there now, but for the channels that are tools (music, announcements, recording)."""
+        stock = take_stock(self._link, self.app)
+        for bridge in stock.bridges.values():
+            self.rooms.recover(bridge.id, bridge.channels)
+            if bridge.kind == "mixing":
+                ours = [c for c in bridge.channels if c in stock.channels or c in stock.spies]
+                self.company.recover(bridge.id, ours, time())
+        return stock
 
     def phones(self) -> Mapping[str, Phone]:
         """See Pbx.phones. One with a fixed address that is not asked for (qualify) counts as there."""
@@ -258,6 +254,7 @@ class AsteriskPbx:
         """`addChannel` to or `removeChannel` from a bridge; what plays on the channels is stopped."""
         for channel_id in channel_ids:
             self._silence(channel_id)
+        self.company.break_silence(channel_ids, bridge_id)
         query: Query = {"channel": ",".join(channel_ids), "absorbDTMF": absorb or None}
         try:
             self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
@@ -266,6 +263,12 @@ class AsteriskPbx:
             if refused.status != 422 or all(channel_id in self.legs for channel_id in channel_ids):
                 raise
             raise ChannelGone(str(refused)) from None
+        if verb == "addChannel":
+            there = [channel_id for channel_id in channel_ids if channel_id in self.legs]  # it may have hung up
+            self.company.joined(bridge_id, there, time())
+        else:
+            for channel_id in channel_ids:
+                self.company.left(channel_id, time())
 
     def music(self, bridge_id: str, music: str) -> None:
         """Turns it on, without waiting for the answer."""
@@ -274,16 +277,6 @@ class AsteriskPbx:
     def silence(self, bridge_id: str) -> None:
         """Turns the music off, without waiting for the answer; none is no error."""
         self._try("DELETE", f"{resource('bridges', bridge_id)}/moh")
-
-    def _send_tie(self, channel_id: str) -> Pending:
-        return self._link.send("GET", f"{resource('channels', channel_id)}/variable", {"variable": translate.TIE})
-
-    @staticmethod
-    def _tie(asked: Pending | None) -> str:
-        try:
-            return str(asked.wait()["value"]) if asked is not None else ""
-        except (Gone, Refused):  # 404: it has no such variable, or ended meanwhile
-            return ""
 
     def _on_event(self, event: Event) -> None:
         self.intake.take(event)
@@ -380,6 +373,7 @@ class AsteriskPbx:
     def _sweep(self) -> None:
         while not self._stopped.wait(SWEEP):
             now = time()
+            self.company.look(now, self.legs.playing_to())
             if self._look_again_at is not None and now > self._look_again_at:
                 self._look_again_at = None
                 with suppress(PbxError):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from time import time
 
 from contactcentre.pbx.asterisk import translate
+from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event
@@ -28,13 +29,16 @@ class Intake:
         self,
         legs: Legs,
         rooms: WaitingRooms,
+        company: Company,
         taps: Taps,
         entries: Entries,
         transfers: Transfers,
+        *,
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
     ) -> None:
-        self.legs, self.rooms, self.taps, self.entries, self.transfers = legs, rooms, taps, entries, transfers
+        self.legs, self.rooms, self.company, self.taps = legs, rooms, company, taps
+        self.entries, self.transfers = entries, transfers
         self._tell, self._stop_playback = tell, stop_playback
         self.stopping: set[str] = set()
         """Playbacks that could not be stopped in their present part (a spoken number) and shall be before the next."""
@@ -71,8 +75,12 @@ class Intake:
         self.stopping.clear()
 
     def gone(self, channel_id: str, at: float, cause: Cause) -> None:
-        self.rooms.ended(channel_id)
+        self._out_of_bridges(channel_id)
         self.legs.end(channel_id, at, cause)
+
+    def _out_of_bridges(self, channel_id: str) -> None:
+        self.rooms.ended(channel_id)
+        self.company.ended(channel_id, time())
 
     def take(self, event: Event) -> None:
         if (handler := self._handlers.get(event["type"])) is None:
@@ -95,6 +103,7 @@ class Intake:
             self.legs.answer(channel_id, at)
             return
         if self.transfers.took(channel_id, event):
+            self.company.replaced(event.get("replace_channel", {}).get("id", ""), channel_id, time())
             return
         arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
         if leg is None:
@@ -105,7 +114,7 @@ class Intake:
 
     def _on_stasis_end(self, event: Event, at: float) -> None:
         channel_id = event["channel"]["id"]
-        self.rooms.ended(channel_id)
+        self._out_of_bridges(channel_id)
         if not translate.is_party(event["channel"]["name"]):
             self._on_tool_ended(channel_id, at)
         else:

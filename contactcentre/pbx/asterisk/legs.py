@@ -98,6 +98,10 @@ class Legs:
         """(channel, playback or recording) of all that runs."""
         return [(leg.id, what) for leg in self._legs.values() for what in leg.doing]
 
+    def playing_to(self) -> set[str]:
+        """Channels on which something plays or records."""
+        return {leg.id for leg in self._legs.values() if leg.doing}
+
     def occupy(self, channel_id: str, until: float) -> None:
         """Something without an end that is told runs on it until then."""
         if (leg := self._legs.get(channel_id)) is not None:
