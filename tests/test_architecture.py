@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "store": {"domain"} | ANYONE,
     "archive": {"domain", "store"} | ANYONE,  # stored recordings, for all who play or keep them
     "provision": {"domain"} | ANYONE,
-    "controller": {"domain", "pbx", "live", "store"} | ANYONE,
+    "controller": {"domain", "pbx", "live", "store", "archive"} | ANYONE,
     "tasks": {"domain", "live", "store", "archive", "embedded"} | ANYONE,  # jobs open their services
     "web": {"domain", "live", "store", "archive", "provision"} | ANYONE,
     "lab": ANYONE,

@@ -9,14 +9,17 @@ import gevent
 import structlog
 from redis import Redis
 
+from contactcentre.archive import Shelf
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.callers import Callers
 from contactcentre.controller.greenlets import Greenlets
+from contactcentre.controller.mailbox import Mailbox
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
+from contactcentre.controller.sounds import Sounds
 from contactcentre.controller.speech import Prompts
 from contactcentre.controller.told import Told, told
 from contactcentre.controller.wrap_ups import WrapUps
@@ -35,6 +38,9 @@ log = structlog.get_logger(__name__)
 
 UNREAD_LIMIT = 50_000
 """Journal entries looked through, after a restart, for the last event of a contact that was taken up."""
+
+LENT = "lent"
+"""Below the prompts directory: recordings' sound, while the PBX plays it."""
 
 
 def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = None) -> Controller:
@@ -76,6 +82,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()
+    node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
     controller = Controller(node, load, partial(replica.estimates.look_back, store))
     return controller
 

@@ -15,12 +15,15 @@ from contactcentre.domain.site import Site
 from contactcentre.live import CommandFailed, LiveError
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, Cause, ChannelEvent, Ended, PlaybackEnded
-from contactcentre.pbx.protocol import Inbox, Medium
+from contactcentre.pbx.protocol import Channel, Inbox, Medium
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 50
 """Feature calls that are answered at the same time; whoever floods us with more hears that the line is busy."""
+
+HEARING_AT_ONCE = 100
+"""Agents who hear their messages at the same time; that takes longer, and must keep nobody from logging in."""
 
 PLAY_DEADLINE = 15.0
 """Seconds that a spoken confirmation may take at most."""
@@ -33,7 +36,7 @@ _SPOKEN: dict[Verb, Medium] = {
     Verb.EXTEND: "sound:activated",
 }
 _REFUSED: Medium = "sound:beeperr"
-_turns = BoundedSemaphore(AT_ONCE)
+_turns, _hearings = BoundedSemaphore(AT_ONCE), BoundedSemaphore(HEARING_AT_ONCE)
 
 
 def understand(site: Site, code: str) -> tuple[Verb, dict[str, Any]] | None:
@@ -61,12 +64,16 @@ def run(node: Node, arrived: Arrived) -> None:
     """One feature call, from its arrival to our hanging up."""
     code, endpoint = (*arrived.args[1:], "", "")[:2]
     inbox: Queue[ChannelEvent] = Queue(maxsize=100)
-    if not _turns.acquire(blocking=False):
+    hears = code == node.site.features.voicemail and endpoint in node.configuration.agent_of_endpoint
+    turns = _hearings if hears else _turns
+    if not turns.acquire(blocking=False):
         log.warning("too many feature calls at once", code=code, endpoint=endpoint)
         return _end(node, arrived.channel_id, Cause.CONGESTION)
     try:
         channel = node.pbx.adopt(arrived.channel_id, _bounded(inbox))
         channel.answer()
+        if hears:
+            return _hear(node, endpoint, channel, inbox)
         slot = retrieves(node.site, code)
         answer = _retrieve(node, slot, endpoint, channel.id) if slot else _act(node, code, endpoint)
         if not answer:
@@ -79,7 +86,17 @@ def run(node: Node, arrived: Arrived) -> None:
     except PbxError as error:
         log.info("feature call ended early", code=code, endpoint=endpoint, error=str(error))
     finally:
-        _turns.release()
+        turns.release()
+
+
+def _hear(node: Node, endpoint: str, channel: Channel, inbox: "Queue[ChannelEvent]") -> None:
+    agent, ours = node.configuration.agent_of_endpoint[endpoint], True
+    log.info("an agent hears messages", agent=agent)
+    try:
+        ours = node.mailbox.hear(node, agent, endpoint, channel, inbox)
+    finally:
+        if ours:
+            channel.hangup()
 
 
 def retrieves(site: Site, code: str) -> str:

@@ -210,7 +210,7 @@ def destination(node: Node, to: str, *, free: bool) -> str:
         if target not in site.queues and target not in site.agents:
             raise Refusal("no_such_target", f"the site has no box {target[:40]!r}")
     elif kind == "number":
-        _check_number(node, target)
+        check_number(node, target)
     else:
         raise Refusal(
             "wrong_target", f"{to[:60]!r}: must be agent:NAME, queue:NAME, flow:NAME, voicemail:BOX, did:N or number:N"
@@ -228,8 +228,8 @@ def dialled(node: Node, number: str) -> str:
     return f"queue:{number}" if number in node.site.queues else f"number:{number}"
 
 
-def _check_number(node: Node, number: str) -> None:
-    """Whoever steals an agent's account must not call at our expense: only what the site lists."""
+def check_number(node: Node, number: str) -> None:
+    """Whoever steals an agent's account must not call at our expense: only what the site lists. Raises Refusal."""
     if not _NUMBER(number):
         raise Refusal("wrong_target", f"{number[:40]!r} is no number")
     if not number.startswith(node.site.settings.transfer_numbers or ("x",)):

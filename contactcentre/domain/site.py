@@ -208,6 +208,7 @@ class Features(Model):
     unpause: Number = "*48"
     extend: Number = "*49"  # a minute more of wrap-up
     retrieve: Number = "*5"  # + the slot where a customer is parked
+    voicemail: Number = "*97"  # hear the messages in the own box and in those of the own queues
     keys: Keys = Keys()
 
 

@@ -6,7 +6,7 @@ nobody came back to runs out after `CLAIM_SECONDS`.
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from contactcentre.domain.members import members_of
 from contactcentre.domain.site import Site
@@ -39,6 +39,14 @@ def boxes_of(site: Site, agent: str) -> frozenset[str]:
     return frozenset({agent, *(queue for queue in site.queues if agent in members_of(site, queue))})
 
 
+class Turn(IntEnum):
+    """When a message is heard by an agent who calls for them."""
+
+    OWN = 1
+    SHARED = 2  # of a queue
+    MINE = 3  # looked after already
+
+
 class NotPossible(Exception):
     """The step makes no sense as the message is. Says so for a person."""
 
@@ -60,6 +68,15 @@ class Message:
         return self.state is MessageState.NEW or (
             self.state is MessageState.CLAIMED and at - self.since >= CLAIM_SECONDS
         )
+
+
+def turn(message: Message, agent: str, at: float) -> Turn | None:
+    """When the agent hears it at `at` (epoch seconds), of the messages in the agent's boxes; None: others look after
+    it, or nobody needs to."""
+    if message.is_free(at):
+        return Turn.OWN if message.box == agent else Turn.SHARED
+    mine = message.state is MessageState.CLAIMED and message.owner == agent
+    return Turn.MINE if mine else None
 
 
 def step(

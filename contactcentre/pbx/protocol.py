@@ -27,8 +27,10 @@ Inbox = Callable[[ChannelEvent], None]
 """Takes one event; must not block (it is called by the socket's reader)."""
 
 # A medium is a text: `sound:NAME` (a prompt in the PBX's sound directories), `sound:/absolute/path` (without suffix),
-# `digits:123`, `number:42`, `tone:beep`, `silence:SECONDS`.
+# `digits:123`, `number:42`, `tone:beep`, `silence:SECONDS`, `recording:NAME` (that has ended, and is still on the PBX).
 Medium = str
+
+RECORDING = "recording:"
 
 
 SPY = "spy-"
@@ -125,7 +127,8 @@ class Channel(Protocol):
         """A channel that is gone already is no error."""
 
     def play(self, playback_id: str, media: Sequence[Medium], language: str = "") -> None:
-        """Starts playing one after the other; PlaybackEnded(playback_id) comes once, at the end of all."""
+        """Starts playing one after the other; PlaybackEnded(playback_id) comes once, at the end of all. Raises Refused
+        for what is no medium, and for a recording that is not there."""
 
     def stop_playing(self, playback_id: str) -> None:
         """A playback that has ended already is no error."""

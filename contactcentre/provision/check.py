@@ -250,7 +250,7 @@ def _dialled_numbers(site: Site) -> Iterator[Problem]:
             yield Problem(where, "duplicate", f"{number} is {other} already")
 
     features = site.features
-    for name in ("login", "logout", "unpause", "pause", "extend"):
+    for name in ("login", "logout", "unpause", "pause", "extend", "voicemail"):
         yield from take(getattr(features, name), f"the code for {name}", f"features.{name}")
     for digit, reason in enumerate(site.settings.pause_reasons, 1):
         owner = f"the code for pause with reason {reason}"

@@ -59,7 +59,8 @@ def feature_codes(site: Site) -> tuple[str, ...]:
     features = site.features
     reasons = range(1, len(site.settings.pause_reasons) + 1)
     pauses = (f"{features.pause}{digit}" for digit in reasons)
-    return (features.login, features.logout, features.unpause, features.extend, features.pause, *pauses)
+    simple = (features.login, features.logout, features.unpause, features.extend, features.voicemail, features.pause)
+    return (*simple, *pauses)
 
 
 def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from contactcentre.pbx.events import (
     Digit,
     Ended,
     EndpointChanged,
+    Left,
     LinkLost,
     LinkUp,
     NodeEvent,
@@ -74,6 +75,7 @@ class Line:
     mode: Mode = Mode.LISTEN
     tool_of: str = ""  # of the end of a leg into an open line: the leg
     other_end: str = ""  # of such a leg
+    went_to: str = ""  # the place in the PBX's own dialplan that it was given back to
 
     def tell(self, event: ChannelEvent) -> None:
         if self.inbox is None:
@@ -91,6 +93,7 @@ class FakePbx:
         self.bridges: dict[str, str] = {}  # id -> kind
         self.complete: set[str] = set()  # recordings
         self.paused: set[str] = set()  # taps
+        self.missing: set[Medium] = set()  # what cannot be played
         self.violations: list[str] = []
         self.linked = False
         self.troubles: deque[tuple[type[PbxError], bool]] = deque()
@@ -359,6 +362,8 @@ class FakeChannel:
     def play(self, playback_id: str, media: Sequence[Medium], language: str = "") -> None:
         line = self._pbx.request(self.id)
         line.heard += [(medium, language) for medium in media]
+        if not self._pbx.missing.isdisjoint(media):
+            raise Refused(f"{media}")
         ended = PlaybackEnded(self.id, time.time(), playback_id, ok=True)
         gevent.spawn_later(SAID, self._said, line, ended)
 
@@ -420,7 +425,9 @@ class FakeChannel:
         return FakeTap(self._pbx, tap_id)
 
     def leave_to(self, context: str, extension: str) -> None:
-        self._pbx.request(self.id)
+        line = self._pbx.request(self.id)
+        line.ours, line.went_to = False, f"{context},{extension}"
+        self._pbx._tell(line, Left(line.id, time.time()))
 
 
 class FakeBridge:

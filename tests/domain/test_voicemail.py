@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactcentre.domain.site import Site
-from contactcentre.domain.voicemail import CLAIM_SECONDS, Message, MessageState, NotPossible, Step, boxes_of, step
+from contactcentre.domain.voicemail import (
+    CLAIM_SECONDS,
+    Message,
+    MessageState,
+    NotPossible,
+    Step,
+    Turn,
+    boxes_of,
+    step,
+    turn,
+)
 
 NEW = Message("r1", "support")
 PEOPLE = ("anna", "bert")
@@ -74,3 +84,13 @@ def test_a_message_never_has_two_who_look_after_it(steps: list[tuple[Step, str, 
         if before.state is MessageState.CLAIMED and before.owner != by and verb is not Step.REOPEN:
             assert at - before.since >= CLAIM_SECONDS
         assert (message.owner == "") is (message.state is MessageState.NEW)
+
+
+def test_an_agent_hears_new_messages_and_their_own_and_none_that_others_look_after() -> None:
+    theirs, mine = step(NEW, Step.CLAIM, "bert", 100.0), step(NEW, Step.CLAIM, "anna", 100.0)
+    assert turn(Message("r2", "anna"), "anna", 101.0) is Turn.OWN
+    assert turn(NEW, "anna", 101.0) is Turn.SHARED
+    assert turn(mine, "anna", 101.0) is Turn.MINE
+    assert turn(theirs, "anna", 101.0) is None
+    assert turn(theirs, "anna", 100.0 + CLAIM_SECONDS) is Turn.SHARED
+    assert turn(step(mine, Step.DONE, "anna", 110.0), "anna", 120.0) is None

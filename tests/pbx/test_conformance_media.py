@@ -5,7 +5,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from contactcentre.pbx.errors import Gone
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Digit, Ended, LinkUp, PlaybackEnded, RecordingEnded
 from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, Heard
 from tests.pbx.spectrum import loud_from, seconds, share
@@ -190,6 +190,21 @@ def test_a_recording_ends_by_digit_and_has_what_was_said(bed: Bed) -> None:
     ended = arrival.inbox.until(RecordingEnded)
     assert (ended.name, ended.ok) == (name, True)
     assert share(b"".join(bed.pbx.recording(name)), 400) > 0.8
+
+
+def test_a_recording_that_is_still_on_the_pbx_can_be_played_to_somebody_else(bed: Bed, tmp_path: Path) -> None:
+    speaker, heard = answered(bed, tone=400), tmp_path / "heard.wav"
+    name = bed.name("voicemail")
+    speaker.channel.record(name, max_seconds=1, max_silence=0, terminate_on="#", beep=False)
+    speaker.inbox.next(RecordingEnded, within=5)
+    listener = answered(bed, tone=0, heard=heard)
+    listener.channel.play(bed.name("play"), [f"recording:{name}"])
+    assert listener.inbox.next(PlaybackEnded).ok
+    with pytest.raises(Refused, match="not on the PBX"):
+        listener.channel.play(bed.name("play"), ["recording:there-is-none"])
+    listener.call.hang_up()
+    listener.call.wait(PATIENCE)
+    assert share(heard, 400) > 0.8
 
 
 @pytest.mark.parametrize("tone", [400, 0], ids=["speech", "silence"])

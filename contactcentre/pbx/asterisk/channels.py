@@ -10,7 +10,7 @@ from contactcentre.pbx.asterisk.taps import AsteriskTap
 from contactcentre.pbx.asterisk.translate import digits_to_send, media
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Cause
-from contactcentre.pbx.protocol import DIGIT_SECONDS, Channel, Medium, Progress
+from contactcentre.pbx.protocol import DIGIT_SECONDS, RECORDING, Channel, Medium, Progress
 
 if TYPE_CHECKING:
     from contactcentre.pbx.asterisk.driver import AsteriskPbx
@@ -51,6 +51,8 @@ class AsteriskChannel:
 
     def play(self, playback_id: str, media_: Sequence[Medium], language: str = "") -> None:
         query: Query = {"media": ",".join([media(medium) for medium in media_]), "lang": language or None}
+        for name in (medium.removeprefix(RECORDING) for medium in media_ if medium.startswith(RECORDING)):
+            self._find_recording(name)
         self._pbx.company.break_silence([self.id])
         self._pbx.legs.begin(self.id, playback_id)
         try:
@@ -58,6 +60,13 @@ class AsteriskChannel:
         except (Gone, Refused):
             self._pbx.legs.done(self.id, playback_id)
             raise
+
+    def _find_recording(self, name: str) -> None:
+        """Of the playback of one that is not there Asterisk would tell no end."""
+        try:
+            self._pbx.request("GET", resource("recordings", "stored", name))
+        except Gone:
+            raise Refused(f"recording {name[:100]!r} is not on the PBX") from None
 
     def stop_playing(self, playback_id: str) -> None:
         self._pbx.stop_playback(self.id, playback_id)

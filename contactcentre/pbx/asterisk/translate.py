@@ -23,6 +23,7 @@ _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
+_recording = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
 _SPOKEN = {
     **{d: f"digits/{d}" for d in "0123456789"},
@@ -143,6 +144,8 @@ def media(medium: str) -> str:
     kind, _, rest = medium.partition(":")
     if kind == "sound" and _sound(rest) and ".." not in rest:
         return medium
+    if kind == "recording" and _recording(rest) and ".." not in rest:
+        return medium
     if kind == "digits" and _said(rest):
         # As files, one per digit: Asterisk's own `digits:` cannot be stopped before its end.
         return ",".join([f"sound:{_SPOKEN.get(sign) or f'letters/{sign.lower()}'}" for sign in rest])
@@ -152,7 +155,10 @@ def media(medium: str) -> str:
         return _TONES[rest]
     if kind == "silence":
         return _silence(medium, rest)
-    raise Refused(f"medium {medium[:100]!r}: must be sound:NAME, digits:TEXT, number:N, tone:beep or silence:SECONDS")
+    raise Refused(
+        f"medium {medium[:100]!r}: must be sound:NAME, recording:NAME, digits:TEXT, number:N, tone:beep or "
+        "silence:SECONDS"
+    )
 
 
 def _silence(medium: str, seconds: str) -> str:

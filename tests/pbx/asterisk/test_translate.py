@@ -58,13 +58,14 @@ def test_a_dial_string_is_never_syntax(endpoint: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_a_medium_is_one_of_the_five_or_refused(text: str) -> None:
-    for medium in (text, f"sound:{text}", f"digits:{text}", f"number:{text}", f"silence:{text}", f"tone:{text}"):
+def test_a_medium_is_one_of_the_six_or_refused(text: str) -> None:
+    kinds = ("sound", "digits", "number", "silence", "tone", "recording")
+    for medium in (text, *(f"{kind}:{text}" for kind in kinds)):
         try:
             translated = translate.media(medium)
         except Refused:
             continue
-        assert all(part.startswith(("sound:", "number:")) for part in translated.split(","))
+        assert all(part.startswith(("sound:", "number:", "recording:")) for part in translated.split(","))
         assert ".." not in translated
 
 
@@ -74,6 +75,7 @@ def test_a_medium_is_one_of_the_five_or_refused(text: str) -> None:
         ("sound:/var/lib/prompts/fr/welcome", "sound:/var/lib/prompts/fr/welcome"),
         ("digits:1*#A", "sound:digits/1,sound:digits/star,sound:digits/pound,sound:letters/a"),
         ("number:-42", "number:-42"),
+        ("recording:0193f3a2-left", "recording:0193f3a2-left"),
         ("tone:beep", "sound:beep"),
         ("silence:12", "sound:silence/10,sound:silence/2"),
         ("silence:0.6", "sound:silence/1"),
