@@ -16,7 +16,7 @@ from contactcentre.domain.devices import Device
 from contactcentre.live import LineHolders, LiveError, signs_of_life
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Arrived, Cause, Ended, Phone
-from contactcentre.pbx.protocol import Inventory
+from contactcentre.pbx.protocol import Channel, Inventory
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,10 @@ class Lines:
     @property
     def channels(self) -> set[str]:
         return {line.id for line in self._lines.values()}
+
+    def device(self, leg: str) -> Channel | None:
+        """The device that hears what a leg into its open line hears; None = the leg leads into none."""
+        return next((found for line in self._lines.values() if (found := line.device_of(leg)) is not None), None)
 
     # -- told by others -----------------------------------------------------------------------------------------------
 

@@ -81,6 +81,10 @@ class OpenLine:
         self._closing = False
         self._number = count(1)
 
+    def device_of(self, leg: str) -> Channel | None:
+        """The device, if this leg leads into its line."""
+        return self._channel if line_end(leg) in self._ends else None
+
     # -- told by others -----------------------------------------------------------------------------------------------
 
     def post(self, event: ChannelEvent) -> None:
@@ -111,6 +115,8 @@ class OpenLine:
                 return Ending.CLOSED if self._closing else Ending.LOST
             self._channel = self._node.pbx.adopt(self.id, self.post)
             self._room().add(self._channel)
+            if self._there:
+                self._channel.stop_ringing()  # whoever asked somebody when the controller was killed asks again
             for end in list(self._ends):
                 self._take_back(end)
             self._idle()

@@ -11,6 +11,8 @@ from contactcentre.pbx.protocol import Channel
 def move(contact: Contact, was: Conversation, now: Conversation) -> None:
     """From one state to the next. Raises Gone, Refused, LinkDown, Deadline; some may have been moved already."""
     music, joining = contact.node.queue(now.queue).music, []
+    if was.hears_ringing in now.parties and not now.hears_ringing:
+        _ears(contact, was.hears_ringing).stop_ringing()
     if now.customer is Place.MUSIC and was.customer is not Place.MUSIC:
         contact.caller.wait_with_music(music)
     if now.customer is Place.TOGETHER and was.customer is not Place.TOGETHER and now.parties:
@@ -28,6 +30,8 @@ def move(contact: Contact, was: Conversation, now: Conversation) -> None:
         _mute(contact.caller, now.customer_muted)
     if joining:
         contact.bridge().add(*joining, absorb=contact.reads_keys)
+    if now.hears_ringing and not was.hears_ringing:
+        _ears(contact, now.hears_ringing).ring()
 
 
 def put_back(contact: Contact, now: Conversation, there: Container[str], together: Container[str]) -> None:
@@ -48,6 +52,11 @@ def put_back(contact: Contact, now: Conversation, there: Container[str], togethe
             continue
     if joining:
         contact.bridge().add(*joining, absorb=contact.reads_keys)
+
+
+def _ears(contact: Contact, leg: str) -> Channel:
+    """What an agent hears with: a tone does not come through a leg into an open line. Raises Gone."""
+    return contact.node.lines.device(leg) or contact.channel(leg)
 
 
 def _mute(channel: Channel, muted: bool) -> None:

@@ -113,6 +113,11 @@ class Conversation:
             return "outside"
         return "conference" if len(self.parties) > 1 else "talking"
 
+    @property
+    def hears_ringing(self) -> str:
+        """The leg of the agent who waits for somebody's answer and hears nothing else; "" = nobody does."""
+        return self.owner if self.state == "asking" else ""
+
     def find(self, name: str) -> Party:
         """The party with this leg, agent's name or number. Raises Refusal."""
         for party in self.parties.values():

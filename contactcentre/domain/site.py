@@ -137,6 +137,9 @@ class Queue(Model):
     # Where the flow's node has no way of its own.
     overflow: dict[Literal["timeout", "full", "empty"], Destination] = {}
     overflow_priority: Annotated[int, Field(ge=0, le=1000)] = 0  # points that a contact takes along to another queue
+    # Points for a contact that has talked with an agent already and comes into this queue (again): transferred, or back
+    # from a transfer that came to nothing, or from being parked. Once, whatever happens to it.
+    transfer_priority: Annotated[int, Field(ge=0, le=1000)] = 0
     hold_reminder: Seconds = 60  # every so many seconds an agent hears a beep whose customer is on hold; 0 = never
     hold_limit: Seconds = 600  # after so long on hold the customer is given back to the agent; 0 = never
     service_level: Annotated[float, Field(gt=0, le=3600)] = 20  # threshold T in seconds

@@ -121,7 +121,10 @@ class Channel(Protocol):
     def answer(self) -> None: ...
 
     def ring(self) -> None:
-        """Lets the caller hear ringing (before the answer)."""
+        """Lets this party hear ringing: before the answer, or alone in a bridge. Its digits are told as before."""
+
+    def stop_ringing(self) -> None:
+        """It hears what is said to it again. No error when it hears no ringing."""
 
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         """A channel that is gone already is no error."""

@@ -69,6 +69,7 @@ class Line:
     heard: list[tuple[Medium, str]] = field(default_factory=list)  # what was played to it, in which language
     born: float = field(default_factory=time.time)
     muted: bool = False
+    hears_ringing: bool = False
     digits: str = ""  # that were sent to it
     progress: list[Progress] = field(default_factory=list)  # what it was told of the transfer it asked for
     spies_on: str = ""
@@ -351,8 +352,12 @@ class FakeChannel:
 
     def ring(self) -> None:
         line = self._pbx.request(self.id)
+        line.hears_ringing = True
         if line.tool_of in self._pbx.lines:
             self._pbx._tell(self._pbx.lines[line.tool_of], Ringing(line.tool_of, time.time()))
+
+    def stop_ringing(self) -> None:
+        self._pbx.request(self.id).hears_ringing = False
 
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         with self._pbx.effect():

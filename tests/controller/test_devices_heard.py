@@ -18,7 +18,7 @@ from contactcentre.lab import OngoingCall, Phone
 from contactcentre.lab.remote import Handsets
 from tests.controller.conftest import SITE
 from tests.controller.stack import Stack, eventually, one
-from tests.controller.test_verbs_heard import hears
+from tests.controller.test_verbs_heard import ask, hears
 
 OUTSIDE = "+33611223344"
 
@@ -163,6 +163,21 @@ def test_in_an_open_line_the_customer_is_held_by_the_phones_key_and_by_a_code(st
     eventually(lambda: hears(call) == {"music"}, "held by the code")
     call.hang_up()
     stack.ended("+33100000956")
+
+
+def test_in_an_open_line_the_agent_hears_ringing_while_a_colleagues_phone_rings(stack: Stack, anna: Phone) -> None:
+    with stack.phone("bert", ring=60, tone=1200) as bert:
+        call = talks(stack, "+33100000957")
+        stack.act("bert", Verb.LOGIN)
+        stack.reachable("bert")
+        ask(stack, "+33100000957", "consult", to="agent:bert")
+        bert.wait_ringing()
+        eventually(lambda: hears(anna) == {"ringing"}, "the line rings")
+        bert.answer()
+        eventually(lambda: (hears(anna), hears(bert)) == ({"bert"}, {"anna"}), "they talk")
+        assert hears(call) == {"music"}
+        call.hang_up()
+        stack.ended("+33100000957")
 
 
 def test_who_hangs_up_the_line_in_a_conversation_is_logged_out_and_the_customer_is_not_left_in_silence(

@@ -148,6 +148,32 @@ def test_who_was_asked_and_hangs_up_leaves_the_customer_with_the_agent(world: Wo
     end(world)
 
 
+def test_the_agent_hears_ringing_until_who_is_asked_answers_or_is_asked_no_more(world: World) -> None:
+    caller, leg = talks(world)
+    other = "bert" if leg.endpoint == "anna" else "anna"
+    assert not leg.hears_ringing
+    ask(world, caller, "consult", to=f"agent:{other}")
+    assert (leg.hears_ringing, caller.hears_ringing, hears(caller)) == (True, False, "music")
+    ask(world, caller, "cancel")
+    assert not leg.hears_ringing
+    ask(world, caller, "consult", to=f"agent:{other}")
+    assert leg.hears_ringing
+    world.pbx.answer(rings(world))
+    comes(world, caller, Kind.CONSULT_ANSWERED)
+    eventually(lambda: not leg.hears_ringing, "they talk")
+    end(world)
+
+
+def test_the_ringing_ends_also_where_the_controller_was_killed_in_it(world: World) -> None:
+    caller, leg = talks(world)
+    ask(world, caller, "consult", to="agent:bert" if leg.endpoint == "anna" else "agent:anna")
+    assert leg.hears_ringing
+    world.kill()
+    world.start()
+    eventually(lambda: not leg.hears_ringing and hears(caller) == "talk", "the customer is back")
+    end(world)
+
+
 def test_a_consult_that_is_cancelled_while_the_phone_rings_stops_the_ringing(world: World) -> None:
     caller, leg = talks(world)
     other = "bert" if leg.endpoint == "anna" else "anna"
@@ -195,6 +221,7 @@ def test_a_blind_transfer_to_a_queue(world: World) -> None:
     (waiting,) = world.live.waiting().values()
     assert waiting.queue == "ways"
     assert waiting.arrived == caller.born, "its first arrival counts"
+    assert waiting.priority == 3, "and who has talked already gains the queue's transfer_priority"
     eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")
     end(world)
 

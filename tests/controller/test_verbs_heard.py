@@ -16,7 +16,7 @@ from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, eventually, kinds, last, one
 from tests.pbx.spectrum import tones
 
-TONES = {400: "caller", 615: "music", 800: "anna", 1200: "bert"}
+TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert"}
 
 
 def hears(who: Phone | OngoingCall) -> set[str]:
@@ -104,6 +104,22 @@ def test_an_expert_is_asked_while_the_customer_hears_music_and_takes_over(stack:
     assert [e.data["agent"] for e in story if e.kind is Kind.TALK_STARTED] == ["anna", "bert"]
     recording = one(story, Kind.RECORDING_ENDED).data
     assert set(recording["files"]) == {"left", "right"}, "one recording, through all of it"
+
+
+def test_the_agent_hears_ringing_while_the_experts_phone_rings(stack: Stack) -> None:
+    with talking(stack, "+33100000913") as (call, anna, bert):
+        bert.behave(ring=60)
+        ask(stack, "+33100000913", "consult", to="agent:bert")
+        bert.wait_ringing()
+        eventually(lambda: hears(anna) == {"ringing"}, "in France it sounds 1.5 s of 5")
+        assert hears(call) == {"music"}
+        ask(stack, "+33100000913", "cancel")
+        eventually(lambda: (hears(call), hears(anna)) == ({"anna"}, {"caller"}), "the customer is back")
+        bert.behave(ring=2)
+        ask(stack, "+33100000913", "consult", to="agent:bert")
+        stack.wait_for("+33100000913", Kind.CONSULT_ANSWERED)
+        eventually(lambda: (hears(anna), hears(bert)) == ({"bert"}, {"anna"}), "they talk, and nothing rings any more")
+        assert hears(call) == {"music"}
 
 
 def test_three_talk_and_the_first_agent_leaves(stack: Stack) -> None:

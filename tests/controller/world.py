@@ -84,7 +84,11 @@ SITE = Site.model_validate(
                 "announce_to_agent": "who",
                 "keys": {"1": "queue:one"},
             },
-            "ways": {"agents": ["nobody"], "keys": {"1": "callback", "2": "voicemail:one", "3": "queue:one"}},
+            "ways": {
+                "agents": ["nobody"],
+                "transfer_priority": 3,
+                "keys": {"1": "callback", "2": "voicemail:one", "3": "queue:one"},
+            },
         },
         "dids": {number: {"flow": "main"} for number in ("1", "2", "3", "4", "5")},
         "flows": {

@@ -34,6 +34,23 @@ def test_a_muted_party_is_heard_by_nobody_and_still_hears(scene: Scene, others: 
     assert scene.heard() == before
 
 
+def test_who_is_alone_in_a_bridge_hears_ringing_until_somebody_is_there_and_its_keys_are_told_meanwhile(
+    scene: Scene,
+) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    together = scene.bed.pbx.bridge(scene.together(anna))
+    anna.channel.ring()
+    assert isinstance(anna.end, Phone)
+    cadence = anna.end.hear(6.0, scene.file("ringing")).wait()
+    assert loudness(cadence) > 100, "a country's ringing sounds at least once within 6 s"
+    anna.end.send_digits("5")
+    assert anna.inbox.until(Digit).digit == "5"
+    anna.channel.stop_ringing()
+    anna.channel.stop_ringing()
+    together.add(customer.channel)
+    assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
+
+
 def test_digits_reach_the_party_and_nobody_else(scene: Scene) -> None:
     customer, anna = scene.customer(), scene.agent("anna")
     scene.together(customer, anna)

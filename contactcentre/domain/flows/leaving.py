@@ -126,8 +126,10 @@ def _enqueue(scene: Scene, queue: str, has_way: bool) -> Enqueue:
 
 def _points(scene: Scene, queue: str) -> int:
     """What the flow adds to the queue's own priority: its own, and for each other queue that let the contact overflow
-    its points, once."""
-    return scene.priority + sum(points for other, points in scene.overflowed.items() if other != queue)
+    its points, once; and what this queue gives to those who have talked with an agent already."""
+    known = scene.site.queues.get(queue)
+    served = known.transfer_priority if known is not None and scene.served else 0
+    return scene.priority + served + sum(points for other, points in scene.overflowed.items() if other != queue)
 
 
 def _merged(own: Iterable[str], keys: str) -> str:

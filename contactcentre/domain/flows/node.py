@@ -120,6 +120,7 @@ class Scene:
     skills: dict[str, int] = field(default_factory=dict)
     priority: int = 0
     overflowed: dict[str, int] = field(default_factory=dict)  # queue left without an answer -> points it gives along
+    served: bool = False  # an agent who talked with the caller has sent them on
     group: str = ""  # of contacts
     preferred: tuple[str, ...] = ()  # agents
     excluded: tuple[str, ...] = ()

@@ -115,6 +115,7 @@ class Walker:
         if isinstance(result, Sent):
             home = self._scene.back if self._scene.is_sent and self._scene.back else self._scene.node
             self._scene.back = diverting.place(f"queue:{result.back}") if result.back else home
+            self._scene.served = True
             return self._arrive(diverting.place(result.to))
         way = self._at.judge(self._scene, result)
         if isinstance(way, Again):
@@ -141,6 +142,7 @@ class Walker:
             "skills": dict(scene.skills),
             "priority": scene.priority,
             "overflowed": dict(scene.overflowed),
+            "served": scene.served,
             "group": scene.group,
             "preferred": list(scene.preferred),
             "excluded": list(scene.excluded),
@@ -168,6 +170,7 @@ class Walker:
         scene.turned_away = bool(saved["turned_away"])
         # what follows is not in what earlier versions have saved
         scene.overflowed, scene.group = dict(saved.get("overflowed", {})), str(saved.get("group", ""))
+        scene.served = bool(saved.get("served", False))
         scene.preferred, scene.excluded = tuple(saved.get("preferred", ())), tuple(saved.get("excluded", ()))
         if saved.get("back", "") in flow.nodes or diverting.node_at(site, str(saved.get("back", ""))):
             scene.back = str(saved["back"])

@@ -43,6 +43,9 @@ class AsteriskChannel:
     def ring(self) -> None:
         self._pbx.request("POST", f"{self._path}/ring")
 
+    def stop_ringing(self) -> None:
+        self._pbx.request("DELETE", f"{self._path}/ring")
+
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         self._pbx.legs.note_cause(self.id, cause)
         # reason_code came with 16.21 and 18.7; an older server ignores it and hangs up with the normal cause.

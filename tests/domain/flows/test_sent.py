@@ -3,9 +3,10 @@
 import pytest
 
 from contactcentre.domain.events import LeftQueue
-from contactcentre.domain.flows.actions import Enqueue, Hangup, Left, Sent, Transfer, TransferFailed, Voicemail
+from contactcentre.domain.flows.actions import Enqueue, Hangup, Left, Resume, Sent, Transfer, TransferFailed, Voicemail
 from contactcentre.domain.flows.walk import Walker
-from tests.domain.flows.build import Call
+from contactcentre.domain.site import Queue
+from tests.domain.flows.build import AT, SITE, Call
 
 FLOW = "w: {type: queue, queue: sales}"
 
@@ -54,6 +55,23 @@ def test_to_another_queue_and_back_when_nobody_is_there() -> None:
     assert action.queue == "busy"
     answered = call.step(Left(LeftQueue.ANSWERED))
     assert isinstance(answered, Hangup)
+
+
+def test_who_has_talked_already_gains_what_the_queue_gives_them_once() -> None:
+    queues = {**SITE.queues, "support": Queue(priority=5, transfer_priority=4), "sales": Queue(transfer_priority=2)}
+    call, first = Call.of(FLOW, site=SITE.model_copy(update={"queues": queues}))
+    assert isinstance(first, Enqueue)
+    assert first.priority == 0, "nobody has talked with them yet"
+    for _ in range(2):
+        transferred = call.step(Sent("queue:support", "sales"))
+        assert isinstance(transferred, Enqueue)
+        assert (transferred.queue, transferred.priority) == ("support", 4)
+    call.step(Sent("agent:ada", "sales"))
+    back = call.step(TransferFailed("missed"))
+    assert isinstance(back, Enqueue)
+    assert (back.queue, back.priority) == ("sales", 2)
+    restored = Walker.restore(call.walker.save(), call.walker.site, {"test": call.walker.flow})
+    assert restored.step(Resume(), AT) == back
 
 
 def test_to_a_box_and_to_another_flow() -> None:
