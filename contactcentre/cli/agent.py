@@ -12,6 +12,7 @@ from contactcentre.cli.moments import MOMENT, Clock, seconds
 from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
+from contactcentre.cli.voicemail import waiting_in
 from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, AgentStatus, Verb
 from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of, web_account
 from contactcentre.domain.ids import short
@@ -45,6 +46,7 @@ command = noun(
     },
     ("full_name", "number", "endpoint", "skills"),
     after_removal=_forget,
+    now=waiting_in,
 )
 
 

@@ -34,9 +34,10 @@ def noun(
     about: Mapping[str, str],
     shown: tuple[str, ...],
     after_removal: Callable[[str], None] = lambda name: None,
+    now: Callable[[str], Mapping[str, Any]] = lambda name: {},
 ) -> click.Group:
     """The group `kind`. `about` explains each field, `shown` are the columns of `list`; `after_removal` is
-    told the name of what was removed."""
+    told the name of what was removed, `now` says what `show` tells beside the configuration."""
     section = changes.SECTIONS[kind]
     many = "DIDs" if kind == "did" else section
     one = f"{'an' if kind[0] in 'aeiou' else 'a'} {changes.called(kind)}"
@@ -77,11 +78,10 @@ def noun(
         site = stored_site()
         name = changes.name_of(site, kind, name)
         value = changes.found(site, kind, name).model_dump(mode="json")
-        used_by = users_of(site, kind, name)
+        rows = {"name": name, **value, "used_by": users_of(site, kind, name), **now(name)}
         if as_json:
-            print_json({"name": name, **value, "used_by": used_by})
+            print_json(rows)
             return
-        rows = {"name": name, **value, "used_by": used_by}
         show_parts(facts((field.replace("_", " "), plain(content)) for field, content in rows.items()))
 
     @group.command("list", help=f"List the site's {many}.")

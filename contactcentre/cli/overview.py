@@ -154,7 +154,7 @@ def board(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> tuple[Table
     """The queues and agents. `unreachable` are those whose phone cannot ring."""
     if not seen.queues and not seen.agents:
         return (Text("nothing is provisioned yet: contactcentre apply SITE_FILE", style="yellow"),)
-    return queues(seen), Text(), agents(seen, unreachable)
+    return queues(seen), *messages(seen), Text(), agents(seen, unreachable)
 
 
 def _head(seen: Overview) -> Table:
@@ -208,6 +208,14 @@ def queues(seen: rows.Snapshot) -> Table:
             "" if level is None else f"{level:.0%} {row.threshold:g} s",
         )
     return table
+
+
+def messages(seen: rows.Snapshot) -> tuple[Text, ...]:
+    """In which boxes messages wait that nobody looks after."""
+    boxes = {name: row.messages for name, row in seen.queues.items()}
+    boxes |= {name: row.messages for name, row in seen.agents.items()}
+    found = [f"{name} {messages}" for name, messages in sorted(boxes.items()) if messages]
+    return (Text(), Text(f"New messages: {', '.join(found)}", style="yellow")) if found else ()
 
 
 def agents(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> Table:

@@ -9,6 +9,7 @@ from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import MOMENT, Clock
 from contactcentre.cli.noun import noun
 from contactcentre.cli.terminal import json_option, listed, print_json
+from contactcentre.cli.voicemail import waiting_in
 from contactcentre.domain.site import Queue
 
 command = noun(
@@ -57,6 +58,7 @@ command = noun(
         "retention_days": "Days that recordings are kept; 0 = for ever (90).",
     },
     ("requires", "agents", "ring_seconds", "wrap_up", "service_level"),
+    now=waiting_in,
 )
 
 

@@ -13,16 +13,19 @@ from contactcentre.settings import Settings
 @click.command()
 def command() -> None:
     """Run the recorder until SIGTERM. It may be stopped or killed at any moment: facts wait in the stream."""
-    from contactcentre.live import connect
+    from contactcentre.live import BoxCounts, connect
     from contactcentre.store import Store
     from contactcentre.tasks.app import assemble_soon, connect_broker
+    from contactcentre.tasks.counting import BoxTeller
     from contactcentre.tasks.recorder import Recorder
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="recorder", node=settings.node)
     with open_services(settings) as services, Store(services.database_url) as store:
         connect_broker(services.celery_url)
-        recorder = Recorder(store, connect(services.redis_url), f"recorder@{settings.node}", assemble_soon)
+        redis = connect(services.redis_url)
+        boxes = BoxTeller(store, BoxCounts(redis))
+        recorder = Recorder(store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes)
 
         def end(number: int, frame: FrameType | None) -> None:
             recorder.stop()

@@ -1,16 +1,18 @@
 """Messages that callers left: claim, hear, done, hand over."""
 
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from contactcentre.cli.context import open_store
+from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import Clock, iso, seconds
 from contactcentre.cli.terminal import actor, json_option, listed, print_json
 from contactcentre.domain.ids import short
-from contactcentre.domain.voicemail import MessageState, Step
+from contactcentre.domain.voicemail import BoxCount, MessageState, Step
+from contactcentre.live import BoxCounts, LiveError, boxes_moved
 from contactcentre.store import BoxMessage, Store
 from contactcentre.store.history import MAX_PAGE
 
@@ -75,13 +77,26 @@ def show(message: str, as_json: bool) -> None:
     return None
 
 
+def waiting_in(box: str) -> dict[str, int]:
+    """For `show` of a queue or agent: its box as it was told last; nothing where the live state is away."""
+    with suppress(LiveError), open_live() as live:
+        count = BoxCounts(live.redis).all().get(box, BoxCount())
+        return {"new_messages": count.new, "claimed_messages": count.claimed}
+    return {}
+
+
 def _step(message: str, verb: Step, by: str, as_json: bool, **more: Any) -> None:
     with open_store() as store:
         clock = Clock.of(store)
         if to := more.get("to", ""):
             _check_box(store, to)
         who = actor()
-        done = store.take_step(message, verb, by or who, time.time(), over_others=not by, actor=who, **more)
+        try:
+            done = store.take_step(message, verb, by or who, time.time(), over_others=not by, actor=who, **more)
+        except ValueError as wrong:
+            raise click.BadParameter(str(wrong), param_hint="--note") from None
+        with open_live() as live:
+            boxes_moved(live.redis)
     if as_json:
         print_json(_plain(done))
     else:

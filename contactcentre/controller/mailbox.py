@@ -21,6 +21,7 @@ from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.flows.leaving import callable_number
 from contactcentre.domain.voicemail import NotPossible, Step, Turn, boxes_of, turn
+from contactcentre.live import boxes_moved
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import ChannelEvent, Digit, Ended, Left, PlaybackEnded
 from contactcentre.pbx.protocol import Channel, Medium
@@ -277,6 +278,7 @@ class Hearing:
         except (NotPossible, NoSuchMessage, Taken) as error:
             log.info("no step of a message", agent=self._agent, step=verb.value, why=str(error))
             return False
+        boxes_moved(self._node.live.redis)
         return True
 
     def _audit(self, action: str, message: BoxMessage, detail: dict[str, str]) -> None:

@@ -39,6 +39,15 @@ def boxes_of(site: Site, agent: str) -> frozenset[str]:
     return frozenset({agent, *(queue for queue in site.queues if agent in members_of(site, queue))})
 
 
+@dataclass(frozen=True, slots=True)
+class BoxCount:
+    """What waits in a box."""
+
+    new: int = 0  # messages that nobody looks after
+    claimed: int = 0
+    oldest: float | None = None  # when the oldest came that nobody looks after (epoch seconds)
+
+
 class Turn(IntEnum):
     """When a message is heard by an agent who calls for them."""
 

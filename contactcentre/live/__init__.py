@@ -2,6 +2,7 @@
 
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.routing import Waiting
+from contactcentre.live.boxes import BoxCounts, boxes_moved
 from contactcentre.live.commands import Commands
 from contactcentre.live.connection import connect
 from contactcentre.live.errors import (
@@ -29,6 +30,7 @@ __all__ = [
     "AgentFact",
     "AgentStatus",
     "Away",
+    "BoxCounts",
     "Change",
     "CommandFailed",
     "Commands",
@@ -51,6 +53,7 @@ __all__ = [
     "SpoolInUse",
     "TooLarge",
     "Waiting",
+    "boxes_moved",
     "connect",
     "in_use",
     "signs_of_life",

@@ -7,6 +7,7 @@ from typing import Any, Self
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.notation import decode, encode
 from contactcentre.domain.routing import Waiting
+from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.errors import Malformed
 
 
@@ -126,11 +127,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the live state. `value` is an AgentStatus, Waiting or ContactNow (None = gone), the number of a
-    site version for `site`, a mapping for `stats`."""
+    """One change of the live state. `value` is an AgentStatus, Waiting, ContactNow or BoxCount (None = gone), the
+    number of a site version for `site`, a mapping for `stats`."""
 
     cursor: str
-    kind: str  # agent | waiting | contact | site | stats
+    kind: str  # agent | waiting | contact | box | site | stats
     key: str
     value: Any
 
@@ -145,6 +146,7 @@ class Snapshot:
     contacts: dict[str, ContactNow]
     site: int = 0  # last published version, 0 = none
     generation: str = ""  # another one than in the last snapshot: Redis lost its data, write back what you know
+    boxes: dict[str, BoxCount] = field(default_factory=dict)  # those in which messages wait
 
 
 def read_agent(text: str | bytes) -> AgentStatus:

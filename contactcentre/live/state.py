@@ -16,6 +16,7 @@ from redis import Redis
 
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
 from contactcentre.domain.routing import Waiting
+from contactcentre.live.boxes import read_box
 from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, named_errors, transaction
 from contactcentre.live.errors import LostRace, Malformed, Resync
@@ -110,6 +111,7 @@ class Live:
         self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
         self._generation, self._estimates = f"{prefix}generation", f"{prefix}estimates"
+        self._boxes = f"{prefix}boxes"
         self._swap_script = Script(redis, _SWAP)
         self._swap_many_script = Script(redis, _SWAP_MANY)
         self._put_script = Script(redis, _PUT)
@@ -325,7 +327,8 @@ class Live:
             all_of_it.ask("HGETALL", self._contacts)
             all_of_it.ask("GET", self._site)
             all_of_it.ask("GET", self._generation)
-        cursor, agents, waiting, contacts, site, generation = all_of_it.values
+            all_of_it.ask("HGETALL", self._boxes)
+        cursor, agents, waiting, contacts, site, generation, boxes = all_of_it.values
         return Snapshot(
             cursor,
             self._read(agents, read_agent),
@@ -333,6 +336,7 @@ class Live:
             self._read(contacts, ContactNow.from_json),
             int(site or 0),
             generation,
+            self._read(boxes, read_box),
         )
 
     def changes(
@@ -368,6 +372,8 @@ class Live:
                     value = ContactNow.from_json(text) if text else None
                 case "site":
                     value = int(text)
+                case "box":
+                    value = read_box(text) if text else None
                 case _:
                     value = text
         except (KeyError, ValueError, Malformed):

@@ -1,7 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
-from contactcentre.store.boxes import BoxCount, Boxes, BoxMessage, NoSuchMessage, Taken
+from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.data_keys import DataKeys
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
@@ -25,7 +25,6 @@ __all__ = [
     "AmbiguousContact",
     "AuditEntry",
     "BadCursor",
-    "BoxCount",
     "BoxMessage",
     "Callback",
     "Hold",

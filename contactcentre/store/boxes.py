@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from contactcentre.domain.voicemail import CLAIM_SECONDS, Message, MessageState, Step, step
+from contactcentre.domain.voicemail import CLAIM_SECONDS, BoxCount, Message, MessageState, Step, step
 from contactcentre.store.database import Database
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.store.tables import audit, box_message, contact, recording, voicemail
@@ -45,15 +45,6 @@ class BoxMessage:
     @property
     def id(self) -> str:
         return self.message.recording
-
-
-@dataclass(frozen=True, slots=True)
-class BoxCount:
-    """What waits in a box."""
-
-    new: int = 0
-    claimed: int = 0
-    oldest: float | None = None  # when the oldest came that nobody looks after
 
 
 class Boxes(Database):

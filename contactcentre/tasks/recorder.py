@@ -16,6 +16,7 @@ from contactcentre.domain.events import Event, Kind
 from contactcentre.live import AgentFact, JournalReader, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import Recorded, Store, StoreUnavailable
+from contactcentre.tasks.counting import BoxTeller
 
 BATCH = 500
 """Entries of the stream that are read, and written in one transaction, at a time."""
@@ -40,7 +41,7 @@ Entry = tuple[str, Event | AgentFact]
 
 class Recorder:
     """`run` until `stop`. `recorded` is called after the commit with the ids of recordings that have ended,
-    perhaps more than once for each."""
+    perhaps more than once for each; `boxes` counts messages."""
 
     def __init__(
         self,
@@ -49,8 +50,10 @@ class Recorder:
         consumer: str,
         recorded: Callable[[str], None] = lambda recording: None,
         prefix: str = PREFIX,
+        boxes: BoxTeller | None = None,
     ) -> None:
         self._store, self._redis, self._recorded = store, redis, recorded
+        self._boxes = boxes
         self._reader = JournalReader(redis, GROUP, consumer, prefix)
         self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
         self._stopping = False
@@ -98,8 +101,13 @@ class Recorder:
         if not self._batch:
             self._batch, self._committed = list(self._reader.read(BATCH, block)), False
         size = len(self._batch)
-        if not size:
-            return 0
+        if size:
+            self._take_batch()
+        if self._boxes is not None:
+            self._boxes.look()
+        return size
+
+    def _take_batch(self) -> None:
         if not self._committed:
             self._write(self._batch)
             self._committed = True
@@ -107,7 +115,6 @@ class Recorder:
         self._reader.ack([entry_id for entry_id, _ in self._batch])
         self.last_id = self._batch[-1][0]
         self._batch = []
-        return size
 
     def _write(self, batch: Sequence[Entry]) -> None:
         """A fact that makes the store fail in a way nobody thought of is put aside, and the others are
@@ -136,6 +143,8 @@ class Recorder:
             log.error("facts could not be stored; see `contactcentre db rejected`", number=done.rejected)
 
     def _hand_over(self) -> None:
+        if self._boxes is not None:
+            self._boxes.wrote(fact for _, fact in self._batch if isinstance(fact, Event))
         for _, fact in self._batch:
             if isinstance(fact, Event) and fact.kind is Kind.RECORDING_ENDED:
                 try:

@@ -13,6 +13,7 @@ from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
+from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.calls import under_way
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
@@ -33,6 +34,7 @@ class Board:
         self._today_at: float | None = None
         self._estimates: Mapping[str, Estimate] = {}
         self._phones: dict[str, tuple[str, float]] = {}  # agent -> (away | in_use, since when)
+        self._boxes: dict[str, BoxCount] = {}
         self.queues: dict[str, rows.QueueRow] = {}
         self.agents: dict[str, rows.AgentRow] = {}
         self.contacts: dict[str, rows.ContactRow] = {}
@@ -41,6 +43,7 @@ class Board:
     def load(self, state: Snapshot) -> None:
         """Forgets what was and takes a snapshot of the live state."""
         self._agents, self._waiting, self._contacts = dict(state.agents), dict(state.waiting), dict(state.contacts)
+        self._boxes = dict(state.boxes)
         self._count_everything()
 
     def load_site(self, version: int, site: Site) -> None:
@@ -85,6 +88,9 @@ class Board:
                 case "contact":
                     contacts.add(change.key)
                     _put(self._contacts, change.key, change.value)
+                case "box":
+                    (queues if change.key in self._site.queues else agents).add(change.key)
+                    _put(self._boxes, change.key, change.value)
         agents |= {name for name, status in self._agents.items() if status.contact_id in contacts}
         queues |= {queue for queue, members in self._members.items() if not members.isdisjoint(agents)}
         return self._recount(now, agents, contacts, queues)
@@ -210,6 +216,7 @@ class Board:
             then=status.then,
             calls=status.calls,
             queues=tuple(queue for queue, members in self._members.items() if name in members),
+            messages=self._messages(name),
             device=device_of(self._site, name, status.device).kind,
             phone=phone,
             phone_since=phone_since,
@@ -226,6 +233,7 @@ class Board:
             threshold=known.service_level if known else 0.0,
             waiting=len(waiting),
             oldest=min(waiting, default=None),
+            messages=self._messages(name),
             estimate=_estimate_row(self._estimates.get(name)),
             agents=self._counts(self._members.get(name, frozenset())),
             today=self._today_row(self._today.get(name, Counts())),
@@ -248,6 +256,9 @@ class Board:
             abandoned=counts.abandoned,
             service_level=service_level(self._formula.name, counts),
         )
+
+    def _messages(self, box: str) -> int:
+        return self._boxes[box].new if box in self._boxes else 0
 
     def _readable(self, number: str) -> str:
         return readable(number, self._site.settings.country)

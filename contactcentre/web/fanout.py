@@ -259,7 +259,7 @@ class Fanout:
                 self._floor = self._kept[0][0]
             self._kept.append((self._cursor, text))
             self._send(text)
-        if any(change.kind != "agent" for change in changes):
+        if any(change.kind not in ("agent", "box") for change in changes):
             self._dirty.set()
 
     def _lose(self, error: Exception, failures: int) -> None:

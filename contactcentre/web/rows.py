@@ -44,6 +44,7 @@ class QueueRow(Row):
     threshold: float = Field(default=0, description="seconds within which a contact should be answered")
     waiting: int = 0
     oldest: float | None = Field(default=None, description="when the contact that waits longest entered this queue")
+    messages: int = Field(default=0, description="in its box, that nobody looks after")
     estimate: Estimate | None = Field(default=None, description="null: too little is known")
     agents: Counts = Field(default=Counts(), description="of this queue's agents, wherever they work at the moment")
     today: Today = Today()
@@ -63,6 +64,7 @@ class AgentRow(Row):
     then: str = Field(default="", description="what follows when the call is over: logout, pause:REASON or nothing")
     calls: int = Field(default=0, description="answered since login")
     queues: tuple[str, ...] = ()
+    messages: int = Field(default=0, description="in the agent's own box, that nobody looks after")
     device: str = Field(default="", description="by what the agent is called: phone, webrtc or external")
     phone: str = Field(default="", description="away: cannot be called; in_use: in a call of its own; else nothing")
     phone_since: float = Field(default=0, description="since when it is away or in use")

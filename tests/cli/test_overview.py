@@ -62,6 +62,20 @@ def test_a_queue_an_agent_and_a_process_are_each_on_one_line() -> None:
     assert "0.2 s behind, 3 facts waiting" in text
 
 
+def test_boxes_with_new_messages_are_named() -> None:
+    seen = overview()
+    assert "New messages" not in shown(seen)
+    queue, agent = seen.board.queues["support"], seen.board.agents["ben"]
+    board = seen.board.model_copy(
+        update={
+            "queues": {"support": queue.model_copy(update={"messages": 3})},
+            "agents": {"ben": agent.model_copy(update={"messages": 1})},
+        }
+    )
+    assert "New messages: ben 1, support 3" in shown(overview(board=board))
+    assert overview(board=board).to_json()["queues"]["support"]["messages"] == 3
+
+
 def test_what_a_caller_sent_reaches_the_terminal_without_its_codes() -> None:
     assert "\x1b" not in shown(overview())
 

@@ -4,6 +4,7 @@ from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import Counts
 from contactcentre.domain.routing import Waiting
+from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
 from contactcentre.web.board import Board
@@ -105,3 +106,12 @@ def test_a_queue_shows_what_its_next_caller_would_wait_and_nothing_where_too_lit
     assert shown.load_estimates(told, NOW).queues == {}, "nothing new, nothing sent"
     shown.load_estimates({}, NOW)
     assert shown.queues["support"].estimate is None, "no controller says it any more"
+
+
+def test_new_messages_stand_with_the_queue_or_agent_whose_box_it_is() -> None:
+    shown = board(boxes={"support": BoxCount(2, 1, NOW - 60)})
+    assert shown.queues["support"].messages == 2
+    changes = [Change("2-0", "box", "support", None), Change("3-0", "box", "ben", BoxCount(1, 0, NOW))]
+    changed = shown.apply([*changes, Change("4-0", "box", "gone", BoxCount(1, 0, NOW))], NOW)
+    assert {name: row.messages for name, row in changed.agents.items() if row is not None} == {"ben": 1}
+    assert {name: row.messages for name, row in changed.queues.items() if row is not None} == {"support": 0}

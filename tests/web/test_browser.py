@@ -10,7 +10,8 @@ import pytest
 
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.routing import Waiting
-from contactcentre.live import ContactNow, Estimate, Live
+from contactcentre.domain.voicemail import BoxCount
+from contactcentre.live import BoxCounts, ContactNow, Estimate, Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web import accounts
@@ -146,6 +147,18 @@ def test_a_change_of_the_live_state_is_on_the_page_within_a_moment(signed_in: Ch
     live.drop_contact("c1")
     page.wait_for_function("() => document.querySelectorAll('[data-contact]').length === 0")
     assert page.errors == []
+
+
+def test_new_messages_lead_to_their_box(signed_in: Chromium, live: Live) -> None:
+    live.change("dev", Verb.LOGIN, time.time())
+    signed_in.wait_for_text('[data-agent="dev"] .state', "Free")
+    assert signed_in.text_content('tr[data-queue="billing"] .messages') == ""
+    BoxCounts(live.redis).tell({"billing": BoxCount(2, 0, time.time()), "dev": BoxCount(1, 0, time.time())})
+    signed_in.wait_for_text('tr[data-queue="billing"] .messages', "2 new messages")
+    signed_in.wait_for_text('[data-agent="dev"] .doing', "1 new message")
+    signed_in.click('tr[data-queue="billing"] .messages')
+    signed_in.wait_for_function("() => location.search === '?box=billing'")
+    assert signed_in.errors == []
 
 
 def test_what_callers_and_agents_send_is_text_on_the_live_page(signed_in: Chromium, live: Live) -> None:

@@ -6,13 +6,14 @@ from apiflask import APIFlask
 
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.voicemail import Step
+from contactcentre.live import BoxCounts, Live
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.store.test_boxes import left
 from tests.web.conftest import SignIn, post
 
 
-def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignIn) -> None:
+def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignIn, live: Live) -> None:
     left(store, "w1", time.time() - 300, caller="+33144120987", caller_name="Marie <b>")
     browser = sign_in("supervisor")
     text = browser.get("/voicemail").text
@@ -22,6 +23,7 @@ def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignI
     done = post(browser, "/voicemail", "/voicemail/w1/claim", box="support")
     assert (done.status_code, done.location) == (303, "/voicemail?box=support")
     assert store.message("w1").message.owner == "a-supervisor"
+    assert BoxCounts(live.redis).asked() == 1, "who counts what waits is told"
     post(browser, "/voicemail", "/voicemail/w1/done", note="called back")
     assert store.message("w1").message.note == "called back"
     assert "Reopen" in browser.get("/voicemail?state=done").text

@@ -9,6 +9,7 @@ from flask import Response, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
+from contactcentre.live import boxes_moved
 from contactcentre.store import BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import sound
@@ -125,7 +126,7 @@ def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
         raise BadValue(f"to: {step} does not take it")
     by, boxes = account.agent or account.name, boxes_to_see(account)
     try:
-        return services().store.take_step(
+        done = services().store.take_step(
             id, Step(step), by, time.time(), to=to, note=note, actor=account.name, boxes=boxes
         )
     except NoSuchMessage:
@@ -134,6 +135,8 @@ def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
         raise Conflict(str(refused)) from None
     except ValueError as wrong:
         raise BadValue(f"note: {wrong}") from None
+    boxes_moved(services().live.redis)
+    return done
 
 
 @blueprint.get("/voicemail/<id>/audio")

@@ -6,7 +6,7 @@ import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/calls.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
-import { duration, estimated, percent, placeWords, talkWords, wish } from "../../../contactcentre/web/assets/js/words.js";
+import { duration, estimated, messages, percent, placeWords, talkWords, wish } from "../../../contactcentre/web/assets/js/words.js";
 
 test("events arrive whole however the stream is cut into pieces", () => {
   const text = 'retry: 2000\n\nid: 5-0\nevent: change\ndata: {"a":1}\n\n: comment\nevent: pulse\r\ndata: one\r\ndata: two\r\n\r\n';
@@ -73,6 +73,12 @@ test("a share that has nothing to be divided by is a dash, and nearly all is not
   assert.equal(percent(1), "100 %");
   assert.equal(percent(0.99999), "99.9 %");
   assert.equal(percent(0.8333), "83.3 %");
+});
+
+test("messages are counted in words, and none says nothing", () => {
+  assert.equal(messages(0), "");
+  assert.equal(messages(1), "1 new message");
+  assert.equal(messages(12), "12 new messages");
 });
 
 test("a wish for after the call is said in words", () => {

@@ -2,7 +2,7 @@
 
 import { showCall } from "./calls.js";
 import { attribute, element, keyed, text } from "./dom.js";
-import { contactState, device, duration, estimated, percent, phone, stateName, talkWords, wish } from "./words.js";
+import { contactState, device, duration, estimated, messages, percent, phone, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -87,7 +87,7 @@ function why(row) {
 
 function makeQueue(row) {
   const cells = ["waiting", "oldest", ...AGENT_STATES, "offered-today", "answered-today", "abandoned-today", "level"];
-  const made = element("tr", { "data-queue": row.name }, element("th", { scope: "row" }, element("span"), element("small")));
+  const made = element("tr", { "data-queue": row.name }, element("th", { scope: "row" }, element("span"), element("small"), element("a", { class: "messages", href: `/voicemail?box=${encodeURIComponent(row.name)}` })));
   for (const name of cells) {
     const begins = ["waiting", "available", "offered-today"].includes(name) ? " begins" : "";
     made.append(element("td", { class: `number ${name}${begins}` }));
@@ -106,7 +106,8 @@ function updateQueue(node, row) {
   };
   const head = node.firstElementChild;
   text(head.firstElementChild, row.name);
-  text(head.lastElementChild, row.description);
+  text(head.children[1], row.description);
+  text(head.lastElementChild, messages(row.messages));
   attribute(node, "data-limit", `${row.oldest ?? 0} ${row.threshold}`);
   text(cell("waiting").firstElementChild, row.waiting);
   attribute(cell("waiting"), "data-zero", row.waiting === 0);
@@ -147,7 +148,7 @@ function updateAgent(node, row, board) {
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
   attribute(node, "data-phone", row.phone);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
-  text(doing, [wish(row.then), phone(row), device(row.device), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
+  text(doing, [wish(row.then), phone(row), device(row.device), messages(row.messages), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
 }
 
 // [the words, the colour's name]

@@ -69,6 +69,11 @@ export function placeWords(party) {
 }
 
 // What an agent wished for during a call, "logout" or "pause:REASON".
+// What waits in a box of messages; nothing where nothing does.
+export function messages(number) {
+  return number ? `${number} new message${number === 1 ? "" : "s"}` : "";
+}
+
 export function wish(then) {
   if (then === "logout") return "signs out after this";
   return then.startsWith("pause:") ? `pauses after this (${then.slice(6)})` : "";
