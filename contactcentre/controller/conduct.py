@@ -59,6 +59,7 @@ class Conductor:
         self.contact = contact
         self.walker: Walker
         self._make_walker = make_walker
+        self._sensitive = False  # what the caller keys in is to be in no recording
         self._answered = answered
         self._found = found
 
@@ -140,6 +141,8 @@ class Conductor:
         twice, and a conversation is not touched. Raises CallerGone, Suspended."""
         contact, node, was = self.contact, self.contact.node, self.contact.now
         contact.outcome = Outcome(was.detail.get("outcome", Outcome.SELF_SERVED))
+        if contact.caller_there:
+            contact.recorder.take_over()
         answered = under_way(contact).get(found.joined, {}).get("agent", "") if was.state == "ringing" else ""
         conversation = was.state in ("talking", "parked") or answered
         taking_part = {party.agent for party in talk.of(contact).now.parties.values()} if conversation else set()
@@ -183,10 +186,22 @@ class Conductor:
         if isinstance(action, act.Hangup):
             return act.Done()  # the walk is over
         if isinstance(action, act.Enqueue) and was.state in ("queue", "ringing") and was.queue == action.queue:
+            self._keep_out(action)
             return self._enqueue(action, _entered(was))
         return self._carry_out(action)
 
+    def _keep_out(self, action: act.Action) -> None:
+        """Sensitive keys are in no recording. The pause ends only when the flow goes on with something else, so there
+        is no gap between two tries, or between a card's number and its date; and keys too many are forgotten then."""
+        sensitive = isinstance(action, act.Gather) and action.sensitive
+        self.contact.recorder.keep_out(sensitive)
+        if self._sensitive and not sensitive:
+            self.contact.typed.clear()
+            self.contact.take_out(Digit)
+        self._sensitive = sensitive
+
     def _carry_out(self, action: act.Action) -> act.Result:
+        self._keep_out(action)
         match action:
             case act.Answer():
                 return self._answer()
@@ -196,6 +211,8 @@ class Conductor:
                 return self._gather(action)
             case act.Lookup():
                 return look_up(action)
+            case act.Record():
+                return act.Done(self.contact.recorder.as_flow_says(action.what))
             case act.Enqueue():
                 return self._enqueue(action)
             case act.Voicemail():
@@ -359,6 +376,7 @@ class Conductor:
     def _end(self, cause: Cause, by: str) -> None:
         contact = self.contact
         by = "system" if contact.dismissed else by
+        contact.recorder.finish()
         contact.emit(Kind.LEG_ENDED, leg=contact.caller_id, cause=int(cause))
         contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=by, cause=int(cause))
         contact.node.saver.put(contact.id, None)

@@ -20,11 +20,13 @@ from gevent.event import AsyncResult
 from gevent.queue import Empty, Queue
 
 from contactcentre.controller.node import Node
+from contactcentre.controller.recordings import Recorder
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.conditions import Refusal
 from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.keying import codes_of
+from contactcentre.domain.recorded import Recorded, after
 from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow, LiveError
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
@@ -117,6 +119,8 @@ class Contact:
         self.in_talk = False  # whoever conducts it takes what is `Asked`
         self.language = node.site.settings.language
         self.told: set[tuple[Kind, str]] = set()  # facts of legs that an earlier controller has journalled, or we
+        self.recorded = Recorded.restore(now.detail.get("recorded", {}))
+        self.recorder = Recorder(self)
         self._bridge: Bridge | None = None
         self._serial = itertools.count(1)
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
@@ -233,13 +237,15 @@ class Contact:
         if kind is Kind.LEG_ENDED:
             self.told.add((kind, str(data["leg"])))
         self.seq += 1
+        self.recorded = after(self.recorded, kind, data)
         self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
 
     def save(self, **changes: Any) -> None:
         """Notes where this contact is; Redis learns it some milliseconds later. A new `state` begins a new `since`."""
         if "state" in changes and changes["state"] != self.now.state:
             changes.setdefault("since", self.node.now())
-        self.now = replace(self.now, seq=self.seq, **changes)
+        detail = {**changes.pop("detail", self.now.detail), "recorded": self.recorded.save()}
+        self.now = replace(self.now, seq=self.seq, detail=detail, **changes)
         self.node.saver.put(self.id, self.now)
 
     def bridge(self) -> Bridge:

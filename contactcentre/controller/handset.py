@@ -196,6 +196,7 @@ class Handset:
                 me = now.parties[self._leg]
                 do(Verb.UNMUTE if me.muted else Verb.MUTE, {}, BY)
             case "record":
-                do("record", {"action": "start" if not now.recording else "resume" if now.paused else "pause"}, BY)
+                action = {"": "start", "paused": "resume", "running": "pause"}[self._talk.contact.recorded.state]
+                do("record", {"action": action}, BY)
             case _:
                 do(Verb(name), {}, BY)

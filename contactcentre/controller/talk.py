@@ -6,7 +6,7 @@ the facts are noted: a controller killed in between finds everybody where the fa
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from contactcentre.controller.contact import Asked, CallerGone, Contact
 from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
 from contactcentre.controller.places import move, put_back
-from contactcentre.controller.recordings import Recorder
+from contactcentre.controller.recording_notice import Notice
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import (
     Conversation,
@@ -36,6 +36,7 @@ from contactcentre.domain.conversation import (
 )
 from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
+from contactcentre.domain.recorded import QUEUE
 from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
@@ -74,7 +75,7 @@ class Talk:
         self.contact = contact
         self.now = now or Conversation()
         self._calls = Calls(contact, self.save)
-        self.recorder = Recorder(self)
+        self._notice = Notice(self)
         self._sent: Sent | None = None
         self._handset = Handset(self)
         self._reminded = 0.0
@@ -86,10 +87,6 @@ class Talk:
         for kind, data in facts:
             self.now = after(self.now, kind, data, self.contact.node.now())
             self.contact.emit(kind, **data)
-
-    def forget_recording(self) -> None:
-        """It has ended, which is a fact already."""
-        self.now = replace(self.now, recording="", paused=False)
 
     # -- from its first word to its end -------------------------------------------------------------------------------
 
@@ -129,7 +126,7 @@ class Talk:
         """What is left when nobody talks any more. `by`: caller, agent or system."""
         contact = self.contact
         contact.ended_by = by
-        self.recorder.finish()
+        contact.recorder.conversation_over()
         contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
 
     def save(self) -> None:
@@ -169,7 +166,7 @@ class Talk:
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         moments = [call.until for call in self._calls]
         moments += [self._handset.until] if self._handset.until is not None else []
-        if (beep := self.recorder.next_beep) is not None:
+        if (beep := self._notice.next_beep) is not None:
             moments.append(beep)
         if now.slot and not moments:
             moments.append(now.until)
@@ -186,7 +183,7 @@ class Talk:
             self.contact.node.hang_up(call.leg, Cause.NO_ANSWER)
             self._not_answered(call, Cause.NO_ANSWER)
         self._handset.look()
-        self.recorder.beep(at)
+        self._notice.beep(at)
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         if now.slot and now.until <= at and not self._calls.legs:  # else somebody's phone rings to retrieve them
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
@@ -237,13 +234,12 @@ class Talk:
             {"leg": p.leg, "role": p.role, "agent": p.agent, "to": p.to, "place": p.place.value, "muted": p.muted}
             for p in now.parties.values()
         ]
-        recording = "" if not now.recording else "paused" if now.paused else "running"
         return {
             "contact": self.contact.id,
             "state": "sent" if self._sent is not None else now.state,
             "slot": now.slot,
             "parties": [customer, *parties],
-            "recording": recording,
+            "recording": self.contact.recorded.state,
         }
 
     def do(self, verb: str, args: Mapping[str, Any], by: str) -> None:
@@ -266,7 +262,7 @@ class Talk:
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
             case "record":
-                self.recorder.do(str(args.get("action", "")), by)
+                self.contact.recorder.do(str(args.get("action", "")), by)
             case _ if verb in {known.value for known in Verb}:
                 self._carry_out(decide(self.now, Verb(verb), at, by=by, party=named))
             case _:
@@ -428,9 +424,10 @@ def begin(contact: Contact, joined: Joined) -> Talk:
 
 def converse(talk: Talk) -> Sent | None:
     """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
-    queue = talk.contact.node.queue(talk.now.queue)
-    if queue.record and chosen(talk.contact.id, queue.record_share):
-        talk.recorder.begin()
+    contact, queue = talk.contact, talk.contact.node.queue(talk.now.queue)
+    contact.recorder.conversation_begins()
+    if queue.record and chosen(contact.id, queue.record_share) and not contact.recorded.recording:
+        contact.recorder.begin(QUEUE, talk.last, talk.now.queue)
     return talk.converse()
 
 
@@ -465,6 +462,5 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
                 continue
         contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
-        talk.recorder.take_over()
         put_back(contact, talk.now, there, together)
     return talk.converse()

@@ -10,6 +10,8 @@ from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
 from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.recorded import Recorded, is_message
+from contactcentre.domain.recorded import after as recorded_after
 from contactcentre.live import ContactNow
 
 MESSAGE_LIMIT = 600.0
@@ -32,11 +34,13 @@ class Told:
     """(kind, leg) of the facts that a leg has but once."""
     node: Mapping[str, Any] = field(default_factory=dict)  # flow and node where it was
     variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
+    asked: set[str] = field(default_factory=set)  # variables that are secret: nobody knows them any more
     queue: Event | None = None  # entered and not left
     offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
     talk: Conversation = field(default_factory=Conversation)
     last: str = ""  # the agent who talked last
-    message: Event | None = None  # a recording begun and not ended, without an agent
+    recorded: Recorded = field(default_factory=Recorded)
+    message: Event | None = None  # begun and not ended
     target: str = ""  # leg to the outside that has not ended
     callback: Mapping[str, Any] = field(default_factory=dict)  # what was asked for last
 
@@ -49,9 +53,10 @@ class Told:
     @property
     def unended(self) -> Mapping[str, str]:
         """Recording, agent and queue of a talk that has ended without it."""
-        if self.talk.state != "over" or not self.talk.recording:
+        now = self.recorded
+        if self.talk.state != "over" or not now.recording or now.whole:
             return {}
-        return {"recording": self.talk.recording, "agent": self.last, "queue": self.talk.queue}
+        return {"recording": now.recording, "agent": now.agent, "queue": now.queue}
 
 
 def told(events: Iterable[Event]) -> Told:
@@ -75,6 +80,9 @@ def _take(known: Told, event: Event) -> None:
             known.ended = True
         case Kind.NODE:
             known.node = {"flow": data["flow"], "node": data["node"]}
+        case Kind.SET if data.get("secret"):
+            known.asked.add(str(data["name"]))
+            known.variables.pop(str(data["name"]), None)
         case Kind.SET:
             known.variables[str(data["name"])] = data["value"]
         case Kind.QUEUED:
@@ -90,8 +98,8 @@ def _take(known: Told, event: Event) -> None:
             data = {"token": offer.get("token", ""), **data}
             known.last = str(data["agent"])
             if known.talk.state == "over":
-                known.talk = Conversation(recording=known.talk.recording, paused=known.talk.paused)
-        case Kind.RECORDING_STARTED if not data.get("agent"):
+                known.talk = Conversation()
+        case Kind.RECORDING_STARTED if is_message(data):
             known.message = event
         case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
             if known.message is not None and data.get("recording") == known.message.data.get("recording"):
@@ -103,6 +111,7 @@ def _take(known: Told, event: Event) -> None:
         case Kind.LEG_ENDED if data.get("leg") == known.target:
             known.target = ""
     known.talk = after(known.talk, event.kind, data, event.at)
+    known.recorded = recorded_after(known.recorded, event.kind, data)
 
 
 def record(arrived: Event) -> ContactNow:
@@ -131,12 +140,14 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
     caller = {"caller": now.channels["caller"]}
     detail = {
         **now.detail,
+        "recorded": known.recorded.save(),
         "answered": (Kind.LEG_ANSWERED, caller["caller"]) in known.once or now.detail.get("answered"),
     }
     flow_state = dict(now.flow_state)
     if any(flow_state.get(name) != value for name, value in known.node.items()):
         variables = {**flow_state.get("variables", {}), **known.variables}
         flow_state |= {**known.node, "variables": variables, "tries": 0, "failure": "", "cause": 0}
+        flow_state["asked"] = sorted({*flow_state.get("asked", ()), *known.asked})
     queue, state, agent, channels = "", "ivr", "", caller
     detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
     if known.callback:

@@ -284,7 +284,10 @@ class _Folding:
             case Kind.RECORDING_ENDED:
                 started = _number(data, "started_at") or known.started
                 files, offsets = _mapping(data, "files"), _mapping(data, "offsets")
-                known = replace(known, started=started, ended=at, files=files, offsets=offsets)
+                agent, queue = known.agent or _text(data, "agent"), known.queue or _text(data, "queue")
+                known = replace(
+                    known, started=started, ended=at, files=files, offsets=offsets, agent=agent, queue=queue
+                )
             case Kind.RECORDING_STORED:
                 known = replace(
                     known,

@@ -89,8 +89,6 @@ class Conversation:
     parked_at: float = 0.0
     until: float = 0.0  # when parking ends, epoch seconds
     held_at: float = 0.0  # since when the customer is on hold, epoch seconds; 0 = is not
-    recording: str = ""
-    paused: bool = False  # the recording writes silence
 
     @property
     def agent(self) -> Party | None:
@@ -151,8 +149,16 @@ class Conversation:
 
 
 _PLAIN = (
-    *("queue", "owner", "customer", "asked", "customer_muted", "slot", "parked_by", "parked_at", "until", "held_at"),
-    *("recording", "paused"),
+    "queue",
+    "owner",
+    "customer",
+    "asked",
+    "customer_muted",
+    "slot",
+    "parked_by",
+    "parked_at",
+    "until",
+    "held_at",
 )
 
 
@@ -203,12 +209,6 @@ def after(now: Conversation, kind: Kind, data: Mapping[str, Any], at: float) -> 
             return replace(parked, parked_at=at, customer=Place.MUSIC, held_at=0.0)
         case Kind.RETRIEVED:
             return replace(now, slot="", parked_by="", parked_at=0.0, until=0.0)
-        case Kind.RECORDING_STARTED if data.get("agent"):
-            return replace(now, recording=str(data["recording"]), paused=False)
-        case Kind.RECORDING_PAUSED | Kind.RECORDING_RESUMED:
-            return replace(now, paused=kind is Kind.RECORDING_PAUSED)
-        case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED if data.get("recording") == now.recording:
-            return replace(now, recording="", paused=False)
     return now
 
 

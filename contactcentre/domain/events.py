@@ -47,10 +47,10 @@ class Kind(StrEnum):
     UNMUTED = "party.unmuted"  # leg, agent
     PARKED = "contact.parked"  # slot, by (agent), until (epoch seconds)
     RETRIEVED = "contact.retrieved"  # slot, by (agent; "" = nobody did in time), parked (seconds)
-    RECORDING_STARTED = "recording.started"  # recording (id), agent, queue
-    RECORDING_PAUSED = "recording.paused"  # recording, by, reason
+    RECORDING_STARTED = "recording.started"  # recording (id), agent, queue, by (queue|flow|agent|..; "" = a message)
+    RECORDING_PAUSED = "recording.paused"  # recording, by, reason (sensitive, or "")
     RECORDING_RESUMED = "recording.resumed"  # recording, by
-    RECORDING_ENDED = "recording.ended"  # recording, started_at, files {left, right} (names on the PBX), offsets
+    RECORDING_ENDED = "recording.ended"  # recording, agent, queue, files {left, right} (names on the PBX), offsets
     RECORDING_STORED = (
         "recording.stored"  # recording, path, seconds, sha256 (of the sound), file_sha256, bytes, channels
     )

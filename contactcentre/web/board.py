@@ -11,6 +11,7 @@ from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.devices import device_of
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
+from contactcentre.domain.recorded import Recorded
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
 from contactcentre.domain.voicemail import BoxCount
@@ -295,7 +296,7 @@ def _talk(contact: ContactNow) -> rows.Talk | None:
         until=talk.until,
         slot=talk.slot,
         asked=talk.parties[talk.asked].to if talk.asked else "",
-        recording=("paused" if talk.paused else "running") if talk.recording else "",
+        recording=Recorded.restore(contact.detail.get("recorded", {})).state,
         parties=(customer, *others),
     )
 

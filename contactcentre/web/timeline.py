@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contactcentre.domain.events import ConsultResult, Kind
+from contactcentre.domain.recorded import SENSITIVE
 from contactcentre.domain.telling import Finding, capital, lasting
 from contactcentre.web.numbers import readable
 
@@ -46,6 +47,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             key = str(data["choice"])
             pressed = key.isascii() and len(key) == 1 and (key.isdigit() or key in "*#")
             return f"Pressed {key} at {data['node']}" if pressed else f"{data['node']}: {_words(key)}", (), "ivr"
+        case Kind.SET if data.get("secret"):
+            return f"{data['name']} was keyed in, and is not kept", (), ""
         case Kind.SET:
             return f"{data['name']} = {data['value']}", (), ""
         case Kind.QUEUED:
@@ -97,7 +100,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.PARTY_LEFT:
             return f"{data['agent'] or 'Somebody'} left the conversation", (), ""
         case Kind.RECORDING_PAUSED:
-            return "The recording was paused", (), ""
+            why = "The customer keys in what is to be in no recording." if data.get("reason") == SENSITIVE else ""
+            return "The recording was paused", (why,), ""
         case Kind.RECORDING_RESUMED:
             return "The recording went on", (), ""
         case Kind.SUPERVISED:

@@ -337,6 +337,7 @@ class FakeTap:
             self._pbx.paused.discard(self.id)
 
     def stop(self) -> Mapping[str, str]:
+        self._pbx.paused.discard(self.id)
         return {side: f"{self.id}-{side}" for side in self.started}
 
 

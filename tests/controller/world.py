@@ -112,6 +112,7 @@ SITE = Site.model_validate(
                             "8": "last",
                             "9": "told",
                             "0": "urgent",
+                            "*": "begin",
                         },
                         "on_timeout": "one",
                         "on_invalid": "bye",
@@ -126,6 +127,19 @@ SITE = Site.model_validate(
                     "last": {"type": "queue", "queue": "one", "prefer_last_agent": True},
                     "told": {"type": "queue", "queue": "told"},
                     "urgent": {"type": "queue", "queue": "told", "priority": 10},
+                    "begin": {"type": "record", "action": "start", "next": "card"},
+                    "card": {
+                        "type": "collect",
+                        "prompt": ["sound:card"],
+                        "var": "card",
+                        "max_digits": 3,
+                        "sensitive": True,
+                        "timeout": 0.5,
+                        "retries": 1,
+                        "next": "one",
+                        "on_timeout": "two",
+                        "on_invalid": "one",
+                    },
                     "bye": {"type": "hangup"},
                 },
             }
@@ -242,7 +256,7 @@ class World:
 
     def press(self, number: int) -> None:
         if self.lines:
-            self.pbx.press(self.lines[number % len(self.lines)], "123456#"[number % 7])
+            self.pbx.press(self.lines[number % len(self.lines)], "123456#*"[number % 8])
 
     def caller_leaves(self, number: int) -> None:
         if self.lines:
@@ -434,6 +448,14 @@ class World:
         recordings = Counter(e.data["recording"] for e in story if e.kind is Kind.RECORDING_STARTED)
         kept = Counter(e.data["recording"] for e in story if e.kind in (Kind.RECORDING_ENDED, Kind.RECORDING_FAILED))
         assert not recordings - kept
+        silent = False  # while keys are pressed that are to be in no recording
+        for event in story:
+            if event.kind is Kind.RECORDING_PAUSED:
+                silent = silent or event.data["reason"] == "sensitive"
+            elif event.kind in (Kind.RECORDING_RESUMED, Kind.RECORDING_ENDED):
+                silent = False
+            assert not (silent and event.kind in (Kind.QUEUED, Kind.TALK_STARTED)), "the recording goes on"
+        assert not any(e.data["value"] for e in story if e.kind is Kind.SET and e.data["name"] == "card")
         outcome = next(e.data["outcome"] for e in story if e.kind is Kind.ENDED)
         assert outcome != "answered" or count[Kind.TALK_STARTED]
 

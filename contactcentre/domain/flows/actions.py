@@ -13,6 +13,7 @@ a flow.
 |---|---|
 | Answer | Done |
 | Play | Done |
+| Record | Done |
 | Gather | Digits |
 | Lookup | Looked, LookupFailed |
 | Enqueue | Left, Sent |
@@ -28,7 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 Scalar = str | int | float | bool
 """What a variable can hold."""
@@ -89,6 +90,8 @@ class Gather:
     keys count too, but the playing goes on. When `type_ahead` is false, keys pressed before this action began
     are thrown away first.
 
+    `sensitive` keys (a payment's) are to be in no recording, no log and no fact.
+
     Feed each key to `gathered`; it says when the entry is complete. `timeout` counts from the end of the
     playing to the first key, `digit_timeout` from one key to the next; when one passes, `timed_out` is the
     result.
@@ -103,6 +106,14 @@ class Gather:
     choices: tuple[str, ...] = ()  # a menu's: the entry is complete once it cannot mean another choice
     barge_in: bool = True
     type_ahead: bool = True
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Begin to record the caller's line, or stop, pause or resume that. What is so already is no error."""
+
+    what: Literal["start", "stop", "pause", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,7 @@ class Lookup:
     name: str  # the node's
     method: str  # GET | POST
     url: str  # http or https; variables are URL-encoded already
-    body: Mapping[str, Scalar] | None = None  # sent as JSON
+    body: Mapping[str, Scalar] | None = field(default=None, repr=False)  # sent as JSON; may hold what is sensitive
     timeout: float = 3.0
     max_bytes: int = 65536
 
@@ -184,7 +195,7 @@ class Hangup:
     turned_away: bool = False
 
 
-Action = Answer | Play | Gather | Lookup | Enqueue | Voicemail | Transfer | Callback | Hangup
+Action = Answer | Play | Gather | Record | Lookup | Enqueue | Voicemail | Transfer | Callback | Hangup
 
 
 # Results
@@ -215,7 +226,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    digits: str  # any of 0-9 * # A-D
+    digits: str = field(repr=False)  # any of 0-9 * # A-D
     reason: Reason
 
 

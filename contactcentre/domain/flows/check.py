@@ -32,6 +32,7 @@ def check(flow: Flow, site: Site | None = None, knows: Knows | None = None) -> l
     flow gives no text for in `knows`; what is not given is not checked."""
     problems = [*_unreachable(flow), *_endless(flow), *_restless(flow, site), *_silent(flow, site)]
     problems += _variables(flow, site)
+    problems += _secrets(flow)
     for name, node in flow.nodes.items():
         problems += _branches(name, node, site)
         if site is not None:
@@ -241,6 +242,27 @@ def _read(node: Node) -> Iterator[tuple[str, str]]:
     for field, value in node.model_dump(exclude={"note"}).items():
         for variable in sorted(_slots(value)):
             yield field, variable
+
+
+def _secrets(flow: Flow) -> Iterator[Problem]:
+    """What is sensitive is neither spoken nor copied: it may only be sent to a web service, or be compared."""
+    secret = {node.var for node in flow.nodes.values() if isinstance(node, CollectNode) and node.sensitive}
+    rule = "is sensitive: it can be used in a lookup's body and in conditions only, elsewhere it is empty"
+    for name, node in flow.nodes.items():
+        for field, variable in _read(node):
+            if variable in secret and (field, type(node)) not in _MAY_READ_SECRETS:
+                yield Problem(name, field, variable, rule)
+        if isinstance(node, CollectNode) and node.var in secret and not node.sensitive:
+            yield Problem(name, "sensitive", False, f"is asked for as sensitive elsewhere: {node.var}")
+        if isinstance(node, LookupNode) and node.secrets_read() & secret and not node.url.startswith("https://"):
+            yield Problem(name, "url", node.url, "sends what is sensitive without encryption", error=False)
+    for prompt, texts in flow.prompts.items():
+        for language, text in texts.items():
+            for variable in sorted(template.names(text) & secret):
+                yield Problem("", f"prompts.{prompt}.{language}", variable, rule)
+
+
+_MAY_READ_SECRETS = {("if", ConditionNode), ("body", LookupNode)}
 
 
 def _slots(value: Any) -> set[str]:

@@ -81,8 +81,11 @@ class ConditionNode(Node):
             Edge("else", self.otherwise, patient=False, field="else"),
         )
 
+    def secrets_read(self) -> frozenset[str]:
+        return expressions.parse(self.condition).names
+
     def act(self, scene: Scene) -> Go:
-        return Go("then" if expressions.parse(self.condition).holds(scene.read()) else "else")
+        return Go("then" if expressions.parse(self.condition).holds(scene.read_all()) else "else")
 
 
 class SetNode(Node):
@@ -170,15 +173,19 @@ class LookupNode(Node):
             Edge("failed", self.on_failed, patient=False, field="on_failed"),
         )
 
+    def secrets_read(self) -> frozenset[str]:
+        texts = [value for value in (self.body or {}).values() if isinstance(value, str)]
+        return frozenset().union(*map(template.names, texts))
+
     def act(self, scene: Scene) -> Action:
-        variables = scene.read()
         body: dict[str, Scalar] | None = None
         if self.method == "POST":
+            variables = scene.read_all()
             body = {
                 key: template.fill(value, variables) if isinstance(value, str) else value
                 for key, value in (self.body or {}).items()
             }
-        url = template.fill(self.url, variables, template.url_quoted, template.MAX_URL)
+        url = template.fill(self.url, scene.read(), template.url_quoted, template.MAX_URL)
         return Lookup(scene.node, self.method, url, body, self.timeout, self.max_bytes)
 
     def judge(self, scene: Scene, result: Result) -> Go:

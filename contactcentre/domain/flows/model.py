@@ -23,7 +23,7 @@ from contactcentre.domain.flows.leaving import CallbackNode, HangupNode, QueueNo
 from contactcentre.domain.flows.node import Language, Node, Template
 from contactcentre.domain.flows.problems import FlowError, Problem
 from contactcentre.domain.flows.spoken import PromptName
-from contactcentre.domain.flows.talking import AnswerNode, CollectNode, MenuNode, PlayNode, SayNode
+from contactcentre.domain.flows.talking import AnswerNode, CollectNode, MenuNode, PlayNode, RecordNode, SayNode
 from contactcentre.domain.site import Model, Name
 
 NODE_TYPES: dict[str, type[Node]] = {
@@ -32,6 +32,7 @@ NODE_TYPES: dict[str, type[Node]] = {
     "say": SayNode,
     "menu": MenuNode,
     "collect": CollectNode,
+    "record": RecordNode,
     "hours": HoursNode,
     "condition": ConditionNode,
     "set": SetNode,

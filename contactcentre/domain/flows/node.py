@@ -130,6 +130,8 @@ class Scene:
     turned_away: bool = False
     at: float = 0.0
     notes: list[Note] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)  # keyed in; never saved, never told, never spoken
+    lost: frozenset[str] = frozenset()  # such as were known before a restart
 
     @property
     def is_sent(self) -> bool:
@@ -153,6 +155,10 @@ class Scene:
             "weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[local.weekday()],
         }
 
+    def read_all(self) -> dict[str, Scalar]:
+        """With what is secret: for conditions, and for what is sent to a web service."""
+        return {**self.read(), **self.secrets}
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.at, ZoneInfo(self.site.settings.timezone))
 
@@ -171,11 +177,25 @@ class Scene:
 
     def set(self, name: str, value: Scalar | None) -> None:
         """None takes the variable away."""
+        self.forget(name)
         if value is None:
             self.variables.pop(name, None)
         else:
             self.variables[name] = template.clean(value) if isinstance(value, str) else value
         self.notes.append((Kind.SET, {"name": name, "value": "" if value is None else self.variables[name]}))
+
+    def hide(self, name: str, value: str) -> None:
+        """Sets what is sensitive: it is kept in memory only, and the fact does not say what it is."""
+        self.forget(name)
+        self.variables.pop(name, None)
+        self.secrets[name] = value
+        self.notes.append((Kind.SET, {"name": name, "value": "", "secret": True}))
+
+    def forget(self, *names: str) -> None:
+        """Secrets; without names all."""
+        for name in names or tuple(self.secrets):
+            self.secrets.pop(name, None)
+        self.lost = self.lost - set(names) if names else frozenset()
 
 
 class Node(Model):
@@ -192,6 +212,10 @@ class Node(Model):
     def ends(self) -> bool:
         """The call can come to its end here."""
         return not self.edges()
+
+    def secrets_read(self) -> frozenset[str]:
+        """The variables of which it may read what is sensitive, too."""
+        return frozenset()
 
     def act(self, scene: Scene) -> Action | Go | Jump:
         """What to do on arrival, and again after a restart or for another try: it must depend on `scene`

@@ -101,7 +101,7 @@ class _Simulator:
                 case Kind.CHOSE:
                     self._story.moments[-1].choice = data["choice"]
                 case Kind.SET:
-                    self._story.moments[-1].set[data["name"]] = data["value"]
+                    self._story.moments[-1].set[data["name"]] = "(not kept)" if data.get("secret") else data["value"]
 
     def _answer(self, action: act.Action) -> act.Result | None:
         """What comes of the action; None when the call is over."""
@@ -127,6 +127,9 @@ class _Simulator:
                 moment.did.append(f"leaves a message in {box}")
                 self._now += TALK
                 return act.Recorded(TALK)
+            case act.Record(what):
+                moment.did.append(_RECORDED[what])
+                return act.Done()
             case act.Callback(queue, number, speech, language):
                 moment.did.append(f"is to be called back at {number} by queue {queue}")
                 self._hear(speech, language)
@@ -171,12 +174,14 @@ class _Simulator:
             entry = act.gathered(gather, keys[:count])
             if entry is not None:
                 self._ahead = keys[count:]
-                moment.did.append(f"presses {keys[:count]}")
+                moment.did.append(f"presses {_shown(gather, keys[:count])}")
                 self._now += count
                 return entry
         self._ahead = ""
         waited = gather.digit_timeout if keys else gather.timeout
-        moment.did.append(f"presses {keys}, then nothing" if keys else f"presses nothing for {waited:g} seconds")
+        moment.did.append(
+            f"presses {_shown(gather, keys)}, then nothing" if keys else f"presses nothing for {waited:g} seconds"
+        )
         self._now += len(keys) + waited
         return act.timed_out(gather, keys)
 
@@ -201,6 +206,16 @@ class _Simulator:
         return act.Left(reason, key)
 
 
+def _shown(gather: act.Gather, keys: str) -> str:
+    return f"{len(keys)} keys" if gather.sensitive else keys
+
+
+_RECORDED = {
+    "start": "is recorded from here on",
+    "stop": "is recorded no longer",
+    "pause": "the recording is silent from here on",
+    "resume": "the recording goes on",
+}
 _LEFT = {
     LeftQueue.TIMEOUT.value: "has waited too long",
     LeftQueue.FULL.value: "the queue is full",

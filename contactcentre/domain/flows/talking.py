@@ -1,11 +1,11 @@
-"""Nodes that talk with the caller: answer, play, say, menu, collect."""
+"""Nodes that talk with the caller: answer, play, say, menu, collect; and record, which keeps what is said."""
 
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from contactcentre.domain.flows.actions import Action, Answer, Digits, Gather, Play, Reason, Result
+from contactcentre.domain.flows.actions import Action, Answer, Digits, Gather, Play, Reason, Record, Result
 from contactcentre.domain.flows.node import Again, Edge, Go, Keys, Node, Scene, Variable, Wait, ways
 from contactcentre.domain.flows.spoken import Items, SomeItems, Words, speech
 from contactcentre.domain.site import Name, keyed
@@ -59,6 +59,23 @@ class SayNode(Words, Node):
 
     def act(self, scene: Scene) -> Action:
         return Play((self.piece(scene),), scene.language, self.interruptible)
+
+    def judge(self, scene: Scene, result: Result) -> Go:
+        return Go("next")
+
+
+class RecordNode(Node):
+    """Begins to record the caller's line, until the call ends; or stops, pauses or resumes that."""
+
+    type: Literal["record"]
+    action: Literal["start", "stop", "pause", "resume"]
+    next: Name
+
+    def edges(self) -> tuple[Edge, ...]:
+        return (Edge("next", self.next, patient=False, field="next"),)
+
+    def act(self, scene: Scene) -> Action:
+        return Record(self.action)
 
     def judge(self, scene: Scene, result: Result) -> Go:
         return Go("next")
@@ -151,7 +168,7 @@ def _listed(value: Any) -> Any:
 
 class CollectNode(Asking):
     """Asks for digits and keeps them in a variable. Without `pattern` an entry is min_digits to max_digits
-    digits 0-9."""
+    digits 0-9. `sensitive` digits are nowhere but in memory, and the recording is silent meanwhile."""
 
     type: Literal["collect"]
     var: Variable
@@ -159,6 +176,7 @@ class CollectNode(Asking):
     max_digits: Annotated[int, Field(ge=1, le=40)] = 20
     terminators: Keys = "#"
     pattern: Annotated[tuple[Annotated[str, AfterValidator(_mask)], ...], BeforeValidator(_listed)] = ()
+    sensitive: bool = False
     next: Name
 
     @model_validator(mode="after")
@@ -171,14 +189,14 @@ class CollectNode(Asking):
         return (Edge("next", self.next, silent=False, field="next"), *self._failures())
 
     def act(self, scene: Scene) -> Action:
-        return self._gather(scene, self.max_digits, terminators=self.terminators)
+        return self._gather(scene, self.max_digits, terminators=self.terminators, sensitive=self.sensitive)
 
     def judge(self, scene: Scene, result: Result) -> Go | Again:
         if not isinstance(result, Digits):
             raise TypeError(f"collect takes Digits, not {result}")
         if not self._accepts(result.digits):
             return self._failed(scene, result)
-        scene.set(self.var, result.digits)
+        (scene.hide if self.sensitive else scene.set)(self.var, result.digits)
         return Go("next")
 
     def _accepts(self, digits: str) -> bool:

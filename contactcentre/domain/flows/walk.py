@@ -27,6 +27,7 @@ from contactcentre.domain.flows.actions import (
 )
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.node import Again, Go, Jump, Node, Note, Scene, UnknownName, WalkError
+from contactcentre.domain.flows.talking import CollectNode
 from contactcentre.domain.site import Site
 
 STUCK_AFTER = 100
@@ -141,6 +142,7 @@ class Walker:
             "language": scene.language,
             "skills": dict(scene.skills),
             "priority": scene.priority,
+            "asked": sorted({*scene.secrets, *scene.lost}),  # not what was answered
             "overflowed": dict(scene.overflowed),
             "served": scene.served,
             "group": scene.group,
@@ -158,8 +160,9 @@ class Walker:
     def restore(cls, saved: Mapping[str, Any], site: Site, flows: Mapping[str, Flow] | None = None) -> "Walker":
         """Goes on where `save` was called; the first step is Resume.
 
-        A node that is gone from the flow meanwhile sends the caller to the flow's start. Raises UnknownName
-        when the flow itself is gone, FlowError when it cannot be read any more.
+        A node that is gone from the flow meanwhile sends the caller to the flow's start. What was sensitive is not
+        saved: a node that needs it sends the caller back to the one that asks for it. Raises UnknownName when the flow
+        itself is gone, FlowError when it cannot be read any more.
         """
         known = dict(flows or {})
         flow = _flow(str(saved["flow"]), site, known)
@@ -174,6 +177,7 @@ class Walker:
         scene.preferred, scene.excluded = tuple(saved.get("preferred", ())), tuple(saved.get("excluded", ()))
         if saved.get("back", "") in flow.nodes or diverting.node_at(site, str(saved.get("back", ""))):
             scene.back = str(saved["back"])
+        scene.lost = frozenset(saved.get("asked", ())) & _asked_in(flow).keys()
         walker._idle = int(saved["idle"])
         there = flow.nodes.get(saved["node"]) or diverting.node_at(site, str(saved["node"]))
         if there is not None:
@@ -191,6 +195,7 @@ class Walker:
             self._recent.append(name)
             if self._idle > STUCK_AFTER:
                 raise FlowStuck(scene.flow, tuple(self._recent[-8:]))
+            name = self._asks_again(name)
             self._at = node = self._there(name)
             scene.node, scene.tries, scene.failure = name, 0, ""
             scene.notes.append((Kind.NODE, {"flow": scene.flow, "node": name, "type": node.type}))
@@ -223,6 +228,7 @@ class Walker:
         self.flow = _flow(jump.flow, self._scene.site, self._flows)
         self._scene.flow, self._scene.prompts, self._scene.back = self.flow.name, self.flow.prompts, ""
         self._scene.language = self.flow.language or self._scene.language
+        self._scene.forget()
         if not sent:
             self._scene.notes.append((Kind.TRANSFERRED, {"to": jump.to, "by": "", "how": "flow"}))
         return self.flow.start
@@ -230,12 +236,21 @@ class Walker:
     def _again(self) -> Action:
         """The action of the node where the caller is already. A node that never waits is only met here when a
         saved state was made by another version: it is then gone through anew."""
+        if (asking := self._asks_again(self._scene.node)) != self._scene.node:
+            return self._arrive(asking)
         done = self._at.act(self._scene)
         return self._arrive(self._scene.node) if isinstance(done, Go | Jump) else done
 
     def _end(self) -> Action:
         self._action = Hangup(turned_away=self._scene.turned_away)
         return self._action
+
+    def _asks_again(self, name: str) -> str:
+        """The node `name`, or the one that asks for what it needs and a restart has lost."""
+        if not self._scene.lost or name not in self.flow.nodes:
+            return name
+        lost = sorted(self.flow.nodes[name].secrets_read() & self._scene.lost)
+        return _asked_in(self.flow)[lost[0]] if lost else name
 
     def _there(self, name: str) -> Node:
         node = self.flow.nodes.get(name) or diverting.node_at(self._scene.site, name)
@@ -250,6 +265,12 @@ def _flow(name: str, site: Site, known: dict[str, Flow]) -> Flow:
             raise UnknownName("flow", name)
         known[name] = Flow.parse(name, site.flows[name])
     return known[name]
+
+
+def _asked_in(flow: Flow) -> dict[str, str]:
+    """The sensitive variables of a flow, and the first node that asks for each."""
+    asking = [(node.var, name) for name, node in flow.nodes.items() if isinstance(node, CollectNode) and node.sensitive]
+    return dict(reversed(asking))
 
 
 def _waited(action: Action, result: Result) -> bool:

@@ -171,3 +171,21 @@ def test_the_languages_of_the_dids_that_lead_to_a_flow_count() -> None:
     assert [str(problem) for problem in told] == [
         "node a.prompt: 'p' is a prompt with neither a sound file nor a text in es"
     ]
+
+
+def test_what_is_sensitive_is_neither_spoken_nor_copied_nor_sent_in_an_address() -> None:
+    nodes = """
+    a: {type: collect, prompt: p, var: card, sensitive: true, next: b, on_timeout: c, on_invalid: end}
+    b: {type: lookup, url: "https://h/{{ card }}", method: POST, body: {n: "{{ card }}"}, next: d, on_failed: end}
+    c: {type: collect, prompt: p, var: card, next: b, on_timeout: end, on_invalid: end}
+    d: {type: say, digits: "{{ card }}", next: e}
+    e: {type: set, vars: {copy: "{{ card }}"}, next: f}
+    f: {type: condition, if: card is set, then: end, else: end}
+    """
+    told = [error for error in errors(nodes) if "sensitive" in error]
+    assert [error.split(":")[0] for error in told] == ["node b.url", "node c.sensitive", "node d.digits", "node e.vars"]
+    assert "lookup's body and in conditions only" in told[0]
+    assert warnings(nodes.replace("https", "http")) == [
+        "warning: node b.url: 'http://h/{{ card }}' sends what is sensitive without encryption"
+    ]
+    assert any("prompts.p.en" in error for error in errors(nodes, prompts={"p": {"en": "Your {{ card }}"}}))

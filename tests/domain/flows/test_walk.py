@@ -19,6 +19,7 @@ from contactcentre.domain.flows.actions import (
     Piece,
     Play,
     Reason,
+    Record,
     Recorded,
     Resume,
     Sort,
@@ -444,3 +445,88 @@ def test_a_result_of_another_action_is_a_programmers_error() -> None:
         call.step(Done())
     with pytest.raises(TypeError, match="the first step"):
         Walker(flow(MENU), SITE).step(Done(), AT)
+
+
+PAYMENT = """
+card: {type: collect, prompt: p, var: card, pattern: XXXX, retries: 1, sensitive: true, next: date, on_timeout: end,
+       on_invalid: end}
+date: {type: collect, prompt: p, var: until, pattern: XX, sensitive: true, next: known, on_timeout: end,
+       on_invalid: end}
+known: {type: condition, if: card starts with "4", then: pay, else: end}
+pay: {type: lookup, url: "https://pay/{{ card }}", method: POST, body: {number: "{{ card }}", until: "{{ until }}"},
+      fields: {token: token}, next: tell, on_failed: end}
+tell: {type: say, text: "Paid with {{ card }} {{ token }}", next: keep}
+keep: {type: set, vars: {copy: "{{ card }}"}, next: hold}
+hold: {type: play, prompt: p, next: end}
+"""
+
+
+def test_what_is_keyed_in_secretly_is_sent_and_compared_and_is_nowhere_else() -> None:
+    call, question = Call.of(PAYMENT)
+    assert isinstance(question, Gather)
+    assert question.sensitive
+    again = call.step(pressed("41"))
+    assert isinstance(again, Gather)
+    assert again.sensitive, "also when it is asked again"
+    call.step(pressed("4111"))
+    lookup = call.step(pressed("29"))
+    assert isinstance(lookup, Lookup)
+    assert (lookup.url, lookup.body) == ("https://pay/", {"number": "4111", "until": "29"})
+    said = call.step(Looked(200, {"token": "tok"}))
+    assert isinstance(said, Play)
+    assert said.speech[0].value == "Paid with  tok"
+    call.step(Done())
+    assert call.walker.variables["copy"] == ""
+    told = [data for kind, data in call.notes if kind == "flow.set"]
+    assert {"name": "card", "value": "", "secret": True} in told
+    everything = repr((call.notes, call.walker.save(), call.walker.variables, lookup, pressed("4111")))
+    assert "4111" not in everything
+
+
+def test_after_a_restart_the_caller_is_asked_again_for_what_was_secret() -> None:
+    call, _ = Call.of(PAYMENT)
+    call.step(pressed("4111"))
+    call.step(pressed("29"))
+    walker = Walker.restore(call.walker.save(), SITE, {"test": flow(PAYMENT)})
+    question = walker.step(Resume(), AT)
+    assert (walker.node, isinstance(question, Gather) and question.sensitive) == ("card", True)
+    walker.step(pressed("4222"), AT)
+    lookup = walker.step(pressed("30"), AT)
+    assert isinstance(lookup, Lookup)
+    assert lookup.body == {"number": "4222", "until": "30"}
+
+
+def test_after_a_restart_nothing_is_asked_again_that_nobody_needs_any_more() -> None:
+    call, _ = Call.of(PAYMENT)
+    for result in (pressed("4111"), pressed("29"), Looked(200, {}), Done()):
+        call.step(result)
+    walker = Walker.restore(call.walker.save(), SITE, {"test": flow(PAYMENT)})
+    walker.step(Resume(), AT)
+    assert walker.node == "hold"
+    assert isinstance(walker.step(Done(), AT), Hangup)
+
+
+def test_another_flow_does_not_have_what_was_secret() -> None:
+    nodes = """
+    card: {type: collect, prompt: p, var: card, sensitive: true, next: over, on_timeout: end, on_invalid: end}
+    over: {type: transfer, to: "flow:test"}
+    """
+    call, _ = Call.of(nodes)
+    call.step(pressed("4111"))
+    assert call.walker.node == "card"
+    assert call.walker.save()["asked"] == []
+    assert call.walker._scene.secrets == {}
+
+
+def test_a_flow_records_from_node_to_node() -> None:
+    nodes = "\n".join(
+        f"{what}: {{type: record, action: {what}, next: {then}}}"
+        for what, then in (("start", "pause"), ("pause", "resume"), ("resume", "stop"), ("stop", "end"))
+    )
+    call, action = Call.of(nodes)
+    asked = []
+    while isinstance(action, Record):
+        asked.append(action.what)
+        action = call.step(Done())
+    assert asked == ["start", "pause", "resume", "stop"]
+    assert isinstance(action, Hangup)

@@ -34,7 +34,13 @@ NODES = {
     "play": node("play", {"prompt": prompt, "next": target}),
     "say": node("say", {"text": st.sampled_from(["{{ x }}", "y"]), "next": target}),
     "menu": node("menu", {**asking, "choices": choices}),
-    "collect": node("collect", {**asking, "var": variable, "next": target}, pattern=st.sampled_from(["XX.", "0."])),
+    "collect": node(
+        "collect",
+        {**asking, "var": variable, "next": target},
+        pattern=st.sampled_from(["XX.", "0."]),
+        sensitive=st.booleans(),
+    ),
+    "record": node("record", {"action": st.sampled_from(["start", "stop", "pause", "resume"]), "next": target}),
     "hours": node("hours", {"hours": st.just("office"), "open": target, "closed": target}, holiday=target),
     "condition": node("condition", {"if": conditions, "then": target, "else": target}),
     "set": node(
@@ -89,7 +95,7 @@ values = st.recursive(
 def results(draw: st.DrawFn, action: act.Action) -> act.Result:
     """Anything that can come of the action."""
     match action:
-        case act.Answer():
+        case act.Answer() | act.Record():
             return act.Done()
         case act.Play():
             return act.Done(draw(st.booleans()))
