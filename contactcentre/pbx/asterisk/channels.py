@@ -39,12 +39,15 @@ class AsteriskChannel:
 
     def answer(self) -> None:
         self._pbx.request_on(self.id, method="POST", path=f"{self._path}/answer")
+        self._pbx.company.rang(self.id)
 
     def ring(self) -> None:
+        self._pbx.company.ringing(self.id)
         self._pbx.request("POST", f"{self._path}/ring")
 
     def stop_ringing(self) -> None:
         self._pbx.request("DELETE", f"{self._path}/ring")
+        self._pbx.company.rang(self.id)
 
     def hangup(self, cause: Cause = Cause.NORMAL) -> None:
         self._pbx.legs.note_cause(self.id, cause)

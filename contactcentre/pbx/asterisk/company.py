@@ -25,6 +25,7 @@ class Company:
         self._where: dict[str, str] = {}
         self._since: dict[str, float] = {}  # bridge -> when somebody was left alone in it
         self._hushed: set[str] = set()
+        self._ringing: set[str] = set()  # those hear ringing, which silence would end
 
     def break_silence(self, channel_ids: Iterable[str], bridge_id: str = "") -> None:
         """To be called before they are moved or played to, or into this bridge. Raises LinkDown, Deadline."""
@@ -32,6 +33,15 @@ class Company:
             with suppress(Gone, Refused):  # it is just going
                 self._request("DELETE", f"{resource('channels', channel_id)}/silence")
             self._hushed.discard(channel_id)
+
+    def ringing(self, channel_id: str) -> None:
+        """To be called before it hears ringing. Raises LinkDown, Deadline."""
+        self.break_silence([channel_id])
+        self._ringing.add(channel_id)
+
+    def rang(self, channel_id: str) -> None:
+        """It hears no ringing any more."""
+        self._ringing.discard(channel_id)
 
     def joined(self, bridge_id: str, channel_ids: Iterable[str], now: float) -> None:
         """They are in this bridge now, and in no other."""
@@ -51,6 +61,7 @@ class Company:
     def ended(self, channel_id: str, now: float) -> None:
         self.left(channel_id, now)
         self._hushed.discard(channel_id)
+        self._ringing.discard(channel_id)
 
     def replaced(self, channel_id: str, stand_in: str, now: float) -> None:
         """Another channel came into its place, by a transfer that is none of ours."""
@@ -72,7 +83,7 @@ class Company:
     def look(self, now: float, busy: Container[str]) -> None:
         """Sends silence to who has been alone for a while, unless something plays to them."""
         for bridge_id in [bridge_id for bridge_id, since in self._since.items() if now - since >= ALONE]:
-            for channel_id in self._members[bridge_id] - self._hushed:
+            for channel_id in self._members[bridge_id] - self._hushed - self._ringing:
                 if channel_id not in busy:
                     self._hushed.add(channel_id)
                     self._attempt("POST", f"{resource('channels', channel_id)}/silence")

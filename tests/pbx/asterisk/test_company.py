@@ -89,6 +89,19 @@ def test_who_is_alone_for_a_moment_only_or_played_to_is_left_in_peace() -> None:
     assert switch.silent == {"a"}
 
 
+def test_who_hears_ringing_is_not_silenced_until_it_ends() -> None:
+    switch = Switch()
+    switch.move("a", "x", 1.0)
+    switch.company.look(1.0 + ALONE, ())
+    switch.company.ringing("a")
+    assert switch.silent == set()
+    switch.company.look(9.0, ())
+    assert switch.silent == set()
+    switch.company.rang("a")
+    switch.company.look(9.0, ())
+    assert switch.silent == {"a"}
+
+
 def test_what_an_earlier_controller_began_is_ended_before_a_recovered_channel_is_moved() -> None:
     switch = Switch()
     switch.silent.add("a")
