@@ -53,12 +53,12 @@ def loud_from(data: bytes | Path) -> float:
     return float(loud[0]) / rate
 
 
-def tones(data: bytes | Path, among: Iterable[float]) -> set[float]:
-    """Which of these frequencies are heard: each with a tenth of all the sound's energy (music has its own everywhere),
-    where it is louder than -50 dBFS."""
-    if loudness(data) < 100:
+def tones(data: bytes | Path, among: Iterable[float], start: float = 0.0, end: float | None = None) -> set[float]:
+    """Which of these frequencies are heard from `start` to `end` seconds: each with a tenth of all the sound's energy
+    (music has its own everywhere), where it is louder than -50 dBFS."""
+    if loudness(data, start, end) < 100:
         return set()
-    return {frequency for frequency in among if share(data, frequency) >= 0.1}
+    return {frequency for frequency in among if share(data, frequency, start, end) >= 0.1}
 
 
 def write_tone(path: Path, frequency: float, length: float = 10.0) -> None:

@@ -1,0 +1,177 @@
+"""A recorded call on a real PBX, from its first word to the sealed file, judged by what can be heard in it."""
+
+import io
+import wave
+from pathlib import Path
+from typing import Any
+
+import gevent
+import numpy as np
+import pytest
+import soundfile
+
+from contactcentre.archive import KeySource, Shelf
+from contactcentre.domain.agents import Verb
+from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.site import Site
+from contactcentre.store import Store
+from contactcentre.tasks.keeping import Keeper
+from contactcentre.tasks.pbx_files import LocalFiles
+from tests.controller.conftest import SITE
+from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.test_verbs_heard import ask
+from tests.pbx.spectrum import loudness, seconds, tones
+
+TONES = (400, 615, 800, 1200)
+CALLER, MUSIC, ANNA, BERT = TONES
+SETTLED = 0.35
+"""Seconds after which the sound has followed what was done."""
+CARD = "4929117700154"
+
+FLOWS: dict[str, Any] = {
+    "recorded": {
+        "start": "hello",
+        "nodes": {
+            "hello": {"type": "answer", "next": "begin"},
+            "begin": {"type": "record", "action": "start", "next": "quiet"},
+            "quiet": {  # a question that is not answered: nothing is sent to the caller
+                "type": "menu",
+                "prompt": ["sound:beep"],
+                "choices": {"1": "wait"},
+                "timeout": 3,
+                "retries": 0,
+                "on_timeout": "wait",
+                "on_invalid": "wait",
+            },
+            "wait": {"type": "queue", "queue": "support"},
+        },
+    },
+    "payment": {
+        "start": "card",
+        "nodes": {
+            "card": {
+                "type": "collect",
+                "prompt": ["sound:demo-instruct"],
+                "var": "card",
+                "min_digits": len(CARD),
+                "max_digits": len(CARD),
+                "sensitive": True,
+                "timeout": 20,
+                "next": "back",
+                "on_timeout": "back",
+                "on_invalid": "back",
+            },
+            "back": {"type": "transfer", "to": "queue:support"},
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def line(module_stack: Stack) -> Stack:
+    flows = {**SITE["flows"], **FLOWS}
+    dids = {**SITE["dids"], "2000": {"flow": "recorded"}}
+    module_stack.provision(Site.model_validate({**SITE, "flows": flows, "dids": dids}))
+    return module_stack
+
+
+class Facts:
+    """Facts that a worker adds."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def append(self, event: Event) -> None:
+        self._store.record([event])
+
+
+def decoded(stack: Stack, story: list[Event], at: Path) -> tuple[Path, Path]:
+    """The two sides of the call's one recording: kept as FLAC, sealed, opened again."""
+    recording = one(story, Kind.RECORDING_ENDED).data["recording"]
+    stack.store.record(story)
+    keys = KeySource(at / "keys")
+    keys.add("first")
+    shelf = Shelf(stack.store, at / "recordings", keys)
+    keeper = Keeper(stack.store, Facts(stack.store), shelf, LocalFiles(stack.recordings), "flac")
+    keeper.store_recording(*stack.store.recording(recording))
+    _, kept = stack.store.recording(recording)
+    assert kept.path.endswith(".flac.sealed")
+    with shelf.open(kept) as file:
+        both, rate = soundfile.read(io.BytesIO(file.read()), dtype="int16")
+    sides = []
+    for name, samples in zip(("left", "right"), both.T, strict=True):
+        with wave.open(str(at / f"{name}.wav"), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            out.writeframes(np.ascontiguousarray(samples).tobytes())
+        sides.append(at / f"{name}.wav")
+    return sides[0], sides[1]
+
+
+def test_one_file_of_the_whole_call_is_silent_in_every_pause_and_keeps_its_sides(
+    stack: Stack, line: Stack, tmp_path: Path
+) -> None:
+    caller = "+33100000950"
+    moments: list[tuple[str, float]] = []
+
+    def during(name: str) -> None:
+        """What is the case now, for a second."""
+        gevent.sleep(SETTLED)
+        moments.append((name, stack.now()))
+        gevent.sleep(0.8)
+
+    with stack.phone("anna", ring=0.1, tone=ANNA), stack.phone("bert", ring=0.1, tone=BERT):
+        stack.act("anna", Verb.LOGIN)
+        stack.reachable("anna")
+        call = stack.lab.dial("2000", caller=caller, tone=CALLER, talk=None, patience=None)
+        stack.wait_for(caller, Kind.TALK_STARTED)
+        during("talk")
+        ask(stack, caller, "record", action="pause")
+        during("pause")
+        ask(stack, caller, "record", action="resume")
+        during("talk")
+        ask(stack, caller, "hold")
+        during("hold")
+        ask(stack, caller, "resume")
+        during("talk")
+        stack.act("bert", Verb.LOGIN)
+        stack.reachable("bert")
+        ask(stack, caller, "transfer", to="flow:payment")
+        stack.act("anna", Verb.LOGOUT)
+        eventually(lambda: kinds(stack.story(caller)).count(Kind.RECORDING_PAUSED) == 2, "asked for the card")
+        during("payment")
+        call.send_digits(CARD)
+        eventually(lambda: kinds(stack.story(caller)).count(Kind.TALK_STARTED) == 2, "with the other agent")
+        during("transferred")
+        call.hang_up()
+    story = stack.ended(caller)
+    for event in story:
+        assert CARD[:6] not in event.to_json()
+    assert CARD not in stack.log()
+    left, right = decoded(stack, story, tmp_path)
+
+    began, ended = one(story, Kind.RECORDING_STARTED).at, one(story, Kind.RECORDING_ENDED).at
+    for side in (left, right):
+        assert seconds(side) == pytest.approx(ended - began, abs=0.3)
+    heard = [
+        (name, tones(left, TONES, at - began, at - began + 0.7), tones(right, TONES, at - began, at - began + 0.7))
+        for name, at in moments
+    ]
+    talk = ("talk", {CALLER}, {ANNA})
+    assert heard == [
+        talk,
+        ("pause", set(), set()),
+        talk,
+        ("hold", {CALLER}, {MUSIC}),
+        talk,
+        ("payment", set(), set()),
+        ("transferred", {CALLER}, {BERT}),
+    ]
+    for name, at in moments:
+        if name in ("pause", "payment"):
+            for side in (left, right):
+                assert loudness(side, at - began, at - began + 0.7) == 0, name
+    resumed = last(story, Kind.RECORDING_RESUMED).at
+    paused = [event.at for event in story if event.kind is Kind.RECORDING_PAUSED][1]
+    assert loudness(left, paused - began + SETTLED, resumed - began - SETTLED) == 0, "all the time of the payment"
