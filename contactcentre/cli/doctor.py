@@ -43,6 +43,7 @@ def findings(settings: Settings) -> list[Finding]:
             found += all_of("redis", partial(examine.redis_server, services))
             found += all_of("postgresql", partial(examine.postgres, services))
             found += all_of("recording keys", partial(examine_recordings.keys, settings, services))
+            found += all_of("message lamps", partial(examine_pbx.lamps, settings, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
     found = all_of("pbx", partial(examine_pbx.pbx, settings)) + found

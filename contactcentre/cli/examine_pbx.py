@@ -1,14 +1,17 @@
 """What `doctor` asks the PBX."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import quote
 
 import urllib3
 
 from contactcentre.cli.examine import DEADLINE, Finding, fail, judged, ok, warn
+from contactcentre.embedded import Services
 from contactcentre.settings import Settings
 
 OLDEST_ASTERISK = 18
@@ -72,6 +75,49 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         yield judged("clock of the PBX", parsedate_to_datetime(date).timestamp() + 0.5 - ours, "the PBX's")
     yield from _rights(ari)
     yield from _sounds(ari)
+
+
+def lamps(settings: Settings, services: Services) -> Iterator[Finding]:
+    """Whether phones can be told of messages. Of a PBX that cannot be asked `pbx` tells."""
+    from contactcentre.store import Store
+
+    with Store(services.database_url) as store:
+        _, site = store.site()
+    if settings.ari_url is None or site is None or site.settings.message_lamp == "off":
+        return
+    ari = Ari(settings)
+    try:
+        running = [module for module in ("app_minivm", "app_voicemail") if _runs(ari, module)]
+    except urllib3.exceptions.HTTPError:
+        return
+    voicemail = (settings.pbx_etc_dir or Path()) / "voicemail.conf"
+    if "app_minivm" not in running:
+        yield warn(
+            "message lamps",
+            "the PBX has no app_minivm: agents' phones do not show that messages wait",
+            'load = app_minivm.so in modules.conf, then `asterisk -rx "module load app_minivm.so"`; or '
+            "`message_lamp: off` in the site's settings",
+        )
+    elif "app_voicemail" in running and voicemail.is_file() and _polls(voicemail.read_text(errors="replace")):
+        yield warn(
+            "message lamps",
+            f"{voicemail} has pollmailboxes = yes: the PBX's own voicemail puts out every lamp that it did not light",
+            "pollmailboxes = no, which is enough where nobody but Asterisk changes its mailboxes; or "
+            "`message_lamp: off` in the site's settings",
+        )
+    else:
+        yield ok("message lamps", "phones are told of messages")
+
+
+def _runs(ari: Ari, module: str) -> bool:
+    answer = ari.ask("GET", f"asterisk/modules/{module}.so")
+    return answer.status == 200 and answer.json()["status"] == "Running"
+
+
+def _polls(text: str) -> bool:
+    """Asterisk's words for yes (ast_true)."""
+    found = re.findall(r"^\s*pollmailboxes\s*=>?\s*(\w+)", text, re.MULTILINE | re.IGNORECASE)
+    return bool(found) and found[-1].lower() in ("yes", "true", "y", "t", "1", "on")
 
 
 def _whose_secret(settings: Settings) -> str:

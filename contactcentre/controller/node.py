@@ -25,6 +25,7 @@ from contactcentre.pbx.protocol import Pbx
 
 if TYPE_CHECKING:
     from contactcentre.controller.contact import Contact
+    from contactcentre.controller.lamps import Lamps
     from contactcentre.controller.lines import Lines
     from contactcentre.controller.mailbox import Mailbox
     from contactcentre.controller.router import Router
@@ -90,6 +91,7 @@ class Node:
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
     router: "Router" = field(init=False)
     lines: "Lines" = field(init=False)
+    lamps: "Lamps" = field(init=False)
     mailbox: "Mailbox" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time

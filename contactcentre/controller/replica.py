@@ -13,6 +13,7 @@ from contactcentre.controller.estimates import Estimates
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.index import Index
 from contactcentre.domain.routing import RoutingConfig
+from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live import Change, Live, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Replica:
         contacts of `node` are written back already, the rest is the caller's."""
         self.index = Index(config)
         self.estimates = Estimates(self.index)
+        self.boxes: dict[str, BoxCount] = {}
         self._deadlines: list[tuple[float, str]] = []  # heap: when which agent's offer or wrap-up must be over
         self._live = live
         self._node = node
@@ -83,6 +85,9 @@ class Replica:
             for status in snapshot.agents.values():
                 if known.get(status.name) != status:
                     self._changed(Change(self._cursor, "agent", status.name, status), True)
+        self.boxes = dict(snapshot.boxes)
+        if not first:
+            self._changed(Change(self._cursor, "box", "", None), True)
         if snapshot.site:
             self._changed(Change(self._cursor, "site", "", snapshot.site), True)
 
@@ -173,6 +178,10 @@ class Replica:
                 if self.waiting[change.key].node != self._node:
                     self.drop_waiting(change.key)
                     return True
+            case BoxCount() as count:
+                self.boxes[change.key] = count
+            case None if change.kind == "box":
+                self.boxes.pop(change.key, None)
             case None if change.kind == "agent":
                 known_agent = change.key in self.agents
                 self.index.drop_agent(change.key)

@@ -21,6 +21,7 @@ from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
 from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
+from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.parties import pick_up
@@ -76,6 +77,7 @@ class Controller:
         self._started = time.time()
         self.failed = False
         node.lines = Lines(node, self._look_soon)
+        node.lamps = Lamps(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -97,6 +99,7 @@ class Controller:
             "look": self._look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,
+            "lamps": node.lamps.run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
             "reachable": self._look_who_is_reachable,
@@ -173,11 +176,13 @@ class Controller:
                 self._reconcile()
                 self.node.lines.linked = True
                 self.node.lines.changed()
+                self.node.lamps.linked()
             case LookAgain():
                 if self._linked:  # else the next LinkUp looks
                     self._reconcile()
             case LinkLost(reason=reason, replaced=replaced):
                 self._linked = self.node.lines.linked = False
+                self.node.lamps.lost()
                 log.warning("link to the PBX lost", reason=reason, replaced=replaced)
                 for contact in list(self.node.contacts.values()):
                     contact.post(event)
@@ -335,6 +340,8 @@ class Controller:
         self.node.wrap_ups.changed(change)
         if change.kind in ("agent", "site"):
             self.node.lines.changed()
+        if change.kind == "box":
+            self.node.lamps.changed()
         if change.kind == "site" and change.value != self.node.configuration.version:
             self._site_wanted.set()
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
@@ -360,6 +367,7 @@ class Controller:
             try:
                 self.node.configure(self._load())
                 self.node.lines.changed()
+                self.node.lamps.changed()
             except Exception:
                 log.exception("site not loaded, trying again")
                 gevent.sleep(RELOAD)

@@ -238,6 +238,9 @@ class Settings(Model):
     line_music: Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,39})?$")] = ""
     # What agents hear in an open line between calls; "" = silence.
     line_down: Literal["logout", "pause"] = "logout"  # of an agent who hangs up the open line, or cannot be called
+    # New messages that light the lamp of an agent's phone: all that the agent hears by `features.voicemail`, only those
+    # in the own box, or none.
+    message_lamp: Literal["all", "own", "off"] = "all"
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.

@@ -77,9 +77,9 @@ class Directories:
 
 
 _MODULES = """
-app_bridgewait app_channelredirect app_chanspy app_confbridge app_db app_dial app_echo app_mixmonitor app_originate
-app_playback app_playtones app_queue app_read app_record app_senddtmf app_softhangup app_stack app_stasis app_system
-app_transfer app_userevent app_verbose app_while bridge_builtin_features bridge_builtin_interval_features
+app_bridgewait app_channelredirect app_chanspy app_confbridge app_db app_dial app_echo app_minivm app_mixmonitor
+app_originate app_playback app_playtones app_queue app_read app_record app_senddtmf app_softhangup app_stack app_stasis
+app_system app_transfer app_userevent app_verbose app_while bridge_builtin_features bridge_builtin_interval_features
 bridge_holding bridge_native_rtp bridge_simple bridge_softmix chan_audiosocket chan_bridge_media chan_pjsip
 chan_rtp chan_websocket codec_a_mu codec_alaw codec_g722 codec_gsm codec_opus_open_source codec_resample
 codec_ulaw format_gsm format_pcm format_sln format_wav format_wav_gsm
@@ -267,6 +267,7 @@ stutter = !440/100,!0/100,!440/100,!0/100,!440/100,!0/100,440
 _EMPTY = (
     "udptl.conf",
     "features.conf",
+    "minivm.conf",
     "confbridge.conf",
     "ccss.conf",
     "res_http_media_cache.conf",

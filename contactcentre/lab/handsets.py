@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from contactcentre.lab import keys
+from contactcentre.lab import keys, mailboxes
 from contactcentre.lab.dialog import T1, Call, Script, arriving, outgoing
 from contactcentre.lab.media import FRAME_SECONDS
 from contactcentre.lab.sip import (
@@ -162,6 +162,13 @@ class Switchboard(asyncio.DatagramProtocol):
 
     def do_refresh(self, phone: str) -> None:
         self._handsets[phone].wake.set()
+
+    def do_subscribe(self, phone: str) -> None:
+        self.spawn(self._subscribe(self._handsets[phone]))
+
+    async def _subscribe(self, handset: Handset) -> None:
+        status = await mailboxes.subscribe(self, handset)
+        self.emit({"event": "subscribed", "phone": handset.name, "status": status})
 
     def do_unregister(self, phone: str) -> None:
         handset = self._handsets.pop(phone)
@@ -348,6 +355,8 @@ class Switchboard(asyncio.DatagramProtocol):
             self._take_call(message)
         elif message.method in ("OPTIONS", "NOTIFY", "INFO", "MESSAGE"):
             self.send(response(message, 200, new_branch()[7:]))
+            if message.method == "NOTIFY" and (lamp := mailboxes.told(message)):
+                self.emit(lamp)
         elif message.method != "ACK":
             self.send(response(message, 481))
 

@@ -149,6 +149,9 @@ class Phone(End):
         self._on_event = on_event
         self.ringing: dict[str, dict[str, Any]] = {}
         """Calls that came in and have not ended, by Call-ID."""
+        self.lamp: dict[str, Any] = {}
+        """What it was told last of messages: waiting, new, old, and whether it had asked; empty: nothing yet."""
+        self._subscribed = 0
         self.calls: list[CallResult] = []
         """Calls that came in and have ended, oldest first."""
         handsets.listen(name, self._take)
@@ -187,6 +190,19 @@ class Phone(End):
         if not self._wait(lambda: len(self.calls) >= count, deadline):
             raise LabTimeout(f"phone {self.name}: {len(self.calls)} of {count} calls ended within {deadline:g} s")
         return self.calls[:count]
+
+    def wait_messages(self, new: int, old: int = 0, deadline: float = 10.0) -> dict[str, Any]:
+        """Wait until the phone knows of so many messages; what it was told."""
+        if not self._wait(lambda: (self.lamp.get("new"), self.lamp.get("old")) == (new, old), deadline):
+            raise LabTimeout(f"phone {self.name}: not told of {new}/{old} within {deadline:g} s, but {self.lamp}")
+        return self.lamp
+
+    def subscribe(self, deadline: float = 10.0) -> int:
+        """Ask to be told of messages; the answer's SIP status."""
+        self._handsets.send("subscribe", phone=self.name)
+        if not self._wait(lambda: self._subscribed > 0, deadline):
+            raise LabTimeout(f"phone {self.name}: no answer to SUBSCRIBE within {deadline:g} s")
+        return self._subscribed
 
     def behave(self, **behaviour: Any) -> None:
         """Change ring, answer, talk, tone, lines or heard, from the next call on."""
@@ -250,6 +266,10 @@ class Phone(End):
             elif kind in ("registered", "unregistered"):
                 self._registered = kind == "registered"
                 self._status = event["status"]
+            elif kind == "messages":
+                self.lamp = event
+            elif kind == "subscribed":
+                self._subscribed = event["status"]
             elif kind in ("transfer", "renewed") and event["call"] in self.ringing:
                 self._note(event)
             elif kind == "incoming":

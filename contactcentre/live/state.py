@@ -2,8 +2,8 @@
 two offers whoever races.
 
 Keys, under a prefix (`cc:`): hashes `agents` and `agent_versions` (name -> record, version), `waiting` and `contacts`
-(contact id -> record); `site` (version), `generation` (when this data began); streams `changes` (what replicas and
-pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
+(contact id -> record), `boxes` (see boxes.py); `site` (version), `generation` (when this data began); streams `changes`
+(what replicas and pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
 """
 
 import time

@@ -241,6 +241,11 @@ class Pbx(Protocol):
     def phones(self) -> Mapping[str, Phone]:
         """Every endpoint, and whether it can be called now. What changes is told by EndpointChanged, seconds late."""
 
+    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        """Shows at these agents' phones how many messages wait, new ones and others (the lamp; RFC 3842). No error
+        where the PBX cannot, or a phone has no lamp. A PBX that was restarted has forgotten it. Raises Refused,
+        LinkDown, Deadline; then some may be shown and others not."""
+
     def recording(self, name: str) -> Iterator[bytes]:
         """Reads a finished recording's file in chunks. Raises Gone."""
 

@@ -127,6 +127,7 @@ def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> di
             for name, queue in sorted(site.queues.items())
         ],
         "music": sorted(site.music.items()),
+        "lamps": site.settings.message_lamp != "off",
         "default_trunk": trunk_out(site),
     }
 

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from gevent.pywsgi import WSGIServer
@@ -11,6 +12,8 @@ from redis import Redis
 from contactcentre.archive import KeySource
 from contactcentre.cli import examine, examine_pbx, group, port
 from contactcentre.domain.agents import Verb
+from contactcentre.domain.site import Settings as SiteSettings
+from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.live import Live, connect
 from contactcentre.settings import Settings
@@ -80,6 +83,43 @@ def test_the_controller_is_asked_for_its_signs_of_life_and_the_phones_of_who_is_
     say(linked=False)
     status, found = doctor()
     assert (status, found["controller"]["level"]) == (1, "fail")
+
+
+def test_a_pbx_that_cannot_light_lamps_or_puts_them_out_is_told(
+    pbx: Lab,
+    doctor: Callable[[], tuple[int, Findings]],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    running = {"app_minivm"}
+    monkeypatch.setattr(examine_pbx, "_runs", lambda ari, module: module in running)
+    monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", str(tmp_path))
+
+    def lamps() -> dict[str, str]:
+        return doctor()[1].get("message lamps", {})
+
+    with Store(database_url) as store:
+        store.migrate()
+        store.save_site(Site(), "test")
+        assert lamps()["level"] == "ok"
+        (tmp_path / "voicemail.conf").write_text("[general]\n pollmailboxes = yes ; every 30 s\n")
+        assert lamps()["level"] == "ok", "there is no voicemail that would read it"
+        running.add("app_voicemail")
+        assert "pollmailboxes" in lamps()["text"]
+        running.clear()
+        assert "app_minivm" in lamps()["text"]
+        store.save_site(Site(settings=SiteSettings(message_lamp="off")), "test")
+        assert lamps() == {}
+
+
+def test_which_modules_run_is_asked_of_the_pbx(pbx: Lab) -> None:
+    ari = examine_pbx.Ari(Settings())
+    assert [examine_pbx._runs(ari, module) for module in ("app_minivm", "app_voicemail", "app_nothing")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_without_a_pbx_it_says_which_settings_name_one(doctor: Callable[[], tuple[int, Findings]]) -> None:

@@ -94,6 +94,7 @@ class FakePbx:
         self.bridges: dict[str, str] = {}  # id -> kind
         self.complete: set[str] = set()  # recordings
         self.paused: set[str] = set()  # taps
+        self.lamps: dict[str, tuple[int, int]] = {}  # agent -> messages that their phones show
         self.missing: set[Medium] = set()  # what cannot be played
         self.violations: list[str] = []
         self.linked = False
@@ -275,6 +276,10 @@ class FakePbx:
     def becomes(self, endpoint: str, phone: Phone) -> None:
         self.states[endpoint] = phone
         self._sink(EndpointChanged(time.time(), endpoint, phone))
+
+    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        with self.effect(harmless=False):
+            self.lamps |= counts
 
     def recording(self, name: str) -> Iterator[bytes]:
         with self.effect():

@@ -161,6 +161,7 @@ class AsteriskBed(Bed):
         self._provided = provided = Path(lab.info().provisioned_dir)
         provided.mkdir(exist_ok=True)
         self._phones = "".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS)
+        self._phones += _LAMP.format(name=AGENTS[-1])  # goes on with the last one's aor, then adds to the endpoint
         (provided / "pjsip.conf").write_text(self._phones)
         (provided / "extensions.conf").write_text(_DIALPLAN)
         music = Path(lab.info().state_dir) / "steady-music"
@@ -241,6 +242,13 @@ max_contacts = 1
 remove_existing = yes
 """
 
+_LAMP = """mailboxes = {name}@contactcentre
+
+[{name}](+)
+mailboxes = {name}@contactcentre
+mwi_subscribe_replaces_unsolicited = yes
+"""
+
 _DIALPLAN = """
 [contactcentre-in]
 exten => _X.,1,Stasis(contactcentre,did,${EXTEN})
@@ -266,6 +274,13 @@ exten => take,1,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,taken,1)
  same => n,Hangup()
 exten => taken,1,Stasis(contactcentre,taken)
  same => n,Hangup()
+
+[contactcentre-messages]
+exten => show,1,Set(SHOWN=${SHIFT(MESSAGE_COUNTS,+)})
+ same => n,GotoIf($["${SHOWN}" = ""]?done)
+ same => n,MinivmMWI(${CUT(SHOWN,:,1)}@contactcentre,0,${CUT(SHOWN,:,2)},${CUT(SHOWN,:,3)})
+ same => n,Goto(show,1)
+ same => n(done),Hangup()
 
 [elsewhere]
 exten => 1,1,Answer()

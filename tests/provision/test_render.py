@@ -86,6 +86,10 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${QUEUESTATUS}",
         "${DIALSTATUS}",
         "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
+        "${IFMODULE(app_minivm.so)}",
+        "${SHIFT(MESSAGE_COUNTS,+)}",  # names and numbers, set by the driver
+        "${SHOWN}",
+        *(f"${{CUT(SHOWN,:,{place})}}" for place in "123"),
     }
     assert all("FILTER(0-9+*#,${EXTEN})" in line for line in text.splitlines() if "${EXTEN" in line)
 
@@ -131,6 +135,15 @@ def test_what_a_dialplan_alone_can_do_of_an_overflow_it_does() -> None:
         ' same = n,GotoIf($["${QUEUESTATUS}" = "JOINEMPTY"]?contactcentre-out,+33612345678,1)',
         ' same = n,GotoIf($["${QUEUESTATUS}" = "LEAVEEMPTY"]?contactcentre-out,+33612345678,1)',
     ]
+
+
+def test_phones_and_softphones_have_a_lamp_unless_the_site_wants_none() -> None:
+    found = render(parse(document(agents__alice__webrtc=True)), SECRETS)
+    assert found["pjsip.conf"].count("mailboxes = alice@contactcentre") == 4, "each account's endpoint and aor"
+    assert "[contactcentre-messages]" in found["extensions.conf"]
+    without = render(parse(document(settings__message_lamp="off")), SECRETS)
+    assert "mailboxes" not in without["pjsip.conf"]
+    assert "[contactcentre-messages]" not in without["extensions.conf"]
 
 
 def test_every_feature_code_leads_to_the_controller() -> None:

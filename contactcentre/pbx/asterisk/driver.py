@@ -10,7 +10,7 @@ from typing import Any
 
 from gevent.event import Event as Flag
 
-from contactcentre.pbx.asterisk import translate
+from contactcentre.pbx.asterisk import lamps, translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.connection import Connection
@@ -197,6 +197,13 @@ class AsteriskPbx:
     def phones(self) -> Mapping[str, Phone]:
         """See Pbx.phones. One with a fixed address that is not asked for (qualify) counts as there."""
         return self._endpoints.phones()
+
+    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        """See Pbx.show_messages."""
+        for text in lamps.batches(counts):
+            place = {"context": lamps.CONTEXT, "extension": "wait"}
+            query: Query = {"endpoint": f"Local/{lamps.EXTENSION}@{lamps.CONTEXT}", **place}
+            self.request("POST", "channels", query, {"variables": {lamps.VARIABLE: text}})
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""
