@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from gevent.event import Event as Flag
+from gevent.lock import BoundedSemaphore
 
 from contactcentre.controller.replica import Replica
 from contactcentre.domain.agents import AgentState, AgentStatus, NotAllowed, Verb, step
@@ -43,6 +44,7 @@ class Agents:
         """`changed` is told that a step was taken."""
         self._live, self._replica, self._now, self._changed = live, replica, now, changed
         self._late: deque[_Step] = deque()  # not known to be written, oldest first
+        self._flushing = BoundedSemaphore()
         self._soon: dict[str, _Soon] = {}  # not written yet
         self._told: dict[str, Flag] = {}  # agents about whom Redis is being told, and when it has been
 
@@ -165,11 +167,12 @@ class Agents:
 
     def flush(self) -> None:
         """Writes what waits. Raises LiveError."""
-        while self._late:
-            late = self._late[0]
-            if not self._take(late):
-                self._replica.set_agent(self._live.agent(late.agent))
-            self._late.popleft()
+        with self._flushing:  # Redis is asked meanwhile, and others want the same step written
+            while self._late:
+                late = self._late[0]
+                if not self._take(late):
+                    self._replica.set_agent(self._live.agent(late.agent))
+                self._late.popleft()
 
     def _take(self, taken: _Step) -> bool:
         """Raises LiveError."""

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import gevent
 import pytest
 from redis import Redis
 
@@ -12,7 +14,7 @@ from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.routing import RoutingConfig
 from contactcentre.domain.site import Agent, Queue, Site
 from contactcentre.embedded import Services
-from contactcentre.live import AgentFact, JournalReader, Live, connect
+from contactcentre.live import AgentFact, Away, JournalReader, Live, connect
 
 SITE = Site(agents={"anna": Agent()}, queues={"q": Queue(agents=("anna",))})
 
@@ -96,3 +98,27 @@ def test_a_step_is_not_taken_before_the_one_that_is_still_to_be_told(desk: Desk)
         (AgentState.TALKING, AgentState.WRAP_UP),
         (AgentState.WRAP_UP, AgentState.AVAILABLE),
     ]
+
+
+def test_what_several_write_at_once_after_an_outage_is_written_once_each_in_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talks = desk.talking()
+    take = desk.live.step
+
+    def away(*_: Any, **__: Any) -> None:
+        raise Away("redis is away: test")
+
+    def slow(*args: Any, **named: Any) -> AgentStatus | None:
+        gevent.sleep(0.01)
+        return take(*args, **named)
+
+    monkeypatch.setattr(desk.live, "step", away)
+    assert desk.agents.change("anna", Verb.FINISH, token="t1", wrap_up=60.0)
+    assert desk.agents.change("anna", Verb.WRAPPED)
+    assert len(desk.agents) == 2
+    monkeypatch.setattr(desk.live, "step", slow)
+    for writing in gevent.joinall([gevent.spawn(desk.agents.flush) for _ in range(3)], timeout=10):
+        writing.get()
+    assert (desk.live.agent("anna").state, len(desk.agents)) == (AgentState.AVAILABLE, 0)
+    assert desk.live.agent("anna").version == talks.version + 2
