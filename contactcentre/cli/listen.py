@@ -1,5 +1,6 @@
 """Listen to an agent's calls, whisper to the agent, barge in, take over."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -23,21 +24,26 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("agent")
-@click.option("--phone", required=True, help="The supervisor's phone: an endpoint of the PBX, or an agent's name.")
+@click.argument("target")
+@click.option("--phone", required=True, help="The supervisor's phone: an agent's name, an endpoint, or number:N.")
 @click.option("--mode", type=MODES, default="listen", show_default=True, help="Who hears the supervisor.")
 @click.option("--follow", is_flag=True, help="Go on with the agent's next calls, until the supervisor hangs up.")
-@click.option("--endpoint", is_flag=True, help="AGENT is an endpoint of the PBX, whose calls are not ours.")
+@click.option("--contact", "kind", flag_value="contact", help="TARGET is a contact, with whichever agent it talks.")
+@click.option("--endpoint", "kind", flag_value="endpoint", help="TARGET is an endpoint of the PBX in a call not ours.")
+@click.option("--channel", "kind", flag_value="channel", help="TARGET is a channel of the PBX in a call not ours.")
 @json_option
-def start(agent: str, phone: str, mode: str, follow: bool, endpoint: bool, as_json: bool) -> None:
-    """Call the supervisor's phone and let it hear AGENT's call.
+def start(target: str, phone: str, mode: str, follow: bool, kind: str | None, as_json: bool) -> None:
+    """Call the supervisor's phone and let it hear a call.
 
-    In `listen` nobody hears the supervisor, in `whisper` the agent only, in `barge` both. A mentor of a new agent
+    TARGET is an agent, unless an option says otherwise. In `listen` nobody hears the supervisor, in `whisper` the agent only, in `barge` both. A mentor of a new agent
     whispers with --follow.
     """
-    wanted = {"action": "start", "supervisor": actor(), "phone": phone, "mode": mode, "follow": follow}
-    told = _ask(_node_of("" if endpoint else agent), {**wanted, ("endpoint" if endpoint else "agent"): agent})
-    _audit("call.listen", agent, {"phone": phone, "mode": mode, "follow": follow, "id": told["id"]})
+    from contactcentre.live import listens
+
+    aim = {kind or "agent": target}
+    with open_live() as live:
+        told = _asked(lambda: listens.start(live, supervisor=actor(), phone=phone, mode=mode, follow=follow, **aim))
+    _audit("call.listen", target, {"phone": phone, "mode": mode, "follow": follow, "id": told["id"]})
     _show([told], as_json)
 
 
@@ -55,7 +61,7 @@ def mode_(id: str, mode: str, as_json: bool) -> None:
 @json_option
 def take_over(id: str, as_json: bool) -> None:
     """The supervisor has the customer, the agent is out."""
-    _show([_change(id, "takeover")], as_json)
+    _show([_change(id, "take_over")], as_json)
 
 
 @command.command()
@@ -70,49 +76,29 @@ def stop(id: str, as_json: bool) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Who listens to whom now."""
-    _show([one for _, found in _everywhere() for one in found], as_json)
+    from contactcentre.live import listens
+
+    with open_live() as live:
+        _show(_asked(lambda: listens.listening(live)), as_json)
 
 
-def _change(id: str, action: str, **more: str) -> dict[str, Any]:
-    fitting = [(node, one) for node, found in _everywhere() for one in found if one["id"].startswith(id) and id]
-    if len(fitting) != 1:
-        raise click.ClickException(f"{id}: {'several' if fitting else 'no'} supervisions have this id")
-    node, one = fitting[0]
-    told = _ask(node, {"action": action, "id": one["id"], **more})
-    _audit(f"call.listen.{action}", one["agent"] or one["endpoint"], {"id": one["id"], **more})
+def _change(id: str, verb: str, **more: str) -> dict[str, Any]:
+    from contactcentre.live import listens
+
+    with open_live() as live:
+        told: dict[str, Any] = _asked(lambda: listens.change(live, id, verb, **more))
+    _audit(f"call.listen.{verb}", told["agent"] or told["endpoint"], {"id": told["id"], **more})
     return told
 
 
-def _everywhere() -> list[tuple[str, list[dict[str, Any]]]]:
-    return [(node, _ask(node, {"action": "list"})["supervisions"]) for node in _nodes()]
+def _asked(ask: Callable[[], Any]) -> Any:
+    """What was answered. Raises ClickException with the refusal's words."""
+    from contactcentre.live.errors import CommandFailed, NoSuchCall
 
-
-def _nodes() -> list[str]:
-    from contactcentre.live import signs_of_life
-
-    with open_live() as live:
-        return sorted(signs_of_life(live.redis))
-
-
-def _node_of(agent: str) -> str:
-    with open_live() as live:
-        for contact in live.contacts().values():
-            if agent and contact.agent == agent:
-                return contact.node
-    nodes = _nodes()
-    if not nodes:
-        raise click.ClickException("no controller runs")
-    return nodes[0]
-
-
-def _ask(node: str, args: dict[str, Any]) -> dict[str, Any]:
-    from contactcentre.live import CommandFailed, Commands
-
-    with open_live() as live:
-        try:
-            return Commands(live.redis).send(node, "supervise", args, timeout=12.0)
-        except CommandFailed as refused:
-            raise click.ClickException(str(refused)) from refused
+    try:
+        return ask()
+    except (CommandFailed, NoSuchCall) as refused:
+        raise click.ClickException(str(refused)) from refused
 
 
 def _audit(action: str, subject: str, detail: dict[str, Any]) -> None:

@@ -379,6 +379,7 @@ class Conductor:
         contact.recorder.finish()
         contact.emit(Kind.LEG_ENDED, leg=contact.caller_id, cause=int(cause))
         contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=by, cause=int(cause))
+        contact.over = True
         contact.node.saver.put(contact.id, None)
         contact.drop_bridge()
 

@@ -115,6 +115,7 @@ class Contact:
         self.ended_by = "caller"
         self.dismissed = False  # a supervisor or program hangs up
         self.caller_there = True  # False: left while nobody looked; that it has is the inbox's first news
+        self.over = False  # its end is told
         self.parked = False  # suspended: its greenlet has ended, the call has not
         self.in_talk = False  # whoever conducts it takes what is `Asked`
         self.language = node.site.settings.language
@@ -247,6 +248,11 @@ class Contact:
         detail = {**changes.pop("detail", self.now.detail), "recorded": self.recorded.save()}
         self.now = replace(self.now, seq=self.seq, detail=detail, **changes)
         self.node.saver.put(self.id, self.now)
+
+    def note(self, **detail: Any) -> None:
+        """Adds to what the record says of it, unless it has ended: a record written then would never go."""
+        if not self.over:
+            self.save(detail={**self.now.detail, **detail})
 
     def bridge(self) -> Bridge:
         """The one bridge in which this contact's conversations take place; made when first needed."""

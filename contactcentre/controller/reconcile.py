@@ -8,7 +8,7 @@ to have ended.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,6 +19,7 @@ from contactcentre.controller.recordings import recording_ended
 from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
+from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.events import Arrived, Cause, Ended
 from contactcentre.pbx.protocol import ChannelInfo, Inventory
 
@@ -97,6 +98,7 @@ def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[
         if known.ended or "caller" not in now.channels:
             node.saver.put(contact_id, None)
             continue
+        now = replace(now, detail={**now.detail, LISTENERS: []})  # who listened is ended with their spies
         contact = Contact(node, corrected(now, known))
         contact.told = known.once
         if lost := known.unended:

@@ -6,7 +6,7 @@ settles what two replicas saw differently.
 """
 
 import secrets
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,6 +105,11 @@ class Router:
     def phone(self, account: str) -> Phone:
         """What the PBX said last of a SIP account."""
         return self._phones.get(account, Phone.FREE)
+
+    @property
+    def known_phones(self) -> Collection[str]:
+        """The SIP accounts that the PBX has."""
+        return self._phones.keys()
 
     def _reach(self) -> None:
         node, now, known = self._node, self._node.now(), self.phones_not_free

@@ -26,7 +26,7 @@ from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.parties import pick_up
 from contactcentre.controller.reconcile import reconcile
-from contactcentre.controller.supervision import Supervisions
+from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.events import Kind

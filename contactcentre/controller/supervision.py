@@ -5,7 +5,6 @@ called again; and with `follow` the next call of the same agent is another spy, 
 restart: the supervisor's phone and the spies are then ended, and the calls go on.
 """
 
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +14,13 @@ import structlog
 from gevent.event import AsyncResult
 from gevent.queue import Empty, Queue
 
+from contactcentre.controller.confirming import Confirming
 from contactcentre.controller.contact import Asked, Contact
 from contactcentre.controller.node import Node
 from contactcentre.domain.events import Kind
-from contactcentre.domain.ids import uuid7
+from contactcentre.domain.ids import short, uuid7
 from contactcentre.live import CommandFailed
+from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Answered, ChannelEvent, Ended, Party
 from contactcentre.pbx.protocol import SPY, Bridge, Channel, Mode
@@ -30,8 +31,6 @@ RING_SECONDS = 30.0
 """For so long a supervisor's phone rings."""
 LOOK = 0.5
 """Seconds after which a supervisor who waits for an agent's next call hears it at the latest."""
-MOST = 100
-"""Supervisors who listen at a node at the same time."""
 BEEP = "tone:beep"
 
 
@@ -45,20 +44,44 @@ class _Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """What is listened to, exactly one of these: an agent's calls, a contact with whichever agent it talks, or a call
+    that is not ours, by an endpoint or a channel of the PBX."""
+
+    agent: str = ""
+    contact: str = ""  # id
+    endpoint: str = ""
+    channel: str = ""  # id or name
+
+    def __str__(self) -> str:
+        return self.agent or (f"contact {short(self.contact)}" if self.contact else self.endpoint or self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A supervisor's phone."""
+
+    name: str  # as it was asked for
+    endpoint: str
+    agent: str = ""  # whose it is
+    key: str = ""  # that lets it listen after the answer: no answering machine ever hears a customer
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     """The call that is listened to."""
 
     channel: str  # of the one who is whispered to
     contact: Contact | None  # None: no call of ours
+    agent: str = ""  # who talks with the contact
 
 
 class Supervision:
-    """One supervisor at one agent's, or at one endpoint's of the PBX that is no agent's of ours."""
+    """One supervisor's phone, and the call that it is in."""
 
-    def __init__(self, node: Node, supervisor: str, phone: str, agent: str, endpoint: str, mode: Mode, follow: bool):
+    def __init__(self, node: Node, supervisor: str, ear: Ear, aim: Aim, mode: Mode, follow: bool):
         self.id = uuid7(node.now())
-        self.supervisor, self.phone, self.agent, self.endpoint = supervisor, phone, agent, endpoint
-        self.mode, self.follow = mode, follow
+        self.supervisor, self.ear, self.aim, self.mode, self.follow = supervisor, ear, aim, mode, follow
         self.state = "ringing"
         self._node = node
         self._inbox: Queue[ChannelEvent | _Wish] = Queue()
@@ -72,16 +95,17 @@ class Supervision:
 
     def told(self) -> dict[str, Any]:
         contact = self._heard.contact if self._heard is not None else None
+        agent = self._heard.agent if self._heard is not None else ""
         return {
             "id": self.id,
             "supervisor": self.supervisor,
-            "phone": self.phone,
-            "agent": self.agent,
-            "endpoint": self.endpoint,
+            "phone": self.ear.name,
+            "agent": self.aim.agent or agent,
+            "endpoint": self.aim.endpoint or self.aim.channel,
             "mode": self.mode.value,
             "follow": self.follow,
             "state": self.state,
-            "contact": contact.id if contact is not None else "",
+            "contact": contact.id if contact is not None else self.aim.contact,
         }
 
     def wish(self, what: str, mode: Mode = Mode.LISTEN) -> None:
@@ -99,18 +123,19 @@ class Supervision:
         """Lets the supervisor's phone ring. Raises CommandFailed."""
         node = self._node
         node.channels.add(self._leg)
+        trunk = node.site.trunks.get(self.ear.endpoint.partition("@")[2])
         try:
             self._channel = node.pbx.call(
-                self.phone,
+                self.ear.endpoint,
                 channel_id=self._leg,
                 inbox=self._inbox.put_nowait,
                 contact_id=self.id,
-                caller=Party("", f"{self.mode.value} {self.agent or self.endpoint}"),
+                caller=Party(trunk.caller_id if trunk is not None else "", f"{self.mode.value} {self.aim}"),
                 ring_seconds=RING_SECONDS,
             )
         except PbxError as error:
             node.channels.discard(self._leg)
-            raise CommandFailed("unreachable", f"the phone {self.phone} cannot be called: {error}") from error
+            raise CommandFailed("unreachable", f"the phone {self.ear.name} cannot be called: {error}") from error
 
     def run(self) -> None:
         """To the supervisor's hanging up, or the end of the call."""
@@ -120,21 +145,27 @@ class Supervision:
                 reason = "not answered"
                 return
             reason = self._listen()
-        except (Gone, Refused) as error:
+        except PbxError as error:
             log.info("supervision ended early", supervisor=self.supervisor, error=str(error))
             reason = "failed"
         finally:
             self._end(reason)
 
     def _answered(self) -> bool:
-        until = self._node.now() + RING_SECONDS + 1
+        until, confirming = self._node.now() + RING_SECONDS + 1, None
         while (left := until - self._node.now()) > 0:
             try:
                 message = self._inbox.get(timeout=left)
             except Empty:
                 return False
             match message:
+                case Answered() if self._channel is not None and self.ear.key:
+                    confirming = Confirming(self._node.now(), self._new_id, self._channel, self.ear.key)
+                    until = confirming.until
                 case Answered():
+                    self.state = "waiting"
+                    return True
+                case _ if confirming is not None and confirming.takes(message):
                     self.state = "waiting"
                     return True
                 case Ended():
@@ -154,7 +185,7 @@ class Supervision:
         while True:
             if self._spy is None and (target := self._target()) is not None:
                 self._attach(target)
-            if self._spy is None and not self.follow:
+            if self._spy is None and not self.follow and self.aim.contact not in self._node.contacts:
                 return "the call is over"
             try:
                 message = self._inbox.get(timeout=LOOK if self._spy is None else None)
@@ -182,34 +213,53 @@ class Supervision:
 
     def _target(self) -> _Target | None:
         """The call to listen to, if there is one now."""
-        if self.agent:
-            for contact in self._node.contacts.values():
-                if contact.now.agent == self.agent and contact.now.state == "talking" and contact.in_talk:
-                    return _Target(contact.now.channels.get("agent", ""), contact)
+        aim, contacts = self.aim, self._node.contacts
+        if aim.agent or aim.contact:
+            for contact in contacts.values() if aim.agent else [contacts[c] for c in (aim.contact,) if c in contacts]:
+                now = contact.now
+                if (not aim.agent or now.agent == aim.agent) and now.state == "talking" and contact.in_talk:
+                    return _Target(now.channels.get("agent", ""), contact, now.agent) if now.agent else None
             return None
         for info in self._node.pbx.inventory().channels.values():
-            if info.endpoint == self.endpoint and info.up:
-                return _Target(info.id, None)
+            meant = info.endpoint == aim.endpoint if aim.endpoint else aim.channel in (info.id, info.name)
+            if info.up and meant:
+                ours = next((one for one in contacts.values() if info.id in one.now.channels.values()), None)
+                return _Target(info.id, ours, ours.now.agent if ours is not None else "")
         return None
+
+    @property
+    def has_call(self) -> bool:
+        """Is there something to hear now? Raises PbxError."""
+        return self._target() is not None
 
     def _attach(self, target: _Target) -> None:
         assert self._bridge is not None
         try:
             self._spy = self._new_spy(target.channel, self.mode)
             self._bridge.add(self._spy)
-        except (Gone, Refused):  # it is just over
+        except Gone:  # it is just over
             self._spy = None
             gevent.sleep(LOOK / 5)
             return
         self._heard, self.state = target, "listening"
-        if target.contact is not None:
-            target.contact.emit(
-                Kind.SUPERVISED, supervisor=self.supervisor, agent=self.agent, mode=self.mode.value, leg=self._leg
-            )
+        if (contact := target.contact) is not None:
+            told = {"supervisor": self.supervisor, "agent": target.agent, "mode": self.mode.value}
+            contact.emit(Kind.SUPERVISED, **told, leg=self._leg)
+            self._show(contact)
             if self._node.site.settings.supervision_tone:
                 with suppress(Gone, Refused):
-                    channel = self._node.pbx.adopt(target.channel, target.contact.post)
-                    channel.play(target.contact.new_id("p"), [BEEP])
+                    channel = self._node.pbx.adopt(target.channel, contact.post)
+                    channel.play(contact.new_id("p"), [BEEP])
+
+    def _show(self, contact: Contact, there: bool = True) -> None:
+        """The contact's record says who listens."""
+        others = [one for one in contact.now.detail.get(LISTENERS, []) if one["id"] != self.id]
+        mine = [{"id": self.id, "supervisor": self.supervisor, "mode": self.mode.value}] if there else []
+        contact.note(**{LISTENERS: others + mine})
+
+    def _new_id(self) -> str:
+        self._spies += 1
+        return f"{self.id}.p{self._spies}"
 
     def _new_spy(self, channel_id: str, mode: Mode) -> Channel:
         self._spies += 1
@@ -218,10 +268,10 @@ class Supervision:
         return self._node.pbx.spy(channel_id, spy_id=name, mode=mode, inbox=self._inbox.put_nowait)
 
     def _detach(self, reason: str) -> None:
-        if self._heard is not None and self._heard.contact is not None:
-            self._heard.contact.emit(
-                Kind.SUPERVISION_ENDED, supervisor=self.supervisor, agent=self.agent, reason=reason
-            )
+        if self._heard is not None and (contact := self._heard.contact) is not None:
+            told = {"supervisor": self.supervisor, "agent": self._heard.agent, "reason": reason}
+            contact.emit(Kind.SUPERVISION_ENDED, **told)
+            self._show(contact, there=False)
         if self._spy is not None:
             self._node.spies.discard(self._spy.id)
             with suppress(PbxError):
@@ -246,9 +296,9 @@ class Supervision:
         self._node.spies.discard(old.id)
         old.hangup()
         if self._heard.contact is not None:
-            self._heard.contact.emit(
-                Kind.SUPERVISION_CHANGED, supervisor=self.supervisor, agent=self.agent, mode=mode.value
-            )
+            told = {"supervisor": self.supervisor, "agent": self._heard.agent, "mode": mode.value}
+            self._heard.contact.emit(Kind.SUPERVISION_CHANGED, **told)
+            self._show(self._heard.contact)
 
     def _take_over(self) -> None:
         """The supervisor has the customer, the agent is out."""
@@ -280,63 +330,3 @@ class Supervision:
                 return
             if isinstance(left, _Wish):
                 left.answer.set_exception(CommandFailed("over", "the supervision is over"))
-
-
-class Supervisions:
-    """All supervisions of a node."""
-
-    def __init__(self, node: Node, spawn: Callable[[str, Callable[[], None]], object]) -> None:
-        self._node, self._spawn = node, spawn
-        self._running: dict[str, Supervision] = {}
-
-    def __contains__(self, id: str) -> bool:
-        return id in self._running
-
-    def __iter__(self) -> Iterator[Supervision]:
-        return iter(self._running.values())
-
-    def command(self, args: dict[str, Any]) -> dict[str, Any]:
-        """What the command `supervise` asks for. Raises CommandFailed."""
-        action = str(args.get("action", ""))
-        if action == "list":
-            return {"supervisions": [one.told() for one in self]}
-        if action == "start":
-            return self._start(args)
-        one = self._running.get(str(args.get("id", "")))
-        if one is None:
-            raise CommandFailed("not_found", "no such supervision at this node")
-        one.wish(action, _mode(args) if action == "mode" else Mode.LISTEN)
-        return one.told()
-
-    def _start(self, args: dict[str, Any]) -> dict[str, Any]:
-        agent, endpoint = str(args.get("agent", "")), str(args.get("endpoint", ""))
-        if bool(agent) is bool(endpoint):
-            raise CommandFailed("wrong_target", "either an agent or an endpoint of the PBX is listened to")
-        if agent and agent not in self._node.site.agents:
-            raise CommandFailed("no_such_target", f"the site has no agent {agent[:40]!r}")
-        if len(self._running) >= MOST:
-            raise CommandFailed("too_many", f"{MOST} supervisors listen already")
-        phone = str(args.get("phone", ""))
-        phone = self._node.device(phone).endpoint if phone in self._node.site.agents else phone
-        one = Supervision(
-            self._node, str(args.get("supervisor", "")), phone, agent, endpoint, _mode(args), bool(args.get("follow"))
-        )
-        if not one.follow and one._target() is None:
-            raise CommandFailed("no_call", f"{agent or endpoint} has no call now; follow waits for the next one")
-        one.call()
-        self._running[one.id] = one
-        self._spawn(f"supervision {one.id}", lambda: self._run(one))
-        return one.told()
-
-    def _run(self, one: Supervision) -> None:
-        try:
-            one.run()
-        finally:
-            del self._running[one.id]
-
-
-def _mode(args: dict[str, Any]) -> Mode:
-    try:
-        return Mode(str(args.get("mode", "listen")))
-    except ValueError:
-        raise CommandFailed("wrong_mode", f"mode {args.get('mode')!r}: must be listen, whisper or barge") from None

@@ -16,6 +16,7 @@ from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Settings, Site
 from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.calls import under_way
+from contactcentre.live.listens import LISTENERS
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
 from contactcentre.web import rows
 from contactcentre.web.numbers import readable
@@ -180,6 +181,7 @@ class Board:
                 flow=contact.flow,
                 node=contact.node,
                 talk=_talk(contact),
+                listeners=tuple(rows.Listener.model_validate(one) for one in contact.detail.get(LISTENERS, ())),
             )
         if waiting is not None:
             row = row.model_copy(

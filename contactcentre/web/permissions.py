@@ -19,6 +19,7 @@ class Permission(StrEnum):
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
+    SUPERVISE = "calls.supervise"  # listen to calls that go on, and see who does
     LISTEN = "recordings.listen"
     VOICEMAIL = "voicemail.use"  # one's own boxes and those of one's queues
     ALL_BOXES = "voicemail.all"
@@ -40,6 +41,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.LIVE,
             Permission.CONTACTS,
             Permission.CONTROL,
+            Permission.SUPERVISE,
             Permission.LISTEN,
             Permission.VOICEMAIL,
             Permission.ALL_BOXES,
@@ -54,6 +56,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
     Permission.CONTROL: "holding, transferring and ending calls",
+    Permission.SUPERVISE: "listening to calls that go on",
     Permission.LISTEN: "listening to recordings",
     Permission.VOICEMAIL: "voicemail",
     Permission.ALL_BOXES: "everybody's voicemail",

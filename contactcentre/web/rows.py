@@ -93,6 +93,14 @@ class Talk(Row):
     parties: tuple[Party, ...] = ()
 
 
+class Listener(Row):
+    """Somebody who listens to a call that goes on."""
+
+    id: str = Field(description="of the supervision")
+    supervisor: str
+    mode: str = Field(description="listen, whisper or barge")
+
+
 class ContactRow(Row):
     id: str
     state: str
@@ -110,6 +118,7 @@ class ContactRow(Row):
     offered: str = Field(default="", description="the agent whose phone rings for it")
     node: str = ""
     talk: Talk | None = Field(default=None, description="null: nobody talks with the caller")
+    listeners: tuple[Listener, ...] = Field(default=(), description="supervisors who hear it now")
 
 
 class Totals(Row):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from contactcentre.domain.agents import AgentState
+from contactcentre.lab import OngoingCall, Phone
 from contactcentre.web import accounts
-from tests.system.centre import FRENCH, Centre
+from tests.pbx import spectrum
+from tests.system.centre import FRENCH, Centre, eventually
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
 
@@ -92,3 +94,39 @@ def test_the_live_page_follows_real_calls_without_a_reload_and_shows_a_hostile_n
     page.wait_for_text("main", "Routing chose bruno")
     assert page.evaluate("document.querySelectorAll('main script').length") == 0
     assert page.errors == []
+
+
+def test_a_button_lets_the_supervisors_phone_ring_and_hear_the_call_and_whisper(
+    centre: Centre, page: Chromium, tmp_path: Path
+) -> None:
+    tones = {400: "caller", 800: "emma", 1200: "bruno"}
+
+    def hears(who: Phone | OngoingCall) -> set[str]:
+        heard = spectrum.tones(who.hear(0.5, tmp_path / "heard.wav").wait(), tones)
+        return {tones[int(hertz)] for hertz in heard}
+
+    centre.on_duty("emma")
+    emma, bruno = centre.phones["emma"], centre.phones["bruno"]
+    emma.behave(tone=800)
+    bruno.behave(tone=1200)
+    call = centre.support(talk=None, patience=None, tone=400)
+    centre.until_agent("emma", AgentState.TALKING)
+    row = f'[data-contact="{centre.id_of(call)}"]'
+    page.click(f"{row} .act")
+    page.fill("#call-phone", "bruno")
+    page.click('#call [data-listen="listen"]')
+    page.wait_for_text("#call-listen-done", "bruno rings: answer it.")
+    page.wait_for_text(f"{row} .where", "sue listens")
+    eventually(lambda: hears(bruno) == {"caller", "emma"}, "the supervisor hears both")
+    eventually(lambda: (hears(emma), hears(call)) == ({"caller"}, {"emma"}), "and is heard by nobody")
+    page.click('#call [data-listen="whisper"]')
+    page.wait_for_text(f"{row} .where", "sue whispers")
+    eventually(lambda: (hears(emma), hears(call)) == ({"caller", "bruno"}, {"emma"}), "only the agent hears")
+    assert [one["supervisor"] for one in centre.ask_json("listen", "list")] == ["sue"]
+    page.click('#call [data-listen="stop"]')
+    page.wait_for_text("#call-listen-done", "You listen no more.")
+    bruno.wait_calls(1, 10)
+    eventually(lambda: (hears(emma), hears(call)) == ({"caller"}, {"emma"}), "the call goes on")
+    assert page.errors == []
+    call.hang_up()
+    page.wait_for_text("#call-over", "The call is over.")

@@ -40,6 +40,8 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/agents": {"admin", "supervisor"},
     "/api/v1/calls": {"admin", "supervisor"},
     "/api/v1/calls/<id>/<verb>": {"admin", "supervisor"},
+    "/api/v1/listens": {"admin", "supervisor"},
+    "/api/v1/listens/<id>/<verb>": {"admin", "supervisor"},
     "/api/v1/contacts": {"admin", "supervisor", "auditor"},
     "/api/v1/contacts/<id>": {"admin", "supervisor", "auditor"},
     "/api/v1/contacts/<id>/why": {"admin", "supervisor", "auditor"},
@@ -89,6 +91,12 @@ def test_a_view_that_nobody_marked_is_refused_to_everybody(app: APIFlask, sign_i
     answer = sign_in("admin").get("/forgotten")
     assert answer.status_code == 403
     assert "secret" not in answer.text
+
+
+def test_whoever_sees_the_live_page_may_see_who_listens_for_its_rows_say_it() -> None:
+    assert {role for role in Role if granted(role, Permission.LIVE)} == {
+        role for role in Role if granted(role, Permission.SUPERVISE)
+    }
 
 
 def test_an_unknown_role_may_nothing() -> None:

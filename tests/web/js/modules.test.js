@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/calls.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
+import { listenVerbs } from "../../../contactcentre/web/assets/js/listens.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
 import { duration, estimated, messages, percent, placeWords, talkWords, wish } from "../../../contactcentre/web/assets/js/words.js";
 
@@ -169,4 +170,17 @@ test("people are called by their names", () => {
   assert.equal(board.named("anna"), "Anna Fischer");
   assert.equal(board.named("number:+33155501234"), "+33155501234");
   assert.equal(board.named(""), "");
+});
+
+test("listening is offered where an agent talks, and to who listens already another mode, taking over and the end", () => {
+  const offered = (more, me = "sue") => listenVerbs({ id: "c1", listeners: [], ...call("talking"), ...more }, me);
+  assert.deepEqual(offered({}).map(([key, , path, body]) => [key, path, body.contact]), [["listen", "", "c1"], ["whisper", "", "c1"], ["barge", "", "c1"]]);
+  assert.deepEqual(offered({ talk: null }), []);
+  assert.deepEqual(offered({ agent: "" }), []);
+  const listeners = [{ id: "s 1", supervisor: "sue", mode: "whisper" }];
+  const mine = offered({ listeners });
+  assert.deepEqual(mine.map(([key]) => key), ["listen", "whisper", "barge", "take_over", "stop"]);
+  assert.deepEqual(mine.filter((verb) => verb[4]).map(([key]) => key), ["whisper"]);
+  assert.equal(mine[4][2], "/s%201/stop");
+  assert.equal(offered({ listeners }, "max").length, 3, "another supervisor may listen, too");
 });

@@ -1,11 +1,12 @@
 // What can be made of a call: a dialog that shows who takes part and offers the verbs that fit its state. What is really
 // possible says the controller; its refusal is shown as it is.
 
+import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { begin as beginListens, closeListens, drawListens } from "./listens.js";
 import { placeWords, stateName, talkWords } from "./words.js";
 
 const SURE = 4; // seconds in which the second press counts
-const ANSWER = 15; // seconds that a verb may take
 
 const $ = (id) => document.getElementById(id);
 let shown = ""; // the contact's id
@@ -80,6 +81,7 @@ function draw() {
   keyed($("call-agents"), rows, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
   keyed($("call-queues"), agents ? [] : board.queueRows, (one) => one.name, (one) => element("option", { value: `queue:${one.name}` }, one.name), () => {});
   $("call-outside").hidden = $("call-outside").disabled = agents;
+  drawListens(row);
   number();
 }
 
@@ -127,7 +129,7 @@ async function press(button) {
   busy = true;
   problem("");
   draw();
-  const said = await ask(shown, verb, body);
+  const [said] = await ask(`/api/v1/calls/${encodeURIComponent(shown)}/${verb}`, body, $("call").dataset.token);
   busy = false;
   problem(said);
   if (verb === "hangup" && said === "") $("call").close();
@@ -150,28 +152,12 @@ function problem(words) {
   $("call-problem").hidden = words === "";
 }
 
-// What was wrong; "" where it is done.
-async function ask(id, verb, body) {
-  try {
-    const response = await fetch(`/api/v1/calls/${encodeURIComponent(id)}/${verb}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRFToken": $("call").dataset.token },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER * 1000),
-    });
-    if (response.ok) return "";
-    const { detail, title } = await response.json();
-    return detail || title || `The server answered ${response.status}.`;
-  } catch {
-    return "The server did not answer. It may still be done: look before asking again.";
-  }
-}
-
 function open(id) {
   shown = id;
   opened += 1;
   $("call-whom").value = "";
   problem("");
+  closeListens();
   draw();
   $("call").showModal();
 }
@@ -185,6 +171,7 @@ export function begin() {
     else if (verb) press(verb);
     else if (event.target === $("call")) $("call").close(); // beside the dialog
   });
+  beginListens();
   $("call-whom").addEventListener("change", number);
   $("call-to").addEventListener("submit", (event) => event.preventDefault());
 }

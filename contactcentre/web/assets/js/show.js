@@ -2,7 +2,7 @@
 
 import { showCall } from "./calls.js";
 import { attribute, element, keyed, text } from "./dom.js";
-import { contactState, device, duration, estimated, messages, percent, phone, stateName, talkWords, wish } from "./words.js";
+import { contactState, device, duration, estimated, listens, messages, percent, phone, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -206,5 +206,6 @@ function whereabouts(row, board) {
   const paused = row.talk?.recording === "paused" ? "recording paused" : "";
   const muted = (row.talk?.parties ?? []).filter((party) => party.muted).map((party) => `${party.role === "caller" ? "caller" : board.named(party.to || party.agent)} muted`);
   const known = who ? [`with ${who}`, row.queue] : row.talk ? [row.queue] : [row.flow ? `flow ${row.flow}` : row.did];
-  return [paused, ...muted, ...known].filter(Boolean).join(", ");
+  const heard = $("call-listen") ? row.listeners.map(listens) : [];
+  return [...heard, paused, ...muted, ...known].filter(Boolean).join(", ");
 }

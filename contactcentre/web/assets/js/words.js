@@ -68,6 +68,11 @@ export function placeWords(party) {
   return `${PLACES[party.place] ?? party.place}${party.muted ? ", muted" : ""}`;
 }
 
+// Who listens to a call, and how.
+export function listens({ supervisor, mode }) {
+  return `${supervisor} ${{ listen: "listens", whisper: "whispers", barge: "barges in" }[mode] ?? mode}`;
+}
+
 // What an agent wished for during a call, "logout" or "pause:REASON".
 // What waits in a box of messages; nothing where nothing does.
 export function messages(number) {

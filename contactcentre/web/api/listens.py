@@ -1,0 +1,159 @@
+"""Supervisors who listen to calls that go on, whisper to agents, barge in or take over."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import limits
+from apiflask import APIBlueprint
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactcentre.live import listens
+from contactcentre.live.errors import CommandFailed, LiveError, NoReply
+from contactcentre.web import rows
+from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries
+from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.wiring import limiter, services
+
+PER_ACCOUNT = limits.parse("60 per minute")
+Mode = Literal["listen", "whisper", "barge"]
+
+blueprint = APIBlueprint("listens", __name__, url_prefix="/api/v1", tag="Supervision")
+
+
+class Listen(rows.Row):
+    """One supervisor's phone, and what it hears."""
+
+    id: str
+    supervisor: str
+    phone: str = Field(description="an agent's name, an endpoint of the PBX, or number:N")
+    agent: str = Field("", description="who is listened to")
+    endpoint: str = Field("", description="of the PBX, in a call that is not ours; or a channel")
+    contact: str = Field("", description="that is heard now")
+    mode: Mode
+    follow: bool = Field(description="goes on with the agent's next calls")
+    state: str = Field(description="ringing, waiting (for the next call), listening or over")
+    node: str = ""
+
+
+class Listens(rows.Row):
+    listens: list[Listen]
+
+
+class Start(BaseModel):
+    """What is listened to is exactly one of agent, contact, endpoint and channel."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str = Field("", max_length=40, description="whose call, and with `follow` whose next ones")
+    contact: str = Field("", max_length=80, description="with whichever agent it talks: an id, or the beginning of one")
+    endpoint: str = Field("", max_length=40, description="of the PBX, in a call that is not ours")
+    channel: str = Field("", max_length=120, description="of the PBX, in a call that is not ours: its id or name")
+    phone: str = Field(
+        "",
+        max_length=80,
+        description="which phone rings: an agent's name, an endpoint of the PBX, or number:N; the phone of the agent "
+        "who the account is, if not said",
+    )
+    mode: Mode = Field("listen", description="who hears the supervisor: nobody, the agent, or both")
+    follow: bool = Field(default=False, description="go on with the agent's next calls")
+
+
+class Wish(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["", "listen", "whisper", "barge"] = Field("", description="of the verb `mode`")
+
+
+@blueprint.get("/listens")
+@blueprint.output(Listens)
+@blueprint.doc(summary="Who listens to whom now")
+@requires(Permission.SUPERVISE)
+def listing() -> Listens:
+    return Listens(listens=[_told(one) for one in listens.listening(services().live)])
+
+
+@blueprint.post("/listens")
+@blueprint.input(Start, location="json", arg_name="wish")
+@blueprint.output(Listen)
+@blueprint.doc(
+    summary="Call a supervisor's phone and let it hear a call",
+    description="Answers when the phone is called. 409 with a stable `code` says why not. Every request is in the "
+    "audit log, every listening-in among the contact's facts. 60 a minute. A session's requests carry `X-CSRFToken`.",
+    responses={404: "No such call", 409: "Not possible now", 504: "No answer"},
+)
+@requires(Permission.SUPERVISE)
+def start(wish: Start) -> Listen:
+    account = _account()
+    said = wish.model_dump()
+    given = [name for name in ("agent", "contact", "endpoint", "channel") if said[name]]
+    if len(given) != 1:
+        raise BadValue("agent, contact, endpoint, channel: exactly one says what is listened to")
+    said["phone"] = said["phone"] or account.agent
+    if not said["phone"]:
+        raise BadValue("phone: which one is to ring? Your account is no agent's (contactcentre user agent NAME AGENT)")
+    live = services().live
+    detail = {name: value for name, value in said.items() if value and name != given[0]}
+    return _asked(
+        account, "call.listen", said[given[0]], detail, lambda: listens.start(live, supervisor=account.name, **said)
+    )
+
+
+@blueprint.post("/listens/<id>/<verb>")
+@blueprint.input(Wish, location="json", arg_name="wish")
+@blueprint.output(Listen)
+@blueprint.doc(
+    summary="Another mode, take over, or stop",
+    description=f"`verb`: {', '.join(listens.VERBS)}. `mode` takes `mode` and calls nobody again; `take_over` gives "
+    "the customer to the supervisor's phone, and the agent is out; `stop` hangs the supervisor's phone up.",
+    responses={404: "No such supervision, or no such verb", 409: "Not possible now", 504: "No answer"},
+)
+@requires(Permission.SUPERVISE)
+def act(id: str, verb: str, wish: Wish) -> Listen:
+    account = _account()
+    if verb not in listens.VERBS:
+        raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(listens.VERBS)}")
+    if (verb == "mode") is not bool(wish.mode):
+        raise BadValue("mode: the verb mode needs it, and no other takes it")
+    live = services().live
+    one = listens.named(live, id)
+    detail = {"id": one["id"], **({"mode": wish.mode} if wish.mode else {})}
+    subject = one["contact"] or one["agent"] or one["endpoint"]
+    return _asked(
+        account, f"call.listen.{verb}", subject, detail, lambda: listens.change(live, one["id"], verb, wish.mode)
+    )
+
+
+def _account() -> SignedIn:
+    account = current_account()
+    if account is None:  # the guard lets nobody through who is not signed in
+        raise SignInNeeded
+    if not limiter().limiter.hit(PER_ACCOUNT, "listens", account.name):
+        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
+    return account
+
+
+def _asked(
+    account: SignedIn, action: str, subject: str, detail: Mapping[str, Any], ask: Callable[[], dict[str, Any]]
+) -> Listen:
+    """Asks, and writes down who asked for what and what came of it, also where that is nothing."""
+    outcome: dict[str, str] = {"outcome": "no answer"}
+    try:
+        told = ask()
+        outcome = {"id": told["id"]}
+    except CommandFailed as refused:
+        outcome = {"outcome": refused.code}
+        raise
+    except NoReply:
+        raise
+    except LiveError as error:
+        outcome = {"outcome": type(error).__name__}
+        raise
+    finally:
+        services().store.audit(account.name, action, subject, {**detail, **outcome}, address_of(request))
+    return _told(told)
+
+
+def _told(one: Mapping[str, Any]) -> Listen:
+    return Listen.model_validate({name: value for name, value in one.items() if name in Listen.model_fields})

@@ -1,0 +1,20 @@
+// Asks the server for something.
+
+const ANSWER = 15; // seconds that it may take
+
+// [what was wrong, "" where it is done; the answer]
+export async function ask(path, body, token) {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER * 1000),
+    });
+    const answer = await response.json();
+    if (response.ok) return ["", answer];
+    return [answer.detail || answer.title || `The server answered ${response.status}.`, null];
+  } catch {
+    return ["The server did not answer. It may still be done: look before asking again.", null];
+  }
+}
