@@ -35,8 +35,8 @@ def command() -> None:
 def start(target: str, phone: str, mode: str, follow: bool, kind: str | None, as_json: bool) -> None:
     """Call the supervisor's phone and let it hear a call.
 
-    TARGET is an agent, unless an option says otherwise. In `listen` nobody hears the supervisor, in `whisper` the agent only, in `barge` both. A mentor of a new agent
-    whispers with --follow.
+    TARGET is an agent, unless an option says otherwise. In `listen` nobody hears the supervisor, in `whisper` the agent
+    only, in `barge` both. A mentor of a new agent whispers with --follow.
     """
     from contactcentre.live import listens
 
