@@ -8,9 +8,11 @@ import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
+from contactcentre.domain.site import Agent
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.test_devices_heard import agents, configure
 from tests.controller.test_verbs_heard import hears
 
 
@@ -118,3 +120,61 @@ def test_a_killed_controller_leaves_no_spy_and_the_call_goes_on(stack: Stack) ->
         eventually(lambda: hears(anna) == {"caller"}, "nobody whispers")
         assert hears(call) == {"anna"}
         assert "Snoop" not in stack.lab.rx("core show channels") or "spy-" not in stack.lab.rx("core show channels")
+
+
+@pytest.fixture
+def carla(stack: Stack) -> Iterator[Phone]:
+    """A third phone, the supervisor's; anna's and bert's calls are none of ours."""
+    configure(stack, agents=agents(carla=Agent(number="203")))
+    with stack.phone("carla", ring=0.1, tone=1700) as phone:
+        yield phone
+    stack.nothing_left_on_the_pbx()
+    configure(stack)
+
+
+def channel_of(stack: Stack, endpoint: str) -> str:
+    """Its name, as an admin reads it on the console."""
+    lines = stack.lab.rx("core show channels concise").splitlines()
+    return next(name for name in (line.partition("!")[0] for line in lines) if name.startswith(f"PJSIP/{endpoint}-"))
+
+
+@pytest.mark.parametrize("by", ["endpoint", "channel"])
+def test_a_call_between_two_phones_in_the_dialplan_is_listened_to_whispered_into_and_barged(
+    stack: Stack, carla: Phone, by: str
+) -> None:
+    with stack.phone("anna") as anna, stack.phone("bert", ring=0.1, tone=1200) as bert:
+        private = anna.dial("202", tone=800, talk=None, patience=None)
+        private.until("answered")
+        aim = {by: channel_of(stack, "bert") if by == "channel" else "bert"}
+        told = supervise(stack, "start", phone="carla", mode="listen", **aim)
+        eventually(lambda: hears(carla) == {"anna", "bert"}, "the supervisor hears both")
+        assert (hears(private), hears(bert)) == ({"bert"}, {"anna"})
+        supervise(stack, "mode", id=told["id"], mode="whisper")
+        assert (hears(private), hears(bert)) == ({"bert"}, {"anna", "carla"})
+        supervise(stack, "mode", id=told["id"], mode="barge")
+        assert (hears(private), hears(bert)) == ({"bert", "carla"}, {"anna", "carla"})
+        with pytest.raises(CommandFailed, match="no call of ours to take over"):
+            supervise(stack, "takeover", id=told["id"])
+        supervise(stack, "stop", id=told["id"])
+        carla.wait_calls(1, 10)
+        assert (hears(private), hears(bert)) == ({"bert"}, {"anna"}), "they talk on"
+        private.hang_up()
+
+
+def test_a_call_in_the_pbxs_own_queue_is_listened_to_and_the_supervisor_hears_when_it_is_over(
+    stack: Stack, carla: Phone
+) -> None:
+    with stack.phone("bert", ring=0.1, tone=1200) as bert:
+        stack.kill()  # so the dialplan falls back to Queue()
+        call = stack.lab.dial("1000", caller="+33100000959", tone=400, talk=None, patience=None)
+        call.until("person")
+        assert "Queue" in stack.lab.rx("core show channels concise")
+        stack.start()
+        supervise(stack, "start", endpoint="bert", phone="carla", mode="whisper")
+        eventually(lambda: hears(carla) == {"caller", "bert"}, "the supervisor hears both")
+        assert (hears(call), hears(bert)) == ({"bert"}, {"caller", "carla"})
+        call.hang_up()
+        carla.wait_calls(1, 10)
+    assert supervise(stack, "list")["supervisions"] == []
+    with pytest.raises(CommandFailed, match="bert has no call now"):
+        supervise(stack, "start", endpoint="bert", phone="carla", mode="listen")

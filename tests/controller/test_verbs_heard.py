@@ -16,7 +16,7 @@ from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, eventually, kinds, last, one
 from tests.pbx.spectrum import tones
 
-TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert"}
+TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert", 1700: "carla"}
 
 
 def hears(who: Phone | OngoingCall) -> set[str]:
