@@ -6,8 +6,11 @@ from typing import Any
 import click
 
 from contactcentre.cli.context import open_live, open_store
+from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, json_option, listed, print_json
+from contactcentre.domain.coaching import Coaching, coached, standing
 from contactcentre.domain.ids import short
+from contactcentre.provision.change import found
 
 MODES = click.Choice(["listen", "whisper", "barge"])
 ID = click.argument("id")
@@ -80,6 +83,61 @@ def list_(as_json: bool) -> None:
 
     with open_live() as live:
         _show(_asked(lambda: listens.listening(live)), as_json)
+
+
+@command.command()
+@click.argument("mentor")
+@click.argument("agent")
+@click.option("--mode", type=click.Choice(["listen", "whisper"]), default="whisper", show_default=True)
+@click.option("--tell", is_flag=True, help="The agent hears a beep when the mentor comes.")
+@json_option
+def coach(mentor: str, agent: str, mode: str, tell: bool, as_json: bool) -> None:
+    """Let MENTOR's phone hear AGENT's calls from now on.
+
+    It is called when the agent's next conversation begins, or now if one goes on, and stays for the next calls. For
+    good, the site says it: `contactcentre agent set AGENT --mentor MENTOR`. "coach-end" ends it.
+    """
+    site = stored_site()
+    for name in (mentor, agent):
+        found(site, "agent", name)
+    if mentor == agent:
+        raise click.BadParameter("nobody is their own mentor", param_hint="MENTOR")
+    _assign(agent, Coaching(mentor, "listen" if mode == "listen" else "whisper", tell), as_json)
+
+
+@command.command("coach-end")
+@click.argument("agent")
+@json_option
+def coach_end(agent: str, as_json: bool) -> None:
+    """AGENT has no mentor any more; one who listens is hung up."""
+    found(stored_site(), "agent", agent)
+    _assign(agent, Coaching(""), as_json)
+
+
+@command.command()
+@json_option
+def coaches(as_json: bool) -> None:
+    """Which agents have a mentor now."""
+    _tell_coaches(as_json)
+
+
+def _assign(agent: str, coaching: Coaching, as_json: bool) -> None:
+    from contactcentre.live.coaches import Coaches
+
+    usual = standing(stored_site().agents[agent])
+    with open_store() as store, open_live() as live:
+        store.audit(actor(), "agent.coach", f"agent {agent}", coaching.save())
+        Coaches(live.redis).assign(agent, coaching, usual)
+    _tell_coaches(as_json)
+
+
+def _tell_coaches(as_json: bool) -> None:
+    from contactcentre.live.coaches import Coaches
+
+    with open_live() as live:
+        assigned = Coaches(live.redis).all()
+    rows = [{"agent": name, **one.save()} for name, one in sorted(coached(stored_site(), assigned).items())]
+    listed(rows, ("agent", "mentor", "mode", "tell"), as_json, "Nobody has a mentor.")
 
 
 def _change(id: str, verb: str, **more: str) -> dict[str, Any]:

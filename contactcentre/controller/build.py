@@ -83,7 +83,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.router = Router(node)
     node.wrap_ups = WrapUps()
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
-    controller = Controller(node, load, partial(replica.estimates.look_back, store))
+    controller = Controller(node, load, partial(replica.estimates.look_back, store), store.audit)
     return controller
 
 

@@ -59,6 +59,7 @@ class Router:
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
         self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
+        self._listening: set[str] = set()  # agents whose phones hear somebody else's call
         self._phones: dict[str, Phone] = {}  # by account; one that is not there is free
         self._open_lines: set[str] = set()  # agents who have one here
         self._devices: dict[str, Device] = {}  # agent -> by what that one is called
@@ -102,6 +103,12 @@ class Router:
             self._open_lines ^= {agent}
             self._reach()
 
+    def listens(self, agent: str, does: bool) -> None:
+        """The agent's phone hears somebody else's call, or does not any more. "" = nobody's phone."""
+        if agent and does is not (agent in self._listening):
+            self._listening ^= {agent}
+            self._reach()
+
     def phone(self, account: str) -> Phone:
         """What the PBX said last of a SIP account."""
         return self._phones.get(account, Phone.FREE)
@@ -119,7 +126,11 @@ class Router:
             phone = self.phone(device.account)
             if device.line and name not in self._open_lines:
                 phone = Phone.AWAY
-            if phone is Phone.AWAY or (phone is Phone.IN_USE and device.kind is not DeviceKind.EXTERNAL):
+            elif phone is Phone.IN_USE and device.kind is DeviceKind.EXTERNAL:  # the trunk's other calls
+                phone = Phone.FREE
+            if phone is Phone.FREE and name in self._listening:
+                phone = Phone.IN_USE
+            if phone is not Phone.FREE:
                 before = known.get(name)
                 same = before is not None and before.phone is phone
                 self.phones_not_free[name] = before if same and before is not None else NotFree(phone, now)

@@ -19,6 +19,7 @@ from gevent.queue import Queue
 
 from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
+from contactcentre.controller.coaching import Audit, Mentors
 from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.lamps import Lamps
@@ -61,9 +62,14 @@ class Controller:
     """One running controller: its node, and the loop that takes node events one after the other."""
 
     def __init__(
-        self, node: Node, load: Callable[[], Configuration], look_back: Callable[[], None] = lambda: None
+        self,
+        node: Node,
+        load: Callable[[], Configuration],
+        look_back: Callable[[], None] = lambda: None,
+        audit: Audit = lambda *_: None,
     ) -> None:
-        """`load` reads the newest configuration from the store, `look_back` learns from history for ever."""
+        """`load` reads the newest configuration from the store, `look_back` learns from history for ever, `audit`
+        writes into the audit log."""
         self.node = node
         self._look_back = look_back
         self._load = load
@@ -79,6 +85,7 @@ class Controller:
         node.lines = Lines(node, self._look_soon)
         node.lamps = Lamps(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
+        self.mentors = Mentors(node, self.supervisions, audit)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -99,6 +106,7 @@ class Controller:
             "look": self._look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,
+            "mentors": self.mentors.run,
             "lamps": node.lamps.run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
@@ -174,14 +182,14 @@ class Controller:
             case LinkUp():
                 self._linked = True
                 self._reconcile()
-                self.node.lines.linked = True
+                self.node.lines.linked = self.mentors.linked = True
                 self.node.lines.changed()
                 self.node.lamps.linked()
             case LookAgain():
                 if self._linked:  # else the next LinkUp looks
                     self._reconcile()
             case LinkLost(reason=reason, replaced=replaced):
-                self._linked = self.node.lines.linked = False
+                self._linked = self.node.lines.linked = self.mentors.linked = False
                 self.node.lamps.lost()
                 log.warning("link to the PBX lost", reason=reason, replaced=replaced)
                 for contact in list(self.node.contacts.values()):
@@ -340,6 +348,7 @@ class Controller:
         self.node.wrap_ups.changed(change)
         if change.kind in ("agent", "site"):
             self.node.lines.changed()
+            self.mentors.changed()
         if change.kind == "box":
             self.node.lamps.changed()
         if change.kind == "site" and change.value != self.node.configuration.version:

@@ -79,8 +79,12 @@ class _Target:
 class Supervision:
     """One supervisor's phone, and the call that it is in."""
 
-    def __init__(self, node: Node, supervisor: str, ear: Ear, aim: Aim, mode: Mode, follow: bool):
+    def __init__(
+        self, node: Node, supervisor: str, ear: Ear, aim: Aim, mode: Mode, follow: bool, tell: bool = False
+    ) -> None:
+        """`tell`: the agent hears a beep when the supervisor comes, also where the site asks for none."""
         self.id = uuid7(node.now())
+        self.tell = tell
         self.supervisor, self.ear, self.aim, self.mode, self.follow = supervisor, ear, aim, mode, follow
         self.state = "ringing"
         self._node = node
@@ -110,6 +114,8 @@ class Supervision:
 
     def wish(self, what: str, mode: Mode = Mode.LISTEN) -> None:
         """Returns when it is done. Raises CommandFailed."""
+        if self._gave_away:
+            raise CommandFailed("over", "the supervisor has the caller")
         wish = _Wish(what, mode)
         self._inbox.put_nowait(wish)
         try:
@@ -123,6 +129,7 @@ class Supervision:
         """Lets the supervisor's phone ring. Raises CommandFailed."""
         node = self._node
         node.channels.add(self._leg)
+        node.router.listens(self.ear.agent, True)
         trunk = node.site.trunks.get(self.ear.endpoint.partition("@")[2])
         try:
             self._channel = node.pbx.call(
@@ -135,6 +142,7 @@ class Supervision:
             )
         except PbxError as error:
             node.channels.discard(self._leg)
+            node.router.listens(self.ear.agent, False)
             raise CommandFailed("unreachable", f"the phone {self.ear.name} cannot be called: {error}") from error
 
     def run(self) -> None:
@@ -246,7 +254,7 @@ class Supervision:
             told = {"supervisor": self.supervisor, "agent": target.agent, "mode": self.mode.value}
             contact.emit(Kind.SUPERVISED, **told, leg=self._leg)
             self._show(contact)
-            if self._node.site.settings.supervision_tone:
+            if self.tell or self._node.site.settings.supervision_tone:
                 with suppress(Gone, Refused):
                     channel = self._node.pbx.adopt(target.channel, contact.post)
                     channel.play(contact.new_id("p"), [BEEP])
@@ -314,6 +322,7 @@ class Supervision:
         self._gave_away = True
 
     def _end(self, reason: str) -> None:
+        contact = self._heard.contact if self._heard is not None else None
         self._detach(reason)
         self.state = "over"
         if self._channel is not None and not self._gave_away:
@@ -322,6 +331,11 @@ class Supervision:
         if self._bridge is not None:
             with suppress(PbxError):
                 self._bridge.destroy()
+        while self._gave_away and contact is not None and not contact.over:
+            if self._leg not in contact.now.channels.values():
+                break
+            gevent.sleep(LOOK)  # no contact is offered to a supervisor who talks with this one
+        self._node.router.listens(self.ear.agent, False)
         self._node.channels.discard(self._leg)
         while True:
             try:

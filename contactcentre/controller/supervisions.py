@@ -39,14 +39,14 @@ class Supervisions:
         one.wish(action, _mode(args) if action == "mode" else Mode.LISTEN)
         return one.told()
 
-    def start(self, supervisor: str, ear: Ear, aim: Aim, mode: Mode, follow: bool) -> Supervision:
+    def start(self, supervisor: str, ear: Ear, aim: Aim, mode: Mode, follow: bool, tell: bool = False) -> Supervision:
         """Lets the supervisor's phone ring. Raises CommandFailed."""
         if len(self._running) >= MOST:
             raise CommandFailed("too_many", f"{MOST} supervisors listen already")
         for other in self:
             if other.ear.endpoint == ear.endpoint:
                 raise CommandFailed("listens_already", f"the phone {ear.name} listens to {other.aim} already")
-        one = Supervision(self._node, supervisor, ear, aim, mode, follow)
+        one = Supervision(self._node, supervisor, ear, aim, mode, follow, tell)
         if not follow and not one.has_call:
             raise CommandFailed("no_call", f"{aim} has no call now; follow waits for the next one")
         one.call()

@@ -168,6 +168,10 @@ class Agent(Model):
     # The key by which a call is taken after the answer; "" = the answer takes it. None = 1 at a number outside (an
     # answering machine presses none, and never gets a customer), and "" elsewhere.
     confirm: Annotated[str, StringConstraints(pattern=r"^[0-9*#]?$")] | None = None
+    # Another agent whose phone hears this one's calls, from the first word, and who may whisper: a new agent's mentor.
+    mentor: Name | None = None
+    mentor_mode: Literal["listen", "whisper"] = "whisper"
+    mentor_told: bool = False  # the agent hears a beep when the mentor comes
 
 
 class Period(Model):

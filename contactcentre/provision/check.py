@@ -38,6 +38,7 @@ def check(site: Site, knows: Knows | None = None) -> list[Problem]:
         *_skills(site),
         *_queues(site, knows),
         *_agents(site),
+        *_mentors(site),
         *_endpoint_names(site),
         *_dialled_numbers(site),
         *_hours(site),
@@ -207,6 +208,14 @@ def _skills(site: Site) -> Iterator[Problem]:
     for name in site.skills:
         if name in requirements.RESERVED:
             yield Problem(f"skills.{name}", "reserved", f"{name} is a word of the language of requirements")
+
+
+def _mentors(site: Site) -> Iterator[Problem]:
+    for name, agent in site.agents.items():
+        if agent.mentor == name:
+            yield Problem(f"agents.{name}.mentor", "oneself", "nobody is their own mentor")
+        elif agent.mentor and agent.mentor not in site.agents:
+            yield _unknown(f"agents.{name}.mentor", "agent", agent.mentor, site.agents)
 
 
 def _agents(site: Site) -> Iterator[Problem]:

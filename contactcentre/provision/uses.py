@@ -73,6 +73,7 @@ def _uses(site: Site) -> Iterator[tuple[str, str, str]]:
     for name, holder in site.agents.items():
         for skill in holder.skills:
             yield "skill", skill, f"agents.{name}.skills"
+        yield "agent", holder.mentor or "", f"agents.{name}.mentor"
     for flow in site.flows:
         for where, kind, used in flow_uses(site, flow):
             yield kind, used, where

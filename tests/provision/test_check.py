@@ -54,6 +54,8 @@ def test_a_good_site_has_no_problem() -> None:
         ("queues__support__keys", {1: "agent:nope"}, "queues.support.keys.1", "unknown-agent"),
         ("queues__support__strategy", "fastest", "queues.support.strategy", "choice"),
         ("agents__alice__skills", {"chess": 3}, "agents.alice.skills.chess", "unknown-skill"),
+        ("agents__bob__mentor", "zoe", "agents.bob.mentor", "unknown-agent"),
+        ("agents__bob__mentor", "bob", "agents.bob.mentor", "oneself"),
         ("agents__bob__number", "101", "agents.bob.number", "duplicate"),
         ("agents__bob__number", "*45", "agents.bob.number", "duplicate"),
         ("agents__bob__number", "*473", "agents.bob.number", "duplicate"),

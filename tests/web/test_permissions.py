@@ -40,6 +40,7 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/agents": {"admin", "supervisor"},
     "/api/v1/calls": {"admin", "supervisor"},
     "/api/v1/calls/<id>/<verb>": {"admin", "supervisor"},
+    "/api/v1/coaches": {"admin", "supervisor"},
     "/api/v1/listens": {"admin", "supervisor"},
     "/api/v1/listens/<id>/<verb>": {"admin", "supervisor"},
     "/api/v1/contacts": {"admin", "supervisor", "auditor"},
