@@ -186,12 +186,11 @@ class AsteriskPbx:
 
     def inventory(self) -> Inventory:
         """Everything that is there now, but for the channels that are tools (music, announcements, recording)."""
-        stock = take_stock(self._link, self.app)
+        stock, heard = take_stock(self._link, self.app)
         for bridge in stock.bridges.values():
             self.rooms.recover(bridge.id, bridge.channels)
             if bridge.kind == "mixing":
-                ours = [c for c in bridge.channels if c in stock.channels or c in stock.spies]
-                self.company.recover(bridge.id, ours, time())
+                self.company.recover(bridge.id, heard.intersection(bridge.channels), time())
         return stock
 
     def phones(self) -> Mapping[str, Phone]:

@@ -7,11 +7,12 @@ from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.protocol import BridgeInfo, Inventory
 
 
-def take_stock(link: Connection, app: str) -> Inventory:
+def take_stock(link: Connection, app: str) -> tuple[Inventory, set[str]]:
     """See Pbx.inventory. `ours` are the channels in our Stasis application; a leg that still rings is not, but has its
-    `contact_id`."""
+    `contact_id`. With it: the channels through which somebody is heard, also those that lead into an open line."""
     everything = link.over_http("GET", "channels")
-    channels = [c for c in everything if translate.is_party(c["name"]) and not translate.is_line_end(c["name"])]
+    parties = [c for c in everything if translate.is_party(c["name"])]
+    channels = [c for c in parties if not translate.is_line_end(c["name"])]
     subscribed = set(link.over_http("GET", resource("applications", app))["channel_ids"])
     query = {"variable": translate.TIE}
     ties = {
@@ -20,7 +21,7 @@ def take_stock(link: Connection, app: str) -> Inventory:
         if c["id"] in subscribed
     }
     bridges = link.over_http("GET", "bridges")
-    return Inventory(
+    inventory = Inventory(
         channels={
             c["id"]: translate.info(
                 c,
@@ -32,6 +33,7 @@ def take_stock(link: Connection, app: str) -> Inventory:
         bridges={b["id"]: BridgeInfo(b["id"], b["bridge_type"], tuple(b["channels"])) for b in bridges},
         spies={c["id"]: target for c in everything if (target := translate.spied(c)) is not None},
     )
+    return inventory, {c["id"] for c in parties} | inventory.spies.keys()
 
 
 def _tie(asked: Pending | None) -> str:
