@@ -183,10 +183,10 @@ def test_in_an_open_line_the_agent_hears_ringing_while_a_colleagues_phone_rings(
 def test_who_hangs_up_the_line_in_a_conversation_is_logged_out_and_the_customer_is_not_left_in_silence(
     stack: Stack, anna: Phone
 ) -> None:
-    call = talks(stack, "+33100000957")
+    call = talks(stack, "+33100000960")
     anna.hang_up()
     assert call.wait(10).answered
-    stack.ended("+33100000957")
+    stack.ended("+33100000960")
     stack.agent_is("anna", AgentState.LOGGED_OUT)
 
 

@@ -5,8 +5,9 @@ a supervisor's whisper is not heard either (it is mixed into what is sent), and 
 packets for a dead one. But while silence is sent, nothing else gets through: so it ends before anybody joins.
 """
 
-from collections.abc import Callable, Container, Iterable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from contactcentre.pbx.asterisk.protocol import resource
 from contactcentre.pbx.asterisk.waiting import PREFIX
@@ -26,10 +27,23 @@ class Company:
         self._since: dict[str, float] = {}  # bridge -> when somebody was left alone in it
         self._hushed: set[str] = set()
         self._ringing: set[str] = set()  # those hear ringing, which silence would end
+        self._moving: Counter[str] = Counter()  # those may have company by now
 
-    def break_silence(self, channel_ids: Iterable[str], bridge_id: str = "") -> None:
-        """To be called before they are moved or played to, or into this bridge. Raises LinkDown, Deadline."""
-        for channel_id in self._hushed.intersection([*channel_ids, *self._members.get(bridge_id, ())]):
+    @contextmanager
+    def moving(self, channel_ids: Iterable[str], bridge_id: str) -> Iterator[None]:
+        """For as long as the PBX takes to move them into this bridge, or out of it: none of those concerned is sent
+        silence. Raises LinkDown, Deadline."""
+        concerned = {*channel_ids, *self._members.get(bridge_id, ())}
+        self._moving.update(concerned)
+        try:
+            self.break_silence(concerned)
+            yield
+        finally:
+            self._moving -= Counter(concerned)
+
+    def break_silence(self, channel_ids: Iterable[str]) -> None:
+        """To be called before they are played to. Raises LinkDown, Deadline."""
+        for channel_id in self._hushed.intersection(channel_ids):
             with suppress(Gone, Refused):  # it is just going
                 self._request("DELETE", f"{resource('channels', channel_id)}/silence")
             self._hushed.discard(channel_id)
@@ -83,7 +97,7 @@ class Company:
     def look(self, now: float, busy: Container[str]) -> None:
         """Sends silence to who has been alone for a while, unless something plays to them."""
         for bridge_id in [bridge_id for bridge_id, since in self._since.items() if now - since >= ALONE]:
-            for channel_id in self._members[bridge_id] - self._hushed - self._ringing:
+            for channel_id in self._members[bridge_id] - self._hushed - self._ringing - self._moving.keys():
                 if channel_id not in busy:
                     self._hushed.add(channel_id)
                     self._attempt("POST", f"{resource('channels', channel_id)}/silence")

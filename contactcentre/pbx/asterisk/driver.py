@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import time
 from typing import Any
@@ -260,7 +260,16 @@ class AsteriskPbx:
         """`addChannel` to or `removeChannel` from a bridge; what plays on the channels is stopped."""
         for channel_id in channel_ids:
             self._silence(channel_id)
-        self.company.break_silence(channel_ids, bridge_id)
+        with self.company.moving(channel_ids, bridge_id):
+            self._move(bridge_id, verb, channel_ids, absorb)
+            if verb == "addChannel":
+                there = [channel_id for channel_id in channel_ids if channel_id in self.legs]  # it may have hung up
+                self.company.joined(bridge_id, there, time())
+            else:
+                for channel_id in channel_ids:
+                    self.company.left(channel_id, time())
+
+    def _move(self, bridge_id: str, verb: str, channel_ids: Sequence[str], absorb: bool) -> None:
         query: Query = {"channel": ",".join(channel_ids), "absorbDTMF": absorb or None}
         try:
             self.request_on(*channel_ids, method="POST", path=f"{resource('bridges', bridge_id)}/{verb}", query=query)
@@ -269,12 +278,6 @@ class AsteriskPbx:
             if refused.status != 422 or all(channel_id in self.legs for channel_id in channel_ids):
                 raise
             raise ChannelGone(str(refused)) from None
-        if verb == "addChannel":
-            there = [channel_id for channel_id in channel_ids if channel_id in self.legs]  # it may have hung up
-            self.company.joined(bridge_id, there, time())
-        else:
-            for channel_id in channel_ids:
-                self.company.left(channel_id, time())
 
     def music(self, bridge_id: str, music: str) -> None:
         """Turns it on, without waiting for the answer."""

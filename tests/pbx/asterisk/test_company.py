@@ -29,14 +29,18 @@ class Switch:
             self.silent.discard(channel_id)
 
     def move(self, channel_id: str, bridge_id: str, now: float) -> None:
-        self.company.break_silence([channel_id], bridge_id)
-        self.where[channel_id] = bridge_id
-        self.company.joined(bridge_id, [channel_id], now)
+        """While the PBX does it, and until it has said so, there may be a look."""
+        with self.company.moving([channel_id], bridge_id):
+            self.company.look(now, ())
+            self.where[channel_id] = bridge_id
+            self.company.look(now, ())
+            self.company.joined(bridge_id, [channel_id], now)
 
     def leave(self, channel_id: str, now: float) -> None:
-        self.company.break_silence([channel_id])
-        self.where.pop(channel_id, None)
-        self.company.left(channel_id, now)
+        with self.company.moving([channel_id], ""):
+            self.company.look(now, ())
+            self.where.pop(channel_id, None)
+            self.company.left(channel_id, now)
 
     def end(self, channel_id: str, now: float) -> None:
         self.where.pop(channel_id, None)
