@@ -36,15 +36,17 @@ class Mentors:
         self._node, self._supervisions, self._audit = node, supervisions, audit
         self._assigned = Coaches(node.live.redis)
         self._flag = Flag()
+        self._coached: Mapping[str, Coaching] = {}  # at the last look
         self._with: dict[
             str, tuple[Supervision, Coaching]
         ] = {}  # agent -> the mentor's listening, and as what it began
         self._called: dict[str, str] = {}  # agent -> the contact for which the mentor was called last
         self.linked = False
 
-    def changed(self) -> None:
-        """An agent has begun or ended something, or the site is another one."""
-        self._flag.set()
+    def changed(self, agent: str) -> None:
+        """The agent has begun or ended something."""
+        if agent in self._coached:
+            self._flag.set()
 
     def run(self) -> None:
         while True:
@@ -59,7 +61,7 @@ class Mentors:
 
     def look(self) -> None:
         """Raises LiveError, PbxError."""
-        wanted = coached(self._node.site, self._assigned.all())
+        self._coached = wanted = coached(self._node.site, self._assigned.all())
         for agent, (one, began) in list(self._with.items()):
             if one.state == "over":
                 del self._with[agent]

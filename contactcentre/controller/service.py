@@ -348,7 +348,8 @@ class Controller:
         self.node.wrap_ups.changed(change)
         if change.kind in ("agent", "site"):
             self.node.lines.changed()
-            self.mentors.changed()
+        if change.kind == "agent":
+            self.mentors.changed(change.key)
         if change.kind == "box":
             self.node.lamps.changed()
         if change.kind == "site" and change.value != self.node.configuration.version:

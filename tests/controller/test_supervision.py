@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contactcentre.cli import group
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Agent
@@ -170,7 +171,8 @@ def test_a_call_in_the_pbxs_own_queue_is_listened_to_and_the_supervisor_hears_wh
         call.until("person")
         assert "Queue" in stack.lab.rx("core show channels concise")
         stack.start()
-        supervise(stack, "start", endpoint="bert", phone="carla", mode="whisper")
+        command = ["listen", "start", "bert", "--endpoint", "--phone", "carla", "--mode", "whisper"]
+        assert group.run(command) == 0
         eventually(lambda: hears(carla) == {"caller", "bert"}, "the supervisor hears both")
         assert (hears(call), hears(bert)) == ({"bert"}, {"caller", "carla"})
         call.hang_up()
