@@ -378,6 +378,7 @@ class Conductor:
         by = "system" if contact.dismissed else by
         contact.recorder.finish()
         contact.emit(Kind.LEG_ENDED, leg=contact.caller_id, cause=int(cause))
+        contact.unheard("the call is over")
         contact.emit(Kind.ENDED, outcome=contact.outcome.value, by=by, cause=int(cause))
         contact.over = True
         contact.node.saver.put(contact.id, None)

@@ -29,6 +29,7 @@ from contactcentre.domain.keying import codes_of
 from contactcentre.domain.recorded import Recorded, after
 from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow, LiveError
+from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel, Medium
@@ -253,6 +254,13 @@ class Contact:
         """Adds to what the record says of it, unless it has ended: a record written then would never go."""
         if not self.over:
             self.save(detail={**self.now.detail, **detail})
+
+    def unheard(self, reason: str) -> None:
+        """Nobody listens to it any more: the fact of each who did."""
+        for one in self.now.detail.get(LISTENERS, ()):
+            agent = str(one.get("agent", ""))
+            self.emit(Kind.SUPERVISION_ENDED, supervisor=str(one["supervisor"]), agent=agent, reason=reason)
+        self.now = replace(self.now, detail={**self.now.detail, LISTENERS: []})
 
     def bridge(self) -> Bridge:
         """The one bridge in which this contact's conversations take place; made when first needed."""

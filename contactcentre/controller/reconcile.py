@@ -8,7 +8,7 @@ to have ended.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -19,7 +19,6 @@ from contactcentre.controller.recordings import recording_ended
 from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
-from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.events import Arrived, Cause, Ended
 from contactcentre.pbx.protocol import ChannelInfo, Inventory
 
@@ -98,9 +97,9 @@ def _left_behind(node: Node, records: Mapping[str, ContactNow], ours: Container[
         if known.ended or "caller" not in now.channels:
             node.saver.put(contact_id, None)
             continue
-        now = replace(now, detail={**now.detail, LISTENERS: []})  # who listened is ended with their spies
         contact = Contact(node, corrected(now, known))
         contact.told = known.once
+        contact.unheard("the controller was restarted")  # their spies are ended
         if lost := known.unended:
             recording_ended(contact, str(lost["recording"]), str(lost["agent"]), str(lost["queue"]))
         contact.parked = True

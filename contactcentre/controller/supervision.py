@@ -262,8 +262,9 @@ class Supervision:
     def _show(self, contact: Contact, there: bool = True) -> None:
         """The contact's record says who listens."""
         others = [one for one in contact.now.detail.get(LISTENERS, []) if one["id"] != self.id]
-        mine = [{"id": self.id, "supervisor": self.supervisor, "mode": self.mode.value}] if there else []
-        contact.note(**{LISTENERS: others + mine})
+        agent = self._heard.agent if self._heard is not None else ""
+        mine = {"id": self.id, "supervisor": self.supervisor, "agent": agent, "mode": self.mode.value}
+        contact.note(**{LISTENERS: [*others, mine] if there else others})
 
     def _new_id(self) -> str:
         self._spies += 1
@@ -276,7 +277,7 @@ class Supervision:
         return self._node.pbx.spy(channel_id, spy_id=name, mode=mode, inbox=self._inbox.put_nowait)
 
     def _detach(self, reason: str) -> None:
-        if self._heard is not None and (contact := self._heard.contact) is not None:
+        if self._heard is not None and (contact := self._heard.contact) is not None and not contact.over:
             told = {"supervisor": self.supervisor, "agent": self._heard.agent, "reason": reason}
             contact.emit(Kind.SUPERVISION_ENDED, **told)
             self._show(contact, there=False)

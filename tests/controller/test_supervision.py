@@ -63,7 +63,9 @@ def test_a_supervisor_hears_both_and_is_heard_by_whom_the_mode_says(
         assert (hears(anna), hears(call)) == (anna_hears, caller_hears)
     fact = one(stack.story(number), Kind.SUPERVISED).data
     assert (fact["supervisor"], fact["agent"], fact["mode"]) == ("sue", "anna", mode)
-    assert one(stack.story(number), Kind.SUPERVISION_ENDED)
+    order = kinds(stack.story(number))
+    assert order.count(Kind.SUPERVISION_ENDED) == 1
+    assert order.index(Kind.SUPERVISION_ENDED) < order.index(Kind.ENDED), "its end is the contact's last fact"
 
 
 def test_the_mode_changes_without_calling_the_supervisor_again(stack: Stack) -> None:
@@ -120,6 +122,8 @@ def test_a_killed_controller_leaves_no_spy_and_the_call_goes_on(stack: Stack) ->
         sue.wait_calls(1, 20)
         eventually(lambda: hears(anna) == {"caller"}, "nobody whispers")
         assert hears(call) == {"anna"}
+        assert one(stack.story("+33100000958"), Kind.SUPERVISION_ENDED).data["reason"] == "the controller was restarted"
+        assert stack.live.contacts()[stack.story("+33100000958")[0].contact_id].detail["listeners"] == []
         assert "Snoop" not in stack.lab.rx("core show channels") or "spy-" not in stack.lab.rx("core show channels")
 
 
