@@ -65,10 +65,15 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, validation_alias=_env("REDIS_URL"))
     node: str = Field("node1", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
 
+    pbx: Literal["asterisk", "freeswitch"] = "asterisk"
     ari_url: str | None = None
     ari_user: str | None = None
     ari_secret: SecretStr | None = None
     ari_secret_file: Path | None = None
+    esl_address: str | None = None
+    esl_secret: SecretStr | None = None
+    esl_secret_file: Path | None = None
+    esl_door: str = "127.0.0.1"
     pbx_etc_dir: Path | None = None
     pbx_recordings_dir: Path | None = None
 
@@ -132,11 +137,18 @@ class Settings(BaseSettings):
             raise ValueError("must look like http://HOST:PORT or https://HOST:PORT, without user and password")
         return value.rstrip("/") if value else None
 
+    @field_validator("esl_address", mode="after")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", value):
+            raise ValueError("must look like HOST:PORT")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _pbx_of_the_lab(cls, values: dict[str, Any]) -> dict[str, Any]:
         """With no PBX named, the lab of this state directory is the PBX, when there is one."""
-        if values.get("ari_url"):
+        if values.get("ari_url") or values.get("pbx") == "freeswitch":
             return values
         lab = Path(values.get("state_dir") or default_state_dir()) / "lab" / "lab.json"
         try:
@@ -156,12 +168,14 @@ class Settings(BaseSettings):
     def _under_the_state_dir(self) -> "Settings":
         for name in ("recordings_dir", "recording_keys_file", "prompts_dir"):
             object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
-        if self.ari_secret is None and self.ari_secret_file is not None:
-            try:
-                secret = self.ari_secret_file.read_text().strip()
-            except OSError as error:
-                raise ValueError(f"CONTACTCENTRE_ARI_SECRET_FILE {self.ari_secret_file}: {error.strerror}") from None
-            object.__setattr__(self, "ari_secret", SecretStr(secret))
+        for name in ("ari_secret", "esl_secret"):
+            file: Path | None = getattr(self, f"{name}_file")
+            if getattr(self, name) is None and file is not None:
+                try:
+                    secret = file.read_text().strip()
+                except OSError as error:
+                    raise ValueError(f"CONTACTCENTRE_{name.upper()}_FILE {file}: {error.strerror}") from None
+                object.__setattr__(self, name, SecretStr(secret))
         return self
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:

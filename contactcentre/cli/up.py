@@ -48,7 +48,11 @@ def command(with_lab: bool) -> None:
         if with_lab:
             stack.enter_context(lab_of(settings))
             settings = Settings()
-        if settings.ari_url is None:
+        if settings.pbx == "freeswitch":
+            from contactcentre.controller.build import pbx_of
+
+            pbx_of(settings)  # says what is missing
+        elif settings.ari_url is None:
             raise SettingsError(
                 "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) in the environment or in "
                 f"{settings.state_dir / 'contactcentre.env'}, or use --lab"
@@ -56,7 +60,8 @@ def command(with_lab: bool) -> None:
         must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
-        must_know_the_password(settings, services.database_url)
+        if settings.pbx == "asterisk":
+            must_know_the_password(settings, services.database_url)
         over = Event()
         supervisor = supervise(settings, printer(settings), write)
         for number in (signal.SIGINT, signal.SIGTERM):

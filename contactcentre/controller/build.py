@@ -29,6 +29,7 @@ from contactcentre.live import Change, Journal, Live
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.reader import facts_in
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
+from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
 from contactcentre.pbx.protocol import Pbx
 from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store, StoreUnavailable
@@ -69,7 +70,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     greenlets = Greenlets(failed)
     node = Node(
         name=settings.node,
-        pbx=pbx or _asterisk(settings),
+        pbx=pbx or pbx_of(settings),
         live=live,
         journal=journal,
         replica=replica,
@@ -85,6 +86,34 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
     controller = Controller(node, load, partial(replica.estimates.look_back, store), store.audit)
     return controller
+
+
+def pbx_of(settings: Settings) -> Pbx:
+    """The driver of the PBX that the settings name. Raises SettingsError when they do not say enough."""
+    return _freeswitch(settings) if settings.pbx == "freeswitch" else _asterisk(settings)
+
+
+def _freeswitch(settings: Settings) -> FreeSwitchPbx:
+    if not settings.esl_address:
+        raise SettingsError("no PBX is named: set CONTACTCENTRE_ESL_ADDRESS (say 127.0.0.1:8021)")
+    if settings.esl_secret is None:
+        raise SettingsError(
+            f"the password for {settings.esl_address} is not known: set CONTACTCENTRE_ESL_SECRET_FILE to a file with "
+            "the one in event_socket.conf.xml"
+        )
+    if settings.pbx_recordings_dir is None:
+        raise SettingsError(
+            "CONTACTCENTRE_PBX_RECORDINGS_DIR is not set: FreeSWITCH records there, and hands out no files by itself"
+        )
+    host, _, port = settings.esl_address.rpartition(":")
+    return FreeSwitchPbx(
+        settings.node,
+        host,
+        int(port),
+        settings.esl_secret.get_secret_value(),
+        settings.pbx_recordings_dir,
+        door=settings.esl_door,
+    )
 
 
 def _asterisk(settings: Settings) -> AsteriskPbx:

@@ -12,6 +12,8 @@ from typing import Protocol
 import urllib3
 
 from contactcentre.archive import checked
+from contactcentre.domain.stereo import SIDES, one_side, stereo_of
+from contactcentre.domain.stereo import SUFFIX as STEREO
 from contactcentre.settings import Settings
 from contactcentre.tasks.audio import NotReady
 
@@ -39,21 +41,50 @@ class PbxFiles(Protocol):
 
 
 class LocalFiles:
-    """The PBX's recordings directory, on this machine or mounted."""
+    """The PBX's recordings directory, on this machine or mounted. A file of both sides of a call (`NAME.stereo`) is
+    parted when one of them is asked for."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def get(self, name: str) -> Path | None:
-        path = self._directory / f"{checked(name)}{SUFFIX}"
+        path = self._path(name)
+        if not path.is_file():
+            self._part(name)
         return path if path.is_file() else None
 
     def delete(self, name: str) -> None:
-        (self._directory / f"{checked(name)}{SUFFIX}").unlink(missing_ok=True)
+        self._part(name)
+        self._path(name).unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
-            yield path.name.removesuffix(SUFFIX)
+            name = path.name.removesuffix(SUFFIX)
+            if name.endswith(STEREO):
+                yield from (f"{name.removesuffix(STEREO)}-{side}" for side in SIDES)
+            else:
+                yield name
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{checked(name)}{SUFFIX}"
+
+    def _part(self, name: str) -> None:
+        """Makes two files of one. One that is no sound is left as it is: what becomes of it is the keeper's."""
+        stereo, asked = stereo_of(name)
+        if not stereo or not (both := self._path(stereo)).is_file():
+            return
+        stem = name.removesuffix(asked)
+        for side in SIDES:
+            draft = self._path(f"{stem}{side}").with_suffix(".unfinished")
+            try:
+                with both.open("rb") as source, draft.open("wb") as file:
+                    for piece in one_side(iter(lambda: source.read(CHUNK), b""), side):
+                        file.write(piece)
+            except ValueError:
+                draft.unlink()
+                return
+            draft.rename(self._path(f"{stem}{side}"))
+        both.unlink()
 
 
 class AriFiles:

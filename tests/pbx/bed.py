@@ -16,7 +16,7 @@ from contactcentre.lab import Lab, OngoingCall, Phone
 from contactcentre.pbx.asterisk import AsteriskPbx
 from contactcentre.pbx.asterisk.transfers import LEFT_TO_US
 from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, Party
-from contactcentre.pbx.protocol import Channel, Pbx
+from contactcentre.pbx.protocol import Channel, ChannelInfo, Pbx
 from tests.pbx.spectrum import write_tone
 
 PATIENCE = 10.0
@@ -86,6 +86,9 @@ class Bed(ABC):
     @abstractmethod
     def leaves_transfers(self) -> bool:
         """Does it leave a phone's transfer to us?"""
+
+    declines_carriers = True
+    """Does a carrier that asks for a transfer hear that there will be none?"""
 
     @abstractmethod
     def new_pbx(self) -> Pbx:
@@ -296,3 +299,11 @@ def endings(inbox: Heard) -> list[ChannelEvent]:
     from contactcentre.pbx.events import Ended, Left
 
     return [event for event in inbox.all if isinstance(event, Ended | Left)]
+
+
+def listed(bed: Bed, endpoint: str) -> list[ChannelInfo]:
+    """Channels of the dialplan's, which a PBX may list some tenths of a second late."""
+    with gevent.Timeout(PATIENCE, AssertionError(f"no channel of {endpoint} is listed")):
+        while not (found := [c for c in bed.pbx.inventory().channels.values() if c.endpoint == endpoint]):
+            gevent.sleep(0.02)
+    return found

@@ -17,6 +17,7 @@ from contactcentre.pbx.events import (
     RecordingEnded,
 )
 from contactcentre.pbx.protocol import Channel
+from tests.controller.stack import eventually
 from tests.pbx.bed import PATIENCE, Bed, Heard, told
 from tests.pbx.spectrum import seconds
 
@@ -120,15 +121,25 @@ def test_a_tap_that_is_stopped_without_a_link_ends_when_it_is_back(bed: Bed) -> 
     arrival.channel.answer()
     arrival.call.until("answered")
     tap = arrival.channel.tap(bed.name("tap"))
+    running = bed.channels()
     bed.pbx.stop()
     with gevent.Timeout(6):
-        tap.stop()
-    assert bed.channels() == 3
+        names = tap.stop()
+    assert bed.channels() == running
     bed.pbx.start(bed.nodes)
     bed.nodes.until(LinkUp)
     with gevent.Timeout(PATIENCE):
         while bed.channels() != 1:
             gevent.sleep(0.02)
+    for name in names.values():
+        eventually(lambda: has_ended(bed, name), "the file is whole")  # noqa: B023
+
+
+def has_ended(bed: Bed, name: str) -> bool:
+    try:
+        return bool(b"".join(bed.pbx.recording(name)))
+    except Gone:
+        return False
 
 
 def test_a_second_controller_takes_over_and_the_first_is_told_to_stop(bed: Bed) -> None:

@@ -8,7 +8,7 @@ from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Ended, LinkUp
 from contactcentre.pbx.protocol import Channel, Mode
 from tests.controller.stack import eventually
-from tests.pbx.bed import MUSIC, Heard
+from tests.pbx.bed import MUSIC, Heard, listed
 from tests.pbx.scene import ANNA, CUSTOMER, Party, Scene
 
 HEARD_BY = {Mode.LISTEN: set(), Mode.WHISPER: {"anna"}, Mode.BARGE: {"anna", "customer"}}
@@ -111,7 +111,7 @@ def test_a_call_that_lives_in_the_dialplan_can_be_listened_to_and_whispered_into
     phone = scene.enter(bed.phone("anna", ring=0, talk=None, tone=ANNA))
     call = bed.dial({"queue": "*1", "plain": "*2"}[place], tone=CUSTOMER, talk=None, patience=None)
     call.until("person")
-    (agent,) = [c for c in bed.pbx.inventory().channels.values() if c.endpoint == "anna"]
+    (agent,) = listed(bed, "anna")
     assert not agent.ours
     inbox = Heard()
     spy = bed.pbx.spy(agent.id, spy_id=bed.name("spy"), mode=Mode.WHISPER, inbox=inbox)

@@ -6,7 +6,7 @@ from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Digit, Ended, PhoneHeld, TransferAsked
 from contactcentre.pbx.protocol import Progress
 from tests.controller.stack import eventually
-from tests.pbx.bed import MUSIC, PATIENCE, Heard
+from tests.pbx.bed import MUSIC, PATIENCE, Heard, listed
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, Scene
 from tests.pbx.test_conformance_keys import phone_of
 
@@ -19,7 +19,7 @@ def test_a_supervisor_takes_over_the_customer_of_a_call_that_lives_in_the_dialpl
     phone = scene.enter(bed.phone("anna", ring=0, talk=None, tone=ANNA))
     call = bed.dial(PLACES[place], tone=CUSTOMER, talk=None, patience=None)
     call.until("person")
-    (customer,) = [c for c in bed.pbx.inventory().channels.values() if c.endpoint == "lab"]
+    (customer,) = listed(bed, "lab")
     inbox = Heard()
     channel = bed.pbx.take(customer.id, inbox)
     assert bed.pbx.inventory().channels[customer.id].ours
@@ -40,7 +40,7 @@ def test_the_agent_of_such_a_call_can_be_taken_as_well(scene: Scene, place: str)
     phone = scene.enter(bed.phone("anna", ring=0, talk=None, tone=ANNA))
     call = bed.dial(PLACES[place], tone=CUSTOMER + 50, talk=None, patience=None)
     call.until("person")
-    (agent,) = [c for c in bed.pbx.inventory().channels.values() if c.endpoint == "anna"]
+    (agent,) = listed(bed, "anna")
     inbox = Heard()
     channel = bed.pbx.take(agent.id, inbox)
     bed.pbx.bridge(bed.name("bridge")).add(channel, customer.channel)

@@ -1,3 +1,4 @@
+import wave
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,26 @@ def test_the_settings_decide_the_way(tmp_path: Path) -> None:
         pbx_recordings_dir=tmp_path / "not here",
     )
     assert isinstance(pbx_files(remote, tmp_path), AriFiles)
+
+
+def test_a_file_of_both_sides_of_a_call_is_parted_when_one_is_asked_for(tmp_path: Path) -> None:
+    both = tmp_path / "tap-1.stereo.wav"
+    with wave.open(str(both), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"\1\0\2\0" * 5)
+    (tmp_path / "broken.stereo.wav").write_text("no sound")
+    files = LocalFiles(tmp_path)
+    assert list(files.names()) == ["broken-left", "broken-right", "tap-1-left", "tap-1-right"]
+    right = files.get("tap-1-right")
+    assert right is not None
+    assert right.read_bytes().endswith(b"\2\0" * 5)
+    assert files.get("broken-left") is None
+    files.delete("tap-1-right")
+    files.delete("tap-1-right")
+    assert files.get("tap-1-right") is None
+    left = files.get("tap-1-left")
+    assert left is not None
+    assert left.read_bytes().endswith(b"\1\0" * 5)
+    assert not both.exists()

@@ -18,7 +18,6 @@ from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.foreign import Foreign
 from contactcentre.pbx.asterisk.intake import Intake
-from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.stock import take_stock
@@ -34,6 +33,7 @@ from contactcentre.pbx.events import (
     Party,
     Phone,
 )
+from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
 
 AFTERMATH = 2.0

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
-from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import resource
 from contactcentre.pbx.events import EndpointChanged, Phone
+from contactcentre.pbx.legs import Legs
 
 POLL = 3.0
 """Seconds between two looks; so late a change is told at most. A call to an endpoint that is gone fails at once."""

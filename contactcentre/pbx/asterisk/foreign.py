@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from contactcentre.pbx.asterisk.entries import Entries
-from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import resource
 from contactcentre.pbx.errors import Deadline, PbxError, Refused
+from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.protocol import SPY, Inbox, Mode
 
 _WHISPER = {Mode.LISTEN: "none", Mode.WHISPER: "out", Mode.BARGE: "both"}

@@ -10,12 +10,12 @@ from time import time
 from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.entries import Entries
-from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.events import Arrived, Cause, Digit, PhoneHeld, PhoneResumed, PlaybackEnded, RecordingEnded
+from contactcentre.pbx.legs import Legs
 
 _CHANNEL = "channel:"
 

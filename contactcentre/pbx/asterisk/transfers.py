@@ -9,10 +9,10 @@ blind transfer leads into a context of ours, where nothing is but the applicatio
 from collections.abc import Callable, Mapping
 from time import time
 
-from contactcentre.pbx.asterisk.legs import Legs
 from contactcentre.pbx.asterisk.protocol import Event, Query, resource
 from contactcentre.pbx.asterisk.translate import number_of
 from contactcentre.pbx.events import TransferAsked
+from contactcentre.pbx.legs import Legs
 
 ASKED = "transfer"
 """The first argument of a channel that an older Asterisk has transferred; see dialplans/, contactcentre-transfer."""

@@ -122,6 +122,8 @@ class Connection:
                 if str(error) != complained:
                     log.warning("no link to the PBX, trying again: %s", error)
                     complained = str(error)
+            except Exception:
+                log.exception("setting the link up failed")
             if not self._replaced:
                 self._closed.wait(delay * _jitter.uniform(0.5, 1.0))
                 delay = min(delay * 2, LAST_DELAY)

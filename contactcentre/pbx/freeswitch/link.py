@@ -54,6 +54,11 @@ class Pending:
         assert text is not None
         return text
 
+    def settles_within(self, seconds: float) -> bool:
+        """Waits; raises nothing."""
+        self._result.wait(seconds)
+        return bool(self._result.ready())
+
     @property
     def settled(self) -> bool:
         return bool(self._result.ready())

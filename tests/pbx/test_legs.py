@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactcentre.pbx.asterisk.legs import KEEP, SETTLE, Leg, Legs
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, Left, Ringing
+from contactcentre.pbx.legs import KEEP, SETTLE, Leg, Legs
 
 
 def bound(*, called: bool = False) -> tuple[Legs, list[ChannelEvent]]:

@@ -62,6 +62,9 @@ class Legs:
         """Channels that the PBX must know, unless they have ended."""
         return {leg.id for leg in self._legs.values() if leg.placed and not leg.over}
 
+    def ids(self) -> list[str]:
+        return list(self._legs)
+
     def get(self, channel_id: str) -> Leg | None:
         return self._legs.get(channel_id)
 

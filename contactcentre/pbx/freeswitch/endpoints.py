@@ -1,0 +1,49 @@
+"""Which phones can be called, asked every few seconds: that mends itself, and costs one answer for all of them.
+
+Phones are the users of FreeSWITCH's directory; one is there when it is registered.
+"""
+
+from collections.abc import Callable, Mapping
+from time import time
+
+from contactcentre.pbx.events import EndpointChanged, Phone
+from contactcentre.pbx.freeswitch.connection import Connection
+from contactcentre.pbx.freeswitch.stock import rows
+from contactcentre.pbx.freeswitch.translate import endpoint_of
+from contactcentre.pbx.legs import Legs
+
+POLL = 3.0
+"""Seconds between two looks; so late a change is told at most. A call to a phone that is gone fails at once."""
+
+
+class Endpoints:
+    def __init__(self, link: Connection, tell: Callable[[EndpointChanged], None], legs: Legs) -> None:
+        self._link, self._tell, self._legs = link, tell, legs
+        self._known: Mapping[str, Phone] | None = None
+
+    def phones(self) -> dict[str, Phone]:
+        """What the PBX says now."""
+        ours = self._legs.called()
+        users = self._link.job("list_users")
+        talking = {endpoint_of(row["name"]) for row in rows(self._link) if row["uuid"] not in ours}
+        ours |= self._legs.called()
+        phones: dict[str, Phone] = {}
+        for line in users.splitlines()[1:]:
+            fields = line.split("|")
+            if len(fields) < 5 or not fields[0]:
+                continue
+            there = "sofia/" in fields[4]
+            phones[fields[0]] = Phone.AWAY if not there else Phone.IN_USE if fields[0] in talking else Phone.FREE
+        return phones
+
+    def look(self) -> None:
+        """Tells what changed since the last look; the first one tells nothing."""
+        now = self.phones()
+        known, self._known = self._known, now
+        if known is None:
+            return
+        at = time()
+        for name in known.keys() | now.keys():
+            phone = now.get(name, Phone.AWAY)
+            if known.get(name, Phone.AWAY) is not phone:
+                self._tell(EndpointChanged(at, name, phone))

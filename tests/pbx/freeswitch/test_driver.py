@@ -1,0 +1,249 @@
+"""The driver against a server that says what a real FreeSWITCH said, and worse."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, LinkLost, LinkUp, Party, Ringing
+from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
+from contactcentre.pbx.protocol import Mode
+from tests.pbx.bed import Heard
+from tests.pbx.freeswitch.fake import SECRET, Command, FakeCall, FakeFreeSwitch
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeFreeSwitch]:
+    fake = FakeFreeSwitch()
+    fake.answers["list_users"] = "userid|context|domain|group|contact|x\nanna|c|d|default|sofia/internal/sip:a|\n+OK\n"
+    fake.answers["uuid_exists"] = "true"
+    fake.answers["uuid_dump"] = "-ERR No such channel!\n"
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def pbx(fake: FakeFreeSwitch, tmp_path: Path) -> Iterator[FreeSwitchPbx]:
+    pbx = FreeSwitchPbx("node1", "127.0.0.1", fake.port, SECRET, tmp_path)
+    yield pbx
+    pbx.stop()
+
+
+@pytest.fixture
+def nodes(pbx: FreeSwitchPbx) -> Heard:
+    nodes = Heard()
+    pbx.start(nodes)
+    nodes.next(LinkUp)
+    return nodes
+
+
+def call(pbx: FreeSwitchPbx, endpoint: str = "anna", caller: Party | None = None) -> Heard:
+    inbox = Heard()
+    pbx.call(
+        endpoint,
+        channel_id="leg-1",
+        inbox=inbox,
+        contact_id="contact-1",
+        caller=caller or Party("0140", "Jeanne"),
+        ring_seconds=10,
+    )
+    return inbox
+
+
+def arrive(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard, channel_id: str = "u1") -> Heard:
+    fake.event(
+        "CHANNEL_PARK",
+        Unique_ID=channel_id,
+        Answer_State="ringing",
+        Caller_Caller_ID_Number="0140",
+        variable_contactcentre_app="contactcentre",
+        variable_contactcentre_args="did,800",
+    )
+    nodes.next(Arrived)
+    inbox = Heard()
+    pbx.adopt(channel_id, inbox)
+    return inbox
+
+
+@pytest.mark.usefixtures("nodes")
+def test_events_are_asked_for_by_name_and_of_our_channels_only(fake: FakeFreeSwitch) -> None:
+    (events,) = [line for line in fake.lines if line.startswith("event ")]
+    assert events.startswith("event json CHANNEL_PROGRESS ")
+    assert "all" not in events.lower().split()
+    assert "RECV_INFO" not in events
+    assert "filter variable_contactcentre_app contactcentre" in fake.lines
+    assert not any(line.startswith("filter Event-Name CHANNEL_PARK") for line in fake.lines)
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("USER_NOT_REGISTERED", Cause.UNREACHABLE),
+        ("SUBSCRIBER_ABSENT", Cause.UNREACHABLE),
+        ("INVALID_GATEWAY", Cause.UNREACHABLE),
+        ("USER_BUSY", Cause.BUSY),
+        ("CALL_REJECTED", Cause.REJECTED),
+        ("UNALLOCATED_NUMBER", Cause.UNALLOCATED),
+        ("NORMAL_TEMPORARY_FAILURE", Cause.FAILURE),
+    ],
+)
+@pytest.mark.parametrize("jobs_first", [False, True])
+def test_a_call_that_cannot_be_made_ends_once_with_its_reason(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard, said: str, cause: Cause, jobs_first: bool
+) -> None:
+    fake.jobs_first, fake.answers["originate"] = jobs_first, f"-ERR {said}\n"
+    inbox = call(pbx)
+    assert inbox.next(Ended).cause is cause
+    fake.event("CHANNEL_HANGUP_COMPLETE", Unique_ID="leg-1", Hangup_Cause=said)
+    inbox.nothing_for(0.1)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_callers_name_is_no_syntax_of_originate(fake: FakeFreeSwitch, pbx: FreeSwitchPbx) -> None:
+    fake.answers["originate"] = lambda command: fake.frame("command/reply", Reply_Text="+OK")
+    call(pbx, caller=Party("0140}user/evil", "x',y='z}sofia/${system(id)} &hangup"))
+    (line,) = [line for line in fake.lines if line.startswith("bgapi originate")]
+    assert line.endswith("}user/anna &park()")
+    assert line.count("{") == line.count("}") == 1
+    assert "$" not in line
+    assert "origination_caller_id_number='anonymous'" in line
+    assert r"origination_caller_id_name='x\'y=\'zsofia/%system(id) &hangup'" in line
+
+
+@pytest.mark.usefixtures("nodes")
+@pytest.mark.parametrize("endpoint", ["", "a b", "a,b", "user/x", "loopback/1", "a}{b", "1&park()@lab", "line:anna"])
+def test_an_endpoint_that_is_syntax_is_refused_and_nothing_is_sent(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, endpoint: str
+) -> None:
+    with pytest.raises(Refused):
+        call(pbx, endpoint)
+    assert not any("originate" in line for line in fake.lines)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_called_leg_is_answered_when_it_is_in_our_hands(fake: FakeFreeSwitch, pbx: FreeSwitchPbx) -> None:
+    fake.answers["originate"] = "+OK leg-1\n"
+    inbox = call(pbx)
+    fake.event("CHANNEL_PROGRESS", Unique_ID="leg-1")
+    fake.event("CHANNEL_PROGRESS_MEDIA", Unique_ID="leg-1")
+    fake.event("CHANNEL_ANSWER", Unique_ID="leg-1")
+    inbox.next(Ringing)
+    inbox.nothing_for(0.05)
+    fake.event("CHANNEL_PARK", Unique_ID="leg-1")
+    inbox.next(Answered)
+
+
+def test_an_arrival_is_told_once_though_it_parks_again(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    inbox = arrive(fake, pbx, nodes)
+    fake.wait(lambda: "api uuid_setvar u1 contactcentre_told true" in fake.lines, "the mark")
+    fake.event(
+        "CHANNEL_PARK", Unique_ID="u1", variable_contactcentre_args="did,800", variable_contactcentre_told="true"
+    )
+    fake.event("CHANNEL_HANGUP_COMPLETE", Unique_ID="u1", Hangup_Cause="NORMAL_CLEARING")
+    inbox.next(Ended)
+    # its controller was killed meanwhile: the one after it does not take it for a new call
+    fake.event(
+        "CHANNEL_PARK", Unique_ID="u1", variable_contactcentre_args="did,800", variable_contactcentre_told="true"
+    )
+    nodes.nothing_for(0.1)
+
+
+def test_digits_are_ours_only_and_only_such_as_are_digits(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    inbox = arrive(fake, pbx, nodes)
+    fake.event("DTMF", Unique_ID="another", DTMF_Digit="1")
+    fake.event("DTMF", Unique_ID="u1", DTMF_Digit="w")
+    fake.event("DTMF", Unique_ID="u1", DTMF_Digit="5")
+    assert inbox.next(Digit).digit == "5"
+
+
+def test_what_is_set_on_a_channel_is_never_expanded(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    arrive(fake, pbx, nodes)
+    channel = pbx.adopt("u1", Heard())
+    channel.set_variable("NOTE", "${system(id)}\n\napi shutdown")
+    assert [line for line in fake.lines if " NOTE " in line][
+        -1
+    ] == "api uuid_setvar u1 NOTE %{system(id)}  api shutdown"
+    with pytest.raises(Refused):
+        channel.set_variable("A b", "c")
+
+
+def test_that_a_channel_is_gone_is_found_out_whatever_is_said(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    arrive(fake, pbx, nodes)
+    channel = pbx.adopt("u1", Heard())
+    fake.answers |= {"uuid_answer": "-ERROR", "uuid_exists": "false"}
+    with pytest.raises(Gone):
+        channel.answer()
+    fake.answers["uuid_exists"] = "true"
+    with pytest.raises(Refused):
+        channel.answer()
+
+
+def test_malformed_events_are_counted_and_harm_nobody(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    inbox = arrive(fake, pbx, nodes)
+    fake.tell({"Event-Name": "DTMF"})
+    fake.tell({"Event-Name": "CHANNEL_BRIDGE", "Unique-ID": "u1", "Event-Date-Timestamp": "1"})
+    fake.tell({"Event-Name": "DTMF", "Unique-ID": "u1", "Event-Date-Timestamp": "soon", "DTMF-Digit": "1"})
+    fake.event("DTMF", Unique_ID="u1", DTMF_Digit="2")
+    assert inbox.next(Digit).digit == "2"
+    assert pbx.intake.malformed == 3
+
+
+def test_a_restarted_pbx_has_none_of_our_channels_any_more(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    inbox = arrive(fake, pbx, nodes)
+    fake.core = "core-2"
+    fake.cut()
+    nodes.next(LinkLost)
+    nodes.next(LinkUp)
+    inbox.next(Ended)
+    assert len(pbx.legs) == 0
+
+
+def test_another_controller_of_ours_takes_our_place_and_of_others_does_not(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    told = {"Event_Subclass": "contactcentre::controller", "Controller": "another"}
+    fake.event("CUSTOM", **told, Application="something-else")
+    (own,) = [command for command in fake.seen if command.line == "sendevent CUSTOM"]
+    fake.event("CUSTOM", **told | {"Controller": own.headers["controller"]}, Application="contactcentre")
+    nodes.nothing_for(0.1)
+    fake.event("CUSTOM", **told, Application="contactcentre")
+    assert nodes.next(LinkLost).replaced
+
+
+def test_a_spy_needs_somebody_to_spy_on(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    fake.answers["uuid_exists"] = "false"
+    with pytest.raises(Gone):
+        pbx.spy("u1", spy_id="spy-1", mode=Mode.LISTEN, inbox=Heard())
+    assert pbx.spies.targets() == {}
+
+
+def test_the_door_takes_a_call_and_goes(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    (told,) = [line for line in fake.lines if "global_setvar contactcentre_door=" in line]
+    caller = FakeCall(int(told.rpartition(":")[2]))
+    assert caller.closed.wait(5)
+    lines = [command.line for command in caller.seen]
+    assert lines[:2] == ["connect", "api hash insert/contactcentre/u1/1"]
+    assert "contactcentre_app=contactcentre;contactcentre_next=taken" in lines[2]
+    assert "park_after_bridge=true" in lines[2]
+
+
+def test_without_a_link_the_door_sends_calls_back(fake: FakeFreeSwitch, pbx: FreeSwitchPbx) -> None:
+    pbx.start(Heard())
+    fake.close()
+    caller = FakeCall(int(pbx._door.address.rpartition(":")[2]))
+    assert caller.closed.wait(5)
+    assert caller.seen == []
+
+
+def test_seen_commands_have_no_line_breaks_of_others(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
+    arrive(fake, pbx, nodes)
+    with pytest.raises(Refused):
+        pbx.adopt("u1\n\napi shutdown", Heard())
+    assert all(isinstance(command, Command) and "shutdown" not in command.line for command in fake.seen)
