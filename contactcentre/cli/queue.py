@@ -54,6 +54,8 @@ command = noun(
         "record": "Record its conversations (yes).",
         "record_share": "Percent of its contacts that are recorded (100).",
         "record_on_demand": "Agents and supervisors may begin a recording (yes).",
+        "record_announce": "Prompt that a customer hears before a recording begins (the site's).",
+        "record_announce_all": "Agents and others who are recorded hear it too (as the site says).",
         "record_beep": "Both hear a beep every so many seconds while recorded; 0 = never (0).",
         "retention_days": "Days that recordings are kept; 0 = for ever (90).",
     },

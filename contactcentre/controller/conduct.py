@@ -11,6 +11,7 @@ from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.lookups import look_up
 from contactcentre.controller.offers import accepted, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
+from contactcentre.controller.recording_notice import heard, is_to_be_recorded, not_said, owed, spoken
 from contactcentre.controller.speech import SpeechError
 from contactcentre.controller.transfers import connected, transfer
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
@@ -212,7 +213,7 @@ class Conductor:
             case act.Lookup():
                 return look_up(action)
             case act.Record():
-                return act.Done(self.contact.recorder.as_flow_says(action.what))
+                return act.Done(self._record(action))
             case act.Enqueue():
                 return self._enqueue(action)
             case act.Voicemail():
@@ -240,13 +241,16 @@ class Conductor:
         playback = self._start(action.speech, action.language)
         if not playback:
             return act.Done(ok=False)
+        return self._await(playback, action.interruptible)
+
+    def _await(self, playback: str, interruptible: bool = False) -> act.Done:
         typed = len(self.contact.typed)
         until = self.contact.node.now() + PLAY_DEADLINE
         while (message := self.contact.next(until)) is not None:
             match message:
                 case PlaybackEnded(playback_id=ended, ok=ok) if ended == playback:
                     return act.Done(ok)
-                case Digit() if action.interruptible and len(self.contact.typed) > typed:
+                case Digit() if interruptible and len(self.contact.typed) > typed:
                     self.contact.caller.stop_playing(playback)
                     return act.Done()
         self.contact.caller.stop_playing(playback)
@@ -283,12 +287,39 @@ class Conductor:
 
     def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left | act.Sent:
         contact = self.contact
+        if entered is None and is_to_be_recorded(contact, action.queue):
+            self._announce(action.queue, action.language)
         contact.typed.clear()
         left = QueueStay(contact, action, entered).run()
         contact.caller.stop_waiting()
         if isinstance(left, act.Sent) or left.reason == LeftQueue.ANSWERED:
             contact.typed.clear()  # keys pressed in the conversation were for the agent's ears
         return left
+
+    def _record(self, action: act.Record) -> bool:
+        recorder = self.contact.recorder
+        starts = action.what == "start" and not self.contact.recorded.recording
+        if starts and not self._announce("", action.language):
+            not_said(self.contact)
+            return False
+        return recorder.as_flow_says(action.what)
+
+    def _announce(self, queue: str, language: str) -> bool:
+        """Says that the call is recorded, where the caller has not heard it. False: it could not be said."""
+        contact = self.contact
+        if not (prompt := owed(contact, queue)):
+            return True
+        contact.language = language or contact.language
+        playback = contact.new_id("p")
+        try:
+            media, spoken_in = spoken(contact, prompt)
+            contact.caller.play(playback, media, spoken_in)
+        except (SpeechError, Refused) as error:
+            log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
+            return False
+        if said := self._await(playback).ok:
+            heard(contact, prompt)
+        return said
 
     def _voicemail(self, action: act.Voicemail) -> act.Recorded:
         contact = self.contact

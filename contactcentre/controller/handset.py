@@ -196,7 +196,8 @@ class Handset:
                 me = now.parties[self._leg]
                 do(Verb.UNMUTE if me.muted else Verb.MUTE, {}, BY)
             case "record":
-                action = {"": "start", "paused": "resume", "running": "pause"}[self._talk.contact.recorded.state]
+                next_ = {"": "start", "beginning": "stop", "paused": "resume", "running": "pause"}
+                action = next_[self._talk.notice.state]
                 do("record", {"action": action}, BY)
             case _:
                 do(Verb(name), {}, BY)

@@ -58,16 +58,17 @@ class Recorder:
 
     # -- of a conversation --------------------------------------------------------------------------------------------
 
-    def do(self, action: str, by: str) -> None:
-        """start, stop, pause or resume, as somebody in the conversation asks. Raises Refusal, Gone, Refused."""
+    def may_start(self) -> None:
+        """On demand. Raises Refusal."""
         contact, now = self._contact, self._contact.recorded
-        if action == "start":
-            if now.recording:
-                raise Refusal("recorded_already", "the conversation is recorded already")
-            if not contact.node.queue(now.queue).record_on_demand:
-                raise Refusal("not_allowed", f"queue {now.queue} allows no recording on demand")
-            self.begin(by, now.agent, now.queue)
-            return
+        if now.recording:
+            raise Refusal("recorded_already", "the conversation is recorded already")
+        if not contact.node.queue(now.queue).record_on_demand:
+            raise Refusal("not_allowed", f"queue {now.queue} allows no recording on demand")
+
+    def do(self, action: str, by: str) -> None:
+        """stop, pause or resume, as somebody in the conversation asks. Raises Refusal, Gone, Refused."""
+        now = self._contact.recorded
         if action not in ("pause", "resume", "stop"):
             raise Refusal("unknown_verb", f"{action!r} is nothing that can be done with a recording")
         if not now.recording or self._tap is None:

@@ -17,7 +17,7 @@ from contactcentre.controller.contact import Asked, CallerGone, Contact
 from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
 from contactcentre.controller.places import move, put_back
-from contactcentre.controller.recording_notice import Notice
+from contactcentre.controller.recording_notice import Notice, is_to_be_recorded
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import (
     Conversation,
@@ -37,7 +37,6 @@ from contactcentre.domain.conversation import (
 from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.recorded import QUEUE
-from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
 
@@ -75,7 +74,7 @@ class Talk:
         self.contact = contact
         self.now = now or Conversation()
         self._calls = Calls(contact, self.save)
-        self._notice = Notice(self)
+        self.notice = Notice(self)
         self._sent: Sent | None = None
         self._handset = Handset(self)
         self._reminded = 0.0
@@ -127,7 +126,8 @@ class Talk:
         contact = self.contact
         contact.ended_by = by
         contact.recorder.conversation_over()
-        contact.save(state="ivr", agent="", channels={"caller": contact.caller_id})
+        detail = {**contact.now.detail, "announcing": ""}
+        contact.save(state="ivr", detail=detail, agent="", channels={"caller": contact.caller_id})
 
     def save(self) -> None:
         contact, now = self.contact, self.now
@@ -144,6 +144,7 @@ class Talk:
     # -- what happens -------------------------------------------------------------------------------------------------
 
     def _take(self, message: object) -> None:
+        self.notice.take(message)
         match message:
             case Asked():
                 self._answer(message)
@@ -166,8 +167,8 @@ class Talk:
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         moments = [call.until for call in self._calls]
         moments += [self._handset.until] if self._handset.until is not None else []
-        if (beep := self._notice.next_beep) is not None:
-            moments.append(beep)
+        if (due := self.notice.moment) is not None:
+            moments.append(due)
         if now.slot and not moments:
             moments.append(now.until)
         if now.held_at:
@@ -183,7 +184,7 @@ class Talk:
             self.contact.node.hang_up(call.leg, Cause.NO_ANSWER)
             self._not_answered(call, Cause.NO_ANSWER)
         self._handset.look()
-        self._notice.beep(at)
+        self.notice.look(at)
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         if now.slot and now.until <= at and not self._calls.legs:  # else somebody's phone rings to retrieve them
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
@@ -239,7 +240,7 @@ class Talk:
             "state": "sent" if self._sent is not None else now.state,
             "slot": now.slot,
             "parties": [customer, *parties],
-            "recording": self.contact.recorded.state,
+            "recording": self.notice.state,
         }
 
     def do(self, verb: str, args: Mapping[str, Any], by: str) -> None:
@@ -262,7 +263,7 @@ class Talk:
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
             case "record":
-                self.contact.recorder.do(str(args.get("action", "")), by)
+                self.notice.do(str(args.get("action", "")), by)
             case _ if verb in {known.value for known in Verb}:
                 self._carry_out(decide(self.now, Verb(verb), at, by=by, party=named))
             case _:
@@ -424,10 +425,9 @@ def begin(contact: Contact, joined: Joined) -> Talk:
 
 def converse(talk: Talk) -> Sent | None:
     """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
-    contact, queue = talk.contact, talk.contact.node.queue(talk.now.queue)
-    contact.recorder.conversation_begins()
-    if queue.record and chosen(contact.id, queue.record_share) and not contact.recorded.recording:
-        contact.recorder.begin(QUEUE, talk.last, talk.now.queue)
+    talk.contact.recorder.conversation_begins()
+    if is_to_be_recorded(talk.contact, talk.now.queue):
+        talk.notice.begin(QUEUE)
     return talk.converse()
 
 
@@ -463,4 +463,5 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
         contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
         put_back(contact, talk.now, there, together)
+        talk.notice.take_up()
     return talk.converse()

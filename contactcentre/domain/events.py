@@ -47,6 +47,7 @@ class Kind(StrEnum):
     UNMUTED = "party.unmuted"  # leg, agent
     PARKED = "contact.parked"  # slot, by (agent), until (epoch seconds)
     RETRIEVED = "contact.retrieved"  # slot, by (agent; "" = nobody did in time), parked (seconds)
+    RECORDING_ANNOUNCED = "recording.announced"  # prompt, to (customer, an agent, a number)
     RECORDING_STARTED = "recording.started"  # recording (id), agent, queue, by (queue|flow|agent|..; "" = a message)
     RECORDING_PAUSED = "recording.paused"  # recording, by, reason (sensitive, or "")
     RECORDING_RESUMED = "recording.resumed"  # recording, by

@@ -13,6 +13,8 @@ from contactcentre.domain.events import Kind
 FLOW, QUEUE = "flow", "queue"
 """Who begins a recording, or pauses it; else whoever asked: agent, phone, supervisor or program."""
 
+CUSTOMER = "customer"
+
 SENSITIVE = "sensitive"
 """The reason of a pause while the customer keys in what is to be in no recording."""
 
@@ -22,6 +24,7 @@ class Recorded:
     recording: str = ""  # "" = nothing is
     by: str = ""  # who began it
     paused: str = ""  # who paused it, or SENSITIVE; "" = it is not silent
+    told: tuple[str, ...] = ()  # who has heard that they are recorded: CUSTOMER, an agent, a number outside
     agent: str = ""  # who talked with the customer last
     queue: str = ""  # of that conversation
 
@@ -42,7 +45,8 @@ class Recorded:
     @classmethod
     def restore(cls, saved: Mapping[str, Any]) -> Self:
         """What `save` gave, also another version's."""
-        return cls(**{field.name: saved[field.name] for field in fields(cls) if field.name in saved})
+        known = {field.name: saved[field.name] for field in fields(cls) if field.name in saved}
+        return cls(**{**known, "told": tuple(known.get("told", ()))})
 
 
 def is_message(data: Mapping[str, Any]) -> bool:
@@ -55,6 +59,8 @@ def after(now: Recorded, kind: Kind, data: Mapping[str, Any]) -> Recorded:
     match kind:
         case Kind.TALK_STARTED:
             return replace(now, agent=str(data["agent"]), queue=str(data["queue"]))
+        case Kind.RECORDING_ANNOUNCED if data["to"] not in now.told:
+            return replace(now, told=(*now.told, str(data["to"])))
         case Kind.RECORDING_STARTED if not is_message(data):
             return replace(now, recording=str(data["recording"]), by=str(data.get("by") or QUEUE), paused="")
         case Kind.RECORDING_PAUSED if data.get("recording") == now.recording:

@@ -146,6 +146,8 @@ class Queue(Model):
     record: bool = True  # its conversations, from their beginning
     record_share: Annotated[int, Field(ge=1, le=100)] = 100  # percent of its contacts that `record` records
     record_on_demand: bool = True  # agents and supervisors may begin a recording, too
+    record_announce: Prompt | None = None  # said to the customer before it begins; None = the site's; "" = nothing
+    record_announce_all: bool | None = None  # also to agents and others who are recorded; None = as the site says
     record_beep: Annotated[float, Field(ge=0, le=600)] = 0  # both hear a beep every so many seconds; 0 = never
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
 
@@ -246,6 +248,8 @@ class Settings(Model):
     # in the own box, or none.
     message_lamp: Literal["all", "own", "off"] = "all"
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
+    record_announce: Prompt = ""  # said to a customer, once, before anything of the call is recorded; "" = nothing
+    record_announce_all: bool = False  # also to agents and others who come into a recorded conversation
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.
     pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (

@@ -37,6 +37,7 @@ def check(site: Site, knows: Knows | None = None) -> list[Problem]:
         *_dids(site),
         *_skills(site),
         *_queues(site, knows),
+        *_recording_prompts(site, knows),
         *_agents(site),
         *_mentors(site),
         *_endpoint_names(site),
@@ -191,6 +192,16 @@ def _queue_prompts(where: str, queue: Queue, language: str, knows: Knows) -> Ite
         if prompt and not knows(prompt, language):
             message = f"{prompt} is a prompt with neither a sound file nor a text in {language}"
             yield Problem(f"{where}.{field}", "prompt", message)
+
+
+def _recording_prompts(site: Site, knows: Knows | None) -> Iterator[Problem]:
+    """What is said before a recording is spoken in the site's language where there is none in the caller's."""
+    named = [("settings.record_announce", site.settings.record_announce)]
+    named += [(f"queues.{name}.record_announce", queue.record_announce or "") for name, queue in site.queues.items()]
+    for where, prompt in named:
+        if prompt and knows is not None and not knows(prompt, site.settings.language):
+            message = f"{prompt} is a prompt with neither a sound file nor a text in {site.settings.language}"
+            yield Problem(where, "prompt", message)
 
 
 def _requirement(site: Site, where: str, text: str) -> Iterator[Problem]:

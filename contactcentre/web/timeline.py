@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contactcentre.domain.events import ConsultResult, Kind
-from contactcentre.domain.recorded import SENSITIVE
+from contactcentre.domain.recorded import CUSTOMER, SENSITIVE
 from contactcentre.domain.telling import Finding, capital, lasting
 from contactcentre.web.numbers import readable
 
@@ -74,6 +74,9 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             return f"Talks with {data['agent']}", (), "talking"
         case Kind.TALK_ENDED:
             return f"The talk with {data['agent']} ended", (), ""
+        case Kind.RECORDING_ANNOUNCED:
+            who = "The customer" if data["to"] == CUSTOMER else str(data["to"])
+            return f"{who} was told of the recording", (f"Prompt {data['prompt']}.",), ""
         case Kind.RECORDING_STARTED:
             return "Recording began", (), ""
         case Kind.RECORDING_ENDED:

@@ -40,6 +40,18 @@ def test_on_demand_where_the_queue_allows_it(world: World) -> None:
     world.check()
 
 
+def test_never_is_never(world: World) -> None:
+    queue_one(world, record=False, record_on_demand=False, record_share=100)
+    caller = calls(world, "1")
+    world.pbx.answer(rings(world))
+    comes(world, caller, Kind.TALK_STARTED)
+    assert refused(world, caller, "record", action="start") == "not_allowed"
+    assert refused(world, caller, "record", action="pause") == "not_recorded"
+    world.peace()
+    world.check()
+    assert not [kind for kind in kinds(story(world, caller)) if kind.startswith("recording")]
+
+
 def test_both_hear_the_beep_while_they_are_recorded_and_not_in_a_pause(world: World) -> None:
     queue_one(world, record_beep=0.1)
     caller, leg = talks(world)

@@ -10,6 +10,7 @@ TALKS = (Kind.TALK_STARTED, {"agent": "anna", "queue": "one", "leg": "a"})
 KEYS = (Kind.RECORDING_PAUSED, {"recording": "r", "by": "flow", "reason": "sensitive"})
 PAUSED = (Kind.RECORDING_PAUSED, {"recording": "r", "by": "agent", "reason": ""})
 ON = (Kind.RECORDING_RESUMED, {"recording": "r", "by": "flow"})
+TOLD = (Kind.RECORDING_ANNOUNCED, {"prompt": "p", "to": "customer"})
 ENDED = (Kind.RECORDING_ENDED, {"recording": "r"})
 
 
@@ -17,11 +18,12 @@ ENDED = (Kind.RECORDING_ENDED, {"recording": "r"})
     ("facts", "now"),
     [
         ([BEGAN], Recorded("r", "flow")),
-        ([BEGAN, TALKS], Recorded("r", "flow", "", "anna", "one")),
+        ([BEGAN, TALKS], Recorded("r", "flow", "", (), "anna", "one")),
         ([BEGAN, KEYS], Recorded("r", "flow", "sensitive")),
         ([BEGAN, PAUSED], Recorded("r", "flow", "agent")),
         ([BEGAN, KEYS, ON], Recorded("r", "flow")),
-        ([TALKS, BEGAN, KEYS, ENDED], Recorded("", "", "", "anna", "one")),
+        ([TALKS, BEGAN, KEYS, ENDED], Recorded("", "", "", (), "anna", "one")),
+        ([TOLD, BEGAN, ENDED, TOLD], Recorded(told=("customer",))),
         ([BEGAN, (Kind.RECORDING_PAUSED, {"recording": "other", "by": "agent"})], Recorded("r", "flow")),
         ([(Kind.RECORDING_STARTED, {"recording": "m", "agent": "", "queue": "box"})], Recorded()),
         ([(Kind.RECORDING_STARTED, {"recording": "o", "agent": "anna", "queue": "one"})], Recorded("o", "queue")),

@@ -115,6 +115,16 @@ def test_a_prompt_of_a_queue_that_nobody_can_say_is_named() -> None:
     ]
 
 
+def test_an_announcement_of_the_recording_that_nobody_can_say_is_named() -> None:
+    queue = {"record_announce": "lost"}
+    site = Site.model_validate(document(queues__sales=queue, settings__record_announce="gone"))
+    found = check(site, lambda prompt, language: prompt not in ("lost", "gone"))
+    assert [(problem.where, problem.rule) for problem in found] == [
+        ("settings.record_announce", "prompt"),
+        ("queues.sales.record_announce", "prompt"),
+    ]
+
+
 def test_without_a_country_only_the_international_spellings_are_one_number() -> None:
     assert problems(settings__country="", dids__0155500001={"flow": "main"}) == []
     assert problems(settings__country="", dids__0033155500001={"flow": "main"}) != []

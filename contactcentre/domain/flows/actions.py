@@ -114,6 +114,7 @@ class Record:
     """Begin to record the caller's line, or stop, pause or resume that. What is so already is no error."""
 
     what: Literal["start", "stop", "pause", "resume"]
+    language: str  # in which the caller is told, where the site wants it
 
 
 @dataclass(frozen=True, slots=True)

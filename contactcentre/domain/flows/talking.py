@@ -75,7 +75,7 @@ class RecordNode(Node):
         return (Edge("next", self.next, patient=False, field="next"),)
 
     def act(self, scene: Scene) -> Action:
-        return Record(self.action)
+        return Record(self.action, scene.language)
 
     def judge(self, scene: Scene, result: Result) -> Go:
         return Go("next")
