@@ -21,7 +21,7 @@ from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.stock import take_stock
-from contactcentre.pbx.asterisk.taps import Taps
+from contactcentre.pbx.asterisk.taps import Taps, takes_voices_for_late
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
@@ -316,6 +316,7 @@ class AsteriskPbx:
             # those that came a little before could too.
             self.transfers.variables = LEFT_TO_US if self._link.speaks_rest else LED_TO_US
         self.taps.silences.to_and_fro = changes_to_and_fro(self._link.version)
+        self.taps.clears = takes_voices_for_late(self._link.version)
         bound = self.legs.placed()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")

@@ -81,6 +81,7 @@ class Intake:
     def _out_of_bridges(self, channel_id: str) -> None:
         self.rooms.ended(channel_id)
         self.company.ended(channel_id, time())
+        self.taps.ended(channel_id)
 
     def take(self, event: Event) -> None:
         if (handler := self._handlers.get(event["type"])) is None:
