@@ -12,6 +12,8 @@ import click
 from rich.table import Table
 
 from contactcentre.archive import BadKeys, BadName, LostKey, NotThere, Shelf, Tampered
+from contactcentre.archive.erasing import erase as erase_for_good
+from contactcentre.archive.erasing import named, of_caller, to_erase
 from contactcentre.archive.shelf import suffix_of
 from contactcentre.cli.contact import plain
 from contactcentre.cli.context import open_services, open_store
@@ -21,11 +23,11 @@ from contactcentre.cli.terminal import actor, counted, facts, json_option, liste
 from contactcentre.cli.terminal import plain as in_words
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Recording
-from contactcentre.domain.events import Event
+from contactcentre.domain.ids import short
 from contactcentre.settings import Settings
-from contactcentre.store import OnHold, Store
+from contactcentre.store import Store
 from contactcentre.store.history import MAX_PAGE
-from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS, Keeper
+from contactcentre.tasks.keeping import FAILED_KEPT_SECONDS
 from contactcentre.web.permissions import Permission, granted
 
 _MOMENTS = ("started", "ended", "stored_at", "failed_at", "deleted_at")
@@ -161,21 +163,26 @@ _REASON = click.option("--reason", required=True, help="For the audit log.")
 @click.argument("recordings", nargs=-1, required=True)
 @_REASON
 def hold(recordings: tuple[str, ...], reason: str) -> None:
-    """Legal hold: nothing deletes these until `release`."""
+    """Legal hold: nothing deletes these until `release`.
+
+    RECORDINGS are their ids, or a contact's: then all of it, also a message that was left.
+    """
     with open_store() as store:
-        for one in recordings:
-            store.recording(one)  # there is none: say so before anything is done
-        done = store.hold(recordings, actor(), reason)
-    click.echo(f"{done} put on hold" + (f", {len(recordings) - done} were already" if done < len(recordings) else ""))
+        ids = _ids(store, recordings)
+        done = store.hold(ids, actor(), reason)
+    click.echo(f"{done} put on hold" + (f", {len(ids) - done} were already" if done < len(ids) else ""))
 
 
 @command.command("release")
 @click.argument("recordings", nargs=-1, required=True)
 @_REASON
 def release(recordings: tuple[str, ...], reason: str) -> None:
-    """Take a legal hold back; retention counts again."""
+    """Take a legal hold back; retention counts again.
+
+    RECORDINGS as for `hold`.
+    """
     with open_store() as store:
-        done = store.release(recordings, actor(), reason)
+        done = store.release(_ids(store, recordings), actor(), reason)
     click.echo(f"{done} released")
 
 
@@ -191,30 +198,40 @@ def holds(as_json: bool) -> None:
 
 @command.command("erase")
 @click.argument("recording", required=False)
-@click.option("--caller", help="All of a caller, by the number as it came.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--caller", help="All of a customer, by the number, however it is spelled.")
+@click.option("--yes", is_flag=True, help="Erase; without it only what would be erased is shown.")
 @_REASON
 def erase(recording: str | None, caller: str | None, yes: bool, reason: str) -> None:
     """Delete the sound for good, on request.
 
-    That it was there, and who erased it, stays known. What is on legal hold is refused, and then nothing is erased.
+    RECORDING is its id, or a contact's: then all of it, also a message that was left. Shows what it is about; erases
+    with --yes. That it was there, and who erased it, stays known. What is on legal hold is refused, and then nothing is
+    erased.
     """
     if bool(recording) is bool(caller):
-        raise click.UsageError("name one recording, or give --caller")
+        raise click.UsageError("name one recording or contact, or give --caller")
     with open_store() as store:
-        found = [store.recording(recording)] if recording else store.recordings_of_caller(str(caller))
-        found = [(contact_id, one) for contact_id, one in found if one.deleted_at is None]
-        if held := [one.id for _, one in found if store.held(one.id) is not None]:
-            raise OnHold(f"on legal hold: {', '.join(held)} (`recording holds`)")
+        found = to_erase(store, named(store, recording) if recording else of_caller(store, str(caller)))
         if not found:
             click.echo("Nothing to erase.")
             return
-        if not yes:
-            click.confirm(f"Erase {counted(len(found), 'recording')} for good?", abort=True)
-        keeper = Keeper(store, _Straight(store), Shelf.of(store, Settings()), None)
+        clock = Clock.of(store)
         for contact_id, one in found:
-            keeper.delete(contact_id, one, f"request: {reason}", actor(), time.time())
+            began, of = clock.date_and_time(one.started or one.ended), one.box or one.queue
+            parts = (began, one.id, short(contact_id), one.kind, of, one.agent, seconds(one.seconds))
+            click.echo("  ".join(str(said(part)) for part in parts if part))
+        if not yes:
+            click.echo(f"{counted(len(found), 'recording')}: nothing is erased without --yes.")
+            raise SystemExit(1)
+        shelf, reason = Shelf.of(store, Settings()), f"request: {reason}"
+        for one_found in found:
+            erase_for_good(store, shelf, one_found, reason, actor(), time.time())
     click.echo(f"{counted(len(found), 'recording')} erased")
+
+
+def _ids(store: Store, names: tuple[str, ...]) -> list[str]:
+    """Of recordings and contacts; there is none: said before anything is done."""
+    return list(dict.fromkeys(one.id for name in names for _, one in named(store, name)))
 
 
 @command.command("verify")
@@ -256,16 +273,6 @@ def _problem(shelf: Shelf, recording: Recording) -> str:
     except (BadName, NotThere, BadKeys, LostKey, Tampered) as error:
         return str(error)
     return ""
-
-
-class _Straight:
-    """Facts that need no journal: there is the store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def append(self, event: Event) -> None:
-        self._store.record([event])
 
 
 def _failed(store: Store, recording: str | None) -> str:

@@ -21,6 +21,19 @@ def canonical(number: str, country: str) -> str:
     return number
 
 
+def spellings(number: str, country: str) -> frozenset[str]:
+    """All that `number` may have come as: as it is, international with + or 00, and as it is dialled at home."""
+    known = canonical(number, country)
+    found = {number, known}
+    if known.startswith("+"):
+        found |= {known[1:], f"00{known[1:]}"}
+        parsed = phonenumbers.parse(known)
+        if country and phonenumbers.region_code_for_number(parsed) == country:
+            home = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+            found.add("".join(sign for sign in home if sign.isdigit()))
+    return frozenset(found)
+
+
 def is_possible(number: str, country: str) -> bool:
     """Could it be somebody's number? False also for a national number where the country is unknown ("")."""
     try:

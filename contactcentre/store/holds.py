@@ -1,6 +1,6 @@
 """Legal holds: recordings that neither retention nor a request deletes, until somebody takes the hold back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ class OnHold(Exception):
 
 
 class Holds(Database):
-    def hold(self, recordings: Sequence[str], by: str, reason: str) -> int:
+    def hold(self, recordings: Sequence[str], by: str, reason: str, address: str = "") -> int:
         """Puts these on hold, with a line each in the audit log; those that are stay as they are. How many are new."""
         with self._begin() as connection:
             rows = [{"recording": id, "by": by, "reason": reason} for id in recordings]
@@ -33,21 +33,21 @@ class Holds(Database):
                 return 0
             added = insert(legal_hold).values(rows).on_conflict_do_nothing().returning(legal_hold.c.recording)
             new = list(connection.scalars(added))
-            self._note(connection, new, by, "recording.hold", reason)
+            self._note(connection, new, by, "recording.hold", reason, address)
             return len(new)
 
-    def release(self, recordings: Sequence[str], by: str, reason: str) -> int:
+    def release(self, recordings: Sequence[str], by: str, reason: str, address: str = "") -> int:
         """Takes holds back. How many there were."""
         with self._begin() as connection:
             gone = sa.delete(legal_hold).where(legal_hold.c.recording.in_(recordings)).returning(legal_hold.c.recording)
             ended = list(connection.scalars(gone))
-            self._note(connection, ended, by, "recording.release", reason)
+            self._note(connection, ended, by, "recording.release", reason, address)
             return len(ended)
 
     @staticmethod
-    def _note(connection: sa.Connection, ids: Sequence[str], by: str, action: str, reason: str) -> None:
+    def _note(connection: sa.Connection, ids: Sequence[str], by: str, action: str, reason: str, address: str) -> None:
         if ids:
-            line = {"actor": by, "action": action, "detail": {"reason": reason}, "address": ""}
+            line = {"actor": by, "action": action, "detail": {"reason": reason}, "address": address}
             connection.execute(sa.insert(audit), [{**line, "subject": id} for id in ids])
 
     def holds(self) -> list[Hold]:
@@ -61,12 +61,12 @@ class Holds(Database):
             row = connection.execute(sa.select(legal_hold).where(legal_hold.c.recording == id)).mappings().first()
         return Hold(**row) if row is not None else None
 
-    def recordings_of_caller(self, number: str) -> list[tuple[str, Recording]]:
-        """(contact's id, recording) of all that is kept of a caller, by the number as it came."""
+    def recordings_of_caller(self, numbers: Collection[str]) -> list[tuple[str, Recording]]:
+        """(contact's id, recording) of all that is kept of a caller, by the number as it came: one of these."""
         statement = (
             sa.select(recording)
             .join(contact, contact.c.id == recording.c.contact_id)
-            .where(contact.c.caller == number, recording.c.deleted_at.is_(None))
+            .where(contact.c.caller.in_(numbers), recording.c.deleted_at.is_(None))
             .order_by(recording.c.stored_at)
         )
         with self._begin() as connection:

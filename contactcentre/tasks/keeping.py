@@ -14,11 +14,12 @@ from typing import Protocol
 
 from contactcentre import logs
 from contactcentre.archive import SEALED, LostKey, Shelf, Tampered, checked, seal
+from contactcentre.archive.erasing import erase
 from contactcentre.archive.shelf import suffix_of
 from contactcentre.domain.contacts import Recording
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
 from contactcentre.domain.site import Queue, Site
-from contactcentre.store import OnHold, Store
+from contactcentre.store import Store
 from contactcentre.tasks.audio import BadAudio, NotReady, Side, assemble, describe
 from contactcentre.tasks.encode import encode, measure
 from contactcentre.tasks.pbx_files import PbxAway, PbxFiles
@@ -203,15 +204,8 @@ class Keeper:
         return retired
 
     def delete(self, contact_id: str, recording: Recording, reason: str, actor: str, now: float) -> None:
-        """Key and file first: a crash in between is mended by doing it again. Raises OnHold."""
-        if (held := self.store.held(recording.id)) is not None:
-            raise OnHold(f"recording {recording.id} is on hold since {held.by} said so: {held.reason}")
-        # without a path its sound is still on the PBX, and swept away there
-        self._destroy(recording.id, self.shelf.path(recording) if recording.path else None)
-        detail = {"reason": reason, "contact": contact_id, "queue": recording.queue, "path": recording.path}
-        self.store.audit(actor, "recording.delete", recording.id, detail)
-        data = {"recording": recording.id, "reason": reason}
-        self.store.record([Event(contact_id, AFTERWARDS, now, Kind.RECORDING_DELETED, data)])
+        """See `archive.erasing`. Raises OnHold."""
+        erase(self.store, self.shelf, (contact_id, recording), reason, actor, now)
 
     def _destroy(self, recording: str, path: Path | None) -> None:
         self.store.destroy_data_key(recording)  # copies of the file, in backups too, are of no use from now on

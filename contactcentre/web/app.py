@@ -79,7 +79,7 @@ class WebServices:
 
 def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
-    from contactcentre.web.api import calls, coaches, health, listens, messages, now, stream, why
+    from contactcentre.web.api import calls, coaches, health, keeping, listens, messages, now, stream, why
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.pages import account, agents, audit, contacts, live, voicemail
 
@@ -109,7 +109,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
-    for api in (now, stream, api_contacts, calls, listens, coaches, messages, why, health):
+    for api in (now, stream, api_contacts, calls, listens, coaches, messages, keeping, why, health):
         app.register_blueprint(api.blueprint)
     for page in (account, live, contacts, agents, audit, voicemail):
         app.register_blueprint(page.blueprint)

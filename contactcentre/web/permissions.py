@@ -21,6 +21,7 @@ class Permission(StrEnum):
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     SUPERVISE = "calls.supervise"  # listen to calls that go on, and see who does
     LISTEN = "recordings.listen"
+    KEEP = "recordings.keep"  # legal holds, and erasure on request
     VOICEMAIL = "voicemail.use"  # one's own boxes and those of one's queues
     ALL_BOXES = "voicemail.all"
     AUDIT = "audit.see"
@@ -58,6 +59,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.CONTROL: "holding, transferring and ending calls",
     Permission.SUPERVISE: "listening to calls that go on",
     Permission.LISTEN: "listening to recordings",
+    Permission.KEEP: "holding and erasing recordings",
     Permission.VOICEMAIL: "voicemail",
     Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",

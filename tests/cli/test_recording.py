@@ -12,7 +12,7 @@ from contactcentre.cli.group import run
 from contactcentre.domain.events import Event, Kind
 from contactcentre.settings import Settings
 from contactcentre.store import Store
-from tests.store.calls import DAY, recorded_call
+from tests.store.calls import DAY, Call, recorded_call
 
 SINCE = ["--since", "2026-11-01"]
 
@@ -104,3 +104,68 @@ def test_keys_are_made_rotated_and_rewrapped_and_a_lost_one_is_told(
     assert "bring that key file back" in capsys.readouterr().err
     for name in keys:
         store.destroy_data_key(name)
+
+
+def voicemail(store: Store, recording: str, caller: str) -> tuple[str, Path]:
+    """The contact of somebody who left a message, and its file."""
+    call = Call(DAY, caller=caller)
+    call.add(1, Kind.RECORDING_STARTED, recording=recording, agent="", queue="support")
+    call.add(9, Kind.RECORDING_ENDED, recording=recording, agent="", queue="support", files={}, offsets={})
+    call.add(9, Kind.VOICEMAIL, recording=recording, box="support", seconds=8.0).ended(9, "voicemail")
+    path = Settings().recordings_dir / f"{recording}.wav"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"a message")
+    kept = {"recording": recording, "path": path.name, "seconds": 8.0, "sha256": "", "bytes": 9, "channels": 1}
+    store.record([*call.events, Event(call.id, 0, DAY + 60, Kind.RECORDING_STORED, kept)])
+    return call.id, path
+
+
+def test_what_would_be_erased_is_shown_first_and_stays_without_yes(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stored(store, "s1", "+33611")
+    _, message = voicemail(store, "s2", "+33611")
+    assert run(["recording", "erase", "--caller", "+33611", "--reason", "GDPR 17"]) == 1
+    shown = capsys.readouterr().out
+    assert "s1  " in shown
+    assert "voicemail  support" in shown
+    assert "2 recordings: nothing is erased without --yes." in shown
+    assert path.exists()
+    assert message.exists()
+    assert not store.audit_entries(subject="s1", action="recording.delete")
+    assert run(["recording", "erase", "--caller", "+33611", "--reason", "GDPR 17", "--yes"]) == 0
+    assert not path.exists()
+    assert not message.exists(), "messages are a customer's, too"
+    assert run(["recording", "erase", "--caller", "+33611", "--reason", "again", "--yes"]) == 0
+    assert "Nothing to erase." in capsys.readouterr().out
+
+
+def test_a_customer_is_found_however_the_number_is_spelled(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stored(store, "n1", "0033155501999")
+    assert run(["recording", "erase", "--caller", "+33155501999", "--reason", "asked", "--yes"]) == 0
+    assert not path.exists()
+
+
+def test_all_of_a_contact_is_held_released_and_erased_by_its_id(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contact, path = voicemail(store, "c1", "+33622")
+    assert run(["recording", "hold", contact, "--reason", "case 4"]) == 0
+    assert "1 put on hold" in capsys.readouterr().out
+    assert run(["recording", "erase", contact, "--reason", "asked", "--yes"]) == 2
+    assert "on legal hold: c1" in capsys.readouterr().err
+    assert path.exists()
+    assert run(["recording", "release", contact, "--reason", "case closed"]) == 0
+    assert run(["recording", "erase", contact, "--reason", "asked", "--yes"]) == 0
+    assert not path.exists()
+    actions = [entry.action for entry in store.audit_entries(subject="c1")]
+    assert actions == ["recording.delete", "recording.release", "recording.hold"]
+    assert run(["recording", "erase", "0000", "--reason", "asked", "--yes"]) == 2
+    assert "there is no recording '0000', and" in capsys.readouterr().err
+
+
+def test_what_is_still_being_recorded_is_not_erased(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    call = Call(DAY, caller="+33633").queued(0, "support").offered(0)
+    store.record(call.add(1, Kind.RECORDING_STARTED, recording="r9", agent="alice", queue="support").events)
+    assert run(["recording", "erase", "--caller", "+33633", "--reason", "asked", "--yes"]) == 2
+    assert "still being recorded: r9" in capsys.readouterr().err

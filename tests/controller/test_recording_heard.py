@@ -219,8 +219,10 @@ def test_the_customer_hears_the_announcement_before_it_is_recorded_and_both_hear
     assert windows(customer, TOLD)[-1] < windows(customer, ANNA)[0], "before the agent"
     assert windows(right, TOLD) == windows(left, TOLD) == [], "it is said before the recording begins"
     assert windows(tmp_path / "anna.wav", TOLD) == []
-    assert windows(right, BEEP), "it is recorded; all of it but on builds that lose it, see asterisk-driver.rst"
-    for ear in (customer, tmp_path / "anna.wav"):
+    ears = [customer, tmp_path / "anna.wav"]
+    if "dfsg" not in stack.lab.info().version:  # these builds lose beeps in recordings, see asterisk-driver.rst
+        ears.append(right)
+    for ear in ears:
         beeps = windows(ear, BEEP)
         assert len(beeps) >= 2, f"beeps in {ear}"
         assert beeps[-1] - beeps[0] >= 1

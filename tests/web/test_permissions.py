@@ -48,6 +48,7 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/contacts/<id>/why": {"admin", "supervisor", "auditor"},
     "/api/v1/agents/<name>/why": {"admin", "supervisor", "auditor"},
     "/api/v1/recordings/<id>/audio": {"admin", "supervisor", "auditor"},
+    "/api/v1/recordings/<verb>": {"admin"},
     "/api/v1/openapi.json": {"admin", "supervisor", "agent", "auditor"},
 }
 """Who may; written by hand, so a change of a role is a change here too."""
