@@ -90,6 +90,9 @@ class Bed(ABC):
     declines_carriers = True
     """Does a carrier that asks for a transfer hear that there will be none?"""
 
+    takes_subscriptions = True
+    """Can a phone ask to be told of its messages? It is told unasked in any case."""
+
     @abstractmethod
     def new_pbx(self) -> Pbx:
         """Another driver for the same switch and application, not started."""

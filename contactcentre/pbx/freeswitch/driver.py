@@ -21,6 +21,7 @@ from contactcentre.pbx.freeswitch.connection import Connection
 from contactcentre.pbx.freeswitch.door import VARIABLE, Door
 from contactcentre.pbx.freeswitch.endpoints import POLL, Endpoints
 from contactcentre.pbx.freeswitch.intake import CONTROLLERS, EVENTS, OF_ALL, Intake
+from contactcentre.pbx.freeswitch.lamps import Lamps
 from contactcentre.pbx.freeswitch.link import Pending
 from contactcentre.pbx.freeswitch.places import Places
 from contactcentre.pbx.freeswitch.playing import Playing
@@ -92,6 +93,7 @@ class FreeSwitchPbx:
         self.places.attached = self.spies.attached
         self.playing, self.taps = Playing(self._link, self.legs), Taps(self._link, self.recordings)
         self.transfers = Transfers(self.legs, self.places, self._try, self._later)
+        self._lamps = Lamps(self._link)
         self.intake = Intake(
             app,
             self.legs,
@@ -104,6 +106,7 @@ class FreeSwitchPbx:
             tell=self._tell,
             attempt=self._try,
             another=self._another,
+            registered=self._lamps.registered,
         )
         self._endpoints = Endpoints(self._link, self._tell, self.legs)
         self._door = Door(app, door, lambda: self._link.up)
@@ -242,18 +245,8 @@ class FreeSwitchPbx:
         return self._endpoints.phones()
 
     def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        """See Pbx.show_messages. FreeSWITCH tells the phones that asked to be told."""
-        link, domain = self._link.link(), self.request("global_getvar domain").strip()
-        told = []
-        for endpoint, (new, old) in counts.items():
-            headers = {
-                "MWI-Messages-Waiting": "yes" if new else "no",
-                "MWI-Message-Account": f"{identity(endpoint)}@{domain}",
-                "MWI-Voice-Message": f"{new}/{old} (0/0)",
-            }
-            told.append(link.send(protocol.command("sendevent MESSAGE_WAITING", headers)))
-        for pending in told:
-            pending.wait()
+        """See Pbx.show_messages."""
+        self._lamps.show(counts)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording."""

@@ -29,6 +29,8 @@ from contactcentre.pbx.legs import Legs
 CONTROLLERS = "contactcentre::controller"
 """The event by which a controller says that it is there now."""
 
+REGISTERED = "sofia::register"
+
 OF_CHANNELS = (
     "CHANNEL_PROGRESS",
     "CHANNEL_PROGRESS_MEDIA",
@@ -40,9 +42,17 @@ OF_CHANNELS = (
     "CHANNEL_HANGUP_COMPLETE",
 )
 """They have the channel's variables, so that only those of our channels are sent."""
-OF_ALL = ("CHANNEL_HOLD", "CHANNEL_UNHOLD", "DTMF", "RECORD_START", "RECORD_STOP", "BACKGROUND_JOB", "CUSTOM")
+OF_ALL = (
+    "CHANNEL_HOLD",
+    "CHANNEL_UNHOLD",
+    "DTMF",
+    "RECORD_START",
+    "RECORD_STOP",
+    "BACKGROUND_JOB",
+    "CUSTOM",
+)
 """These are short, or come without variables."""
-EVENTS = (*OF_CHANNELS, *OF_ALL, CONTROLLERS)
+EVENTS = (*OF_CHANNELS, *OF_ALL, CONTROLLERS, REGISTERED)
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +74,13 @@ class Intake:
         tell: Callable[[Arrived], None],
         attempt: Callable[[str], None],
         another: Callable[[Event], None],
+        registered: Callable[[Event], None],
     ) -> None:
         self._app = app
         self.legs, self.places, self.playing, self.taps = legs, places, playing, taps
         self.spies, self.awaited, self.transfers = spies, awaited, transfers
         self._tell, self._attempt, self._another = tell, attempt, another
+        self._registered = registered
         self.malformed = 0
         """Events that lacked what they must have."""
         self._handlers: dict[str, Callable[[Event, str, float], None]] = {
@@ -91,6 +103,8 @@ class Intake:
         if event["Event-Name"] == "CUSTOM":
             if event.get("Event-Subclass") == CONTROLLERS:
                 self._another(event)
+            elif event.get("Event-Subclass") == REGISTERED:
+                self._registered(event)
             return
         if (handler := self._handlers.get(event["Event-Name"])) is None:
             return

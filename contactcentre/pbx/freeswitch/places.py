@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from gevent.event import Event as Flag
 from gevent.lock import RLock
 
 from contactcentre.pbx.errors import Gone, PbxError, Refused
@@ -28,6 +29,8 @@ CONFERENCE = "contactcentre"
 ROOM = "waiting-"
 """Those who wait with the same music are listed as a bridge `waiting-MUSIC`. Each has the music for itself: FreeSWITCH
 reads a class of music once for all."""
+COMES_WITHIN = 1.0
+"""Seconds in which a channel that a phone transferred has parked in our context."""
 _ALONE, _MUSIC, _WITH, _CONFERENCE, _SPYING = "alone", "music", "with", "conference", "spying"
 
 
@@ -59,6 +62,7 @@ class Places:
         self._does: dict[str, str] = {}  # channel -> what, as far as it is known
         self._with: dict[str, str] = {}  # those that are connected
         self._locks: dict[str, RLock] = {}
+        self._coming: dict[str, Flag] = {}  # channels that a phone has transferred, and that will park
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -171,8 +175,14 @@ class Places:
     def parked(self, channel_id: str) -> None:
         """Its event came: it is alone now, whatever it did."""
         self._does[channel_id] = _ALONE
+        if (coming := self._coming.pop(channel_id, None)) is not None:
+            coming.set()
         if (other := self._with.pop(channel_id, None)) is not None and self._with.get(other) == channel_id:
             del self._with[other]
+
+    def transferred(self, channel_id: str) -> None:
+        """FreeSWITCH is moving it by itself; nobody else does until it has parked."""
+        self._coming[channel_id] = Flag()
 
     def connected(self, first: str, second: str) -> None:
         for one, other in ((first, second), (second, first)):
@@ -187,6 +197,8 @@ class Places:
         self._does.pop(member, None)
         self._with.pop(member, None)
         self._locks.pop(member, None)
+        if (coming := self._coming.pop(member, None)) is not None:
+            coming.set()
 
     def recover(self, there: Mapping[str, Stocked]) -> None:
         """Channels with their variables, perhaps where an earlier controller has put them."""
@@ -217,6 +229,9 @@ class Places:
         with ExitStack() as stack:
             for member in everybody:
                 stack.enter_context(self._locks.setdefault(member, RLock()))
+            for member in everybody:
+                if (coming := self._coming.get(member)) is not None and not coming.wait(COMES_WITHIN):
+                    self._coming.pop(member, None)
             yield
 
     def _see(self, members: Iterable[str]) -> None:

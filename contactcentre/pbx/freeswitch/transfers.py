@@ -46,6 +46,8 @@ class Transfers:
         for a transfer at some time."""
         kind, _, target = destination.partition(":")
         if kind == "blind" and channel_id in self._phones and channel_id not in self._told:
+            for other in self._places.others(channel_id):
+                self._places.transferred(other)
             self._tell(channel_id, target, at)
 
     def _tell(self, channel_id: str, target: str, at: float) -> None:

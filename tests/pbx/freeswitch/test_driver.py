@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, LinkLost, LinkUp, Party, Ringing
+from contactcentre.pbx.events import (
+    Answered,
+    Arrived,
+    Cause,
+    Digit,
+    Ended,
+    LinkLost,
+    LinkUp,
+    Party,
+    Ringing,
+    TransferAsked,
+)
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
 from contactcentre.pbx.protocol import Mode
 from tests.pbx.bed import Heard
@@ -247,3 +258,30 @@ def test_seen_commands_have_no_line_breaks_of_others(fake: FakeFreeSwitch, pbx: 
     with pytest.raises(Refused):
         pbx.adopt("u1\n\napi shutdown", Heard())
     assert all(isinstance(command, Command) and "shutdown" not in command.line for command in fake.seen)
+
+
+def test_a_phone_that_hangs_up_after_its_transfer_key_has_asked_first(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    fake.answers["originate"] = "+OK leg-1\n"
+    inbox, gone = call(pbx), {"Unique_ID": "leg-1", "Hangup_Cause": "NORMAL_CLEARING"}
+    fake.event("CHANNEL_PARK", Unique_ID="leg-1")
+    inbox.next(Answered)
+    fake.event("CHANNEL_HANGUP_COMPLETE", **gone, variable_transfer_destination="blind:203")
+    assert inbox.next(TransferAsked).target == "203"
+    inbox.next(Ended)
+
+
+def test_a_phone_that_registers_is_told_how_many_messages_wait(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contactcentre.pbx.freeswitch.lamps.TABLE_LAG", 0)
+    fake.answers["global_getvar domain"] = "example.org"
+    pbx.show_messages({"anna": (2, 1)})
+    for name in ("anna", "ben"):
+        named = {"from-user": name, "from-host": "example.org", "Event-Subclass": "sofia::register"}
+        fake.tell({"Event-Name": "CUSTOM", **named})
+    told = [one.headers for one in fake.seen if one.line == "sendevent MESSAGE_WAITING"]
+    fake.wait(lambda: len([line for line in fake.lines if line == "sendevent MESSAGE_WAITING"]) == 2, "told twice")
+    assert told[0]["mwi-message-account"] == "anna@example.org"
+    assert told[0]["mwi-voice-message"] == "2/1 (0/0)"
