@@ -21,7 +21,8 @@ and how long it took, independently of anything we count.
 """
 
 from contactcentre.lab.ends import Hearing
-from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout, NoAsterisk, PhoneError
+from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout, NoAsterisk, NoFreeswitch, PhoneError
+from contactcentre.lab.freeswitch import FreeswitchInfo, FreeswitchLab, can_have_freeswitch
 from contactcentre.lab.install import can_have_asterisk
 from contactcentre.lab.lab import Lab, LabInfo
 from contactcentre.lab.phones import (
@@ -43,6 +44,8 @@ __all__ = [
     "UNAVAILABLE",
     "CallPlan",
     "CallResult",
+    "FreeswitchInfo",
+    "FreeswitchLab",
     "Hearing",
     "Lab",
     "LabError",
@@ -50,8 +53,10 @@ __all__ = [
     "LabNotRunning",
     "LabTimeout",
     "NoAsterisk",
+    "NoFreeswitch",
     "OngoingCall",
     "Phone",
     "PhoneError",
     "can_have_asterisk",
+    "can_have_freeswitch",
 ]

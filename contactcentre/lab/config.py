@@ -8,29 +8,18 @@ from pathlib import Path
 
 from contactcentre.lab.errors import LabError
 from contactcentre.lab.install import Asterisk
+from contactcentre.lab.process import Ports
+from contactcentre.lab.switch import Directories
 
 TRUNK = "lab"
 TRUNK_CONTEXT = "from-lab"
 ENTRY_CONTEXT = "contactcentre-in"
 ARI_USER = "contactcentre"
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Ports on 127.0.0.1. RTP is a range, both ends included."""
-
-    http: int
-    sip: int
-    rtp_first: int
-    rtp_last: int
-
-
-@dataclass(frozen=True)
-class Directories:
-    """Everything the lab's Asterisk reads and writes, under one state directory."""
-
-    state: Path
+class AsteriskDirectories(Directories):
+    """Refuses a state directory that Asterisk could not use."""
 
     def __post_init__(self) -> None:
         if not str(self.state).isprintable() or ";" in str(self.state):
@@ -38,42 +27,6 @@ class Directories:
         # sun_path of unix(7) holds 107 characters, and asterisk would cut the name silently
         if len(str(self.run / "asterisk.ctl")) > 107:
             raise LabError(f"state directory {self.state}: too long for a control socket (at most 90 characters)")
-
-    @property
-    def etc(self) -> Path:
-        return self.state / "etc"
-
-    @property
-    def provisioned(self) -> Path:
-        return self.etc / "contactcentre"
-
-    @property
-    def data(self) -> Path:
-        return self.state / "data"
-
-    @property
-    def sounds(self) -> Path:
-        return self.data / "sounds"
-
-    @property
-    def spool(self) -> Path:
-        return self.state / "spool"
-
-    @property
-    def recordings(self) -> Path:
-        return self.spool / "recording"
-
-    @property
-    def run(self) -> Path:
-        return self.state / "run"
-
-    @property
-    def log(self) -> Path:
-        return self.state / "log"
-
-    @property
-    def db(self) -> Path:
-        return self.state / "db"
 
 
 _MODULES = """
@@ -136,7 +89,7 @@ messages = notice,warning,error,verbose(3)
 _HTTP = """[general]
 enabled = yes
 bindaddr = 127.0.0.1
-bindport = {p.http}
+bindport = {p.control}
 sessionlimit = 500
 session_keep_alive = 60000
 """

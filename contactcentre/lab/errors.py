@@ -9,6 +9,10 @@ class NoAsterisk(LabError):
     """No usable Asterisk here: none on PATH, and none could be fetched."""
 
 
+class NoFreeswitch(LabError):
+    """No usable FreeSWITCH here: none is named or on PATH, or it lacks a module."""
+
+
 class LabNotRunning(LabError):
     """The lab at this state directory is not running."""
 

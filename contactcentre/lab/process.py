@@ -7,12 +7,13 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from contactcentre.lab.config import LOOPBACK, Ports
 from contactcentre.lab.errors import LabTimeout
 from contactcentre.lab.install import clean_environment
 
+LOOPBACK = "127.0.0.1"
 RTP_PORTS = 4000
 LETTING_GO = 1.0
 """Seconds that a port which was ours before may still be taken: a killed process is gone before its sockets are."""
@@ -81,12 +82,23 @@ def end(pids: set[int], deadline: float) -> None:
         raise LabTimeout(f"pid {', '.join(map(str, sorted(pids)))}: still there after SIGKILL")
 
 
-def choose_ports(http: int, sip: int, rtp_first: int) -> Ports:
+@dataclass(frozen=True)
+class Ports:
+    """Ports on 127.0.0.1. RTP is a range, both ends included."""
+
+    control: int
+    """TCP: Asterisk's HTTP, FreeSWITCH's event socket."""
+    sip: int
+    rtp_first: int
+    rtp_last: int
+
+
+def choose_ports(control: int, sip: int, rtp_first: int) -> Ports:
     """The wanted ports where they are free (0: any), so that clients find a restarted lab again."""
     return Ports(
-        http=_free_port(socket.SOCK_STREAM, http),
+        control=_free_port(socket.SOCK_STREAM, control),
         sip=_free_port(socket.SOCK_DGRAM, sip),
-        # below the kernel's ephemeral ports, where phones get theirs; Asterisk passes over single taken ports
+        # below the kernel's ephemeral ports, where phones get theirs; a PBX passes over single taken ports
         rtp_first=(first := rtp_first or 12000 + RTP_PORTS * secrets.randbelow(5)),
         rtp_last=first + RTP_PORTS - 1,
     )
