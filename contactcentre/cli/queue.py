@@ -57,6 +57,7 @@ command = noun(
         "record_announce": "Prompt that a customer hears before a recording begins (the site's).",
         "record_announce_all": "Agents and others who are recorded hear it too (as the site says).",
         "record_beep": "Both hear a beep every so many seconds while recorded; 0 = never (0).",
+        "review_messages": "Who leaves a message in its box may hear it and say it again first (no).",
         "retention_days": "Days that recordings are kept; 0 = for ever (90).",
     },
     ("requires", "agents", "ring_seconds", "wrap_up", "service_level"),

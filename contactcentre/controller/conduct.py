@@ -379,8 +379,7 @@ class Conductor:
             case "ringing":
                 withdraw(contact)
             case "voicemail":
-                message = contact.now.detail
-                messages.keep(contact, message["recording"], message["box"], node.now() - contact.now.since)
+                messages.keep_what_is_there(contact)
                 contact.outcome = Outcome.LOST
         node.router.leave(contact)
         node.agents.release(contact.id)

@@ -149,6 +149,7 @@ class Queue(Model):
     record_announce: Prompt | None = None  # said to the customer before it begins; None = the site's; "" = nothing
     record_announce_all: bool | None = None  # also to agents and others who are recorded; None = as the site says
     record_beep: Annotated[float, Field(ge=0, le=600)] = 0  # both hear a beep every so many seconds; 0 = never
+    review_messages: bool = False  # who leaves one in its box may hear it, and say it again, before it is kept
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90  # of its recordings; 0 = keep
 
 

@@ -12,7 +12,7 @@ from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
 from contactcentre.domain.flows.diverting import LEAVE_MESSAGE
 from contactcentre.domain.flows.graph import circles
-from contactcentre.domain.flows.leaving import CALLBACK_NOTED
+from contactcentre.domain.flows.leaving import CALLBACK_NOTED, REVIEW, REVIEW_LAST
 from contactcentre.domain.flows.model import read as read_flow
 from contactcentre.domain.keying import clashes
 from contactcentre.domain.numbers import canonical
@@ -188,6 +188,8 @@ def _queue_prompts(where: str, queue: Queue, language: str, knows: Knows) -> Ite
         for way, destination in leads.items():
             kind = destination.partition(":")[0]
             named.append((f"{field}.{way}", {"voicemail": LEAVE_MESSAGE, "callback": CALLBACK_NOTED}.get(kind, "")))
+    if queue.review_messages:
+        named += [("review_messages", prompt) for prompt in (REVIEW, REVIEW_LAST)]
     for field, prompt in named:
         if prompt and not knows(prompt, language):
             message = f"{prompt} is a prompt with neither a sound file nor a text in {language}"

@@ -12,10 +12,11 @@ from contactcentre.domain.site import Trunk
 from contactcentre.domain.voicemail import MessageState
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.store import AuditEntry
+from tests.controller.conftest import SITE
 from tests.controller.stack import Stack, eventually, one
 from tests.controller.test_devices_heard import configure, elsewhere, port_of
 from tests.controller.test_verbs_heard import hears
-from tests.pbx.spectrum import loudness, write_tone
+from tests.pbx.spectrum import loudness, seconds, share, write_tone
 from tests.store.test_boxes import left
 
 
@@ -37,10 +38,10 @@ def calling(phone: Phone) -> Iterator[OngoingCall]:
         call.wait(10)
 
 
-def keep(stack: Stack, name: str, box: str, hertz: int, seconds: float, caller: str = "+33100000000") -> None:
+def keep(stack: Stack, name: str, box: str, hertz: int, length: float, caller: str = "+33100000000") -> None:
     """A message that was fetched from the PBX and is open to nobody but us."""
     path = stack.settings.recordings_dir / f"{name}.wav"
-    write_tone(path, hertz, seconds)
+    write_tone(path, hertz, length)
     path.chmod(0o600)
     left(stack.store, name, time.time() - 300, box=box, path=path.name, caller=caller)
 
@@ -117,4 +118,42 @@ def test_the_caller_is_called_back_and_the_call_outlives_the_controller(stack: S
             stack.start()
             assert (hears(call), hears(outside)) == ({"bert"}, {"anna"})
     assert stack.store.message("callback").message.owner == "anna", "whom it stays with"
+    configure(stack)
+
+
+def test_a_caller_hears_the_own_message_and_says_it_again(stack: Stack) -> None:
+    flows = {name: dict(flow) for name, flow in SITE["flows"].items()}  # type: ignore[attr-defined]
+    box = {"type": "voicemail", "box": "support", "max_seconds": 30, "review": True}
+    flows["message"] = {"start": "hello", "nodes": {"hello": {"type": "answer", "next": "box"}, "box": box}}
+    configure(stack, flows=flows)
+    call = stack.lab.dial("1004", caller="+33100000972", tone=400, talk=None, patience=None)
+    first = stack.wait_for("+33100000972", Kind.RECORDING_STARTED).data["recording"]
+    call.send_digits(",,#")  # after two seconds of message
+    contact = stack.wait_for("+33100000972", Kind.ARRIVED).contact_id
+
+    def long(recording: str) -> bool:
+        found = stack.live.contact(contact)
+        review = (found.detail.get("review") if found is not None else None) or {}
+        return review.get("recording") == recording and "seconds" in review
+
+    eventually(lambda: long(first), "it is complete")
+    call.send_digits("2")
+    eventually(lambda: hears(call) == {"caller"}, "the own 400 Hz")
+    call.send_digits("3")
+
+    def again() -> str:
+        begun = [e for e in stack.story("+33100000972") if e.kind is Kind.RECORDING_STARTED]
+        return begun[1].data["recording"] if len(begun) > 1 else ""
+
+    second = eventually(again, "it is said again")
+    call.send_digits(",,#")
+    eventually(lambda: long(second), "complete, too")
+    call.send_digits("1")
+    assert call.wait(20).answered
+    story = stack.ended("+33100000972")
+    message = one(story, Kind.VOICEMAIL).data
+    assert message["recording"] == second
+    assert share(stack.recordings / f"{second}.wav", 400) > 0.8
+    assert message["seconds"] == pytest.approx(seconds(stack.recordings / f"{second}.wav"), abs=1.0)
+    assert not (stack.recordings / f"{first}.wav").exists(), "what was not kept is nowhere"
     configure(stack)

@@ -160,6 +160,7 @@ class Voicemail:
     max_silence: float = 5.0
     terminators: str = "#"
     beep: bool = True
+    review: bool = False  # the caller may hear it, and say it again, before it is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,14 @@ from contactcentre.domain import requirements
 from contactcentre.domain.flows import diverting, expressions, template
 from contactcentre.domain.flows.deciding import ConditionNode, HoursNode, LookupNode, SetNode
 from contactcentre.domain.flows.graph import circles, reachable
-from contactcentre.domain.flows.leaving import CallbackNode, QueueNode, TransferNode, VoicemailNode
+from contactcentre.domain.flows.leaving import (
+    REVIEW,
+    REVIEW_LAST,
+    CallbackNode,
+    QueueNode,
+    TransferNode,
+    VoicemailNode,
+)
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.node import RESERVED, Node
 from contactcentre.domain.flows.problems import FlowError, Problem
@@ -291,6 +298,8 @@ def _named_prompts(node: Node) -> Iterator[tuple[str, str, str]]:
         for item in value if isinstance(value, tuple) else ():
             if isinstance(item, Item) and item.prompt is not None:
                 yield field, item.prompt, item.language or ""
+    if isinstance(node, VoicemailNode) and node.review:
+        yield from (("review", prompt, "") for prompt in (REVIEW, REVIEW_LAST))
 
 
 def _spoken(flow: Flow, site: Site | None) -> list[tuple[Name, str]]:

@@ -150,6 +150,10 @@ def _left(scene: Scene, result: Result, queue: str) -> str:
     return f"key {result.key}" if result.reason == LeftQueue.KEY else str(result.reason)
 
 
+REVIEW, REVIEW_LAST = "message-review", "message-review-last"
+"""The prompts that tell the keys to keep a message, to hear it, and to say it again; the last time only two of them."""
+
+
 class VoicemailNode(Node):
     """Takes a message. Without `on_failed` a recording that fails ends the call."""
 
@@ -160,6 +164,7 @@ class VoicemailNode(Node):
     max_silence: Wait = 5
     terminators: Keys = "#"
     beep: bool = True
+    review: bool | None = None  # the caller may hear it, and say it again; None = as the box's queue says
     next: Name | None = None
     on_failed: Name | None = None
 
@@ -175,8 +180,10 @@ class VoicemailNode(Node):
 
     def act(self, scene: Scene) -> Action:
         spoken = speech(self.prompt, scene)
+        queue = scene.site.queues.get(self.box)
+        review = self.review if self.review is not None else queue is not None and queue.review_messages
         return Voicemail(
-            self.box, spoken, scene.language, self.max_seconds, self.max_silence, self.terminators, self.beep
+            self.box, spoken, scene.language, self.max_seconds, self.max_silence, self.terminators, self.beep, review
         )
 
     def judge(self, scene: Scene, result: Result) -> Go:

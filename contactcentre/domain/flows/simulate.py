@@ -124,7 +124,7 @@ class _Simulator:
                 return self._wait(action)
             case act.Voicemail(box, speech, language):
                 self._hear(speech, language)
-                moment.did.append(f"leaves a message in {box}")
+                moment.did.append(f"leaves a message in {box}{', after a review' if action.review else ''}")
                 self._now += TALK
                 return act.Recorded(TALK)
             case act.Record(what):

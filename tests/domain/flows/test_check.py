@@ -189,3 +189,11 @@ def test_what_is_sensitive_is_neither_spoken_nor_copied_nor_sent_in_an_address()
         "warning: node b.url: 'http://h/{{ card }}' sends what is sensitive without encryption"
     ]
     assert any("prompts.p.en" in error for error in errors(nodes, prompts={"p": {"en": "Your {{ card }}"}}))
+
+
+def test_a_review_needs_the_prompts_that_tell_its_keys() -> None:
+    reviewed = flow("v: {type: voicemail, box: support, review: true, next: end}")
+    assert check(reviewed, SITE, lambda prompt, language: True) == []
+    told = [str(one) for one in check(reviewed, SITE, lambda prompt, language: prompt == "message-review")]
+    assert len(told) == 1
+    assert "message-review-last" in told[0]

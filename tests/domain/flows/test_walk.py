@@ -318,6 +318,16 @@ def test_a_message_left_makes_good_for_a_full_queue() -> None:
     assert call.step(Recorded(12.5, "r")) == Hangup(turned_away=False)
 
 
+@pytest.mark.parametrize(
+    ("node", "queue", "review"), [("", False, False), ("", True, True), (", review: false", True, False)]
+)
+def test_a_message_is_reviewed_where_the_node_or_else_the_queue_says_so(node: str, queue: bool, review: bool) -> None:
+    queues = {"support": SITE.queues["support"].model_copy(update={"review_messages": queue})}
+    _, action = Call.of(f"v: {{type: voicemail, box: support{node}}}", site=SITE.model_copy(update={"queues": queues}))
+    assert isinstance(action, Voicemail)
+    assert action.review is review
+
+
 def test_a_recording_that_failed_takes_its_branch() -> None:
     call, _ = Call.of("v: {type: voicemail, box: b, on_failed: s}\ns: {type: say, text: Sorry, next: end}")
     assert isinstance(call.step(Recorded(ok=False)), Play)
