@@ -255,14 +255,12 @@ class Hearing:
 
     def _number(self, message: BoxMessage) -> str:
         """The number that is called back; "" if it may not be, which the agent is told."""
-        number = callable_number(message.caller)
         try:
-            check_number(self._node, number)
+            return check_number(self._node, callable_number(message.caller))
         except Refusal as refusal:
             log.info("not called back", agent=self._agent, recording=message.id, why=str(refusal))
             self.voice.say(_prompt("box-not-callable"))
             return ""
-        return number
 
     def _call_back(self, message: BoxMessage, number: str) -> None:
         """The PBX's own dialplan connects the two, so the call outlives us."""

@@ -15,6 +15,8 @@ from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import Conversation, Refusal
 from contactcentre.domain.events import Kind
+from contactcentre.domain.numbers import canonical
+from contactcentre.domain.outside import NotAllowed, allowed
 from contactcentre.domain.routing import Waiting
 from contactcentre.live import LiveError
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
@@ -192,7 +194,8 @@ def pick_up(node: Node, contact: Contact, agent: str) -> None:
 
 
 def destination(node: Node, to: str, *, free: bool) -> str:
-    """The destination if the site allows it. `free`: an agent must be free. Raises Refusal."""
+    """The destination if the site allows it, a number as it is dialled. `free`: an agent must be free. Raises
+    Refusal."""
     kind, _, target = to.partition(":")
     site = node.site
     known: dict[str, Mapping[str, object]] = {
@@ -210,7 +213,7 @@ def destination(node: Node, to: str, *, free: bool) -> str:
         if target not in site.queues and target not in site.agents:
             raise Refusal("no_such_target", f"the site has no box {target[:40]!r}")
     elif kind == "number":
-        check_number(node, target)
+        return f"number:{check_number(node, target)}"
     else:
         raise Refusal(
             "wrong_target", f"{to[:60]!r}: must be agent:NAME, queue:NAME, flow:NAME, voicemail:BOX, did:N or number:N"
@@ -223,20 +226,24 @@ def dialled(node: Node, number: str) -> str:
     for name, agent in node.site.agents.items():
         if number in (agent.number, name):
             return f"agent:{name}"
-    if number in node.site.dids:
-        return f"did:{number}"
+    country = node.site.settings.country
+    own = {canonical(did, country): did for did in node.site.dids}
+    if did := own.get(canonical(number, country)):
+        return f"did:{did}"
     return f"queue:{number}" if number in node.site.queues else f"number:{number}"
 
 
-def check_number(node: Node, number: str) -> None:
-    """Whoever steals an agent's account must not call at our expense: only what the site lists. Raises Refusal."""
+def check_number(node: Node, number: str) -> str:
+    """A number outside that agents may call, as it is dialled. Raises Refusal."""
     if not _NUMBER(number):
         raise Refusal("wrong_target", f"{number[:40]!r} is no number")
-    if not number.startswith(node.site.settings.transfer_numbers or ("x",)):
-        listed = ", ".join(node.site.settings.transfer_numbers) or "none"
-        raise Refusal("not_allowed", f"{number} begins with none of settings.transfer_numbers ({listed})")
+    try:
+        number = allowed(node.site.settings, number)
+    except NotAllowed as error:
+        raise Refusal(error.code, str(error)) from None
     if node.configuration.outbound_trunk is None:
         raise Refusal("no_trunk", "the site has no trunk to call out")
+    return number
 
 
 def _available(node: Node, agent: str) -> AgentStatus:

@@ -88,7 +88,7 @@ def ear_of(node: Node, phone: str) -> Ear:
     kind, colon, number = phone.partition(":")
     if kind == "number" and colon:
         try:
-            check_number(node, number)
+            number = check_number(node, number)
         except Refusal as refusal:
             raise CommandFailed(refusal.code, str(refusal)) from None
         return Ear(phone, f"{number}@{node.configuration.outbound_trunk}", key=CONFIRM)

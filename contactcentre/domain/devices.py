@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from contactcentre.domain.numbers import canonical, is_possible
+from contactcentre.domain.outside import NotAllowed, allowed
 from contactcentre.domain.site import Agent, Site
 
 LINE = "line:"
@@ -111,8 +112,7 @@ def _called(site: Site, agent: str, known: Agent, chosen: str) -> Device:
 def choose(site: Site, agent: str, text: str) -> str:
     """What somebody typed, as it is kept with the agent's state. Raises NoSuchDevice.
 
-    A number that the site has not provisioned for this agent must begin with one of `settings.transfer_numbers`:
-    whoever steals an agent's account must not call at our expense.
+    A number that the site has not provisioned for this agent must be one that agents may call (`outside`).
     """
     known, (kind, _, number) = site.agents[agent], text.partition(":")
     if kind not in set(Kind) or (number and kind != Kind.EXTERNAL):
@@ -140,7 +140,7 @@ def _allowed(site: Site, agent: Agent, number: str) -> str:
     if not is_possible(number, country):
         hint = "" if country or number.startswith("+") else " (without settings.country it must begin with +)"
         raise NoSuchDevice(f"device external: {number} is no telephone number{hint}")
-    if not number.startswith(site.settings.transfer_numbers or ("x",)):
-        listed = ", ".join(site.settings.transfer_numbers) or "none"
-        raise NoSuchDevice(f"device external: {number} begins with none of settings.transfer_numbers ({listed})")
-    return number
+    try:
+        return allowed(site.settings, number)
+    except NotAllowed as error:
+        raise NoSuchDevice(f"device external: {error}") from None

@@ -235,8 +235,8 @@ class Settings(Model):
     language: Annotated[str, StringConstraints(pattern=LANGUAGE, min_length=2)] = "en"
     country: Annotated[str, StringConstraints(pattern=COUNTRY)] = ""  # ISO 3166, to read national numbers; "" = unknown
     outbound_trunk: Name | None = None  # calls out go through it; None = the only trunk, if there is just one
-    # Prefixes of the numbers that agents may transfer customers to, or call into a conversation: "+33", "+4420". None =
-    # no number outside: whoever steals an agent's account must not call at our expense.
+    # How the numbers begin that agents may transfer customers to, call back, or call into a conversation: "+33",
+    # "+4420", "06" (with `country`), "+33155500100"; see `domain.outside`. None = no number outside.
     transfer_numbers: tuple[Number, ...] = ()
     # After so long without a reachable phone an agent is paused ("unreachable"); 0 = never.
     unreachable_pause: Seconds = 60

@@ -15,7 +15,7 @@ from contactcentre.domain.flows.graph import circles
 from contactcentre.domain.flows.leaving import CALLBACK_NOTED, REVIEW, REVIEW_LAST
 from contactcentre.domain.flows.model import read as read_flow
 from contactcentre.domain.keying import clashes
-from contactcentre.domain.numbers import canonical
+from contactcentre.domain.numbers import canonical, known_calling_code
 from contactcentre.domain.site import Queue, Site
 from contactcentre.domain.strategies import ALIASES, STRATEGIES, strategy_named
 from contactcentre.provision.problems import Problem, dotted, shown
@@ -70,6 +70,10 @@ def _settings(site: Site) -> Iterator[Problem]:
     if site.settings.outbound_trunk and site.settings.outbound_trunk not in site.trunks:
         yield _unknown("settings.outbound_trunk", "trunk", site.settings.outbound_trunk, site.trunks)
     yield from _external(site)
+    for index, beginning in enumerate(site.settings.transfer_numbers):
+        if beginning.startswith("+") and not known_calling_code(beginning):
+            where = f"settings.transfer_numbers.{index}"
+            yield Problem(where, "number", f"no telephone number begins with {beginning}")
     seen: set[str] = set()
     for index, reason in enumerate(site.settings.pause_reasons):
         if reason in seen:

@@ -25,6 +25,7 @@ def test_a_good_site_has_no_problem() -> None:
         ("agents__support", {}, "agents.support", "duplicate"),
         ("queues__support__keys", {"1": "voicemail:suport"}, "queues.support.keys.1", "unknown-box"),
         ("settings__outbound_trunk", "nope", "settings.outbound_trunk", "unknown-trunk"),
+        ("settings__transfer_numbers", ["06", "+999"], "settings.transfer_numbers.1", "number"),
         ("settings__pause_reasons", ["break", "break"], "settings.pause_reasons.1", "duplicate"),
         ("trunks__t", {"host": "h", "registration": True}, "trunks.t.username", "missing"),
         ("trunks__t", {"host": "h", "codecs": []}, "trunks.t.codecs", "missing"),
