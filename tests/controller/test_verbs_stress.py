@@ -27,6 +27,7 @@ from contactcentre.live import CommandFailed, Commands, LiveError, NoReply, conn
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.stack import Stack, eventually, kinds
+from tests.controller.test_supervision import supervise
 from tests.controller.world import World
 
 CALLS = int(os.environ.get("STRESS_CALLS", "10"))
@@ -93,8 +94,11 @@ class People:
     def live_for(self, until: float) -> None:
         while time.time() < until:
             gevent.sleep(self.random.expovariate(1 / PAUSE))
-            if self.random.random() < 0.85:
+            done = self.random.random()
+            if done < 0.8:
                 self.ask()
+            elif done < 0.87:
+                self.listen()
             else:
                 self.use_the_phone()
 
@@ -119,6 +123,25 @@ class People:
             self.answers[f"{verb}: no reply"] += 1
         else:
             self.answers[f"{verb}: done"] += 1
+
+    def listen(self) -> None:
+        """As a supervisor, from some agent's phone: begins, or does something with what was begun."""
+        mode, agent = self.random.choice(["listen", "whisper", "barge"]), self.random.choice(AGENTS)
+        verb = self.random.choice(["start", "start", "mode", "mode", "stop", "takeover"])
+        try:
+            if verb == "start":
+                contact = self.random.choice(sorted(self.stack.live.contacts()) or [""])
+                supervise(self.stack, "start", contact=contact, phone=agent, mode=mode)
+            else:
+                running = supervise(self.stack, "list")["supervisions"]
+                one = self.random.choice(running) if running else {"id": ""}
+                supervise(self.stack, verb, id=one["id"], mode=mode)
+        except CommandFailed as refused:
+            self.answers[f"listen {verb}: {refused.code}"] += 1
+        except LiveError:  # the controller was killed meanwhile
+            self.answers[f"listen {verb}: no reply"] += 1
+        else:
+            self.answers[f"listen {verb}: done"] += 1
 
     def use_the_phone(self) -> None:
         name, phone = self.random.choice([*self.phones.items()])
@@ -178,6 +201,7 @@ def test_whatever_many_people_do_at_once_nothing_is_left_and_every_account_balan
         for call in calls.values():
             call.hang_up()
         eventually(lambda: not stack.live.contacts() and not stack.live.waiting(), "all contacts are over", 60)
+        eventually(lambda: not supervise(stack, "list")["supervisions"], "nobody listens any more", 60)
         stack.nothing_left_on_the_pbx()
         eventually(lambda: not working(stack), f"no agent is held: {working(stack)}", 30)
         eventually(lambda: not unsent(stack), "all facts are written", 30)
