@@ -1,4 +1,4 @@
-"""The PBXs that the conformance suite runs against. FreeSWITCH joins by one more parameter."""
+"""The PBXs that the conformance suite runs against."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contactcentre.lab import Lab, can_have_asterisk
+from contactcentre.lab import FreeswitchLab, Lab, can_have_asterisk, can_have_freeswitch
 from tests.pbx.bed import AsteriskBed, Bed
+from tests.pbx.freeswitch.bed import FreeSwitchBed
 from tests.pbx.scene import Scene
 
 
@@ -21,10 +22,24 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture(params=["asterisk"])
+@pytest.fixture(scope="package")
+def freeswitch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeswitchLab]:
+    """A FreeSWITCH of this package's own."""
+    if reason := can_have_freeswitch():
+        pytest.skip(reason)
+    lab = FreeswitchLab(str(tmp_path_factory.mktemp("pbx-freeswitch")))
+    lab.start(until_parent_dies=True)
+    yield lab
+    lab.stop()
+
+
+BEDS = {"asterisk": AsteriskBed, "freeswitch": FreeSwitchBed}
+
+
+@pytest.fixture(params=BEDS)
 def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """A PBX whose driver is linked, without a single channel before and after the test."""
-    bed = AsteriskBed(request.getfixturevalue("asterisk"))
+    bed = BEDS[request.param](request.getfixturevalue(request.param))
     bed.start()
     yield bed
     bed.pbx.stop()
