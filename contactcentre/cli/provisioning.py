@@ -18,11 +18,14 @@ from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.logs import printable
 from contactcentre.provision import (
+    AnyTarget,
     AsteriskTarget,
+    FreeswitchTarget,
     Plan,
     ProvisionError,
     apply,
     asterisk_console,
+    freeswitch_console,
     load,
     make_plan,
     recover,
@@ -45,7 +48,7 @@ class Desk:
     """Everything at hand to change a site: the newest version, its number, the store and the PBX."""
 
     store: Store
-    target: AsteriskTarget
+    target: AnyTarget
     version: int
     site: Site
 
@@ -125,15 +128,18 @@ def desk(*, settle: bool) -> Iterator[Desk]:
         yield Desk(store, target, version, site or Site())
 
 
-def pbx_target(settings: Settings) -> AsteriskTarget:
-    """The lab of this state directory where that is the PBX, else this machine's own Asterisk."""
+def pbx_target(settings: Settings) -> AnyTarget:
+    """The lab of this state directory where that is the PBX, else this machine's own Asterisk or FreeSWITCH."""
     etc = settings.pbx_etc_dir
     if etc is None:
         raise NoPbx(
-            "no PBX is configured: set CONTACTCENTRE_PBX_ETC_DIR (say /etc/asterisk), or `contactcentre lab start`"
+            "no PBX is configured: set CONTACTCENTRE_PBX_ETC_DIR (say /etc/asterisk or /etc/freeswitch), or "
+            "`contactcentre lab start`"
         )
     if not etc.is_dir():
         raise NoPbx(f"the PBX's configuration directory {etc} does not exist")
+    if settings.pbx == "freeswitch":
+        return FreeswitchTarget(etc, freeswitch_console)
     lab_dir = settings.state_dir / "lab"
     if etc.resolve().is_relative_to(lab_dir.resolve()):
         return AsteriskTarget(etc, Lab(lab_dir).rx)

@@ -8,15 +8,24 @@ apply(wanted, target, ...)                # all or nothing
 from contactcentre.provision.apply import Applied, ApplyFailed, StalePlan, apply, recover, unsettled, verify
 from contactcentre.provision.check import check
 from contactcentre.provision.load import load, parse
-from contactcentre.provision.plan import Plan, make_plan, plan_removal
+from contactcentre.provision.plan import Plan
+from contactcentre.provision.planner import AnyTarget, make_plan, plan_removal
 from contactcentre.provision.problems import Problem, ProvisionError, SiteError
 from contactcentre.provision.render import render
-from contactcentre.provision.target import AsteriskTarget, PbxUnreachable, asterisk_console
+from contactcentre.provision.target import (
+    AsteriskTarget,
+    FreeswitchTarget,
+    PbxUnreachable,
+    asterisk_console,
+    freeswitch_console,
+)
 
 __all__ = [
+    "AnyTarget",
     "Applied",
     "ApplyFailed",
     "AsteriskTarget",
+    "FreeswitchTarget",
     "PbxUnreachable",
     "Plan",
     "Problem",
@@ -26,6 +35,7 @@ __all__ = [
     "apply",
     "asterisk_console",
     "check",
+    "freeswitch_console",
     "load",
     "make_plan",
     "parse",

@@ -5,7 +5,6 @@ version is undone: files back, reload again. An apply that was killed is found b
 next one: restored, or, where the PBX had passed every check, recorded in the store.
 """
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,17 +13,13 @@ from contactcentre.domain.site import Site
 from contactcentre.provision import backup
 from contactcentre.provision.plan import Check, Plan
 from contactcentre.provision.problems import ProvisionError
-from contactcentre.provision.target import AsteriskTarget, PbxUnreachable
+from contactcentre.provision.target import PbxUnreachable, Target
 
 VERIFY_SECONDS = 5.0
 """A check is asked again for so long: some reloads go on after the console's answer."""
 
 BUSY_SECONDS = 15.0
 """A PBX that reloads already is asked again for so long."""
-_BUSY = re.compile("already in progress|request queued")
-_REFUSED = re.compile(
-    "No such (command|module)|reload failure|not support|not properly initialized|already in progress"
-)
 
 Record = Callable[[Site, str, str], int]
 """Saves (site, by, comment) in the store; returns the version's number."""
@@ -57,7 +52,7 @@ class Applied:
 
 def apply(
     plan: Plan,
-    target: AsteriskTarget,
+    target: Target,
     record: Record,
     keep_secrets: Callable[[dict[str, str]], None],
     *,
@@ -78,7 +73,7 @@ def apply(
         _still_true(plan)
         if not plan.files:
             return Applied(record(plan.site, by, comment), "", 0)
-        target.console("core show uptime")  # before anything is touched
+        target.console(target.probe)  # before anything is touched
         if plan.new_secrets:
             keep_secrets(dict(plan.new_secrets))
         at = time.time()
@@ -106,12 +101,12 @@ def apply(
         return Applied(version, kept, len(plan.checks))
 
 
-def unsettled(target: AsteriskTarget) -> backup.Running | None:
+def unsettled(target: Target) -> backup.Running | None:
     """The note of an apply that runs now or was cut short."""
     return backup.noted(target)
 
 
-def recover(target: AsteriskTarget, current: Site, record: Record, say: Say = lambda text: None) -> str:
+def recover(target: Target, current: Site, record: Record, say: Say = lambda text: None) -> str:
     """Settles an apply that was cut short; returns in words what was done, "" when there was none.
 
     `current` is the store's newest site. Raises PbxUnreachable when files were restored but the PBX does not
@@ -140,7 +135,7 @@ def recover(target: AsteriskTarget, current: Site, record: Record, say: Say = la
         return f"{about}: every file is as it was before, and was reloaded"
 
 
-def verify(target: AsteriskTarget, checks: tuple[Check, ...], seconds: float = VERIFY_SECONDS) -> list[Check]:
+def verify(target: Target, checks: tuple[Check, ...], seconds: float = VERIFY_SECONDS) -> list[Check]:
     """The checks that the PBX still does not pass after `seconds`. Raises PbxUnreachable."""
     give_up = time.monotonic() + seconds
     left = list(checks)
@@ -163,23 +158,23 @@ def _still_true(plan: Plan) -> None:
             raise StalePlan(f"{change.path} was changed after the plan was made: look at a new plan")
 
 
-def _reload(target: AsteriskTarget, commands: tuple[str, ...], say: Say) -> None:
+def _reload(target: Target, commands: tuple[str, ...], say: Say) -> None:
     """Raises ReloadRefused, with all that was refused, after every command was given; PbxUnreachable at once."""
     refused = []
     for command in commands:
         say(command)
         give_up = time.monotonic() + BUSY_SECONDS
         answer = target.console(command)
-        while _BUSY.search(answer) and time.monotonic() < give_up:
+        while target.busy.search(answer) and time.monotonic() < give_up:
             time.sleep(0.2)
             answer = target.console(command)
-        if _REFUSED.search(answer):
+        if target.refused.search(answer):
             refused.append(f"`{command}`: {' '.join(answer.split())}")
     if refused:
         raise ReloadRefused("; ".join(refused))
 
 
-def _undo(target: AsteriskTarget, running: backup.Running, error: BaseException, say: Say) -> None:
+def _undo(target: Target, running: backup.Running, error: BaseException, say: Say) -> None:
     """Restores the files and reloads; raises ApplyFailed for an ordinary error, returns for an interrupt."""
     backup.restore(target, running.backup)
     say("undoing: files restored")

@@ -20,7 +20,7 @@ from typing import Any
 
 from contactcentre.provision.plan import FileChange
 from contactcentre.provision.problems import ProvisionError
-from contactcentre.provision.target import AsteriskTarget
+from contactcentre.provision.target import Target
 
 KEPT = 20
 """Backup sets that stay; older ones are removed."""
@@ -50,7 +50,7 @@ class Running:
 
 
 @contextmanager
-def lock(target: AsteriskTarget) -> Iterator[None]:
+def lock(target: Target) -> Iterator[None]:
     """One apply at a time; the kernel frees the lock when its holder dies. Raises Busy or NotWritable."""
     try:
         make_directory(target.ours, target.etc_dir)
@@ -71,7 +71,7 @@ def lock(target: AsteriskTarget) -> Iterator[None]:
         yield
 
 
-def save(target: AsteriskTarget, changes: Sequence[FileChange], at: float) -> str:
+def save(target: Target, changes: Sequence[FileChange], at: float) -> str:
     """Keeps every file as it is; returns the set's name."""
     root = target.ours / ".backup"
     make_directory(root, target.etc_dir)
@@ -93,7 +93,7 @@ def save(target: AsteriskTarget, changes: Sequence[FileChange], at: float) -> st
     return name
 
 
-def restore(target: AsteriskTarget, name: str) -> None:
+def restore(target: Target, name: str) -> None:
     """Puts every file of a set back, and takes away those that were not there. Doing it twice is harmless."""
     root = target.ours / ".backup" / name
     manifest: dict[str, str | None] = json.loads((root / "manifest.json").read_text())
@@ -107,11 +107,11 @@ def restore(target: AsteriskTarget, name: str) -> None:
     _sync(target.ours)
 
 
-def note(target: AsteriskTarget, running: Running) -> None:
+def note(target: Target, running: Running) -> None:
     write(_note(target), json.dumps(asdict(running)), like=target.etc_dir)
 
 
-def noted(target: AsteriskTarget) -> Running | None:
+def noted(target: Target) -> Running | None:
     """The apply that runs or was cut short; None when there is none."""
     try:
         raw = json.loads(_note(target).read_text())
@@ -120,7 +120,7 @@ def noted(target: AsteriskTarget) -> Running | None:
     return Running(**{**raw, "reloads": tuple(raw["reloads"])})
 
 
-def settle(target: AsteriskTarget) -> None:
+def settle(target: Target) -> None:
     """The apply is over, one way or the other."""
     _note(target).unlink(missing_ok=True)
     _sync(target.ours)
@@ -175,5 +175,5 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _note(target: AsteriskTarget) -> Path:
+def _note(target: Target) -> Path:
     return target.ours / ".apply.json"

@@ -15,7 +15,7 @@ from contactcentre.provision import secrets as secret_store
 from contactcentre.provision.existing import includes, sections
 from contactcentre.provision.problems import Problem, ProvisionError, SiteError
 from contactcentre.provision.render import ARI_USER, FILES, render
-from contactcentre.provision.target import DIRECTORY, AsteriskTarget
+from contactcentre.provision.target import DIRECTORY, AsteriskTarget, Target
 
 RELOADS = {
     "musiconhold.conf": ("moh reload",),
@@ -34,7 +34,7 @@ class Unreadable(ProvisionError):
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """One file before and after; None = it is not there. `name` is its path below the configuration directory,
-    `of` the one of Asterisk's files that it is part of."""
+    `of` the one of the PBX's files that it is part of."""
 
     path: Path
     name: str
@@ -112,11 +112,11 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
     for name, text in render(site, known, foreign).items():
         if name in left_out:
             continue
-        files += _change(target, f"{DIRECTORY}/{name}", name, text)
+        files += changed(target, f"{DIRECTORY}/{name}", name, text)
         holders = _holders(target, name)
         if not any(includes(text, f"{DIRECTORY}/{name}") for text in holders.values()):
             holder, text = next(iter(holders.items()))
-            files += _change(target, holder, name, _with_include(text, name))
+            files += changed(target, holder, name, _with_include(text, name))
     return _made(site, before, files, _checks(site, before, own["pjsip.conf"]), fresh, notes)
 
 
@@ -127,8 +127,8 @@ def plan_removal(target: AsteriskTarget, old_site: Site) -> Plan:
     for name in FILES:
         for holder, text in _holders(target, name).items():
             if text:
-                files += _change(target, holder, name, _without_include(text, name))
-        files += _change(target, f"{DIRECTORY}/{name}", name, None)
+                files += changed(target, holder, name, _without_include(text, name))
+        files += changed(target, f"{DIRECTORY}/{name}", name, None)
     return _made(Site(), old_site, files, _checks(Site(), old_site, own), {}, [])
 
 
@@ -230,20 +230,22 @@ def _holders(target: AsteriskTarget, name: str) -> dict[str, str]:
     A front end such as FreePBX writes Asterisk's files itself and would lose a line there, but keeps what is in the
     files that it includes for this very purpose.
     """
-    main = _read(target.etc_dir / name) or ""
+    main = text_of(target.etc_dir / name) or ""
     stem = name.removesuffix(".conf")
     kept = [f"{stem}{ending}.conf" for ending in ("_custom", "_additional_custom", "_custom_post")]
     names = [*(custom for custom in kept if includes(main, custom)), name]
-    return {holder: _read(target.etc_dir / holder) or "" for holder in names}
+    return {holder: text_of(target.etc_dir / holder) or "" for holder in names}
 
 
-def _change(target: AsteriskTarget, name: str, of: str, new: str | None) -> list[FileChange]:
+def changed(target: Target, name: str, of: str, new: str | None) -> list[FileChange]:
+    """The change that makes the file's text `new`, if it is one."""
     path = target.etc_dir / name
-    old = _read(path)
+    old = text_of(path)
     return [] if old == new else [FileChange(path, name, of, old, new)]
 
 
-def _read(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """None = it is not there. Raises Unreadable."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()

@@ -1,4 +1,4 @@
-"""A site as the text of Asterisk's configuration files.
+"""A site as the text of Asterisk's configuration files, and what FreeSWITCH's (`freeswitch.render`) has of that.
 
 Everything that is filled into a template passes `_safe`, whatever the model has checked before: a line break,
 a comment sign, a variable or an include in a value stops the rendering. What a caller controls is in none of
@@ -8,7 +8,7 @@ these files; the dialplan hands on only `${EXTEN}` reduced to digits, `+`, `*` a
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,14 @@ def render(site: Site, secrets: Mapping[str, str], foreign: frozenset[str] = fro
     """File name -> text. `secrets` holds `agent/NAME`, `trunk/NAME` and `ari/contactcentre`; agents whose
     endpoint is in `foreign` have theirs in the PBX's own files already. Same site and secrets, same text.
     Raises UnsafeValue."""
-    view = _view(site, secrets, foreign)
+    view = view_of(site, secrets, foreign)
     return {name: _environment().get_template(f"{name}.j2").render(view) for name in FILES}
 
 
-def templates_dir() -> Path:
-    """Where `dialplans/asterisk` is: beside the package in a checkout, else where setup installs shared
-    data."""
-    checkout = Path(__file__).resolve().parents[2] / "dialplans" / "asterisk"
-    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/contactcentre/dialplans/asterisk"
+def templates_dir(pbx: str = "asterisk") -> Path:
+    """Where `dialplans/PBX` is: beside the package in a checkout, else where setup installs shared data."""
+    checkout = Path(__file__).resolve().parents[2] / "dialplans" / pbx
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share/contactcentre/dialplans" / pbx
 
 
 def feature_codes(site: Site) -> tuple[str, ...]:
@@ -63,7 +62,7 @@ def feature_codes(site: Site) -> tuple[str, ...]:
     return (*simple, *pauses)
 
 
-def _view(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> dict[str, Any]:
+def view_of(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> dict[str, Any]:
     """What the templates may see, in an order that depends on names only (a database keeps no key order)."""
     return {
         "app": ARI_APP,
@@ -138,10 +137,15 @@ def _uri_host(trunk: Trunk) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
+    return environment_of("asterisk", _safe)
+
+
+def environment_of(pbx: str, finalize: Callable[[Any], str]) -> jinja2.Environment:
+    """The templates of a PBX; `finalize` has the last look at every value that they write."""
     environment = jinja2.Environment(  # noqa: S701 -- no HTML; `finalize` guards every value
-        loader=jinja2.FileSystemLoader(templates_dir()),
+        loader=jinja2.FileSystemLoader(templates_dir(pbx)),
         undefined=jinja2.StrictUndefined,
-        finalize=_safe,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -158,13 +162,18 @@ def _environment() -> jinja2.Environment:
 
 
 def _safe(value: Any) -> str:
-    """Jinja's `finalize`: the last look at every value that a template writes."""
+    """Jinja's `finalize` for Asterisk's files."""
+    return written(value, _UNSAFE)
+
+
+def written(value: Any, unsafe: re.Pattern[str]) -> str:
+    """A value as text. Raises UnsafeValue when it is none, or has what must not stand in this PBX's files."""
     if isinstance(value, jinja2.Undefined):
         return str(value)  # raises, and names what is undefined
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise UnsafeValue(f"a template writes {shown(value)}, which is neither text nor number")
     text = str(value)
-    if _UNSAFE.search(text):
+    if unsafe.search(text):
         raise UnsafeValue(f"{shown(text)} must not be written into a configuration file")
     return text
 

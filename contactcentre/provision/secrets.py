@@ -14,6 +14,7 @@ _ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none 
 _ALLOWED = re.compile(r"[A-Za-z0-9!#%&()*+,./:=?@^_{|}~-]{8,128}")
 _NAME = re.compile(r"(agent|webrtc|trunk)/[a-z][a-z0-9_-]{0,39}|ari/contactcentre")
 _LINE = re.compile(r"^(\s*[\w/-]*(?:pass|password|passwd|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
+_PARAM = re.compile(r'^(.*name="[\w-]*password" value=")([^"]*)(".*)$')
 MASK = "********"
 
 
@@ -51,13 +52,23 @@ def check_value(value: str) -> str:
 def masked(text: str, other: str, word: str) -> str:
     """Configuration text without its secrets. One that `other` does not have is marked with `word`, so a
     change shows."""
-    known = {match[2] for line in other.splitlines() if (match := _LINE.match(line))}
+    known = {secret for line in other.splitlines() if (secret := _parted(line)[1])}
     lines = []
     for line in text.splitlines(keepends=True):
-        if match := _LINE.match(line.rstrip("\r\n")):
-            line = f"{match[1]}{MASK}{'' if match[2] in known else f' ({word})'}\n"
+        before, secret, after = _parted(line.rstrip("\r\n"))
+        if secret:
+            line = f"{before}{MASK}{'' if secret in known else f' ({word})'}{after}\n"
         lines.append(line)
     return "".join(lines)
+
+
+def _parted(line: str) -> tuple[str, str, str]:
+    """What is before a line's secret, the secret ("" = it has none), and what is behind."""
+    if match := _LINE.match(line):
+        return match[1], match[2], ""
+    if match := _PARAM.match(line):
+        return match[1], match[2], match[3]
+    return line, "", ""
 
 
 def completed(site: Site, stored: Mapping[str, str], foreign: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
