@@ -27,13 +27,12 @@ from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
     Cause,
-    LinkLost,
-    LinkUp,
     NodeEvent,
     Party,
     Phone,
 )
 from contactcentre.pbx.legs import Legs
+from contactcentre.pbx.outlet import Outlet, report
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
 
 AFTERMATH = 2.0
@@ -69,13 +68,12 @@ class AsteriskPbx:
         if not _app_name(app):
             raise ValueError(f"ARI application {app!r}: must be letters, digits, _ and -")
         self.node, self.app, self._technology = node, app, technology
-        self._sink: Callable[[NodeEvent], None] = _nobody
+        self._outlet = Outlet()
         self._stopped = Flag()
-        self._held: list[NodeEvent] | None = []
         self._look_again_at: float | None = None
         self._link = Connection(url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost)
         self.request = self._link.request
-        self.legs = Legs(self._report)
+        self.legs = Legs(report)
         self.rooms = WaitingRooms(self)
         self.company = Company(self.request, self._try)
         self.taps = Taps(app, self._link.send)
@@ -89,16 +87,16 @@ class AsteriskPbx:
             self.taps,
             self._entries,
             self.transfers,
-            tell=self._tell,
+            tell=self._outlet.tell,
             stop_playback=self._stop_playback,
         )
-        self._endpoints = Endpoints(technology, self._link.over_http, self._tell, self.legs)
+        self._endpoints = Endpoints(technology, self._link.over_http, self._outlet.tell, self.legs)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
     def start(self, sink: Callable[[NodeEvent], None]) -> None:
         """See Pbx.start. Returns at once; LinkUp tells when the PBX is there."""
-        self._sink = sink
+        self._outlet.lead_to(sink)
         self._stopped.clear()
         self._link.open()
         self._link.spawn(self._sweep)
@@ -107,7 +105,7 @@ class AsteriskPbx:
     def stop(self) -> None:
         self._stopped.set()
         self._link.close()
-        self._held = []
+        self._outlet.hold()
 
     def adopt(self, channel_id: str, inbox: Inbox) -> AsteriskChannel:
         """Raises Gone for a channel that is not there (any more)."""
@@ -330,10 +328,7 @@ class AsteriskPbx:
             self._look_again_at = time() + AFTERMATH
         self.rooms.forget()
         self._look_at_endpoints()
-        self._sink_safely(LinkUp(time()))
-        held, self._held = self._held or [], None
-        for event in held:
-            self._sink_safely(event)
+        self._outlet.up()
 
     def _catch_up(self, bound: set[str]) -> None:
         """Tells the ends that came while there was no link."""
@@ -357,28 +352,11 @@ class AsteriskPbx:
         return True
 
     def _lost(self, reason: str, replaced: bool) -> None:
-        self._held = []
+        self._outlet.hold()
         self.intake.lost()
         self.taps.lost(LinkDown(reason))
         self._entries.lost(LinkDown(reason))
-        self._sink_safely(LinkLost(time(), reason, replaced))
-
-    def _tell(self, event: NodeEvent) -> None:
-        """To the sink; between a new link and LinkUp it waits."""
-        if self._held is not None:
-            self._held.append(event)
-        else:
-            self._sink_safely(event)
-
-    def _sink_safely(self, event: NodeEvent) -> None:
-        try:
-            self._sink(event)
-        except Exception:
-            self._report(f"the sink failed on {type(event).__name__}")
-
-    @staticmethod
-    def _report(text: str) -> None:
-        log.exception(text)
+        self._outlet.lost(reason, replaced)
 
     def _sweep(self) -> None:
         while not self._stopped.wait(SWEEP):
@@ -402,7 +380,7 @@ class AsteriskPbx:
 
     def _watch_endpoints(self) -> None:
         while not self._stopped.wait(POLL):
-            if self._held is None:  # there is a link
+            if self._outlet.linked:  # there is a link
                 self._look_at_endpoints()
 
     def _look_at_endpoints(self) -> None:
@@ -420,7 +398,3 @@ class AsteriskPbx:
             pass  # asked again at the next sweep
         else:
             self.legs.leave(channel_id, time())
-
-
-def _nobody(event: NodeEvent) -> None:
-    """The sink of a PBX that was not started."""

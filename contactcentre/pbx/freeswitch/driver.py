@@ -13,7 +13,7 @@ from gevent.event import Event as Flag
 
 from contactcentre.domain.stereo import stereo_of
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
-from contactcentre.pbx.events import Cause, LinkLost, LinkUp, NodeEvent, Party, Phone
+from contactcentre.pbx.events import Cause, NodeEvent, Party, Phone
 from contactcentre.pbx.freeswitch import protocol, stock, translate
 from contactcentre.pbx.freeswitch.awaited import PARKED, Awaited
 from contactcentre.pbx.freeswitch.channels import FreeSwitchBridge, FreeSwitchChannel, FreeSwitchSpy
@@ -33,6 +33,7 @@ from contactcentre.pbx.freeswitch.stock import Stocked, info, take_stock, up, va
 from contactcentre.pbx.freeswitch.taps import Taps
 from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
+from contactcentre.pbx.outlet import Outlet, report
 from contactcentre.pbx.protocol import SPY, Inbox, Inventory, Mode
 
 SWEEP = 0.5
@@ -70,9 +71,8 @@ class FreeSwitchPbx:
             raise ValueError(f"application {app!r}: must be letters, digits, _ and -")
         self.node, self.app, self.recordings = node, app, Recordings(recordings_dir)
         self._me = str(uuid4())
-        self._sink: Callable[[NodeEvent], None] = _nobody
+        self._outlet = Outlet()
         self._stopped = Flag()
-        self._held: list[NodeEvent] | None = []
         self._left: dict[str, float] = {}  # channels that we gave back lately, and when
         self.ringing: set[str] = set()
         """Who hears ringing that we play."""
@@ -88,7 +88,7 @@ class FreeSwitchPbx:
             on_lost=self._lost,
         )
         self.request, self._awaited = self._link.request, Awaited()
-        self.legs, self.spies = Legs(self._report), Spies()
+        self.legs, self.spies = Legs(report), Spies()
         self.places = Places(self._link, self.legs, self._awaited, self.spies.spied)
         self.places.attached = self.spies.attached
         self.playing, self.taps = Playing(self._link, self.legs), Taps(self._link, self.recordings)
@@ -103,12 +103,12 @@ class FreeSwitchPbx:
             self.spies,
             self._awaited,
             self.transfers,
-            tell=self._tell,
+            tell=self._outlet.tell,
             attempt=self._try,
             another=self._another,
             registered=self._lamps.registered,
         )
-        self._endpoints = Endpoints(self._link, self._tell, self.legs)
+        self._endpoints = Endpoints(self._link, self._outlet.tell, self.legs)
         self._door = Door(app, door, lambda: self._link.up)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class FreeSwitchPbx:
     def start(self, sink: Callable[[NodeEvent], None]) -> None:
         """See Pbx.start. Returns at once; LinkUp tells when the PBX is there. Raises OSError when the dialplan's calls
         cannot be listened for."""
-        self._sink = sink
+        self._outlet.lead_to(sink)
         self._stopped.clear()
         self._door.start()
         self._link.open()
@@ -334,10 +334,7 @@ class FreeSwitchPbx:
         told.wait()
         door.wait()
         self._look_at_endpoints()
-        self._sink_safely(LinkUp(time()))
-        held, self._held = self._held or [], None
-        for event in held:
-            self._sink_safely(event)
+        self._outlet.up()
 
     def _catch_up(self, there: Mapping[str, Stocked]) -> None:
         """Tells the ends that came while there was no link."""
@@ -367,29 +364,12 @@ class FreeSwitchPbx:
         self._down(LinkDown(reason))
         if replaced:
             self._door.stop()
-        self._sink_safely(LinkLost(time(), reason, replaced))
+        self._outlet.lost(reason, replaced)
 
     def _down(self, error: LinkDown) -> None:
-        self._held = []
+        self._outlet.hold()
         self._awaited.lost(error)
         self.places.forget()
-
-    def _tell(self, event: NodeEvent) -> None:
-        """To the sink; between a new link and LinkUp it waits."""
-        if self._held is not None:
-            self._held.append(event)
-        else:
-            self._sink_safely(event)
-
-    def _sink_safely(self, event: NodeEvent) -> None:
-        try:
-            self._sink(event)
-        except Exception:
-            self._report(f"the sink failed on {type(event).__name__}")
-
-    @staticmethod
-    def _report(text: str) -> None:
-        log.exception(text)
 
     def _sweep(self) -> None:
         while not self._stopped.wait(SWEEP):
@@ -401,7 +381,7 @@ class FreeSwitchPbx:
 
     def _watch_endpoints(self) -> None:
         while not self._stopped.wait(POLL):
-            if self._held is None:  # there is a link
+            if self._outlet.linked:  # there is a link
                 self._look_at_endpoints()
 
     def _look_at_endpoints(self) -> None:
@@ -409,7 +389,3 @@ class FreeSwitchPbx:
             self._endpoints.look()
         except PbxError as error:
             log.info("endpoints: %s", error)
-
-
-def _nobody(event: NodeEvent) -> None:
-    """The sink of a PBX that was not started."""
