@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, validation_alias=_env("REDIS_URL"))
     node: str = Field("node1", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
 
-    pbx: Literal["asterisk", "freeswitch"] = "asterisk"
+    # What the site says by `pbx` must not be another; None = what it says, else asterisk (`cli.context.which_pbx`).
+    pbx: Literal["asterisk", "freeswitch"] | None = None
     ari_url: str | None = None
     ari_user: str | None = None
     ari_secret: SecretStr | None = None

@@ -33,16 +33,16 @@ def command(site_file: Path | None, rollback: int | None, yes: bool, dry_run: bo
     if site_file and rollback is not None:
         raise click.UsageError("a site file and --rollback exclude each other")
     wanted = read_site(site_file) if site_file else None
-    with desk(settle=not dry_run) as here:
+    with desk(wanted, settle=not dry_run) as here:
         if rollback is not None:
-            plan, action, subject = _back(here, rollback)
+            here, plan, action, subject = _back(here, rollback)
         else:
             plan = here.plan(wanted or here.site)
             action, subject = "site.apply", str(site_file or "")
         here.carry_out(plan, yes=yes, dry_run=dry_run, comment=comment, action=action, subject=subject)
 
 
-def _back(here: Desk, version: int) -> tuple[Plan, str, str]:
+def _back(here: Desk, version: int) -> tuple[Desk, Plan, str, str]:
     number = here.version - 1 if version == PREVIOUS else version
     if here.version == 0:
         raise NotThere("nothing was applied yet: there is nothing to go back to")
@@ -50,6 +50,7 @@ def _back(here: Desk, version: int) -> tuple[Plan, str, str]:
         raise NotThere(f"there is no version {number} to go back to: the site is at version {here.version}")
     subject = f"version {number}"
     if number == 0:
-        return plan_removal(here.target, here.site), "site.rollback", subject
+        return here, plan_removal(here.target, here.site), "site.rollback", subject
     _, site = here.store.site(number)
-    return here.plan(site or here.site), "site.rollback", subject
+    there = here.before(site or here.site)
+    return there, there.plan(site or here.site), "site.rollback", subject

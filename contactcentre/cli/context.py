@@ -8,21 +8,38 @@ from pydantic import SecretStr
 
 from contactcentre import embedded
 from contactcentre.embedded import Services
-from contactcentre.settings import Settings
+from contactcentre.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from contactcentre.domain.site import PbxName, Site
     from contactcentre.live import Live
     from contactcentre.store import Store
 
 
+def which_pbx(settings: Settings, site: "Site | None") -> "PbxName":
+    """Which PBX this node drives: the site says it for all nodes; where it does not, CONTACTCENTRE_PBX for this one;
+    where neither does, Asterisk. Raises SettingsError when both do and differ: to follow either could mean to drive
+    the wrong PBX."""
+    said = site.pbx if site is not None else None
+    if said and settings.pbx and said != settings.pbx:
+        raise SettingsError(
+            f"the site says `pbx: {said}`, but CONTACTCENTRE_PBX is {settings.pbx}: take that setting away, or change "
+            "the site"
+        )
+    return said or settings.pbx or "asterisk"
+
+
 def knowing_the_pbx(settings: Settings, store: "Store") -> Settings:
-    """The settings with the ARI user and password that `apply` made, where they name none themselves.
+    """The settings with the site's PBX, and with the ARI user and password that `apply` made, where they name none
+    themselves.
 
     So an apply is all it takes: the password need not be copied from the store into a file. Settings that name
-    a password, and other users than ours, are left as they are. Raises StoreUnavailable.
+    a password, and other users than ours, are left as they are. Raises SettingsError as `which_pbx`, StoreUnavailable.
     """
     from contactcentre.provision.render import ARI_USER
 
+    _, site = store.site()
+    settings = settings.model_copy(update={"pbx": which_pbx(settings, site)})
     user = settings.ari_user or ARI_USER
     if settings.ari_url is None or settings.ari_secret is not None or user != ARI_USER:
         return settings

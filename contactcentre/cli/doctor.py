@@ -1,6 +1,5 @@
 """Check everything the contact centre stands on, and say what to do about each finding."""
 
-import contextlib
 from dataclasses import asdict
 from functools import partial
 
@@ -8,12 +7,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli import examine, examine_pbx, examine_recordings, terminal
+from contactcentre.cli import examine, examine_freeswitch, examine_pbx, examine_recordings, terminal
 from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
+from contactcentre.domain.site import Site
 from contactcentre.embedded import EmbeddedError, Services
 from contactcentre.logs import printable
-from contactcentre.settings import Settings, without_password
+from contactcentre.settings import Settings, SettingsError, without_password
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
@@ -36,9 +36,14 @@ def command(as_json: bool) -> int:
 def findings(settings: Settings) -> list[Finding]:
     """All findings, in the order they are shown."""
     found: list[Finding] = []
+    site: Site | None = None
+    unclear: list[Finding] = []
     try:
         with open_services(settings) as services:
-            settings = _knowing_the_pbx(settings, services)
+            try:
+                settings, site = _knowing_the_pbx(settings, services)
+            except SettingsError as error:
+                unclear.append(fail("pbx", str(error), "either says which PBX this node drives, not both"))
             found += all_of("controller", partial(examine.controller, settings, services))
             found += all_of("redis", partial(examine.redis_server, services))
             found += all_of("postgresql", partial(examine.postgres, services))
@@ -46,18 +51,26 @@ def findings(settings: Settings) -> list[Finding]:
             found += all_of("message lamps", partial(examine_pbx.lamps, settings, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
-    found = all_of("pbx", partial(examine_pbx.pbx, settings)) + found
+    pbx = partial(examine_freeswitch.freeswitch, settings, site)
+    if settings.pbx != "freeswitch":
+        pbx = partial(examine_pbx.pbx, settings)
+    found = (unclear or all_of("pbx", pbx)) + found
     found += all_of("files", partial(examine.files, settings))
     found += all_of("dashboard", partial(examine.dashboard, settings))
     return [Finding(one.subject, one.level, printable(without_password(one.text)), one.advice) for one in found]
 
 
-def _knowing_the_pbx(settings: Settings, services: Services) -> Settings:
+def _knowing_the_pbx(settings: Settings, services: Services) -> tuple[Settings, Site | None]:
+    """Raises SettingsError when site and settings name two PBXs."""
     from contactcentre.store import Store
 
-    with contextlib.suppress(Exception), Store(services.database_url) as store:  # what is wrong is found just after
-        return knowing_the_pbx(settings, store)
-    return settings
+    try:
+        with Store(services.database_url) as store:
+            return knowing_the_pbx(settings, store), store.site()[1]
+    except SettingsError:
+        raise
+    except Exception:  # what is wrong is found just after
+        return settings, None
 
 
 def show(found: list[Finding]) -> None:

@@ -84,7 +84,7 @@ def lamps(settings: Settings, services: Services) -> Iterator[Finding]:
 
     with Store(services.database_url) as store:
         _, site = store.site()
-    if settings.ari_url is None or site is None or site.settings.message_lamp == "off":
+    if settings.pbx == "freeswitch" or settings.ari_url is None or site is None or site.settings.message_lamp == "off":
         return
     ari = Ari(settings)
     try:

@@ -1,5 +1,6 @@
 """The state of everything at one moment, and how a terminal shows it: for `status` and the demo."""
 
+import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from contactcentre.cli.esl import console
+from contactcentre.cli.examine import DEADLINE
 from contactcentre.cli.examine_pbx import Ari
 from contactcentre.domain.site import Site
 from contactcentre.live import Signs, in_use, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes
 from contactcentre.logs import printable
+from contactcentre.pbx.errors import PbxError
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.board import Board
@@ -132,6 +136,22 @@ def gather(
 
 
 def _pbx(settings: Settings) -> str:
+    return _freeswitch(settings) if settings.pbx == "freeswitch" else _asterisk(settings)
+
+
+def _freeswitch(settings: Settings) -> str:
+    if settings.esl_address is None or settings.esl_secret is None:
+        return "FreeSWITCH, whose event socket is not named"
+    try:
+        with console(settings, DEADLINE) as ask:
+            found = re.search(r"Version (\d[.\d]*)", ask("version"))
+            gateways = re.search(r"^(\d+) gateways?: Inbound.*$", ask("sofia status gateway"), re.M)
+    except PbxError as error:
+        return f"{error}" if settings.esl_address in str(error) else f"{settings.esl_address}: {error}"
+    return f"FreeSWITCH {found[1] if found else '?'}" + (f", {gateways[1]} gateways" if gateways else "")
+
+
+def _asterisk(settings: Settings) -> str:
     if settings.ari_url is None:
         return "none is named"
     ari = Ari(settings)

@@ -19,7 +19,7 @@ def command(site_file: Path | None, exit_code: bool, as_json: bool) -> None:
     PBX need not run. Secrets are not shown.
     """
     wanted = read_site(site_file) if site_file else None
-    with desk(settle=False) as here:
+    with desk(wanted, settle=False) as here:
         plan = here.plan(wanted or here.site)
         click.echo(plan_as_json(plan) if as_json else outline(plan))
         if exit_code and not plan.empty:

@@ -5,12 +5,14 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
 
-from contactcentre.cli.context import open_live, open_store
+from contactcentre.cli.context import open_live, open_store, which_pbx
+from contactcentre.cli.esl import console
 from contactcentre.cli.terminal import actor, counted
 from contactcentre.cli.terminal import json_option as json_option
 from contactcentre.cli.terminal import print_json as print_json
@@ -31,6 +33,7 @@ from contactcentre.provision import (
     recover,
     unsettled,
 )
+from contactcentre.provision.target import CONSOLE_SECONDS
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 
@@ -48,12 +51,23 @@ class Desk:
     """Everything at hand to change a site: the newest version, its number, the store and the PBX."""
 
     store: Store
+    settings: Settings
     target: AnyTarget
     version: int
     site: Site
 
+    def before(self, site: Site) -> "Desk":
+        """This desk, before the PBX that another site is for."""
+        return replace(self, target=pbx_target(self.settings, site))
+
     def plan(self, site: Site) -> Plan:
-        return make_plan(site, self.target, self.store.secrets(), self.site)
+        """What brings the target to the site. What an earlier version provisioned on another kind of PBX stays there:
+        nothing is known of that one, and its callers may still need it."""
+        was = self.site.pbx or self.settings.pbx or "asterisk"
+        if not self.version or was == which_pbx(self.settings, site):
+            return make_plan(site, self.target, self.store.secrets(), self.site)
+        plan = make_plan(site, self.target, self.store.secrets())
+        return replace(plan, old_site=self.site, notes=(f"what was provisioned on {was} stays there", *plan.notes))
 
     def carry_out(self, plan: Plan, *, yes: bool, dry_run: bool, comment: str, action: str, subject: str) -> None:
         """Shows the plan, asks, applies, records and tells everybody."""
@@ -105,13 +119,13 @@ def stored_site() -> Site:
 
 
 @contextlib.contextmanager
-def desk(*, settle: bool) -> Iterator[Desk]:
-    """Opens store and PBX. With `settle`, an apply that was cut short is settled first; otherwise it is only
-    told of."""
+def desk(wanted: Site | None = None, *, settle: bool) -> Iterator[Desk]:
+    """Opens the store, and the PBX that the wanted site is for, else the stored one. With `settle`, an apply that was
+    cut short is settled first; otherwise it is only told of."""
     settings = Settings()
-    target = pbx_target(settings)
     with open_store(settings) as store:
         version, site = store.site()
+        target = pbx_target(settings, wanted or site)
         if settle:
             done = recover(
                 target,
@@ -125,11 +139,13 @@ def desk(*, settle: bool) -> Iterator[Desk]:
         elif unsettled(target):
             text = "An apply is running, or was cut short; the next `contactcentre apply` settles it first."
             click.secho(text, fg="yellow", err=True)
-        yield Desk(store, target, version, site or Site())
+        yield Desk(store, settings, target, version, site or Site())
 
 
-def pbx_target(settings: Settings) -> AnyTarget:
-    """The lab of this state directory where that is the PBX, else this machine's own Asterisk or FreeSWITCH."""
+def pbx_target(settings: Settings, site: Site | None) -> AnyTarget:
+    """The lab of this state directory where that is the PBX, else this machine's own Asterisk or FreeSWITCH, as the
+    site says. Raises NoPbx, SettingsError."""
+    kind = which_pbx(settings, site)
     etc = settings.pbx_etc_dir
     if etc is None:
         raise NoPbx(
@@ -138,12 +154,20 @@ def pbx_target(settings: Settings) -> AnyTarget:
         )
     if not etc.is_dir():
         raise NoPbx(f"the PBX's configuration directory {etc} does not exist")
-    if settings.pbx == "freeswitch":
-        return FreeswitchTarget(etc, freeswitch_console)
+    if kind == "asterisk" and (etc / "freeswitch.xml").exists():
+        raise NoPbx(f"{etc} is FreeSWITCH's configuration, and nothing says `pbx: freeswitch`")
+    if kind == "freeswitch":
+        known = settings.esl_address and settings.esl_secret
+        return FreeswitchTarget(etc, partial(_by_socket, settings) if known else freeswitch_console)
     lab_dir = settings.state_dir / "lab"
     if etc.resolve().is_relative_to(lab_dir.resolve()):
         return AsteriskTarget(etc, Lab(lab_dir).rx)
     return AsteriskTarget(etc, asterisk_console)
+
+
+def _by_socket(settings: Settings, command: str) -> str:
+    with console(settings, CONSOLE_SECONDS) as ask:
+        return ask(command)
 
 
 def outline(plan: Plan) -> str:

@@ -17,7 +17,7 @@ from contactcentre import embedded, logs
 from contactcentre.cli.context import knowing_the_pbx
 from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
-from contactcentre.settings import Settings, SettingsError
+from contactcentre.settings import Settings
 
 log = logs.get(__name__)
 
@@ -48,20 +48,10 @@ def command(with_lab: bool) -> None:
         if with_lab:
             stack.enter_context(lab_of(settings))
             settings = Settings()
-        if settings.pbx == "freeswitch":
-            from contactcentre.controller.build import pbx_of
-
-            pbx_of(settings)  # says what is missing
-        elif settings.ari_url is None:
-            raise SettingsError(
-                "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088) in the environment or in "
-                f"{settings.state_dir / 'contactcentre.env'}, or use --lab"
-            )
         must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
-        if settings.pbx == "asterisk":
-            must_know_the_password(settings, services.database_url)
+        must_name_a_pbx(settings, services.database_url)
         over = Event()
         supervisor = supervise(settings, printer(settings), write)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -100,17 +90,14 @@ def migrate(database_url: str) -> None:
         log.info("schema up to date", version=store.migrate())
 
 
-def must_know_the_password(settings: Settings, database_url: str) -> None:
+def must_name_a_pbx(settings: Settings, database_url: str) -> None:
     """Raises SettingsError when the controller could not sign in at the PBX; else it would only say so, and end, again
     and again."""
+    from contactcentre.controller.build import pbx_of
     from contactcentre.store import Store
 
     with contextlib.closing(Store(database_url)) as store:
-        if knowing_the_pbx(settings, store).ari_secret is None:
-            raise SettingsError(
-                f"the password for {settings.ari_url} is not known: `contactcentre apply` makes one, or set "
-                "CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE"
-            )
+        pbx_of(knowing_the_pbx(settings, store))
 
 
 @contextlib.contextmanager

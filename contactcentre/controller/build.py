@@ -49,10 +49,14 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     live = Live(redis)
     journal = Journal(redis, settings.state_dir / "spool" / f"{settings.node}.jsonl")
 
-    prompts = Prompts(settings.prompts_dir)
+    prompts, driven = Prompts(settings.prompts_dir), settings.pbx or "asterisk"
 
     def load() -> Configuration:
         version, site = store.site()
+        if site is not None and site.pbx not in (None, driven):
+            log.warning(
+                "the site is for another PBX; ours is driven until this controller is started anew", site=site.pbx
+            )
         return Configuration.of(version, site or Site(), prompts)
 
     def changed(change: Change, new: bool) -> None:

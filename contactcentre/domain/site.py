@@ -54,6 +54,8 @@ Destination = Annotated[str, StringConstraints(pattern=DESTINATION)]
 """Where a contact goes from a queue: `queue:NAME`, `flow:NAME`, `voicemail:BOX`, `number:N`, `agent:NAME`, or
 `callback`: it leaves its number, and we call back."""
 
+PbxName = Literal["asterisk", "freeswitch"]
+
 
 def keyed(value: Any) -> Any:
     """YAML reads an unquoted 1 as a number; it is the key all the same."""
@@ -268,6 +270,7 @@ class Settings(Model):
 class Site(Model):
     """A whole site. `provision.check` adds the rules that span objects (unknown skill, DID used twice ...)."""
 
+    pbx: PbxName | None = None  # what its nodes drive; None = what CONTACTCENTRE_PBX says on each of them
     settings: Settings = Settings()
     features: Features = Features()
     trunks: dict[Name, Trunk] = {}

@@ -78,7 +78,7 @@ class FreeswitchTarget(Target):
     probe = "status"
     absent = "[ERROR] "
     busy = re.compile("$ never")
-    refused = re.compile(r"^-(ERR|USAGE)", re.M)
+    refused = re.compile(r"^-(ERR(?! no such gateway)|USAGE)", re.M)  # one that is gone already was to go
 
     def _version(self) -> str:
         return self.console("version").partition(" (")[0].strip()

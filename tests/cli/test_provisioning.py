@@ -348,7 +348,9 @@ def test_the_example_site_can_be_provisioned(console: Console) -> None:
 def test_what_is_provisioned_is_shown_also_where_no_pbx_is(
     provisioned: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("contactcentre.cli.provisioning.pbx_target", lambda settings: pytest.fail("the PBX is asked"))
+    monkeypatch.setattr(
+        "contactcentre.cli.provisioning.pbx_target", lambda settings, site: pytest.fail("the PBX is asked")
+    )
     assert "alice" in provisioned("agent", "list")
     for noun, name in (("agent", "alice"), ("queue", "sales"), ("skill", "billing")):
         assert name in provisioned(noun, "show", name)
