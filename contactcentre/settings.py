@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     web_url: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")  # as users type it; "" = made of bind and port
     web_proxies: int = Field(0, ge=0, le=5)  # reverse proxies in front whose X-Forwarded-* headers are believed
 
+    phone_url: str = Field("", pattern=r"^(wss?://[^/?#@\s]+(/[^?#\s]*)?)?$")  # SIP over websocket, for browsers
+    phone_ice: str = Field("", pattern=r"^((stuns?|turns?):[^\s]+(\s+|$))*$")  # STUN, TURN for those at home
+    turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it
+    turn_secret_file: Path | None = None
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -160,6 +165,7 @@ class Settings(BaseSettings):
                 "ari_secret": known["ari_secret"],
                 "pbx_etc_dir": known["etc_dir"],
                 "pbx_recordings_dir": known["recordings_dir"],
+                "phone_url": known.get("ws_url", ""),
             }
         except (OSError, ValueError, KeyError, TypeError):
             return values
@@ -169,7 +175,7 @@ class Settings(BaseSettings):
     def _under_the_state_dir(self) -> "Settings":
         for name in ("recordings_dir", "recording_keys_file", "prompts_dir"):
             object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
-        for name in ("ari_secret", "esl_secret"):
+        for name in ("ari_secret", "esl_secret", "turn_secret"):
             file: Path | None = getattr(self, f"{name}_file")
             if getattr(self, name) is None and file is not None:
                 try:

@@ -14,7 +14,7 @@ from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.cli.voicemail import waiting_in
 from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, AgentStatus, Verb
-from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of, web_account
+from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of
 from contactcentre.domain.ids import short
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Lab
@@ -190,27 +190,23 @@ def status(name: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--reveal", is_flag=True, help="Show the password too; this is kept in the audit log.")
-@click.option("--webrtc", is_flag=True, help="Of the softphone in the browser.")
 @json_option
-def secret(name: str, reveal: bool, webrtc: bool, as_json: bool) -> None:
+def secret(name: str, reveal: bool, as_json: bool) -> None:
     """The settings for an agent's SIP phone."""
     settings = Settings()
     site = stored_site()
     found(site, "agent", name)
-    if webrtc and not site.agents[name].webrtc:
-        raise NotThere(f"agent {name} has no softphone: `contactcentre agent set {name} --webrtc`")
-    endpoint = web_account(name) if webrtc else account_of(site, name)
     with open_store() as store:
-        password = store.secret(f"{'webrtc' if webrtc else 'agent'}/{name}")
+        password = store.secret(f"agent/{name}")
         if password is None:
             raise NotThere(f"agent {name} has no secret yet: `contactcentre apply` makes one")
         if reveal:
             store.audit(actor(), "agent.secret", f"agent {name}")
     shown = {
-        "server": "wss://THIS-PBX:8089/ws (http.conf)" if webrtc else _sip_server(settings),
-        "user": endpoint,
+        "server": _sip_server(settings),
+        "user": account_of(site, name),
         "password": password if reveal else "(add --reveal to see it)",
-        "codecs": "opus, ulaw, alaw" if webrtc else "alaw, ulaw",
+        "codecs": "alaw, ulaw",
         "dtmf": "RFC 4733",
         "number": site.agents[name].number or "",
     }

@@ -7,7 +7,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from contactcentre.cli import examine, examine_freeswitch, examine_pbx, examine_recordings, terminal
+from contactcentre.cli import (
+    examine,
+    examine_freeswitch,
+    examine_pbx,
+    examine_phones,
+    examine_recordings,
+    terminal,
+)
 from contactcentre.cli.context import knowing_the_pbx, open_services
 from contactcentre.cli.examine import Finding, Level, all_of, fail
 from contactcentre.domain.site import Site
@@ -49,6 +56,7 @@ def findings(settings: Settings) -> list[Finding]:
             found += all_of("postgresql", partial(examine.postgres, services))
             found += all_of("recording keys", partial(examine_recordings.keys, settings, services))
             found += all_of("message lamps", partial(examine_pbx.lamps, settings, services))
+            found += all_of("softphones", partial(examine_phones.softphones, settings, services))
     except EmbeddedError as error:
         found.append(fail("services", str(error), "see the log named there, or set DATABASE_URL and REDIS_URL"))
     pbx = partial(examine_freeswitch.freeswitch, settings, site)

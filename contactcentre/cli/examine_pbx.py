@@ -88,7 +88,7 @@ def lamps(settings: Settings, services: Services) -> Iterator[Finding]:
         return
     ari = Ari(settings)
     try:
-        running = [module for module in ("app_minivm", "app_voicemail") if _runs(ari, module)]
+        running = [module for module in ("app_minivm", "app_voicemail") if module_runs(ari, module)]
     except urllib3.exceptions.HTTPError:
         return
     voicemail = (settings.pbx_etc_dir or Path()) / "voicemail.conf"
@@ -110,7 +110,7 @@ def lamps(settings: Settings, services: Services) -> Iterator[Finding]:
         yield ok("message lamps", "phones are told of messages")
 
 
-def _runs(ari: Ari, module: str) -> bool:
+def module_runs(ari: Ari, module: str) -> bool:
     answer = ari.ask("GET", f"asterisk/modules/{module}.so")
     return answer.status == 200 and answer.json()["status"] == "Running"
 

@@ -27,6 +27,7 @@ from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.parties import pick_up
 from contactcentre.controller.reconcile import reconcile
+from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.conversation import Refusal
@@ -84,6 +85,7 @@ class Controller:
         self.failed = False
         node.lines = Lines(node, self._look_soon)
         node.lamps = Lamps(node)
+        self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
 
@@ -108,6 +110,7 @@ class Controller:
             "lines": node.lines.run,
             "mentors": self.mentors.run,
             "lamps": node.lamps.run,
+            "softphones": self.softphones.run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self._keep_configuration,
             "reachable": self._look_who_is_reachable,
@@ -185,6 +188,7 @@ class Controller:
                 self.node.lines.linked = self.mentors.linked = True
                 self.node.lines.changed()
                 self.node.lamps.linked()
+                self.softphones.linked()
             case LookAgain():
                 if self._linked:  # else the next LinkUp looks
                     self._reconcile()
@@ -412,6 +416,8 @@ class Controller:
             return {"contact": contact.id}
         if verb == "call":
             return self._ask(args)
+        if verb == "softphone":
+            return self.softphones.command(args)
         if verb == "supervise":
             return self.supervisions.command(args)
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")

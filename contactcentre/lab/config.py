@@ -199,6 +199,12 @@ sort = random
 #tryinclude contactcentre/musiconhold.conf
 """
 
+# What a softphone in the browser signs in with is given through ARI and kept in memory alone.
+_SORCERY = """[res_pjsip]
+auth = memory
+auth = config,pjsip.conf,criteria=type=auth
+"""
+
 _INDICATIONS = """[general]
 country = fr
 
@@ -256,6 +262,7 @@ def base_files(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         "queues.conf": _QUEUES,
         "musiconhold.conf": _MUSIC.format(**known),
         "indications.conf": _INDICATIONS,
+        "sorcery.conf": _SORCERY,
         "cdr.conf": "[general]\nenable = no\n",
         "cel.conf": "[general]\nenable = no\n",
         "stasis.conf": "[threadpool]\ninitial_size = 5\nidle_timeout_sec = 20\nmax_size = 50\n",

@@ -65,14 +65,15 @@ def _taking_part(contact: ContactNow) -> list[str]:
     return [] if found is None else [*(party.agent for party in found[1].parties.values()), found[1].slot]
 
 
-def ask(live: Live, contact: ContactNow, verb: str, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Asks the controller that drives the contact for one of VERBS; answers the state after it.
+def ask(live: Live, contact: ContactNow, verb: str, args: Mapping[str, Any], by: str = "supervisor") -> dict[str, Any]:
+    """Asks the controller that drives the contact for one of VERBS; answers the state after it. `by`: who asks, as
+    `domain.conversation.decide` knows it.
 
     Raises CommandFailed with the refusal's stable code, NoReply, and other LiveErrors."""
     node, id = contact.node, contact.contact_id
     if verb == "hangup":
         return Commands(live.redis).send(node, "hangup", {"contact": id}, timeout=ANSWER_SECONDS)
-    wanted = {"contact": id, "verb": verb, "args": dict(args), "by": "supervisor"}
+    wanted = {"contact": id, "verb": verb, "args": dict(args), "by": by}
     return Commands(live.redis).send(node, "call", wanted, timeout=ANSWER_SECONDS)
 
 

@@ -246,6 +246,11 @@ class Pbx(Protocol):
         where the PBX cannot, or a phone has no lamp. A PBX that was restarted has forgotten it. Raises Refused,
         LinkDown, Deadline; then some may be shown and others not."""
 
+    def set_password(self, account: str, password: str) -> None:
+        """From now on the softphone with this account signs in with this password and no other; with "" it cannot sign
+        in. Nothing of it is written to a file; a PBX that was restarted has forgotten it. Raises Refused where the PBX
+        keeps no accounts like that, LinkDown, Deadline."""
+
     def recording(self, name: str) -> Iterator[bytes]:
         """Reads a finished recording's file in chunks. Raises Gone."""
 

@@ -90,7 +90,6 @@ def view_of(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> 
                 "full_name": agent.full_name or name,
                 "number": agent.number,
                 "line": agent.line == "persistent",
-                "secret": secrets.get(f"webrtc/{name}", ""),
             }
             for name, agent in sorted(site.agents.items())
             if agent.webrtc

@@ -115,6 +115,15 @@ class Board:
             today_at=self._today_at,
         )
 
+    def desk(self, agent: str, now: float) -> rows.Desk | None:
+        """None: the site has no such agent."""
+        row, known = self.agents.get(agent), self._site.agents.get(agent)
+        if row is None or known is None:
+            return None
+        contact = self.contacts.get(row.contact_id)
+        reasons = tuple(self._site.settings.pause_reasons)
+        return rows.Desk(now=now, agent=row, contact=contact, pause_reasons=reasons, softphone=known.webrtc)
+
     def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]:
         """What the rows are made of, at one instant."""
         return dict(self._waiting), dict(self._agents)

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,6 +77,8 @@ class Client:
 
     frames: "queue.Queue[bytes | None]" = field(default_factory=lambda: queue.Queue(QUEUED_FRAMES + 1))
     ended: bool = False
+    agent: str = ""
+    """Whose desk it shows; "" = it shows the whole board."""
 
     def next(self, seconds: float) -> bytes | None:
         """What is there to send, at least one frame; b"" when none came in time; None when the stream ends."""
@@ -115,15 +117,16 @@ class Fanout:
         """The board shows the live state as it is."""
         return self._cursor != ""
 
-    def join(self, last_id: str = "") -> Client:
-        """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
+    def join(self, last_id: str = "", agent: str = "") -> Client:
+        """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue. With
+        `agent` it gets that agent's desk, whole, whenever it changes.
 
         Raises TooMany."""
-        client = Client()
+        client = Client(agent=agent)
         with self._lock:
             if len(self._clients) >= LISTENERS:
                 raise TooMany(f"{LISTENERS} clients listen already")
-            for first in self._first(last_id):
+            for first in self._first_of_desk(agent) if agent else self._first(last_id):
                 client.frames.put_nowait(first)
             self._clients.add(client)
         self._watched.set()
@@ -138,6 +141,11 @@ class Fanout:
         """The board as it is now; None while it cannot be read."""
         with self._lock:
             return self._board.snapshot(self._clock()) if self.ready else None
+
+    def desk(self, agent: str) -> rows.Desk | None:
+        """None while the live state cannot be read, and where there is no such agent."""
+        with self._lock:
+            return self._board.desk(agent, self._clock()) if self.ready else None
 
     def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]] | None:
         """Who waits and what agents do, as the board has it; None while it cannot be read."""
@@ -193,8 +201,23 @@ class Fanout:
                 return [*missed, frame("change", self._board.numbers(now))]
         return [frame("snapshot", self._board.snapshot(now), self._cursor)]
 
-    def _send(self, text: bytes) -> None:
-        for client in list(self._clients):
+    def _first_of_desk(self, agent: str) -> list[bytes]:
+        desk = self._board.desk(agent, self._clock()) if self.ready else None
+        return [self.pulse() if desk is None else frame("desk", desk)]
+
+    def _show(self, text: bytes, changed: rows.Change | None = None) -> None:
+        """Shows everybody what changed (None: perhaps everything)."""
+        self._send(text, [client for client in self._clients if not client.agent])
+        for client in [client for client in self._clients if client.agent]:
+            row = self._board.agents.get(client.agent)
+            contact = row.contact_id if row is not None else ""
+            if changed is not None and client.agent not in changed.agents and contact not in changed.contacts:
+                continue
+            if (desk := self._board.desk(client.agent, self._clock())) is not None:
+                self._send(frame("desk", desk), [client])
+
+    def _send(self, text: bytes, clients: Iterable[Client]) -> None:
+        for client in clients:
             if client.frames.qsize() >= QUEUED_FRAMES:
                 self._clients.discard(client)
                 self._end(client)
@@ -244,7 +267,7 @@ class Fanout:
             self._board.load(state)
             self._cursor = self._floor = state.cursor
             self._kept.clear()
-            self._send(frame("snapshot", self._board.snapshot(self._clock()), self._cursor))
+            self._show(frame("snapshot", self._board.snapshot(self._clock()), self._cursor))
         self._dirty.set()
 
     def _take(self, changes: list[Change]) -> None:
@@ -258,7 +281,7 @@ class Fanout:
             if len(self._kept) == KEPT_FRAMES:
                 self._floor = self._kept[0][0]
             self._kept.append((self._cursor, text))
-            self._send(text)
+            self._show(text, changed)
         if any(change.kind not in ("agent", "box") for change in changes):
             self._dirty.set()
 
@@ -267,7 +290,7 @@ class Fanout:
             log.error("web.live_lost", error=str(error))
         with self._lock:
             self._cursor = ""
-            self._send(self.pulse())
+            self._send(self.pulse(), list(self._clients))
 
     def _count(self) -> None:
         again = 0
@@ -295,7 +318,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_estimates(estimates, self._clock())
             if self.ready and changed.queues:
-                self._send(frame("change", changed))
+                self._show(frame("change", changed), changed)
 
     def _update_phones(self) -> None:
         try:
@@ -306,7 +329,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_phones(unreachable(signs), in_use(signs), self._clock())
             if self.ready and changed.agents:
-                self._send(frame("change", changed))
+                self._show(frame("change", changed), changed)
 
     def _update_today(self) -> None:
         site, now = self._board.site, self._clock()
@@ -318,7 +341,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_today({name: one.counts for name, one in stats.items()}, now)
             if self.ready:
-                self._send(frame("change", changed))
+                self._show(frame("change", changed), changed)
 
 
 def midnight(timezone: str, now: float) -> float:

@@ -16,6 +16,7 @@ from contactcentre.web.session import current_account
 
 class Permission(StrEnum):
     SELF = "self"  # one's own page and password; everyone who is signed in
+    PHONE = "phone.use"  # one's own calls and state at work, and a phone in the browser
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
@@ -39,6 +40,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
     Role.SUPERVISOR: frozenset(
         {
             Permission.SELF,
+            Permission.PHONE,
             Permission.LIVE,
             Permission.CONTACTS,
             Permission.CONTROL,
@@ -48,12 +50,13 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.ALL_BOXES,
         }
     ),
-    Role.AGENT: frozenset({Permission.SELF, Permission.VOICEMAIL}),
+    Role.AGENT: frozenset({Permission.SELF, Permission.PHONE, Permission.VOICEMAIL}),
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
 }
 
 WORDS: Mapping[Permission, str] = {
     Permission.SELF: "your own page",
+    Permission.PHONE: "your own calls, and a phone in the browser",
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
     Permission.CONTROL: "holding, transferring and ending calls",

@@ -157,3 +157,13 @@ class Snapshot(Row):
     contacts: dict[str, ContactRow]
     totals: Totals
     today_at: float | None = None
+
+
+class Desk(Row):
+    """What one agent sees of the own work."""
+
+    now: float
+    agent: AgentRow
+    contact: ContactRow | None = Field(default=None, description="that rings, is talked with, or is being wrapped up")
+    pause_reasons: tuple[str, ...] = ()
+    softphone: bool = Field(default=False, description="the agent may be called in the browser")

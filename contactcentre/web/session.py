@@ -16,6 +16,7 @@ from redis import Redis
 
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import Store, User
+from contactcentre.web.errors import NotFound
 
 IDLE_SECONDS = 60 * 60
 """A session ends after so long without a request; an open live page counts as use."""
@@ -93,6 +94,14 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 def current_account() -> SignedIn | None:
     """The account that makes this request; None = nobody is signed in."""
     return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+def own_agent() -> str:
+    """The agent who makes this request. Raises NotFound for an account that is no agent's."""
+    account = current_account()
+    if account is None or not account.agent:
+        raise NotFound("Your account is no agent's. An admin can tie it: contactcentre user agent NAME AGENT")
+    return account.agent
 
 
 def sign_in(sessions: Sessions, user: User, now: float) -> None:

@@ -10,10 +10,10 @@ from gevent.pywsgi import WSGIServer
 from redis import Redis
 
 from contactcentre.archive import KeySource
-from contactcentre.cli import examine, examine_pbx, group, port
+from contactcentre.cli import examine, examine_pbx, examine_phones, group, port
 from contactcentre.domain.agents import Verb
+from contactcentre.domain.site import Agent, Site
 from contactcentre.domain.site import Settings as SiteSettings
-from contactcentre.domain.site import Site
 from contactcentre.lab import Lab
 from contactcentre.live import Live, connect
 from contactcentre.settings import Settings
@@ -93,7 +93,7 @@ def test_a_pbx_that_cannot_light_lamps_or_puts_them_out_is_told(
     tmp_path: Path,
 ) -> None:
     running = {"app_minivm"}
-    monkeypatch.setattr(examine_pbx, "_runs", lambda ari, module: module in running)
+    monkeypatch.setattr(examine_pbx, "module_runs", lambda ari, module: module in running)
     monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", str(tmp_path))
 
     def lamps() -> dict[str, str]:
@@ -113,9 +113,40 @@ def test_a_pbx_that_cannot_light_lamps_or_puts_them_out_is_told(
         assert lamps() == {}
 
 
+def test_what_softphones_need_of_the_pbx_is_told(
+    pbx: Lab,
+    doctor: Callable[[], tuple[int, Findings]],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def said() -> dict[str, str]:
+        return doctor()[1].get("softphones", {})
+
+    with Store(database_url) as store:
+        store.migrate()
+        store.save_site(Site(agents={"anna": Agent()}), "test")
+        assert said() == {}
+        store.save_site(Site(agents={"anna": Agent(webrtc=True)}), "test")
+        assert "CONTACTCENTRE_PHONE_URL" in said()["advice"]
+        monkeypatch.setenv("CONTACTCENTRE_PHONE_URL", pbx.info().ws_url)
+        monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", pbx.info().etc_dir)
+        assert (said()["level"], pbx.info().ws_url in said()["text"]) == ("ok", True), "the lab is ready"
+        monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", str(tmp_path))
+        for text in ("", "[res_pjsip]\n; auth = memory\n[other]\nauth = memory\nauth = config,x\n"):
+            (tmp_path / "sorcery.conf").write_text(text)
+            assert (said()["level"], "sorcery.conf" in said()["text"]) == ("fail", True)
+        (tmp_path / "sorcery.conf").write_text(examine_phones.SORCERY)
+        assert said()["level"] == "ok"
+        monkeypatch.setattr(examine_phones, "module_runs", lambda ari, module: module in examine_phones.NEEDED)
+        assert (said()["level"], "Opus" in said()["text"]) == ("warn", True)
+        monkeypatch.setattr(examine_phones, "module_runs", lambda ari, module: module != "res_srtp")
+        assert "res_srtp" in said()["text"]
+
+
 def test_which_modules_run_is_asked_of_the_pbx(pbx: Lab) -> None:
     ari = examine_pbx.Ari(Settings())
-    assert [examine_pbx._runs(ari, module) for module in ("app_minivm", "app_voicemail", "app_nothing")] == [
+    assert [examine_pbx.module_runs(ari, module) for module in ("app_minivm", "app_voicemail", "app_nothing")] == [
         True,
         False,
         False,

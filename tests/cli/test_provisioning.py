@@ -298,7 +298,6 @@ def test_an_agent_chooses_the_device_at_login_and_changes_it_while_at_work(provi
     provisioned("agent", "login", "alice", "--device", "phone")
     assert provisioned.json("agent", "status", "alice")["called"] == "alice"
     assert "begins with none of" in provisioned("agent", "login", "alice", "--device", "external:+33699999999", fails=2)
-    assert "alice-web" in provisioned("agent", "secret", "alice", "--webrtc")
 
 
 def test_an_agent_who_is_removed_and_added_again_is_not_logged_in(provisioned: Console, live: Live) -> None:

@@ -94,6 +94,7 @@ class FakePbx:
         self.bridges: dict[str, str] = {}  # id -> kind
         self.complete: set[str] = set()  # recordings
         self.paused: set[str] = set()  # taps
+        self.passwords: dict[str, str] = {}  # of softphones
         self.lamps: dict[str, tuple[int, int]] = {}  # agent -> messages that their phones show
         self.missing: set[Medium] = set()  # what cannot be played
         self.violations: list[str] = []
@@ -280,6 +281,10 @@ class FakePbx:
     def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
         with self.effect(harmless=False):
             self.lamps |= counts
+
+    def set_password(self, account: str, password: str) -> None:
+        with self.effect(harmless=False):
+            self.passwords[account] = password
 
     def recording(self, name: str) -> Iterator[bytes]:
         with self.effect():

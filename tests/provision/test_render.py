@@ -232,11 +232,11 @@ def test_whatever_a_valid_site_holds_is_read_back_as_just_that(raw: dict[str, An
     assert {name for name, _ in files["queues.conf"]} == {f"contactcentre-{name}" for name in site.queues}
 
 
-def test_a_softphone_has_an_account_over_webrtc_and_a_password_of_its_own() -> None:
-    site = parse(document(agents__alice__webrtc=True))
-    text = render(site, {**SECRETS, "webrtc/alice": "s3cret-of-the-softphone"})["pjsip.conf"]
-    kinds = {part["type"][0]: part for name, part in sections(text) if name == "alice-web"}
+def test_a_softphone_has_an_account_over_webrtc_and_no_password_in_any_file() -> None:
+    files = render(parse(document(agents__alice__webrtc=True)), SECRETS)
+    kinds = {part["type"][0]: part for name, part in sections(files["pjsip.conf"]) if name == "alice-web"}
     assert kinds["endpoint"]["webrtc"] == kinds["endpoint"]["dtls_auto_generate_cert"] == ["yes"]
     assert kinds["endpoint"]["context"] == ["contactcentre-agents"]
-    assert kinds["auth"]["password"] == ["s3cret-of-the-softphone"]
+    assert kinds["endpoint"]["auth"] == ["alice-web"]
+    assert set(kinds) == {"endpoint", "aor"}, "whoever has been given no password is turned away"
     assert "alice-web" not in render(parse(document()), SECRETS)["pjsip.conf"]

@@ -32,6 +32,8 @@ PATIENCE = 20.0
 """Seconds that a test waits for what must happen soon."""
 HISTORY_DEADLINE = 40.0
 RING_SECONDS = 3.0
+BROWSERS = ("david", "emma")
+"""Agents who have a softphone, too."""
 TALK_SECONDS = 2.0
 
 
@@ -266,4 +268,8 @@ def site() -> Site:
     example = load(EXAMPLE)
     short = {"wrap_up": 1.0, "ring_seconds": RING_SECONDS, "retry_delay": 1.0}
     queues = {name: queue.model_copy(update=short) for name, queue in example.queues.items()}
-    return example.model_copy(update={"queues": queues})
+    agents = {
+        name: agent.model_copy(update={"webrtc": True}) if name in BROWSERS else agent
+        for name, agent in example.agents.items()
+    }
+    return example.model_copy(update={"queues": queues, "agents": agents})

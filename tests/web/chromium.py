@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Self
 
 CALL_SECONDS = 40
@@ -31,6 +32,8 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+
+MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 class BrowserError(AssertionError):
@@ -52,14 +55,23 @@ def why_not() -> str:
 
 
 class Chromium:
-    """One page in a browser of its own. `errors` are the messages that the page's console got as errors."""
+    """One page in a browser of its own. `errors` are the messages that the page's console got as errors. `says`: a WAV
+    file that its microphone hears over and over; the page may use it without asking anybody."""
 
-    def __init__(self, **context: Any) -> None:
+    def __init__(self, says: Path | None = None, **context: Any) -> None:
         self._context = context
+        self._flags = [*FLAGS, *MICROPHONE, f"--use-file-for-fake-audio-capture={says}"] if says else FLAGS
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.web.chromium", executable(), json.dumps(self._context)],
+            [
+                sys.executable,
+                "-m",
+                "tests.web.chromium",
+                executable(),
+                json.dumps(self._flags),
+                json.dumps(self._context),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -101,13 +113,13 @@ class Chromium:
         )
 
 
-def drive(path: str, context: dict[str, Any]) -> None:
+def drive(path: str, flags: list[str], context: dict[str, Any]) -> None:
     """Reads calls from stdin and answers them on stdout until stdin ends."""
     from playwright.sync_api import Error, sync_playwright
 
     errors: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        browser = playwright.chromium.launch(executable_path=path, args=flags, headless=True)
         page = browser.new_page(**context)
         page.set_default_timeout(10_000)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -134,4 +146,4 @@ def _is_json(value: Any) -> bool:
 
 
 if __name__ == "__main__":
-    drive(sys.argv[1], json.loads(sys.argv[2]))
+    drive(sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]))

@@ -119,7 +119,7 @@ def test_a_client_that_does_not_read_is_cut_and_the_others_lose_nothing(fanout: 
     before = fanout.clients
     with fanout._lock:
         for n in range(QUEUED_FRAMES):
-            fanout._send(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
+            fanout._show(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
             if n % 50 == 0:
                 fast.read(0.0)
     assert fanout.cut == 1

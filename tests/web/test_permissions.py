@@ -24,6 +24,7 @@ TABLE: dict[str, set[str]] = {
     "/me": {"admin", "supervisor", "agent", "auditor"},
     "/me/password": {"admin", "supervisor", "agent", "auditor"},
     "/logout": {"admin", "supervisor", "agent", "auditor"},
+    "/agent": {"admin", "supervisor", "agent"},
     "/contacts": {"admin", "supervisor", "auditor"},
     "/contacts/<id>": {"admin", "supervisor", "auditor"},
     "/contacts/<id>/now": {"admin", "supervisor", "auditor"},
@@ -34,6 +35,12 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/voicemail": {"admin", "supervisor", "agent"},
     "/api/v1/voicemail/<id>/audio": {"admin", "supervisor", "agent"},
     "/api/v1/voicemail/<id>/<step>": {"admin", "supervisor", "agent"},
+    "/api/v1/me": {"admin", "supervisor", "agent"},
+    "/api/v1/me/live": {"admin", "supervisor", "agent"},
+    "/api/v1/me/colleagues": {"admin", "supervisor", "agent"},
+    "/api/v1/me/phone": {"admin", "supervisor", "agent"},
+    "/api/v1/me/<step>": {"admin", "supervisor", "agent"},
+    "/api/v1/me/call/<verb>": {"admin", "supervisor", "agent"},
     "/api/v1/live": {"admin", "supervisor"},
     "/api/v1/snapshot": {"admin", "supervisor"},
     "/api/v1/queues": {"admin", "supervisor"},
@@ -73,7 +80,8 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: API
     for path, allowed in TABLE.items():
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
-        method = "POST" if path == "/me/password" or path.endswith(("/<step>", "/<verb>")) else "GET"
+        posted = path in ("/me/password", "/api/v1/me/phone") or path.endswith(("/<step>", "/<verb>"))
+        method = "POST" if posted else "GET"
         there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
         body = {} if method == "POST" and path.startswith("/api/") else None
         answer = browser.open(there.replace("<verb>", "hold"), method=method, json=body)

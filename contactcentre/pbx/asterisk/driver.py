@@ -10,7 +10,7 @@ from typing import Any
 
 from gevent.event import Event as Flag
 
-from contactcentre.pbx.asterisk import lamps, translate
+from contactcentre.pbx.asterisk import accounts, lamps, translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.connection import Connection
@@ -201,6 +201,15 @@ class AsteriskPbx:
             place = {"context": lamps.CONTEXT, "extension": "wait"}
             query: Query = {"endpoint": f"Local/{lamps.EXTENSION}@{lamps.CONTEXT}", **place}
             self.request("POST", "channels", query, {"variables": {lamps.VARIABLE: text}})
+
+    def set_password(self, account: str, password: str) -> None:
+        """See Pbx.set_password. Asterisk's sorcery.conf must keep what is pushed (docs/admin.rst, softphones)."""
+        path, fields = accounts.push(account, password)
+        if password:
+            self.request("PUT", path, body={"fields": fields})
+        else:
+            with suppress(Gone):  # there was none
+                self.request("DELETE", path)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""

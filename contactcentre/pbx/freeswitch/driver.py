@@ -248,6 +248,10 @@ class FreeSwitchPbx:
         """See Pbx.show_messages."""
         self._lamps.show(counts)
 
+    def set_password(self, account: str, password: str) -> None:
+        """See Pbx.set_password."""
+        raise Refused("softphones are not provisioned on FreeSWITCH")
+
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording."""
         if self.playing.runs(name) or self.taps.running(stereo_of(name)[0]):

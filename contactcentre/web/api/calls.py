@@ -85,7 +85,7 @@ def act(id: str, verb: str, wish: Wish) -> Told:
         raise SignInNeeded
     if not limiter().limiter.hit(PER_ACCOUNT, "calls", account.name):
         raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
-    args = _args(verb, wish)
+    args = arguments(verb, wish)
     web = services()
     contact, outcome = find(web.live, id), {"outcome": "no answer"}
     try:
@@ -105,7 +105,7 @@ def act(id: str, verb: str, wish: Wish) -> Told:
     return told
 
 
-def _args(verb: str, wish: Wish) -> dict[str, Any]:
+def arguments(verb: str, wish: Wish) -> dict[str, Any]:
     """What the verb takes, and nothing else. Raises NotFound, BadValue."""
     if verb not in VERBS:
         raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(VERBS)}")

@@ -11,7 +11,7 @@ from contactcentre.live.errors import LiveError
 from contactcentre.web.errors import SignInNeeded, Unavailable
 from contactcentre.web.fanout import TooMany
 from contactcentre.web.permissions import Permission, requires
-from contactcentre.web.session import current_account
+from contactcentre.web.session import current_account, own_agent
 from contactcentre.web.wiring import services
 
 PULSE_SECONDS = 15.0
@@ -36,11 +36,27 @@ blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
 )
 @requires(Permission.LIVE)
 def live() -> Response:
+    return _stream(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
+
+
+@blueprint.get("/me/live")
+@blueprint.doc(
+    summary="One's own work at the phone, as it happens",
+    description="Server-sent events. `desk` holds everything (as `/me`) and comes whenever something of it changes; "
+    "`pulse` and `bye` as in `/live`.",
+    responses={200: "A stream of events (text/event-stream)", 404: "The account is no agent's"},
+)
+@requires(Permission.PHONE)
+def desk() -> Response:
+    return _stream(agent=own_agent())
+
+
+def _stream(last_id: str = "", agent: str = "") -> Response:
     web, account = services(), current_account()
     if account is None:
         raise SignInNeeded
     try:
-        client = web.fanout.join(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
+        client = web.fanout.join(last_id, agent)
     except TooMany as error:
         raise Unavailable(str(error)) from None
     if (connection := request.environ.get("gunicorn.socket")) is not None:

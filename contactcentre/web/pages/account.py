@@ -9,7 +9,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from contactcentre.live.errors import LiveError
-from contactcentre.store import StoreUnavailable
+from contactcentre.store import StoreUnavailable, User
 from contactcentre.web import accounts
 from contactcentre.web.errors import SignInNeeded, TooManyTries
 from contactcentre.web.permissions import Permission, granted, public, requires, words
@@ -30,7 +30,7 @@ blueprint = APIBlueprint("account", __name__, enable_openapi=False)
 def login() -> ResponseReturnValue:
     account = current_account()
     if account is not None:
-        return redirect(_home(account.role))
+        return redirect(_home(account.user))
     return render_template("login.html", next=_local(request.args.get("next", "")))
 
 
@@ -49,7 +49,7 @@ def log_in() -> ResponseReturnValue:
     _succeeded(name)
     sign_in(services().sessions, user, time.time())
     services().store.audit(user.name, "session.open", "", {}, address_of(request))
-    return redirect(next or _home(user.role), 303)
+    return redirect(next or _home(user), 303)
 
 
 @blueprint.post("/logout")
@@ -94,7 +94,7 @@ def accept() -> ResponseReturnValue:
     store.audit(user.name, "user.password", user.name, {"by": "one-time link"}, address_of(request))
     services().sessions.close_all(user.name)
     sign_in(services().sessions, user, now)
-    return redirect(_home(user.role), 303)
+    return redirect(_home(user), 303)
 
 
 UNUSABLE = "This link cannot be used: it was used already, a newer one was made, or it is older than 24 hours."
@@ -147,9 +147,12 @@ def _me() -> SignedIn:
     return account
 
 
-def _home(role: str) -> str:
+def _home(user: User) -> str:
+    role = user.role
     if granted(role, Permission.LIVE):
         return url_for("live.page")
+    if user.agent and granted(role, Permission.PHONE):
+        return url_for("desk.page")
     if granted(role, Permission.CONTACTS):
         return url_for("contacts.page")
     return url_for("voicemail.page" if granted(role, Permission.VOICEMAIL) else "account.me")

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
-import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/calls.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
 import { listenVerbs } from "../../../contactcentre/web/assets/js/listens.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
+import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/verbs.js";
 import { duration, estimated, messages, percent, placeWords, talkWords, wish } from "../../../contactcentre/web/assets/js/words.js";
 
 test("events arrive whole however the stream is cut into pieces", () => {

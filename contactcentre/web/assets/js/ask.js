@@ -2,7 +2,7 @@
 
 const ANSWER = 15; // seconds that it may take
 
-// [what was wrong, "" where it is done; the answer]
+// [what was wrong, "" where it is done; the answer; the problem's stable code]
 export async function ask(path, body, token) {
   try {
     const response = await fetch(path, {
@@ -13,8 +13,8 @@ export async function ask(path, body, token) {
     });
     const answer = await response.json();
     if (response.ok) return ["", answer];
-    return [answer.detail || answer.title || `The server answered ${response.status}.`, null];
+    return [answer.detail || answer.title || `The server answered ${response.status}.`, null, answer.code];
   } catch {
-    return ["The server did not answer. It may still be done: look before asking again.", null];
+    return ["The server did not answer. It may still be done: look before asking again.", null, "no_answer"];
   }
 }

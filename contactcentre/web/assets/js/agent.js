@@ -1,0 +1,337 @@
+// The agent's page: what rings, the call, the own state, and the phone in this window.
+
+import { ask } from "./ask.js";
+import { ServerClock } from "./clock.js";
+import { Devices, measure, ring, test } from "./devices.js";
+import { attribute, element, keyed, text } from "./dom.js";
+import { Phone } from "./phone.js";
+import { LiveStream, STALE } from "./stream.js";
+import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
+import { duration, placeWords, stateName, talkWords, wish } from "./words.js";
+
+const LINKS = { connecting: "Connecting", open: "Live", lost: "Connection lost", out: "Signed out", forbidden: "No permission" };
+const PHONES = {
+  off: ["Off", "paused", ""],
+  starting: ["Starting", "offered", ""],
+  ready: ["Ready", "available", "Calls ring in this window. It may be in the background."],
+  lost: ["Connection lost", "lost", "Trying to reach the PBX again."],
+  elsewhere: ["Elsewhere", "paused", "Your phone is in another window."],
+  refused: ["Not ready", "lost", ""],
+};
+const MINE = { "Agent leaves": "Leave", "Hand over": "Hand over" };
+
+const $ = (id) => document.getElementById(id);
+const token = $("desk").dataset.token;
+const clock = new ServerClock();
+const devices = new Devices();
+const phone = new Phone({ token, devices, on: { state: drawPhone, call: draw, sound } });
+let desk = null;
+let colleagues = { agents: [], queues: [] };
+let link = "connecting";
+let busy = false;
+let ringing = null; // stops the ringing
+let measuring = null; // stops the level
+const title = document.title;
+
+const stream = new LiveStream("/api/v1/me/live", {
+  event(name, body) {
+    clock.hear(body.now);
+    if (name === "desk") {
+      desk = body;
+      draw();
+    }
+    phone.pulse();
+  },
+  link(state) {
+    if (state === "connecting") clock.forget();
+    link = state === "connecting" && desk ? link : state;
+    drawLink();
+  },
+});
+
+// -- what is shown -----------------------------------------------------------------------------------------------------
+
+function draw() {
+  drawRinging();
+  if (!desk) return;
+  drawMe(desk.agent);
+  drawCall(desk.agent, desk.contact);
+  tick();
+}
+
+function drawLink() {
+  $("link").dataset.link = link === "open" ? "live" : link;
+  text($("link"), LINKS[link]);
+  const silent = stream.silence >= STALE;
+  const words = link === "out" ? "You are signed out." : link === "forbidden" ? "Your role has no phone." : silent ? `Nothing heard from the server for ${duration(stream.silence)}. A call goes on.` : "";
+  text($("banner"), words);
+  if (link === "out") $("banner").append(" ", element("a", { href: "/login?next=/agent" }, "Sign in"));
+  $("banner").hidden = words === "";
+  $("desk").dataset.stale = String(words !== "" || !desk);
+}
+
+function drawMe(me) {
+  text($("me-state"), me.state === "paused" ? `Paused: ${me.reason}` : stateName(me.state));
+  attribute($("me-state"), "data-state", me.state);
+  text($("me-wish"), wish(me.then));
+  text($("me-calls"), me.calls);
+  const free = { paused: "I am free", wrap_up: "Done", offered: me.then && "Stay", talking: me.then && "Stay" }[me.state];
+  const steps = me.state === "logged_out" ? [["login", "Begin work"]] : [
+    ...(free ? [["unpause", free]] : []),
+    ...(me.state === "wrap_up" ? [["extend", "One more minute"]] : []),
+    ...(me.then === "logout" ? [] : [["logout", "End work"]]),
+  ];
+  keyed($("me-steps"), steps, ([step, words]) => step + words, ([step, words]) => element("button", { class: step === "logout" ? "button" : "button main", type: "button", "data-step": step }, words), () => {});
+  $("me-pause").hidden = me.state === "logged_out" || desk.pause_reasons.length === 0;
+  keyed($("me-reason"), desk.pause_reasons, (reason) => reason, (reason) => element("option", { value: reason }, reason), () => {});
+}
+
+function drawCall(me, contact) {
+  const mine = contact?.talk?.parties.some((party) => party.agent === me.name);
+  const owner = contact?.agent === me.name && me.state === "talking";
+  const at = phone.ringing ? "ringing" : phone.talking || mine ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
+  $("talk").dataset.at = at;
+  const words = { ringing: "It rings", talking: "In a call", "wrap-up": "After the call", nothing: "No call" }[at];
+  text($("talk-title"), words);
+  $("talk-none").hidden = at !== "nothing";
+  $("talk-some").hidden = at === "nothing";
+  const [said, colour] = contact?.talk ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? ["Ringing", "ringing"] : ["", ""];
+  text($("talk-state"), said);
+  attribute($("talk-state"), "data-state", colour);
+  $("talk-state").hidden = said === "";
+  text($("talk-caller"), contact?.caller_text || me.caller_text || (at === "wrap-up" ? "" : "Number withheld"));
+  text($("talk-name"), contact?.caller_name ?? "");
+  text($("talk-queue"), contact?.queue || me.queue);
+  $("talk-queue-box").hidden = !(contact?.queue || me.queue);
+  $("answer").hidden = !phone.ringing;
+  $("hang-up").hidden = !phone.call;
+  text($("hang-up").firstElementChild, phone.ringing ? "Decline" : "Hang up");
+  $("mute").hidden = $("keys-open").hidden = !phone.talking;
+  attribute($("mute"), "aria-pressed", phone.muted);
+  if (!phone.talking) openKeys(false);
+  const does = owner && contact?.talk ? verbsOf(contact).filter(([verb]) => verb !== "hangup") : [];
+  drawVerbs($("talk-verbs"), does.map(([verb, words, body]) => ({ verb, said: MINE[words] ?? words, body })));
+  keyed($("talk-parties"), contact?.talk?.parties ?? [], (party) => party.leg || party.role, makeParty, (node, party) => updateParty(node, party, contact, owner));
+  const to = owner && contact?.talk ? verbsTo(contact) : [];
+  if (to.length > 0 && $("talk-to").hidden) loadColleagues();
+  $("talk-to").hidden = to.length === 0;
+  drawVerbs($("talk-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
+}
+
+function drawVerbs(parent, verbs) {
+  const make = ({ verb }) => element("button", { class: "button", type: "button", "data-verb": verb });
+  keyed(parent, verbs, ({ verb, said }) => `${verb} ${said}`, make, (node, { said, body }) => {
+    node.body = body;
+    text(node, said);
+    node.disabled = busy;
+  });
+}
+
+function makeParty() {
+  return element("li", {}, element("span", { class: "who-is" }), element("span", { class: "soft" }), element("span", { class: "verbs" }));
+}
+
+function updateParty(node, party, contact, owner) {
+  const [who, where, verbs] = node.children;
+  text(who, party.role === "caller" ? "Caller" : party.agent === desk.agent.name ? "You" : named(party.agent || party.to));
+  text(where, placeWords(party));
+  const name = party.role === "caller" ? "customer" : party.leg;
+  const can = owner && party.agent !== desk.agent.name ? verbsOn(party, contact) : [];
+  drawVerbs(verbs, can.map(([verb, said]) => ({ verb, said, body: { party: name } })));
+}
+
+function drawRinging() {
+  const rings = phone.ringing;
+  if (rings && !ringing) ringing = ring(devices);
+  if (!rings) {
+    ringing?.();
+    ringing = null;
+  }
+  document.title = rings ? `☎ ${desk?.agent.queue || "Call"} · ${desk?.contact?.caller_text || ""}` : title;
+}
+
+function drawPhone() {
+  const [words, colour, more] = PHONES[phone.state];
+  text($("phone-state"), words);
+  attribute($("phone-state"), "data-state", colour);
+  text($("phone-words"), phone.problem || more);
+  $("phone-take").hidden = phone.state !== "elsewhere";
+}
+
+// What changes by itself.
+function tick() {
+  if (!desk) return;
+  const now = clock.now();
+  const { agent: me, contact } = desk;
+  text($("me-since"), me.state === "wrap_up" && me.deadline ? `${duration(me.deadline - now)} left` : duration(now - me.since));
+  const at = $("talk").dataset.at;
+  const waited = contact && (contact.entered ?? contact.arrived);
+  $("talk-waited-box").hidden = !(at === "ringing" && waited);
+  if (waited) text($("talk-waited"), duration(now - waited));
+  $("talk-lasts-box").hidden = at !== "talking";
+  text($("talk-lasts"), duration(now - me.since));
+  drawLink();
+}
+
+function named(to) {
+  const name = (to ?? "").replace(/^(agent|number|queue):/, "");
+  return colleagues.agents.find((one) => one.name === name)?.full_name || name;
+}
+
+function sound(heard) {
+  $("far").srcObject = heard;
+  if (heard) devices.lead($("far"), "speaker");
+}
+
+// -- what is asked for -------------------------------------------------------------------------------------------------
+
+async function request(path, body, problem) {
+  busy = true;
+  problem.hidden = true;
+  draw();
+  const [said, answer] = await ask(path, body, token);
+  busy = false;
+  text(problem, said);
+  problem.hidden = said === "";
+  draw();
+  return answer;
+}
+
+async function step(name, body = {}) {
+  const after = await request(`/api/v1/me/${name}`, body, $("me-problem"));
+  if (after) {
+    desk = after;
+    draw();
+  }
+}
+
+async function press(button) {
+  const verb = button.dataset.verb;
+  const body = button.closest("#talk-to") ? destination() : button.body;
+  if (body) return request(`/api/v1/me/call/${verb}`, body, $("talk-problem"));
+  text($("talk-problem"), "Choose whom first.");
+  $("talk-problem").hidden = false;
+}
+
+function destination() {
+  const chosen = $("talk-whom").value;
+  const to = chosen === "number:" ? `number:${$("talk-number").value.replace(/[\s().-]/g, "")}` : chosen;
+  return to === "" || to === "number:" ? null : { to };
+}
+
+async function loadColleagues() {
+  try {
+    const response = await fetch("/api/v1/me/colleagues", { cache: "no-store" });
+    if (response.ok) colleagues = await response.json();
+  } catch {
+    return; // those known stay
+  }
+  keyed($("talk-agents"), colleagues.agents, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
+  keyed($("talk-queues"), colleagues.queues, (name) => name, (name) => element("option", { value: `queue:${name}` }, name), () => {});
+}
+
+function openKeys(open) {
+  $("keys").hidden = !open;
+  attribute($("keys-open"), "aria-expanded", open);
+}
+
+// To the customer through the server, which knows where they are; to somebody who is asked from this phone.
+function key(digit) {
+  const asked = desk?.contact?.talk?.asked;
+  if (desk?.contact?.agent === desk?.agent.name && !asked) request("/api/v1/me/call/dtmf", { digits: digit }, $("talk-problem"));
+  else phone.press(digit);
+}
+
+// -- devices -----------------------------------------------------------------------------------------------------------
+
+async function drawDevices() {
+  for (const select of document.querySelectorAll("[data-device]")) {
+    const name = select.dataset.device;
+    const there = [["", "As the system says"], ...(await devices.list(name))];
+    keyed(select, there, ([id]) => id, ([id]) => element("option", { value: id }), (node, [, label]) => text(node, label));
+    select.value = there.some(([id]) => id === devices.chosen[name]) ? devices.chosen[name] : "";
+  }
+}
+
+async function testMicrophone() {
+  const begin = !measuring;
+  measuring?.();
+  measuring = null;
+  $("level").value = 0;
+  attribute($("test-microphone"), "aria-pressed", begin);
+  if (!begin) return;
+  try {
+    const heard = await devices.microphone();
+    const stop = measure(heard, (level) => ($("level").value = level));
+    measuring = () => {
+      stop();
+      for (const track of heard.getTracks()) track.stop();
+    };
+    drawDevices(); // their names are known now
+  } catch (error) {
+    phone.problem = `The microphone cannot be used: ${error.message}`;
+    drawPhone();
+  }
+}
+
+// -- the page ----------------------------------------------------------------------------------------------------------
+
+const SHORTCUTS = {
+  a: () => phone.answer(),
+  e: () => phone.hangUp(),
+  m: () => phone.mute(!phone.muted),
+  k: () => phone.talking && openKeys($("keys").hidden),
+};
+
+document.addEventListener("click", ({ target }) => {
+  const [verb, digit, tested] = ["verb", "key", "test"].map((name) => target.closest(`[data-${name}]`));
+  const wanted = target.closest("[data-step]");
+  if (verb) press(verb);
+  else if (digit) key(digit.dataset.key);
+  else if (tested) test(devices, tested.dataset.test);
+  else if (wanted && wanted.dataset.step !== "pause") step(wanted.dataset.step, wanted.dataset.step === "login" ? { device: "webrtc" } : {});
+});
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea");
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !$("shortcuts").checked) return;
+  if (typing && typing.type !== "checkbox") return;
+  if (!$("keys").hidden && /^[0-9*#]$/.test(event.key)) key(event.key);
+  else SHORTCUTS[event.key.toLowerCase()]?.();
+});
+$("answer").addEventListener("click", () => phone.answer());
+$("hang-up").addEventListener("click", () => phone.hangUp());
+$("mute").addEventListener("click", () => phone.mute(!phone.muted));
+$("keys-open").addEventListener("click", () => openKeys($("keys").hidden));
+$("phone-take").addEventListener("click", () => phone.start({ take: true }));
+$("test-microphone").addEventListener("click", testMicrophone);
+$("me-pause").addEventListener("submit", (event) => {
+  event.preventDefault();
+  step("pause", { reason: $("me-reason").value });
+});
+$("talk-to").addEventListener("submit", (event) => event.preventDefault());
+$("talk-whom").addEventListener("focus", loadColleagues);
+$("talk-whom").addEventListener("change", () => ($("talk-number").hidden = $("talk-whom").value !== "number:"));
+for (const select of document.querySelectorAll("[data-device]")) {
+  select.addEventListener("change", () => {
+    devices.choose(select.dataset.device, select.value);
+    if (select.dataset.device === "microphone") phone.useMicrophone();
+    if (select.dataset.device === "speaker") devices.lead($("far"), "speaker");
+  });
+}
+$("clean").checked = devices.chosen.clean;
+$("clean").addEventListener("change", ({ target }) => {
+  devices.choose("clean", target.checked);
+  phone.useMicrophone();
+});
+$("shortcuts").checked = localStorage.shortcuts !== "off";
+$("shortcuts").addEventListener("change", ({ target }) => (localStorage.shortcuts = target.checked ? "on" : "off"));
+document.querySelector("form.who")?.addEventListener("submit", () => phone.stop());
+navigator.mediaDevices?.addEventListener("devicechange", drawDevices);
+
+// A page that holds a lock is not put to sleep by the browser, however long it is hidden.
+navigator.locks?.request(`phone ${phone.holder}`, () => new Promise(() => {}));
+stream.start();
+phone.start();
+drawPhone();
+drawDevices();
+setInterval(tick, 500);

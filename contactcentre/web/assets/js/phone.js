@@ -1,0 +1,189 @@
+// The phone in the browser: JsSIP over a websocket of the PBX. It keeps itself registered whatever the network does, with
+// passwords that the server gives to this window alone and for some minutes.
+
+import JsSIP from "jssip";
+
+import { ask } from "./ask.js";
+
+export const REGISTERED = 120; // seconds that the PBX believes a registration
+const AGAIN = 50; // seconds after which it is renewed. A server's pulse tells: timers sleep in a hidden tab
+const RENEW = 300; // seconds before its end at which the password is asked for again
+const GATHER = 1000; // ms to look for ways through the network; a server that does not answer must not hold up the answer
+const RETRY = 5000; // ms
+
+export class Phone {
+  state = "off"; // off | starting | ready | lost | elsewhere | refused
+  problem = "";
+  call = null; // JsSIP's session: rings, or goes on
+  microphone = null; // MediaStream
+  #ua = null;
+  #grant = null;
+  #registered = 0; // ms
+  #retry = 0; // a timer
+
+  // on.state(), on.call(), on.sound(stream). options: token, devices
+  constructor({ token, devices, on }) {
+    Object.assign(this, { token, devices, on });
+    this.holder = sessionStorage.phone ??= crypto.randomUUID();
+    window.addEventListener("online", () => this.pulse());
+  }
+
+  get ringing() {
+    return Boolean(this.call?.direction === "incoming" && this.call.isInProgress());
+  }
+
+  get talking() {
+    return Boolean(this.call?.isEstablished());
+  }
+
+  async start({ take = false } = {}) {
+    clearTimeout(this.#retry);
+    if (this.state === "off" || take) this.#become("starting");
+    const [problem, grant, code] = await ask("/api/v1/me/phone", { holder: this.holder, take }, this.token);
+    if (grant) return this.#signIn(grant);
+    if (code === "phone_elsewhere") return this.#leave("elsewhere");
+    this.problem = problem;
+    if (this.state !== "ready") this.#become("refused");
+    this.#retry = setTimeout(() => this.start(), RETRY);
+  }
+
+  // Gives the phone back: it does not ring here any more.
+  async stop() {
+    this.#leave("off");
+    await ask("/api/v1/me/phone", { holder: this.holder, end: true }, this.token);
+  }
+
+  // Something says that time has passed, or that the network is back.
+  pulse() {
+    if (!this.#ua) return;
+    if (this.#grant.until - Date.now() / 1000 < RENEW) this.start();
+    else if (this.#ua.isConnected() && Date.now() - this.#registered > AGAIN * 1000) this.#ua.register();
+  }
+
+  async answer() {
+    const call = this.call;
+    if (!this.ringing) return;
+    try {
+      this.microphone = await this.devices.microphone();
+    } catch (error) {
+      this.problem = `The microphone cannot be used: ${error.message}`;
+      return this.on.state();
+    }
+    if (call !== this.call || !this.ringing) return this.#silence(); // it has stopped ringing meanwhile
+    call.answer({ mediaStream: this.microphone, pcConfig: { iceServers: this.#iceServers } });
+  }
+
+  hangUp() {
+    if (this.call && !this.call.isEnded()) this.call.terminate(this.ringing ? { status_code: 603, reason_phrase: "Decline" } : {});
+  }
+
+  get muted() {
+    return Boolean(this.talking && this.call.isMuted().audio);
+  }
+
+  mute(muted) {
+    if (this.talking) this.call[muted ? "mute" : "unmute"]({ audio: true });
+    this.on.call();
+  }
+
+  // Keys for whoever hears the agent.
+  press(keys) {
+    if (this.talking) this.call.sendDTMF(keys, { transportType: "RFC2833" });
+  }
+
+  // Another microphone in a call that goes on.
+  async useMicrophone() {
+    if (!this.talking) return;
+    const fresh = await this.devices.microphone();
+    const [track] = fresh.getAudioTracks();
+    track.enabled = !this.muted;
+    await this.call.connection.getSenders().find((sender) => sender.track?.kind === "audio")?.replaceTrack(track);
+    this.#silence();
+    this.microphone = fresh;
+  }
+
+  get #iceServers() {
+    return this.#grant.ice.map(({ urls, username, credential }) => (username ? { urls, username, credential } : { urls }));
+  }
+
+  #signIn(grant) {
+    const changed = this.#grant?.password !== grant.password;
+    this.#grant = grant;
+    if (this.#ua) {
+      if (changed) {
+        this.#ua.set("password", grant.password);
+        this.#ua.register();
+      }
+      return;
+    }
+    const { hostname } = new URL(grant.url);
+    this.#ua = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(grant.url)],
+      uri: `sip:${grant.account}@${hostname}`,
+      authorization_user: grant.account,
+      password: grant.password,
+      register_expires: REGISTERED,
+      session_timers: false,
+      user_agent: "contactcentre",
+      connection_recovery_min_interval: 1,
+      connection_recovery_max_interval: 8,
+    });
+    this.#ua.on("registered", () => {
+      this.#registered = Date.now();
+      this.problem = "";
+      this.#become("ready");
+    });
+    this.#ua.on("unregistered", () => this.#become("lost"));
+    this.#ua.on("disconnected", () => this.#become("lost"));
+    this.#ua.on("registrationFailed", ({ cause }) => {
+      this.problem = `The PBX did not let the phone in (${cause}).`;
+      this.#become("lost");
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.start().then(() => this.#ua?.register()), RETRY / 5);
+    });
+    this.#ua.on("newRTCSession", ({ originator, session, request }) => originator === "remote" && this.#take(session, request));
+    this.#ua.start();
+  }
+
+  #take(session, request) {
+    if (this.call && !this.call.isEnded()) return session.terminate({ status_code: 486, reason_phrase: "Busy Here" });
+    this.call = session;
+    session.on("peerconnection", ({ peerconnection }) => {
+      peerconnection.addEventListener("track", ({ streams, track }) => this.on.sound(streams[0] ?? new MediaStream([track])));
+    });
+    let ready = 0;
+    session.on("icecandidate", ({ ready: go }) => (ready ||= setTimeout(go, GATHER)));
+    for (const happened of ["accepted", "confirmed"]) session.on(happened, () => this.on.call());
+    for (const happened of ["ended", "failed"]) {
+      session.on(happened, () => {
+        clearTimeout(ready);
+        if (this.call !== session) return;
+        this.call = null;
+        this.#silence();
+        this.on.sound(null);
+        this.on.call();
+      });
+    }
+    this.on.call();
+    if (/answer-after=0/.test(request.getHeader("Call-Info") ?? "")) this.answer();
+  }
+
+  #silence() {
+    for (const track of this.microphone?.getTracks() ?? []) track.stop();
+    this.microphone = null;
+  }
+
+  #leave(state) {
+    clearTimeout(this.#retry);
+    this.#ua?.stop();
+    this.#ua = null;
+    this.#grant = null;
+    this.#become(state);
+  }
+
+  #become(state) {
+    if (state === "lost" && !this.#ua) return; // of one that was left
+    this.state = state;
+    this.on.state();
+  }
+}
