@@ -12,6 +12,8 @@ BIN := .venv/bin
 ASSETS := $(shell find contactcentre/web/assets -type f 2>/dev/null)
 NAME ?=
 T ?=
+# processes that share the tests out; most of a test's time is waiting. What T= names runs in one, unless J= is given
+J ?= $(if $(T),0,4)
 
 # seconds until `make demo` ends by itself (0: at Ctrl-C), and calls that arrive each second
 DEMO_SECONDS ?= 0
@@ -30,8 +32,8 @@ up: run ## Run the contact centre on the lab's Asterisk until Ctrl-C
 	@$(BIN)/contactcentre up --lab
 
 .PHONY: test
-test: develop assets ## Run all tests, or T=path
-	@$(BIN)/python -m pytest $(T)
+test: develop assets ## Run all tests in J=4 processes, or T=path in one
+	@$(BIN)/python -m pytest -n $(J) --dist loadfile --no-loadscope-reorder $(T)
 
 .PHONY: lint
 lint: develop ## Check style with ruff

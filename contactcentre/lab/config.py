@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contactcentre.lab.errors import LabError
 from contactcentre.lab.install import Asterisk
-from contactcentre.lab.process import Ports
+from contactcentre.lab.ports import Ports
 from contactcentre.lab.switch import Directories
 
 TRUNK = "lab"

@@ -9,7 +9,7 @@ from pathlib import Path
 from contactcentre.lab.config import ARI_USER, AsteriskDirectories, write_base
 from contactcentre.lab.errors import LabTimeout
 from contactcentre.lab.install import Asterisk, clean_environment, find_asterisk
-from contactcentre.lab.process import LOOPBACK, choose_ports
+from contactcentre.lab.ports import LOOPBACK, choose_ports
 from contactcentre.lab.switch import Switch, SwitchInfo
 
 

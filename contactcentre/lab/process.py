@@ -1,22 +1,15 @@
-"""The processes of a lab: which ones are there, are they alive, end them; and ports nobody else has."""
+"""The processes of a lab: which ones are there, are they alive, end them."""
 
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from contactcentre.lab.errors import LabTimeout
 from contactcentre.lab.install import clean_environment
 
-LOOPBACK = "127.0.0.1"
-RTP_PORTS = 4000
-LETTING_GO = 1.0
-"""Seconds that a port which was ours before may still be taken: a killed process is gone before its sockets are."""
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this process started: dead children stay zombies until they are polled."""
 
@@ -80,41 +73,3 @@ def end(pids: set[int], deadline: float) -> None:
                 os.kill(pid, how)
     if not gone(pids, deadline):
         raise LabTimeout(f"pid {', '.join(map(str, sorted(pids)))}: still there after SIGKILL")
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Ports on 127.0.0.1. RTP is a range, both ends included."""
-
-    control: int
-    """TCP: Asterisk's HTTP, FreeSWITCH's event socket."""
-    sip: int
-    rtp_first: int
-    rtp_last: int
-
-
-def choose_ports(control: int, sip: int, rtp_first: int) -> Ports:
-    """The wanted ports where they are free (0: any), so that clients find a restarted lab again."""
-    return Ports(
-        control=_free_port(socket.SOCK_STREAM, control),
-        sip=_free_port(socket.SOCK_DGRAM, sip),
-        # below the kernel's ephemeral ports, where phones get theirs; a PBX passes over single taken ports
-        rtp_first=(first := rtp_first or 12000 + RTP_PORTS * secrets.randbelow(5)),
-        rtp_last=first + RTP_PORTS - 1,
-    )
-
-
-def _free_port(kind: socket.SocketKind, wanted: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind is socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        give_up = time.monotonic() + LETTING_GO
-        while True:
-            try:
-                probe.bind((LOOPBACK, wanted))
-                break
-            except OSError:
-                if time.monotonic() > give_up:
-                    wanted = 0
-                time.sleep(0.02)
-        return int(probe.getsockname()[1])

@@ -64,8 +64,13 @@ class Console:
 
 @pytest.fixture
 def console(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings,
+    redis: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[Console]:
+    """Nothing is provisioned, and nothing is live."""
     if reason := can_have_asterisk():
         pytest.skip(reason)
     lab = Lab(settings.state_dir / "lab")

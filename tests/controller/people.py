@@ -17,7 +17,7 @@ def comes(world: World, caller: Line, kind: Kind) -> Event:
     def found() -> Event | None:
         return next((e for e in story(world, caller) if e.kind is kind), None)
 
-    event: Event = eventually(found, f"{kind} of {caller.id} in {kinds(story(world, caller))}", 5)
+    event: Event = eventually(found, f"{kind} of {caller.id} in {kinds(story(world, caller))}")
     return event
 
 
@@ -31,7 +31,7 @@ def calls(world: World, key: str) -> Line:
 
 
 def rings(world: World) -> Line:
-    ringing: list[Line] = eventually(world.pbx.ringing, "somebody's phone rings", 5)
+    ringing: list[Line] = eventually(world.pbx.ringing, "somebody's phone rings")
     return ringing[0]
 
 

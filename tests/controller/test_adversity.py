@@ -13,7 +13,7 @@ from contactcentre.domain.events import Kind
 from contactcentre.live import Change, Waiting
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Digit, Left
-from tests.controller.fake_pbx import FakeChannel, FakePbx
+from tests.controller.fake_pbx import FakeBridge, FakeChannel
 from tests.controller.people import calls, comes, rings, state, story, talks
 from tests.controller.stack import eventually, kinds, one
 from tests.controller.world import World
@@ -163,7 +163,7 @@ def test_an_agent_who_hangs_up_while_being_connected_has_refused_and_the_next_is
 ) -> None:
     caller = calls(world, "1")
     first = rings(world)
-    before_adding(world, monkeypatch, lambda: world.pbx.leave(first))
+    before_adding(monkeypatch, lambda: world.pbx.leave(first))
     world.pbx.answer(first)
     refused = comes(world, caller, Kind.REFUSED).data
     assert (refused["agent"], refused["result"]) == (first.endpoint, "rejected")
@@ -179,7 +179,7 @@ def test_somebody_outside_who_hangs_up_while_being_connected_is_a_failed_transfe
 ) -> None:
     caller = calls(world, "5")
     target = rings(world)
-    before_adding(world, monkeypatch, lambda: world.pbx.leave(target))
+    before_adding(monkeypatch, lambda: world.pbx.leave(target))
     world.pbx.answer(target)
     ended = comes(world, caller, Kind.ENDED).data
     assert (ended["outcome"], ended["by"]) == ("rejected", "system"), (
@@ -189,26 +189,16 @@ def test_somebody_outside_who_hangs_up_while_being_connected_is_a_failed_transfe
     world.check()
 
 
-def before_adding(world: World, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+def before_adding(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Once, in the moment before the PBX joins the two."""
-    bridge_of = FakePbx.bridge
+    add = FakeBridge.add
 
-    def bridge(pbx: FakePbx, bridge_id: str, *, digits: bool = False) -> object:
-        made = bridge_of(pbx, bridge_id, digits=digits)
-        add = made.add
+    def once(bridge: FakeBridge, *channels: object, absorb: bool = False) -> None:
+        monkeypatch.setattr(FakeBridge, "add", add)
+        happens()
+        add(bridge, *channels, absorb=absorb)
 
-        def once(*channels: object, absorb: bool = False) -> None:
-            monkeypatch.setattr(FakePbx, "bridge", bridge_of)
-            made.add = add  # type: ignore[method-assign]
-            happens()
-            add(*channels, absorb=absorb)
-
-        made.add = once  # type: ignore[method-assign]
-        return made
-
-    (contact,) = world.controller.node.contacts.values()
-    contact._bridge = None
-    monkeypatch.setattr(FakePbx, "bridge", bridge)
+    monkeypatch.setattr(FakeBridge, "add", once)
 
 
 def test_a_conversation_outside_goes_on_over_a_restart(world: World) -> None:

@@ -91,7 +91,7 @@ def test_an_answering_machine_outside_gets_no_customer(stack: Stack, outside: Ph
     outside.wait_ringing(20)
     heard = [hears(call) for _ in range(8)]
     assert set().union(*heard) == {"music"}
-    eventually(lambda: stack.wait_for("+33100000952", Kind.REFUSED), "the offer is over", 25)
+    eventually(lambda: stack.wait_for("+33100000952", Kind.REFUSED), "the offer is over")
     assert one(stack.story("+33100000952"), Kind.REFUSED).data["result"] == OfferResult.MISSED
     assert hears(call) == {"music"}
     call.hang_up()
@@ -199,7 +199,7 @@ def test_a_phone_in_a_call_of_its_own_is_left_alone_until_that_is_over(stack: St
         stack.reachable("anna")
         private = anna.dial("202", tone=800, talk=None, patience=None)
         private.until("answered")
-        eventually(lambda: "anna" in stack.signs()["in_use"], "anna is known to be in a call", 10)
+        eventually(lambda: "anna" in stack.signs()["in_use"], "anna is known to be in a call")
         call = stack.lab.dial("1000", caller="+33100000958", tone=400, talk=None, patience=None)
         decision = stack.wait_for("+33100000958", Kind.DECISION)
         assert ["anna", "phone not registered or not answering"] in decision.data["cut"]

@@ -90,7 +90,7 @@ def test_after_a_restart_too_nobody_hears_a_worse_position_than_before(
     eventually(lambda: quiet_world.live.contact(contact_of(quiet_world, caller).id).detail["heard"] == 1, "it is noted")
     before = len(announced(quiet_world, caller))
     quiet_world.restart()
-    eventually(lambda: len(announced(quiet_world, caller)) > before, "it is said again", 5)
+    eventually(lambda: len(announced(quiet_world, caller)) > before, "it is said again")
     assert {e.data["position"] for e in announced(quiet_world, caller)} == {1}
     ends(quiet_world)
 

@@ -21,7 +21,7 @@ STEPS = (
 step = st.tuples(st.sampled_from([run for run, weight in STEPS for _ in range(weight)]), st.integers(0, 599))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=5, max_size=40))
 def test_whatever_happens_in_whatever_order_every_contact_ends_once_and_nothing_is_left(
     shared_world: World, script: list[tuple[Any, int]]

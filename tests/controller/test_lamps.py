@@ -21,7 +21,7 @@ def lit(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def shows(world: World, **counts: tuple[int, int]) -> None:
-    eventually(lambda: world.pbx.lamps == counts, f"{counts}, not {world.pbx.lamps}", 5)
+    eventually(lambda: world.pbx.lamps == counts, f"{counts}, not {world.pbx.lamps}")
 
 
 def tell(world: World, **counts: tuple[int, int]) -> None:

@@ -65,7 +65,7 @@ def line_of(world: World, agent: str = "anna") -> Line:
     def there() -> Line | None:
         return next((line for line in world.pbx.lines.values() if line.id.startswith(f"{LINE}{agent}-")), None)
 
-    found: Line = eventually(there, f"the device of {agent} is called", 5)
+    found: Line = eventually(there, f"the device of {agent} is called")
     return found
 
 
@@ -78,7 +78,7 @@ def opened(world: World, agent: str = "anna") -> Line:
 
 def is_open(world: World, agent: str = "anna", open_: bool = True) -> None:
     router = world.controller.node.router
-    eventually(lambda: (agent in router._open_lines) is open_, f"the line of {agent} is open: {open_}", 5)
+    eventually(lambda: (agent in router._open_lines) is open_, f"the line of {agent} is open: {open_}")
 
 
 def talks(world: World, line: Line) -> Line:
@@ -144,7 +144,7 @@ def test_a_device_that_nobody_answers_is_called_some_times_and_then_no_more(anna
         seen.update(line.id for line in anna.pbx.lines.values() if line.id.startswith(LINE))
         return state(anna, "anna") is AgentState.LOGGED_OUT
 
-    eventually(logged_out, "given up", 10)
+    eventually(logged_out, "given up")
     assert len(seen) == 1 + len(lines.AGAIN)
 
 
@@ -265,7 +265,7 @@ WITH_LINES = (*STEPS, (World.answer_line, 8), (World.hang_up_line, 1))
 step = st.tuples(st.sampled_from([run for run, weight in WITH_LINES for _ in range(weight)]), st.integers(0, 599))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=5, max_size=40))
 def test_whatever_happens_in_whatever_order_to_open_lines_nothing_is_left(
     shared_world: World, quick: None, script: list[tuple[Any, int]]

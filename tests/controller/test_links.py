@@ -113,7 +113,7 @@ def test_forty_callers_and_agents_who_do_as_they_please_leave_nothing_behind(lin
                     line.act("bert", Verb.UNPAUSE)
         for call in calls:
             call.wait(60)
-        eventually(lambda: not line.live.contacts() and not line.live.waiting(), "nobody is left", 30)
+        eventually(lambda: not line.live.contacts() and not line.live.waiting(), "nobody is left")
         line.nothing_left_on_the_pbx()
         for agent in ("anna", "bert"):
             assert line.live.agent(agent).state not in (AgentState.OFFERED, AgentState.TALKING)

@@ -46,7 +46,7 @@ def heard(world: World, agent: str = "") -> list[str]:
 
 
 def hears(world: World, agent: str, message: str) -> None:
-    eventually(lambda: heard(world, agent)[-1:] == [message], f"{agent} hears {message}, not {heard(world)}", 5)
+    eventually(lambda: heard(world, agent)[-1:] == [message], f"{agent} hears {message}, not {heard(world)}")
 
 
 def lent(line: Line) -> list[str]:
@@ -54,7 +54,7 @@ def lent(line: Line) -> list[str]:
 
 
 def over(world: World, line: Line) -> None:
-    eventually(lambda: line.id not in world.pbx.lines and not world.controller.node.channels, "the call is over", 5)
+    eventually(lambda: line.id not in world.pbx.lines and not world.controller.node.channels, "the call is over")
 
 
 def state(world: World, message: str) -> tuple[MessageState, str, str]:
@@ -94,7 +94,7 @@ def test_two_agents_never_hear_the_same_message_as_theirs(boxes: World, monkeypa
                 boxes.pbx.press(line, "2")
         return not boxes.pbx.lines
 
-    eventually(all_heard, "both calls are over", 15)
+    eventually(all_heard, "both calls are over")
     by = {agent: set(heard(boxes, agent)) for agent in ("anna", "bert")}
     assert by["anna"] | by["bert"] == {"s0", "s1", "s2", "s3"}
     claims = [e for e in boxes.store.audit_entries(action="voicemail.claim") if e.at >= boxes.began]
@@ -132,7 +132,7 @@ def test_keys_play_it_again_and_say_that_it_is_done(boxes: World) -> None:
     eventually(lambda: len(lent(line)) == 1, "heard")
     boxes.pbx.press(line, "8")  # means nothing
     boxes.pbx.press(line, "1")
-    eventually(lambda: len(lent(line)) == 2, "heard again", 5)
+    eventually(lambda: len(lent(line)) == 2, "heard again")
     boxes.pbx.press(line, "3")
     over(boxes, line)
     assert state(boxes, "k1") == (MessageState.DONE, "anna", "anna")
@@ -151,7 +151,7 @@ def test_the_own_message_is_given_to_one_of_the_queues_and_a_queues_is_given_bac
     hears(boxes, "anna", "g2")
     assert state(boxes, "g1") == (MessageState.NEW, "", "two")
     boxes.pbx.press(line, "5")
-    eventually(lambda: heard(boxes, "anna") == ["g1", "g2"] and state(boxes, "g2")[0] is MessageState.NEW, "back", 5)
+    eventually(lambda: heard(boxes, "anna") == ["g1", "g2"] and state(boxes, "g2")[0] is MessageState.NEW, "back")
     boxes.pbx.leave(line)
     over(boxes, line)
 
@@ -161,7 +161,7 @@ def test_the_caller_is_called_back_by_the_pbxs_own_dialplan(boxes: World) -> Non
     line = calls_for_messages(boxes, "anna")
     hears(boxes, "anna", "b1")
     boxes.pbx.press(line, "4")
-    eventually(lambda: line.went_to, "gone", 5)
+    eventually(lambda: line.went_to, "gone")
     eventually(lambda: not boxes.controller.node.channels, "it is not ours any more")
     assert line.went_to == "contactcentre-out,+33142000001"
     assert line.id in boxes.pbx.lines, "and goes on"
@@ -177,7 +177,7 @@ def test_a_number_that_the_site_does_not_list_is_not_called_back(boxes: World, c
     line = calls_for_messages(boxes, "anna")
     hears(boxes, "anna", "b2")
     boxes.pbx.press(line, "4")
-    eventually(lambda: ("sound:beeperr", "en") in line.heard, "refused", 5)
+    eventually(lambda: ("sound:beeperr", "en") in line.heard, "refused")
     over(boxes, line)
     assert not line.went_to
 
@@ -194,7 +194,7 @@ def test_a_message_that_was_just_fetched_from_the_pbx_is_looked_for_again(
     eventually(lambda: ("recording:f1", "en") in line.heard, "the PBX's own file is tried")
     with boxes.store._begin() as connection:
         connection.execute(sa.text("UPDATE recording SET stored_at = now()"))
-    eventually(lambda: lent(line), "then ours", 5)
+    eventually(lambda: lent(line), "then ours")
     boxes.pbx.leave(line)
     over(boxes, line)
 
@@ -225,7 +225,7 @@ def test_a_stranger_hears_no_messages(boxes: World) -> None:
 def test_those_who_hear_messages_keep_nobody_from_logging_in(boxes: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fake_pbx, "SAID", 30)
     lines = [calls_for_messages(boxes, "anna") for _ in range(60)]
-    eventually(lambda: all(line.heard for line in lines), "all of them are told something", 10)
+    eventually(lambda: all(line.heard for line in lines), "all of them are told something")
     monkeypatch.setattr(fake_pbx, "SAID", 0.03)
     login = boxes.pbx.arrive("*45", "bert")
     eventually(lambda: ("sound:agent-loginok", "en") in login.heard, "logged in")

@@ -53,7 +53,7 @@ def listened(stack: Stack, message: str, times: int = 1) -> AuditEntry:
         found = stack.store.audit_entries(subject=message, action="recording.listen")
         return found[0] if len(found) == times else None
 
-    found: AuditEntry = eventually(entry, f"{message} is listened to {times} times", 40)
+    found: AuditEntry = eventually(entry, f"{message} is listened to {times} times")
     return found
 
 

@@ -12,7 +12,7 @@ from tests.controller.world import World
 
 
 def both_ring(world: World) -> tuple[Line, Line]:
-    eventually(lambda: len(world.pbx.ringing()) == 2, "both phones ring", 5)
+    eventually(lambda: len(world.pbx.ringing()) == 2, "both phones ring")
     first, second = world.pbx.ringing()
     return first, second
 
@@ -95,7 +95,7 @@ def test_ringall_a_killed_controller_leaves_no_phone_ringing_and_the_caller_in_i
     caller = calls(world, "6")
     both_ring(world)
     world.restart()
-    eventually(lambda: len([e for e in story(world, caller) if e.kind is Kind.OFFERED]) == 4, "both are asked again", 5)
+    eventually(lambda: len([e for e in story(world, caller) if e.kind is Kind.OFFERED]) == 4, "both are asked again")
     world.pbx.answer(rings(world))
     comes(world, caller, Kind.TALK_STARTED)
     world.peace()
@@ -130,7 +130,7 @@ def test_an_agent_who_does_not_answer_comes_last_for_this_contact_and_the_next_o
         lambda: next(iter(world.controller.node.replica.waiting.values())).tried == (first.endpoint,), "it is noted"
     )
     world.pbx.leave(second, Cause.BUSY)
-    eventually(lambda: [leg.endpoint for leg in world.pbx.ringing()] == [first.endpoint], "then the first again", 5)
+    eventually(lambda: [leg.endpoint for leg in world.pbx.ringing()] == [first.endpoint], "then the first again")
     world.pbx.answer(world.pbx.ringing()[0])
     comes(world, caller, Kind.TALK_STARTED)
     world.peace()

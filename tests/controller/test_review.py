@@ -46,7 +46,7 @@ def asked(line: Line, prompt: str = REVIEW) -> int:
 
 
 def is_asked(line: Line, times: int = 1, prompt: str = REVIEW) -> None:
-    eventually(lambda: asked(line, prompt) >= times, f"asked {times} times, {line.heard}", 5)
+    eventually(lambda: asked(line, prompt) >= times, f"asked {times} times, {line.heard}")
 
 
 def facts(world: World, caller: Line, kind: Kind) -> list[Event]:
@@ -131,7 +131,7 @@ def test_a_killed_controllers_successor_goes_on_with_the_review(reviewed: World)
     is_asked(caller, 2)
     before = asked(caller)
     reviewed.restart()
-    eventually(lambda: asked(caller) > before, "asked again", 5)
+    eventually(lambda: asked(caller) > before, "asked again")
     reviewed.pbx.press(caller, "3")
     is_asked(caller, 1, REVIEW_LAST)
     reviewed.pbx.press(caller, "#")
@@ -148,7 +148,7 @@ def test_a_successor_keeps_the_message_of_a_caller_who_has_left(reviewed: World)
         found = reviewed.live.contact(contact)
         return found is not None and "seconds" in (found.detail.get("review") or {})
 
-    eventually(noted, "it is noted how long it is", 5)
+    eventually(noted, "it is noted how long it is")
     reviewed.kill()
     reviewed.pbx.leave(caller)
     reviewed.start()
@@ -163,7 +163,7 @@ def test_keys_without_end_come_to_one(reviewed: World) -> None:
         return caller.id not in reviewed.pbx.lines
 
     is_asked(caller)
-    eventually(presses, "it is kept", 10)
+    eventually(presses, "it is kept")
     kept(reviewed, caller)
 
 

@@ -123,7 +123,7 @@ def test_the_caller_who_came_first_is_served_first_whichever_node_has_it(worlds:
     balanced(worlds)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=10, max_size=60))
 def test_whatever_two_controllers_do_at_once_no_agent_has_two_offers_and_no_contact_is_lost(
     shared_worlds: tuple[World, World], script: list[tuple[int, Any, int]]

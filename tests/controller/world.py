@@ -55,7 +55,7 @@ CODES = (
     "#199#",
     "7",
 )
-RING = 0.3
+RING = 1.0
 """Seconds; less than a site may say."""
 
 SITE = Site.model_validate(

@@ -64,7 +64,7 @@ def check(now: Conversation) -> None:
     assert Conversation.restore(json.loads(json.dumps(now.save()))) == now
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(WHO), st.integers(0, 3)), max_size=30))
 def test_whatever_is_asked_for_nobody_is_alone_in_silence_and_the_facts_tell_all(
     steps: list[tuple[str, str, int]],

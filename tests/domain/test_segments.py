@@ -153,7 +153,7 @@ def conversations(draw: st.DrawFn) -> list[Event]:
     return call.events
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conversations(), st.randoms())
 def test_the_life_and_each_agents_part_of_it_have_no_gap_and_no_overlap(events: list[Event], random: Random) -> None:
     history = fold(events)
@@ -172,7 +172,7 @@ def test_the_life_and_each_agents_part_of_it_have_no_gap_and_no_overlap(events: 
     assert fold(mixed) == history
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conversations())
 def test_owners_time_is_the_contacts_handling_time(events: list[Event]) -> None:
     """Somebody has the customer at each moment that counts as handled, and never two."""

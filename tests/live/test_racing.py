@@ -301,7 +301,6 @@ def test_routers_that_race_on_one_redis_serve_each_contact_once_by_the_one_order
         settings=settings(
             max_examples=max(1, OPERATIONS // STEPS),
             stateful_step_count=STEPS,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
         ),

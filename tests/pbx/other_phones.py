@@ -13,10 +13,9 @@ from pathlib import Path
 
 import gevent
 
+from contactcentre.lab.ports import LOOPBACK, free_port
 from contactcentre.processes import bind_to_parent
 from tests.pbx.spectrum import write_tone
-
-LOOPBACK = "127.0.0.1"
 
 _VIA = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70"
 _HERE = "Contact: <sip:ben@[local_ip]:[local_port]>"
@@ -143,12 +142,6 @@ def baresip(directory: Path, pbx: str, port: int, user: str, secret: str, tone: 
             yield phone
         finally:
             phone.close()
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(type=kind) as found:
-        found.bind((LOOPBACK, 0))
-        return int(found.getsockname()[1])
 
 
 def _listening(port: int) -> int:

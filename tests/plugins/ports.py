@@ -1,13 +1,11 @@
 """Ports for servers that a test starts."""
 
-import socket
-
 import pytest
+
+from contactcentre.lab.ports import free_port
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody else is given meanwhile, in whatever process of tests."""
+    return free_port()

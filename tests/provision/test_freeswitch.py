@@ -56,7 +56,7 @@ def test_a_phone_has_its_password_and_leads_to_the_agents_own_context() -> None:
     assert values["effective_caller_id_name"] == "Élodie O'Neil (support)"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.text(max_size=40),
     st.text(max_size=40),

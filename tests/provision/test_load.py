@@ -197,7 +197,7 @@ values = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_document_whatever_is_in_it_does_more_than_be_refused(data: st.DataObject) -> None:
     whole = document()
     holder: Any = whole

@@ -211,7 +211,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sites())
 def test_whatever_a_valid_site_holds_is_read_back_as_just_that(raw: dict[str, Any]) -> None:
     try:

@@ -52,7 +52,7 @@ class OwnRedis:
         )
         log.close()
         with connect(self.url) as client:
-            assert awaited(lambda: answers(client), 10.0)
+            assert awaited(lambda: answers(client))
 
     def kill(self) -> None:
         self._process.kill()
@@ -176,17 +176,17 @@ def test_it_goes_on_by_itself_when_redis_or_postgresql_come_back(
         thread = threading.Thread(target=recorder.run)
         thread.start()
         append(writer, *first.events)
-        assert awaited(lambda: written(store, first), 10.0)
+        assert awaited(lambda: written(store, first))
         own_redis.kill()
-        assert awaited(lambda: recorder._backoff.failing, 10.0)
+        assert awaited(lambda: recorder._backoff.failing)
         own_redis.start()
         append(writer, *second.events)
-        assert awaited(lambda: written(store, second), 20.0)
+        assert awaited(lambda: written(store, second))
         with store._begin() as connection:
             others = "pid <> pg_backend_pid() AND datname = current_database()"
             connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
         append(writer, *third.events)
-        assert awaited(lambda: written(store, third), 20.0)
+        assert awaited(lambda: written(store, third))
         recorder.stop()
         thread.join(20)
         assert not thread.is_alive()
@@ -214,16 +214,16 @@ def test_killed_in_a_loop_while_5000_facts_arrive_it_loses_and_doubles_nothing(
             # while it writes, or when it has committed and perhaps not yet acknowledged
             written = min(count(store, "event") + random.randint(1, 900), len(facts[: n + 500]))
             if random.random() < 0.5:
-                assert awaited(lambda: pending(stream) > 0, 20.0)
+                assert awaited(lambda: pending(stream) > 0)
                 taken += 1
             else:
-                assert awaited(partial(holds, store, written), 20.0)
+                assert awaited(partial(holds, store, written))
             process.send_signal(signal.SIGKILL)
     journal.release()
     assert taken > 2
     with recorder_process(settings) as process:
-        assert awaited(lambda: stream.xlen(STREAM) == 0, 60.0)
-        assert awaited(lambda: stream.hget("cc:recorder", "pid") == str(process.pid), 20.0)
+        assert awaited(lambda: stream.xlen(STREAM) == 0)
+        assert awaited(lambda: stream.hget("cc:recorder", "pid") == str(process.pid))
         process.terminate()
         assert process.wait(20) == 0
     assert count(store, "event") == len(facts)
@@ -245,7 +245,7 @@ def recorder_process(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
             process.kill()
 
 
-def awaited(condition: Callable[[], bool], seconds: float) -> bool:
+def awaited(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether the condition came true in time; the database sends no event that could be waited for."""
     until = time.monotonic() + seconds
     while not condition():

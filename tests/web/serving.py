@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+
+from contactcentre.lab.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,39 +36,36 @@ class Server:
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        until(self._ready, 30)
+        until(self._ready)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """The exit code."""
         assert self.process is not None
         self.process.send_signal(with_signal)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def _ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         try:
             return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
 
 @contextmanager
 def serving(directory: Path) -> Iterator[Server]:
     """A server of the settings in the environment, ended afterwards whatever happens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    server = Server(port, directory / "web.log")
-    server.start()
+    server = Server(free_port(), directory / "web.log")
     try:
+        server.start()
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Waits until something that no event announces to a test has come true."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -16,7 +16,9 @@ from contactcentre.domain.agents import Verb
 from contactcentre.live import ContactNow, Live
 from contactcentre.store import Store
 from contactcentre.web import accounts
+from contactcentre.web.api.stream import SEND_SECONDS
 from contactcentre.web.app import WebServices
+from contactcentre.web.server import GRACEFUL_SECONDS
 from tests.web.conftest import PASSWORD
 from tests.web.serving import Server, serving, until
 
@@ -96,10 +98,12 @@ def test_a_stop_ends_the_streams_at_once_and_the_process_with_code_0(server: Ser
     with Stream(session, server) as stream:
         stream.next()
         began = time.monotonic()
-        assert server.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 5
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
         while stream.next()[0]:
             pass
+        assert time.monotonic() - began < GRACEFUL_SECONDS, "so long it waits for what does not end by itself"
+        assert server.stop() == 0
     assert "Traceback" not in server.log
     assert "graceful timeout" not in server.log
 
@@ -135,8 +139,8 @@ def test_a_client_that_takes_nothing_is_cut_while_others_go_on(
                 body = stream.next()[1]
             longest = max(longest, time.monotonic() - sent)
             live.drop_contact(contact)
-        assert longest < 2
-        stuck.settimeout(5)
+        assert longest < SEND_SECONDS
+        stuck.settimeout(60)
         taken = 0
         with contextlib.suppress(ConnectionResetError):
             while data := stuck.recv(65536):

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from contactcentre.lab.freeswitch.install import Freeswitch
-from contactcentre.lab.process import LOOPBACK, Ports
+from contactcentre.lab.ports import LOOPBACK, Ports
 from contactcentre.lab.switch import Directories
 
 DOMAIN = LOOPBACK

@@ -9,7 +9,7 @@ from contactcentre.lab.errors import LabError, LabTimeout
 from contactcentre.lab.freeswitch.config import DOMAIN, PROFILE, write_base
 from contactcentre.lab.freeswitch.console import NotListening, NotOurs, ask
 from contactcentre.lab.freeswitch.install import Freeswitch, find_freeswitch
-from contactcentre.lab.process import LOOPBACK, choose_ports
+from contactcentre.lab.ports import LOOPBACK, choose_ports
 from contactcentre.lab.switch import Directories, Switch, SwitchInfo
 
 

@@ -40,7 +40,7 @@ graphs = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs, st.lists(st.floats(40, 200), min_size=12, max_size=12))
 def test_boxes_and_labels_never_lie_on_one_another(ways: dict[tuple[str, str], str], widths: list[float]) -> None:
     made = layout("n0", dict(zip(names, widths, strict=True)), ways, 6.0)
@@ -57,7 +57,7 @@ def test_boxes_and_labels_never_lie_on_one_another(ways: dict[tuple[str, str], s
         assert line.spots[1].width >= len(line.label) * 6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs)
 def test_circles_are_found_where_there_are_some_and_only_there(arrows: dict[tuple[str, str], str]) -> None:
     ways = {name: [target for source, target in arrows if source == name] for name in names}

@@ -124,7 +124,7 @@ def gathered(gather: act.Gather, keys: str) -> act.Digits:
     return act.timed_out(gather, keys)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_caller_in_any_flow_gets_an_answer_to_every_step_and_can_be_taken_over_at_any(data: st.DataObject) -> None:
     document = {"start": "n0", "prompts": {"p": {"en": "{{ x }}"}}, "nodes": data.draw(flows)}
@@ -165,7 +165,7 @@ def outcome(walker: Walker, result: act.Result, at: float, resume: bool = False)
         return type(stuck)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(flows)
 def test_a_flow_that_the_check_finds_restful_never_gets_stuck_while_things_take_their_time(nodes: Any) -> None:
     flow = Flow.parse("test", {"start": "n0", "nodes": nodes})
