@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +26,10 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option("--role", type=Roles, required=True)
-def invite(name: str, role: str) -> None:
+@click.option(
+    "--queue", "queues", multiple=True, metavar="QUEUE", help="The only one the user sees; several times: these."
+)
+def invite(name: str, role: str, queues: tuple[str, ...]) -> None:
     """Make a user; print the link that sets the password.
 
     The link is good once, for 24 hours.
@@ -34,7 +37,8 @@ def invite(name: str, role: str) -> None:
     from contactcentre.web import accounts
 
     with _opened() as (settings, store, _):
-        _print_link(settings, accounts.invite(store, name, role, actor(), time.time()))
+        _known(store, queues)
+        _print_link(settings, accounts.invite(store, name, role, actor(), time.time(), queues))
 
 
 @command.command()
@@ -62,12 +66,16 @@ def list_(as_json: bool) -> None:
             "name": user.name,
             "role": user.role,
             "agent": user.agent,
+            "queues": ", ".join(user.queues) or "all",
             "state": _state(user.disabled, user.password_hash),
         }
         for user in users
     ]
     listed(
-        rows, ("name", "role", "agent", "state"), as_json, "No users yet: contactcentre user invite NAME --role admin"
+        rows,
+        ("name", "role", "agent", "queues", "state"),
+        as_json,
+        "No users yet: contactcentre user invite NAME --role admin",
     )
 
 
@@ -95,6 +103,25 @@ def agent(name: str, agent: str) -> None:
         store.change_user(name, agent=agent)
         store.audit(actor(), "user.change", name, {"agent": agent})
     click.echo(f"{name} is agent {agent}" if agent else f"{name} is no agent")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@click.option("--all", "every", is_flag=True, help="All queues, and what belongs to none.")
+def queues(name: str, queues: tuple[str, ...], every: bool) -> None:
+    """Limit NAME to these queues: their calls, contacts, recordings, messages and agents.
+
+    Open sessions of NAME end.
+    """
+    if every is bool(queues):
+        raise click.UsageError("name queues, or give --all")
+    with _opened() as (_, store, sessions):
+        _known(store, queues)
+        store.change_user(name, queues=queues)
+        store.audit(actor(), "user.change", name, {"queues": sorted(queues) or "all"})
+        sessions.close_all(name)
+    click.echo(f"{name} sees {', '.join(sorted(set(queues))) or 'all queues'} now; open sessions have ended")
 
 
 @command.command()
@@ -129,6 +156,13 @@ def _opened() -> Iterator[tuple[Settings, Store, "Sessions"]]:
         with contextlib.closing(redis), contextlib.closing(Store(found.database_url)) as store:
             store.migrate()
             yield settings, store, Sessions(redis)
+
+
+def _known(store: Store, queues: Iterable[str]) -> None:
+    _, site = store.site()
+    for queue in queues:
+        if site is None or queue not in site.queues:
+            raise click.BadParameter(f"the site has no queue {queue!r}", param_hint="QUEUE")
 
 
 def _state(disabled: bool, password_hash: str) -> str:

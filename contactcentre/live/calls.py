@@ -3,7 +3,7 @@
 The dashboard, the API and the CLI ask through `ask`; what is possible says `domain.conversation`, in the controller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, Verb
@@ -43,12 +43,13 @@ def under_way(contact: ContactNow) -> tuple[str, Conversation] | None:
     return talk.state, talk
 
 
-def find(live: Live, name: str) -> ContactNow:
-    """The contact with this id, this beginning of an id, this agent, or parked in this slot. Raises NoSuchCall."""
+def find(live: Live, name: str, only: Collection[str] | None = None) -> ContactNow:
+    """The contact with this id, this beginning of an id, this agent, or parked in this slot. `only`: one that is in
+    one of these queues. Raises NoSuchCall."""
     exact = live.contact(name)
-    if exact is not None:
+    if exact is not None and (only is None or exact.queue in only):
         return exact
-    contacts = live.contacts().values()
+    contacts = [contact for contact in live.contacts().values() if only is None or contact.queue in only]
     found = [contact for contact in contacts if contact.contact_id.startswith(name.lower()) and len(name) > 3]
     found = found or [contact for contact in contacts if name and name in (contact.agent, *_taking_part(contact))]
     if not found:

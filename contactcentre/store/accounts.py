@@ -1,7 +1,7 @@
 """Who may sign in, one-time links, and the audit log. Passwords and tokens are hashed by the caller (`web`);
 this module never sees them in clear."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class User:
     created_at: float
     disabled: bool
     agent: str  # of the site: who this account is at the phone; "" = nobody
+    queues: tuple[str, ...] = ()  # of the site: the only ones that this account sees; () = all
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ class AuditEntry:
 class Accounts(Database):
     # -- users -----------------------------------------------------------------------------------------------
 
-    def add_user(self, name: str, password_hash: str, role: str, agent: str = "") -> User:
+    def add_user(self, name: str, password_hash: str, role: str, agent: str = "", queues: Collection[str] = ()) -> User:
         """Raises NameTaken; ValueError for a role that is none of ROLES."""
         _check_role(role)
         statement = (
             insert(user_account)
-            .values(name=name, password_hash=password_hash, role=role, agent=agent)
+            .values(name=name, password_hash=password_hash, role=role, agent=agent, queues=sorted(set(queues)))
             .on_conflict_do_nothing()
             .returning(user_account)
         )
@@ -73,7 +74,7 @@ class Accounts(Database):
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise NameTaken(f"there is a user named {name!r} already")
-        return User(*row)
+        return _user(row)
 
     def user(self, id: int) -> User | None:
         return self._user(user_account.c.id == id)
@@ -84,11 +85,11 @@ class Accounts(Database):
     def _user(self, condition: sa.ColumnElement[bool]) -> User | None:
         with self._begin() as connection:
             row = connection.execute(sa.select(user_account).where(condition)).one_or_none()
-        return None if row is None else User(*row)
+        return None if row is None else _user(row)
 
     def users(self) -> list[User]:
         with self._begin() as connection:
-            return [User(*row) for row in connection.execute(sa.select(user_account).order_by(user_account.c.name))]
+            return [_user(row) for row in connection.execute(sa.select(user_account).order_by(user_account.c.name))]
 
     def change_user(
         self,
@@ -98,18 +99,25 @@ class Accounts(Database):
         role: str | None = None,
         disabled: bool | None = None,
         agent: str | None = None,
+        queues: Collection[str] | None = None,
     ) -> User:
         """Changes what is given. Raises NoSuchUser; ValueError for an unknown role."""
         if role is not None:
             _check_role(role)
-        changes = {"password_hash": password_hash, "role": role, "disabled": disabled, "agent": agent}
+        changes = {
+            "password_hash": password_hash,
+            "role": role,
+            "disabled": disabled,
+            "agent": agent,
+            "queues": None if queues is None else sorted(set(queues)),
+        }
         given = {key: value for key, value in changes.items() if value is not None}
         statement = sa.update(user_account).where(user_account.c.name == name).returning(user_account)
         with self._begin() as connection:
             row = connection.execute(statement.values(given or {"name": name})).one_or_none()
         if row is None:
             raise NoSuchUser(f"there is no user named {name!r}")
-        return User(*row)
+        return _user(row)
 
     def remove_user(self, name: str) -> None:
         """Raises NoSuchUser. What the user did stays in the audit log."""
@@ -180,6 +188,10 @@ class Accounts(Database):
             statement = statement.where(audit.c.id < before)
         with self._begin() as connection:
             return [AuditEntry(*row) for row in connection.execute(statement)]
+
+
+def _user(row: sa.Row[Any]) -> User:
+    return User(**{**row._mapping, "queues": tuple(row.queues)})
 
 
 def _entry(actor: str, action: str, subject: str, detail: Mapping[str, Any] | None, address: str = "") -> sa.Insert:

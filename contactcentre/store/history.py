@@ -1,7 +1,7 @@
 """Reads what happened: contacts and all that belongs to them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +63,11 @@ class History(Database):
         live: bool | None = None,
         limit: int = 50,
         cursor: str = "",
+        only: Collection[str] | None = None,
     ) -> Page:
         """Contacts that arrived in [since, until) and match all that is given. `live`: only those that (have
-        not) ended. `queue` and `agent`: any that it passed through. `limit` is at most MAX_PAGE. Raises
-        BadCursor."""
+        not) ended. `queue` and `agent`: any that it passed through; `only`: it passed through one of these queues.
+        `limit` is at most MAX_PAGE. Raises BadCursor."""
         columns = tables.contact.c
         limit = max(1, min(limit, MAX_PAGE))
         statement = sa.select(tables.contact).order_by(columns.arrived.desc(), columns.id.desc()).limit(limit + 1)
@@ -76,6 +77,8 @@ class History(Database):
             statement = statement.where(columns.arrived < until)
         if queue:
             statement = statement.where(columns.queues.contains([queue]))
+        if only is not None:
+            statement = statement.where(columns.queues.overlap(list(only)))
         if agent:
             statement = statement.where(columns.agents.contains([agent]))
         if caller:

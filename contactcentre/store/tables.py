@@ -319,6 +319,9 @@ user_account = sa.Table(
     _time("created_at", nullable=False, server_default=sa.func.now()),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
     _text("agent", server_default="", comment="of the site; empty: nobody's"),
+    sa.Column(
+        "queues", ARRAY(sa.Text), nullable=False, server_default="{}", comment="the only ones it sees; empty: all"
+    ),
 )
 
 one_time_link = sa.Table(

@@ -9,6 +9,7 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Collection
 from functools import cache
 from typing import Protocol
 
@@ -107,16 +108,16 @@ def authenticate(store: Store, name: str, password: str) -> User | None:
     return user
 
 
-def invite(store: Store, name: str, role: str, by: str, now: float) -> str:
-    """Makes a user without a password; returns the token of the link that sets it.
+def invite(store: Store, name: str, role: str, by: str, now: float, queues: Collection[str] = ()) -> str:
+    """Makes a user without a password, limited to `queues` if any; returns the token of the link that sets it.
 
     Raises BadName, store.NameTaken, ValueError for an unknown role."""
     if not NAME.fullmatch(name):
         raise BadName(
             f"name {name!r}: a lower-case letter, then at most 39 lower-case letters, digits, '.', '_' or '-'"
         )
-    store.add_user(name, "", role)
-    store.audit(by, "user.invite", name, {"role": role})
+    store.add_user(name, "", role, queues=queues)
+    store.audit(by, "user.invite", name, {"role": role, "queues": sorted(queues) or "all"})
     return new_link(store, name, role, now)
 
 
@@ -176,15 +177,15 @@ def first_run_link(store: Store, settings: Address) -> str | None:
 
     Earlier first-run links end. Raises StoreUnavailable."""
     users = store.users()
-    if any(user.role == "admin" and user.password_hash and not user.disabled for user in users):
+    if any(user.role == "admin" and user.password_hash and not user.disabled and not user.queues for user in users):
         return None
     now = time.time()
     there = next((user for user in users if user.name == FIRST_ADMIN), None)
     if there is None:
         return link_url(settings, invite(store, FIRST_ADMIN, "admin", "system", now))
-    if there.role != "admin" or there.disabled:
-        store.change_user(FIRST_ADMIN, role="admin", disabled=False)
-        store.audit("system", "user.change", FIRST_ADMIN, {"role": "admin", "disabled": False})
+    if there.role != "admin" or there.disabled or there.queues:
+        store.change_user(FIRST_ADMIN, role="admin", disabled=False, queues=())
+        store.audit("system", "user.change", FIRST_ADMIN, {"role": "admin", "disabled": False, "queues": "all"})
     return link_url(settings, new_link(store, FIRST_ADMIN, "admin", now))
 
 

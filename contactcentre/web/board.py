@@ -252,6 +252,18 @@ class Board:
             formula=self._formula.explained(known.service_level, self._site.settings.short_abandon) if known else "",
         )
 
+    def totals_of(self, queues: frozenset[str]) -> rows.Totals:
+        """Over some queues: who waits and is served there, and who can answer."""
+        entered = [w.entered for w in self._waiting.values() if w.queue in queues]
+        members = (self._members.get(queue, frozenset()) for queue in queues)
+        return rows.Totals(
+            waiting=len(entered),
+            oldest=min(entered, default=None),
+            contacts=sum(row.queue in queues for row in self.contacts.values()),
+            agents=self._counts(frozenset().union(*members)),
+            today=self._today_row(sum((self._today.get(queue, Counts()) for queue in queues), Counts())),
+        )
+
     def _totals(self) -> rows.Totals:
         return rows.Totals(
             waiting=len(self._waiting),

@@ -1,17 +1,12 @@
 """One reader of the live state for each process, any number of browsers behind it.
 
-The reader keeps a `Board`, turns what changes into one frame of text, and puts the frame into every client's bounded
-queue. It never waits for a client: one whose queue is full is cut, and its browser comes back with the id of the last
-frame it saw (Last-Event-ID) and gets what it missed, or everything anew when that is too long ago. A frame's id is the
-id of the last Redis entry in it, so it means the same in every process.
+The reader keeps a `Board` and tells what changes to each `Audience`: one of all who see everything, and one for each
+set of queues that somebody who looks is limited to.
 """
 
-import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,15 +21,11 @@ from contactcentre.live.errors import LiveError, Resync
 from contactcentre.live.records import Change
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.web import rows
+from contactcentre.web.audience import Audience, Client, Desks, frame
 from contactcentre.web.board import Board
+from contactcentre.web.limited import Limited
 
 log = logs.get(__name__)
-
-QUEUED_FRAMES = 200
-"""Frames a client may be behind before it is cut."""
-
-KEPT_FRAMES = 2000
-"""Frames kept for those who come back."""
 
 FRAME_SECONDS = 0.05
 """At most so often a frame is made; what happens meanwhile goes into one."""
@@ -58,38 +49,11 @@ class TooMany(Exception):
     """So many clients listen that another one would harm them all."""
 
 
-def frame(event: str, body: BaseModel, id: str = "") -> bytes:
-    """One server-sent event (WHATWG HTML, section 9.2). JSON holds no raw newline, so one data line is enough."""
-    head = f"id: {id}\n" if id else ""
-    return f"{head}event: {event}\ndata: {body.model_dump_json()}\n\n".encode()
-
-
 class Pulse(BaseModel):
     """Says that the connection lives. `live` is false while the live state itself cannot be read."""
 
     now: float
     live: bool
-
-
-@dataclass(eq=False)
-class Client:
-    """One browser's place at the table."""
-
-    frames: "queue.Queue[bytes | None]" = field(default_factory=lambda: queue.Queue(QUEUED_FRAMES + 1))
-    ended: bool = False
-    agent: str = ""
-    """Whose desk it shows; "" = it shows the whole board."""
-
-    def next(self, seconds: float) -> bytes | None:
-        """What is there to send, at least one frame; b"" when none came in time; None when the stream ends."""
-        try:
-            text = self.frames.get(timeout=seconds)
-            while text is not None and not self.frames.empty():
-                more = self.frames.get_nowait()
-                text = None if more is None else text + more
-        except queue.Empty:
-            text = b""
-        return None if self.ended else text
 
 
 class Fanout:
@@ -99,16 +63,13 @@ class Fanout:
         self._live, self._store, self._clock = live, store, clock
         self._board = Board()
         self._lock = threading.Lock()
-        self._clients: set[Client] = set()
-        self._kept: deque[tuple[str, bytes]] = deque(maxlen=KEPT_FRAMES)
         self._cursor = ""  # "" = the live state cannot be read at the moment
-        self._floor = ""  # frames after this id are kept
+        self._audiences: dict[frozenset[str] | None, Audience] = {None: Audience(self._board, None, "")}
+        self._desks = Desks(self._board)
         self._dirty = threading.Event()
         self._watched = threading.Event()  # somebody has come who looks
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self.cut = 0
-        """Clients cut because they were too slow."""
 
     # for requests
 
@@ -117,30 +78,50 @@ class Fanout:
         """The board shows the live state as it is."""
         return self._cursor != ""
 
-    def join(self, last_id: str = "", agent: str = "") -> Client:
-        """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue. With
-        `agent` it gets that agent's desk, whole, whenever it changes.
-
-        Raises TooMany."""
-        client = Client(agent=agent)
+    def join(self, last_id: str = "", queues: frozenset[str] | None = None) -> Client:
+        """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
+        `queues`: the only ones that it sees. Raises TooMany."""
         with self._lock:
-            if len(self._clients) >= LISTENERS:
+            if self.clients >= LISTENERS:
                 raise TooMany(f"{LISTENERS} clients listen already")
-            for first in self._first_of_desk(agent) if agent else self._first(last_id):
-                client.frames.put_nowait(first)
-            self._clients.add(client)
+            if queues not in self._audiences:
+                self._audiences[queues] = Audience(self._board, queues, self._cursor)
+            client = self._audiences[queues].join()
+            if self.ready:
+                self._audiences[queues].greet(client, last_id, self._cursor, self._clock())
+            else:
+                client.frames.put_nowait(self.pulse())
+        self._watched.set()
+        self._dirty.set()
+        return client
+
+    def join_desk(self, agent: str) -> Client:
+        """A new client that gets this agent's desk, whole, whenever it changes. Raises TooMany."""
+        with self._lock:
+            if self.clients >= LISTENERS:
+                raise TooMany(f"{LISTENERS} clients listen already")
+            client = self._desks.join(agent)
+            if self.ready:
+                self._desks.greet(client, self._clock())
+            if client.frames.empty():
+                client.frames.put_nowait(self.pulse())
         self._watched.set()
         self._dirty.set()
         return client
 
     def leave(self, client: Client) -> None:
         with self._lock:
-            self._clients.discard(client)
+            self._desks.leave(client)
+            for queues, audience in list(self._audiences.items()):
+                audience.leave(client)
+                if queues is not None and not len(audience):
+                    del self._audiences[queues]
 
-    def snapshot(self) -> rows.Snapshot | None:
-        """The board as it is now; None while it cannot be read."""
+    def snapshot(self, queues: frozenset[str] | None = None) -> rows.Snapshot | None:
+        """The board as it is now (`queues`: as who is limited to them sees it); None while it cannot be read."""
         with self._lock:
-            return self._board.snapshot(self._clock()) if self.ready else None
+            seen = self._board if queues is None else Limited(self._board, queues)
+            return seen.snapshot(self._clock()) if self.ready else None
 
     def desk(self, agent: str) -> rows.Desk | None:
         """None while the live state cannot be read, and where there is no such agent."""
@@ -157,7 +138,12 @@ class Fanout:
 
     @property
     def clients(self) -> int:
-        return len(self._clients)
+        return len(self._desks) + sum(map(len, self._audiences.values()))
+
+    @property
+    def cut(self) -> int:
+        """Clients cut because they were too slow, of those who see everything."""
+        return self._audiences[None].cut
 
     @property
     def site_name(self) -> str:
@@ -185,50 +171,15 @@ class Fanout:
         self._dirty.set()
         self._watched.set()
         with self._lock:
-            for client in self._clients:
-                self._end(client)
-            self._clients.clear()
+            for audience in (self._desks, *self._audiences.values()):
+                audience.end()
         for thread in self._threads:
             thread.join(timeout=2 * BLOCK_SECONDS + 1)
 
-    def _first(self, last_id: str) -> list[bytes]:
-        if not self.ready:
-            return [self.pulse()]
-        now = self._clock()
-        if _order(self._floor) <= _order(last_id) <= _order(self._cursor):
-            missed = [text for id, text in self._kept if _order(id) > _order(last_id)]
-            if len(missed) < QUEUED_FRAMES // 2:
-                return [*missed, frame("change", self._board.numbers(now))]
-        return [frame("snapshot", self._board.snapshot(now), self._cursor)]
-
-    def _first_of_desk(self, agent: str) -> list[bytes]:
-        desk = self._board.desk(agent, self._clock()) if self.ready else None
-        return [self.pulse() if desk is None else frame("desk", desk)]
-
-    def _show(self, text: bytes, changed: rows.Change | None = None) -> None:
-        """Shows everybody what changed (None: perhaps everything)."""
-        self._send(text, [client for client in self._clients if not client.agent])
-        for client in [client for client in self._clients if client.agent]:
-            row = self._board.agents.get(client.agent)
-            contact = row.contact_id if row is not None else ""
-            if changed is not None and client.agent not in changed.agents and contact not in changed.contacts:
-                continue
-            if (desk := self._board.desk(client.agent, self._clock())) is not None:
-                self._send(frame("desk", desk), [client])
-
-    def _send(self, text: bytes, clients: Iterable[Client]) -> None:
-        for client in clients:
-            if client.frames.qsize() >= QUEUED_FRAMES:
-                self._clients.discard(client)
-                self._end(client)
-                self.cut += 1
-            else:
-                client.frames.put_nowait(text)
-
-    @staticmethod
-    def _end(client: Client) -> None:
-        client.ended = True
-        client.frames.put_nowait(None)
+    def _tell(self, changed: rows.Change, cursor: str = "") -> None:
+        for audience in self._audiences.values():
+            audience.take(changed, cursor)
+        self._desks.show(changed, self._clock())
 
     def _follow(self) -> None:
         failures = 0
@@ -243,7 +194,7 @@ class Fanout:
                     self._take(changes)
                     self._watched.clear()
                     pause = FRAME_SECONDS - (self._clock() - began)
-                    if self._clients:
+                    if self.clients:
                         self._stopping.wait(max(0.0, pause))
                     else:
                         self._watched.wait(UNWATCHED_SECONDS + pause - FRAME_SECONDS)
@@ -265,9 +216,10 @@ class Fanout:
         with self._lock:
             self._board.load_site(version, site or Site())
             self._board.load(state)
-            self._cursor = self._floor = state.cursor
-            self._kept.clear()
-            self._show(frame("snapshot", self._board.snapshot(self._clock()), self._cursor))
+            self._cursor = state.cursor
+            for audience in self._audiences.values():
+                audience.begin(self._cursor, self._clock())
+            self._desks.show(None, self._clock())
         self._dirty.set()
 
     def _take(self, changes: list[Change]) -> None:
@@ -277,11 +229,7 @@ class Fanout:
         with self._lock:
             changed = self._board.apply(changes, self._clock())
             self._cursor = changes[-1].cursor
-            text = frame("change", changed, self._cursor)
-            if len(self._kept) == KEPT_FRAMES:
-                self._floor = self._kept[0][0]
-            self._kept.append((self._cursor, text))
-            self._show(text, changed)
+            self._tell(changed, self._cursor)
         if any(change.kind not in ("agent", "box") for change in changes):
             self._dirty.set()
 
@@ -290,7 +238,8 @@ class Fanout:
             log.error("web.live_lost", error=str(error))
         with self._lock:
             self._cursor = ""
-            self._send(self.pulse(), list(self._clients))
+            for audience in (self._desks, *self._audiences.values()):
+                audience.send(self.pulse())
 
     def _count(self) -> None:
         again = 0
@@ -299,7 +248,7 @@ class Fanout:
             self._dirty.clear()
             if self._stopping.is_set():
                 return
-            if happened and self._clients:
+            if happened and self.clients:
                 self._stopping.wait(FRESH_SECONDS)
             elif happened:
                 self._watched.wait(RESTING_SECONDS)
@@ -318,7 +267,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_estimates(estimates, self._clock())
             if self.ready and changed.queues:
-                self._show(frame("change", changed), changed)
+                self._tell(changed)
 
     def _update_phones(self) -> None:
         try:
@@ -329,7 +278,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_phones(unreachable(signs), in_use(signs), self._clock())
             if self.ready and changed.agents:
-                self._show(frame("change", changed), changed)
+                self._tell(changed)
 
     def _update_today(self) -> None:
         site, now = self._board.site, self._clock()
@@ -341,7 +290,7 @@ class Fanout:
         with self._lock:
             changed = self._board.load_today({name: one.counts for name, one in stats.items()}, now)
             if self.ready:
-                self._show(frame("change", changed), changed)
+                self._tell(changed)
 
 
 def midnight(timezone: str, now: float) -> float:
@@ -351,11 +300,3 @@ def midnight(timezone: str, now: float) -> float:
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo("UTC")
     return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-
-def _order(id: str) -> tuple[int, int]:
-    """The place of a Redis stream id, (-1, 0) for what is none."""
-    milliseconds, _, number = id.partition("-")
-    if not (milliseconds.isdecimal() and number.isdecimal() and len(id) < 50):
-        return (-1, 0)
-    return int(milliseconds), int(number)

@@ -1,6 +1,7 @@
 """Who may do what: roles are sets of permissions, and every route names the one it needs.
 
-A route without `@requires` or `@public` is refused to everybody (`guard`), so a forgotten decorator fails closed.
+A route without `@requires` or `@public` is refused to everybody (`guard`), so a forgotten decorator fails closed. So is
+one to accounts that are limited to queues, unless it says that it shows them no more (`by_queue`, by `scope`).
 """
 
 from collections.abc import Callable, Mapping
@@ -68,25 +69,34 @@ WORDS: Mapping[Permission, str] = {
     Permission.AUDIT: "the audit log",
 }
 
+OWN = frozenset({Permission.SELF, Permission.PHONE})
+"""About one's own account and work: no limit to queues takes it away."""
+
+UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT})
+"""What cannot be limited to queues: an account that is has none of it."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "_contactcentre_permission"
+_BY_QUEUE = "_contactcentre_by_queue"
 
 
-def granted(role: str, permission: Permission) -> bool:
-    """Unknown roles have no permission."""
-    return permission in GRANTS.get(role, frozenset())
+def granted(role: str, permission: Permission, limited: bool = False) -> bool:
+    """Unknown roles have no permission. `limited`: to queues."""
+    return permission in GRANTS.get(role, frozenset()) and not (limited and permission in UNDIVIDED)
 
 
-def words(role: str) -> list[str]:
+def words(role: str, limited: bool = False) -> list[str]:
     """What a role may do, for people."""
-    return [WORDS[permission] for permission in Permission if granted(role, permission)]
+    return [WORDS[permission] for permission in Permission if granted(role, permission, limited)]
 
 
-def requires(permission: Permission) -> Callable[[View], View]:
-    """The view may be used by signed-in accounts whose role has this permission."""
+def requires(permission: Permission, *, by_queue: bool = False) -> Callable[[View], View]:
+    """The view may be used by signed-in accounts whose role has this permission; by those that are limited to queues
+    only if it shows and does what belongs to these alone (`by_queue`), or is about one's own account."""
 
     def mark(view: View) -> View:
         setattr(view, _MARK, permission)
+        setattr(view, _BY_QUEUE, by_queue or permission in OWN)
         return view
 
     return mark
@@ -106,6 +116,11 @@ def permission_of(view: Callable[..., Any]) -> Permission | None:
         raise LookupError(f"{view!r} has neither @requires nor @public") from None
 
 
+def divides(view: Callable[..., Any]) -> bool:
+    """May accounts that are limited to queues use it?"""
+    return getattr(view, _BY_QUEUE, False) is True
+
+
 def guard() -> ResponseReturnValue | None:
     """Runs before every request. Raises SignInNeeded (401) or Forbidden (403); a page sends strangers to `/login`."""
     if request.endpoint is None:  # no such page: the 404 tells nobody anything
@@ -123,6 +138,8 @@ def guard() -> ResponseReturnValue | None:
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
     if not granted(account.role, permission):
         raise Forbidden(f"Your role, {account.role}, does not include {WORDS[permission]}.")
+    if account.queues is not None and not divides(current_app.view_functions[request.endpoint]):
+        raise Forbidden(f"Your account is limited to queues, and {WORDS[permission]} cannot be.")
     return None
 
 

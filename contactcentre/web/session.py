@@ -87,6 +87,11 @@ class SignedIn(UserMixin):  # type: ignore[misc]
         """Who this account is at the phone; "" = nobody."""
         return self.user.agent
 
+    @property
+    def queues(self) -> frozenset[str] | None:
+        """The only ones that this account sees; None: all."""
+        return frozenset(self.user.queues) or None
+
     def get_id(self) -> str:
         return self.token
 

@@ -29,7 +29,7 @@ def test_an_invitation_prints_a_link_that_sets_the_password(store: Store) -> Non
     assert holder is not None
     assert (holder.name, holder.role) == ("sue", "supervisor")
     assert json.loads(user("list", "--json")) == [
-        {"name": "sue", "role": "supervisor", "agent": "", "state": "invited"}
+        {"name": "sue", "role": "supervisor", "agent": "", "queues": "all", "state": "invited"}
     ]
     entry = store.audit_entries(subject="sue", action="user.invite", limit=1)[0]
     assert entry.actor.startswith("cli:")
@@ -60,6 +60,34 @@ def test_an_account_is_an_agent_of_the_site_or_nobody(store: Store, web: WebServ
     assert run(["user", "agent", "anna.f", "nobody"]) == 2
     user("agent", "anna.f")
     assert [one.agent for one in store.users()] == [""]
+
+
+def test_an_account_is_limited_to_queues_of_the_site_and_its_sessions_end(store: Store, web: WebServices) -> None:
+    user("invite", "sue", "--role", "supervisor", "--queue", "billing", "--queue", "support")
+    user("invite", "tom", "--role", "auditor")
+    assert {one["name"]: one["queues"] for one in json.loads(user("list", "--json"))} == {
+        "sue": "billing, support",
+        "tom": "all",
+    }
+    token = web.sessions.open("tom", time.time())
+    assert "tom sees billing now" in user("queues", "tom", "billing")
+    assert web.sessions.user_of(token, time.time()) is None
+    assert "sue sees all queues now" in user("queues", "sue", "--all")
+    assert {one.name: one.queues for one in store.users()} == {"sue": (), "tom": ("billing",)}
+    assert store.audit_entries(subject="tom", action="user.change")[0].detail == {"queues": ["billing"]}
+    assert run(["user", "queues", "tom", "nowhere"]) == run(["user", "queues", "tom"]) == 2
+    assert run(["user", "invite", "uma", "--role", "agent", "--queue", "nowhere"]) == 2
+    assert [one.name for one in store.users()] == ["sue", "tom"]
+
+
+def test_an_administrator_who_is_limited_is_not_the_one_that_the_first_run_looks_for(
+    store: Store, web: WebServices, settings: Settings
+) -> None:
+    store.add_user("admin", "hash", "admin")
+    assert accounts.first_run_link(store, settings) is None
+    user("queues", "admin", "billing")
+    assert accounts.first_run_link(store, settings)
+    assert store.users()[0].queues == ()
 
 
 @pytest.mark.parametrize(

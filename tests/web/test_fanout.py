@@ -14,7 +14,8 @@ from contactcentre.live import ContactNow, Estimate, Live
 from contactcentre.live.connection import ask
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
-from contactcentre.web.fanout import QUEUED_FRAMES, Client, Fanout, midnight
+from contactcentre.web.audience import QUEUED_FRAMES, Client
+from contactcentre.web.fanout import Fanout, midnight
 from tests.store.calls import Call, answered
 from tests.web.sample import site
 from tests.web.serving import until
@@ -40,8 +41,8 @@ def read(text: bytes) -> list[tuple[str, str, dict]]:  # type: ignore[type-arg]
 class Reader:
     """What one browser knows."""
 
-    def __init__(self, fanout: Fanout, last_id: str = "") -> None:
-        self.client = fanout.join(last_id)
+    def __init__(self, fanout: Fanout, last_id: str = "", queues: frozenset[str] | None = None) -> None:
+        self.client = fanout.join(last_id, queues)
         self.last_id = last_id
         self.events: list[str] = []
         self.agents: dict[str, dict] = {}  # type: ignore[type-arg]
@@ -119,7 +120,7 @@ def test_a_client_that_does_not_read_is_cut_and_the_others_lose_nothing(fanout: 
     before = fanout.clients
     with fanout._lock:
         for n in range(QUEUED_FRAMES):
-            fanout._show(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
+            fanout._audiences[None].send(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
             if n % 50 == 0:
                 fast.read(0.0)
     assert fanout.cut == 1

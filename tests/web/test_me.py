@@ -100,7 +100,7 @@ def test_a_desk_shows_whom_to_ask_but_not_oneself(browser: FlaskClient) -> None:
 def test_the_own_stream_tells_of_oneself_and_of_nobody_else(
     browser: FlaskClient, world: World, web: WebServices
 ) -> None:
-    client = web.fanout.join(agent="anna")
+    client = web.fanout.join_desk("anna")
     heard = client.next(5) or b""
     assert b"event: desk" in heard
     world.live.change("bert", Verb.PAUSE, time.time(), reason="lunch")

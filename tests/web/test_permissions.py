@@ -8,8 +8,9 @@ import pytest
 from apiflask import APIFlask
 
 from contactcentre.live import Away
+from contactcentre.store import Store
 from contactcentre.web.app import WebServices, create_app
-from contactcentre.web.permissions import GRANTS, Permission, Role, granted, permission_of
+from contactcentre.web.permissions import GRANTS, Permission, Role, divides, granted, permission_of, requires
 from tests.web.conftest import SignIn
 
 PUBLIC = {
@@ -60,6 +61,9 @@ TABLE: dict[str, set[str]] = {
 }
 """Who may; written by hand, so a change of a role is a change here too."""
 
+UNDIVIDED = {"/audit", "/api/v1/recordings/<verb>"}
+"""What an account that is limited to queues has nothing of; of the rest it has its queues' part (test_scope)."""
+
 
 def test_every_route_is_in_the_table_and_names_its_permission(app: APIFlask) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
@@ -71,12 +75,18 @@ def test_every_route_is_in_the_table_and_names_its_permission(app: APIFlask) -> 
         else:
             assert permission is not None
             assert {role for role in Role if granted(role, permission)} == TABLE[rule.rule], rule
+            assert divides(app.view_functions[rule.endpoint]) is (rule.rule not in UNDIVIDED), rule
 
 
+@pytest.mark.parametrize("queues", [(), ("billing",)])
 @pytest.mark.parametrize("role", ["", *Role])
-def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: APIFlask, sign_in: SignIn) -> None:
+def test_a_role_reaches_what_the_table_says_and_nothing_else(
+    role: str, queues: tuple[str, ...], app: APIFlask, store: Store, sign_in: SignIn
+) -> None:
     app.config["WTF_CSRF_ENABLED"] = False  # of interest here is who may, not from where
     browser = sign_in(role) if role else app.test_client()
+    if role:
+        store.change_user(f"a-{role}", queues=queues)
     for path, allowed in TABLE.items():
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
@@ -85,7 +95,7 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(role: str, app: API
         there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
         body = {} if method == "POST" and path.startswith("/api/") else None
         answer = browser.open(there.replace("<verb>", "hold"), method=method, json=body)
-        if role in allowed:
+        if role in allowed and not (queues and path in UNDIVIDED):
             assert answer.status_code in (200, 404, 422, 503), (path, answer.text)
         elif role:
             assert answer.status_code == 403, path
@@ -107,6 +117,17 @@ def test_whoever_sees_the_live_page_may_see_who_listens_for_its_rows_say_it() ->
     assert {role for role in Role if granted(role, Permission.LIVE)} == {
         role for role in Role if granted(role, Permission.SUPERVISE)
     }
+
+
+def test_a_view_that_does_not_say_that_it_divides_is_refused_to_who_is_limited(
+    app: APIFlask, store: Store, sign_in: SignIn
+) -> None:
+    app.add_url_rule("/undivided", "undivided", requires(Permission.LIVE)(lambda: "everything"))
+    browser = sign_in("supervisor")
+    assert browser.get("/undivided").text == "everything"
+    store.change_user("a-supervisor", queues=("billing",))
+    answer = browser.get("/undivided")
+    assert (answer.status_code, "everything" in answer.text) == (403, False)
 
 
 def test_an_unknown_role_may_nothing() -> None:

@@ -12,6 +12,7 @@ from contactcentre.live.errors import CommandFailed, LiveError, NoReply
 from contactcentre.web import rows
 from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, Unavailable
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import limiter, services
 
@@ -59,9 +60,9 @@ class Told(rows.Row):
 @blueprint.get("/calls")
 @blueprint.output(Calls)
 @blueprint.doc(summary="Conversations and parked customers now, the longest first")
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def calls() -> Calls:
-    board = services().fanout.snapshot()
+    board = services().fanout.snapshot(current_scope().queues)
     if board is None:
         raise Unavailable("The live state cannot be read at the moment. Calls go on.")
     found = [row for row in board.contacts.values() if row.talk is not None]
@@ -78,7 +79,7 @@ def calls() -> Calls:
     "answered in time. Every request is in the audit log. 120 a minute. A session's requests carry `X-CSRFToken`.",
     responses={404: "No such call, or no such verb", 409: "Not possible now", 504: "No answer"},
 )
-@requires(Permission.CONTROL)
+@requires(Permission.CONTROL, by_queue=True)
 def act(id: str, verb: str, wish: Wish) -> Told:
     account = current_account()
     if account is None:  # the guard lets nobody through who is not signed in
@@ -87,7 +88,7 @@ def act(id: str, verb: str, wish: Wish) -> Told:
         raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
     args = arguments(verb, wish)
     web = services()
-    contact, outcome = find(web.live, id), {"outcome": "no answer"}
+    contact, outcome = find(web.live, id, current_scope().queues), {"outcome": "no answer"}
     try:
         told = Told.model_validate(ask(web.live, contact, verb, args))
         outcome = {}

@@ -12,6 +12,7 @@ from contactcentre.live.coaches import Coaches as Assigned
 from contactcentre.web import rows
 from contactcentre.web.errors import BadValue, SignInNeeded
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
 
@@ -44,7 +45,7 @@ class Assign(BaseModel):
 @blueprint.get("/coaches")
 @blueprint.output(Coaches)
 @blueprint.doc(summary="Agents who have a mentor")
-@requires(Permission.SUPERVISE)
+@requires(Permission.SUPERVISE, by_queue=True)
 def listing() -> Coaches:
     return _now(_site())
 
@@ -57,7 +58,7 @@ def listing() -> Coaches:
     description="Counts within a second: the mentor's phone is called when the agent's next conversation begins, or "
     "now if one goes on. It is in the audit log. A session's requests carry `X-CSRFToken`.",
 )
-@requires(Permission.SUPERVISE)
+@requires(Permission.SUPERVISE, by_queue=True)
 def assign(wish: Assign) -> Coaches:
     account, web, site = current_account(), services(), _site()
     if account is None:  # the guard lets nobody through who is not signed in
@@ -68,6 +69,7 @@ def assign(wish: Assign) -> Coaches:
     if wish.agent == wish.mentor:
         raise BadValue("mentor: nobody is their own mentor")
     coaching = Coaching(wish.mentor, wish.mode, wish.tell)
+    current_scope().need_agent(wish.agent)
     web.store.audit(account.name, "agent.coach", f"agent {wish.agent}", coaching.save(), address_of(request))
     Assigned(web.live.redis).assign(wish.agent, coaching, standing(site.agents[wish.agent]))
     return _now(site)
@@ -78,9 +80,10 @@ def _site() -> Site:
 
 
 def _now(site: Site) -> Coaches:
-    assigned = Assigned(services().live.redis).all()
+    assigned, scope = Assigned(services().live.redis).all(), current_scope()
     found = [
         Coach(agent=name, **one.save(), standing=name not in assigned)
         for name, one in sorted(coached(site, assigned).items())
+        if scope.queues is None or name in scope.agents
     ]
     return Coaches(coaches=found)

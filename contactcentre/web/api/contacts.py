@@ -18,6 +18,7 @@ from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSu
 from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
 from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
 
@@ -44,10 +45,11 @@ class Filter(BaseModel):
 @blueprint.input(Filter, location="query", arg_name="wanted")
 @blueprint.output(ContactPage)
 @blueprint.doc(summary="Contacts, latest arrival first")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def listing(wanted: Filter) -> ContactPage:
     try:
-        page = services().store.contacts(**{**wanted.model_dump(), "outcome": wanted.outcome or ""})
+        asked = {**wanted.model_dump(), "outcome": wanted.outcome or ""}
+        page = services().store.contacts(**asked, only=current_scope().queues)
     except BadCursor as error:
         raise BadValue(str(error)) from None
     return ContactPage(contacts=[ContactSummary.of(one) for one in page.contacts], next=page.cursor)
@@ -56,7 +58,7 @@ def listing(wanted: Filter) -> ContactPage:
 @blueprint.get("/contacts/<id>")
 @blueprint.output(ContactDetail)
 @blueprint.doc(summary="One contact with everything known about it")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def one(id: str) -> ContactDetail:
     return detail(history_of(id))
 
@@ -67,18 +69,29 @@ def one(id: str) -> ContactDetail:
     description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",
     responses={200: "Sound", 206: "A part of it", 410: "It is not stored any more, or not yet"},
 )
-@requires(Permission.LISTEN)
+@requires(Permission.LISTEN, by_queue=True)
 def audio(id: str) -> Response:
-    return sound(id)
+    contact_id, recording = _recording(id)
+    if not current_scope().recording(recording):
+        raise NotFound(f"There is no recording {id!r}.")
+    return sound(contact_id, recording)
 
 
-def sound(id: str) -> Response:
-    """Of a recording that the asker may hear; audited. Raises NotFound, Gone."""
-    store = services().store
+def message_sound(id: str) -> Response:
+    """Of a message that the asker may hear; audited. Raises NotFound, Gone."""
+    return sound(*_recording(id))
+
+
+def _recording(id: str) -> tuple[str, Recording]:
     try:
-        contact_id, recording = store.recording(id)
+        return services().store.recording(id)
     except NoSuchRecording:
         raise NotFound(f"There is no recording {id!r}.") from None
+
+
+def sound(contact_id: str, recording: Recording) -> Response:
+    """Of a recording that the asker may hear; audited. Raises Gone."""
+    store = services().store
     file = _opened(recording)
     account = current_account()
     name = account.name if account else ""
@@ -99,16 +112,27 @@ def sound(id: str) -> Response:
 
 
 def history_of(id: str) -> ContactHistory:
-    """Raises NotFound."""
+    """Of a contact that the asker sees. Raises NotFound."""
     try:
-        return services().store.history(id)
-    except (NoSuchContact, AmbiguousContact) as error:
+        found = services().store.history(id)
+    except NoSuchContact as error:
         raise NotFound(str(error)) from None
+    except AmbiguousContact as error:
+        raise NotFound(ambiguous(error)) from None
+    if not current_scope().contact(found):
+        raise NotFound(f"no contact has an id that begins with {id[:40]!r}")
+    return found
+
+
+def ambiguous(error: AmbiguousContact) -> str:
+    """The ids that it names are not for who is limited to queues."""
+    return str(error) if current_scope().queues is None else "Several contacts' ids begin so: give more of it."
 
 
 def detail(history: ContactHistory) -> ContactDetail:
     """Everything about a contact, for the API and the page."""
-    rows = [RecordingRow.of(one, _address(one)) for one in history.recordings]
+    scope = current_scope()
+    rows = [RecordingRow.of(one, _address(one)) for one in history.recordings if scope.recording(one)]
     return ContactDetail.of(history, services().store.events(history.contact.id), rows)
 
 

@@ -9,10 +9,12 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.live import listens
-from contactcentre.live.errors import CommandFailed, LiveError, NoReply
+from contactcentre.live.calls import find
+from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
 from contactcentre.web import rows
-from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries
+from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, WebError
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, address_of, current_account
 from contactcentre.web.wiring import limiter, services
 
@@ -69,9 +71,10 @@ class Wish(BaseModel):
 @blueprint.get("/listens")
 @blueprint.output(Listens)
 @blueprint.doc(summary="Who listens to whom now")
-@requires(Permission.SUPERVISE)
+@requires(Permission.SUPERVISE, by_queue=True)
 def listing() -> Listens:
-    return Listens(listens=[_told(one) for one in listens.listening(services().live)])
+    account, live = _signed_in(), services().live
+    return Listens(listens=[_told(one) for one in listens.listening(live) if _seen(account, one)])
 
 
 @blueprint.post("/listens")
@@ -83,7 +86,7 @@ def listing() -> Listens:
     "audit log, every listening-in among the contact's facts. 60 a minute. A session's requests carry `X-CSRFToken`.",
     responses={404: "No such call", 409: "Not possible now", 504: "No answer"},
 )
-@requires(Permission.SUPERVISE)
+@requires(Permission.SUPERVISE, by_queue=True)
 def start(wish: Start) -> Listen:
     account = _account()
     said = wish.model_dump()
@@ -93,10 +96,14 @@ def start(wish: Start) -> Listen:
     said["phone"] = said["phone"] or account.agent
     if not said["phone"]:
         raise BadValue("phone: which one is to ring? Your account is no agent's (contactcentre user agent NAME AGENT)")
-    live = services().live
+    live, subject = services().live, said[given[0]]
     detail = {name: value for name, value in said.items() if value and name != given[0]}
     return _asked(
-        account, "call.listen", said[given[0]], detail, lambda: listens.start(live, supervisor=account.name, **said)
+        account,
+        "call.listen",
+        subject,
+        detail,
+        lambda: listens.start(live, supervisor=account.name, **_within_scope(said)),
     )
 
 
@@ -109,7 +116,7 @@ def start(wish: Start) -> Listen:
     "the customer to the supervisor's phone, and the agent is out; `stop` hangs the supervisor's phone up.",
     responses={404: "No such supervision, or no such verb", 409: "Not possible now", 504: "No answer"},
 )
-@requires(Permission.SUPERVISE)
+@requires(Permission.SUPERVISE, by_queue=True)
 def act(id: str, verb: str, wish: Wish) -> Listen:
     account = _account()
     if verb not in listens.VERBS:
@@ -118,6 +125,8 @@ def act(id: str, verb: str, wish: Wish) -> Listen:
         raise BadValue("mode: the verb mode needs it, and no other takes it")
     live = services().live
     one = listens.named(live, id)
+    if not _seen(account, one):
+        raise NoSuchCall(f"{id[:60]}: no supervision has this id")
     detail = {"id": one["id"], **({"mode": wish.mode} if wish.mode else {})}
     subject = one["contact"] or one["agent"] or one["endpoint"]
     return _asked(
@@ -125,12 +134,44 @@ def act(id: str, verb: str, wish: Wish) -> Listen:
     )
 
 
+def _within_scope(said: dict[str, Any]) -> dict[str, Any]:
+    """What is to be listened to. Whoever is limited to queues may listen to a contact in one of them, and
+    to all that an agent does who answers no other. Raises BadValue, NoSuchCall, NotFound, Forbidden."""
+    scope = current_scope()
+    if scope.queues is None:
+        return said
+    if said["endpoint"] or said["channel"]:
+        raise BadValue("endpoint, channel: your account is limited to queues; such calls are in none")
+    if said["follow"]:
+        scope.need_agent(said["agent"] or find(services().live, said["contact"], scope.queues).agent)
+    if said["agent"] in scope.own_agents:
+        return said
+    found = find(services().live, said["contact"] or said["agent"], scope.queues)
+    return {**said, "agent": "", "contact": found.contact_id}
+
+
+def _seen(account: SignedIn, one: Mapping[str, Any]) -> bool:
+    """One's own, that of a contact in a queue that is seen, and one that waits for such an agent's next call."""
+    scope = current_scope()
+    if scope.queues is None or one["supervisor"] == account.name:
+        return True
+    if not one["contact"]:
+        return one["agent"] in scope.agents
+    contact = services().live.contact(one["contact"])
+    return contact is not None and scope.among([contact.queue])
+
+
 def _account() -> SignedIn:
+    account = _signed_in()
+    if not limiter().limiter.hit(PER_ACCOUNT, "listens", account.name):
+        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
+    return account
+
+
+def _signed_in() -> SignedIn:
     account = current_account()
     if account is None:  # the guard lets nobody through who is not signed in
         raise SignInNeeded
-    if not limiter().limiter.hit(PER_ACCOUNT, "listens", account.name):
-        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
     return account
 
 
@@ -149,6 +190,9 @@ def _asked(
         raise
     except LiveError as error:
         outcome = {"outcome": type(error).__name__}
+        raise
+    except WebError as refused:
+        outcome = {"outcome": refused.code}
         raise
     finally:
         services().store.audit(account.name, action, subject, {**detail, **outcome}, address_of(request))

@@ -8,14 +8,16 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.site import Site
 from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
 from contactcentre.live import boxes_moved
 from contactcentre.store import BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.history import MAX_PAGE
-from contactcentre.web.api.contacts import sound
+from contactcentre.web.api.contacts import message_sound
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
 from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.rows import Row
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, current_account
 from contactcentre.web.wiring import services
 
@@ -79,7 +81,7 @@ class MessageList(Row):
 @blueprint.input(Filter, location="query", arg_name="wanted")
 @blueprint.output(MessageList)
 @blueprint.doc(summary="Messages, and what waits in each box")
-@requires(Permission.VOICEMAIL)
+@requires(Permission.VOICEMAIL, by_queue=True)
 def listing(wanted: Filter) -> MessageList:
     store, seen = services().store, _seen()
     found = store.messages(chosen(wanted.box, seen), wanted.state or "", wanted.limit)
@@ -108,7 +110,7 @@ class Wish(BaseModel):
     "session's requests carry `X-CSRFToken`.",
     responses={404: "No such message in a box of yours, or no such step", 409: "Not possible now"},
 )
-@requires(Permission.VOICEMAIL)
+@requires(Permission.VOICEMAIL, by_queue=True)
 def act(id: str, step: str, wish: Wish) -> MessageRow:
     return MessageRow.of(take_step(id, step, wish.to, wish.note))
 
@@ -145,20 +147,24 @@ def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
     description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",
     responses={200: "Sound", 206: "A part of it", 410: "It is not stored any more, or not yet"},
 )
-@requires(Permission.VOICEMAIL)
+@requires(Permission.VOICEMAIL, by_queue=True)
 def audio(id: str) -> Response:
     try:
-        return sound(services().store.message(id, _seen()).id)
+        return message_sound(services().store.message(id, _seen()).id)
     except NoSuchMessage:
         raise NotFound("There is no such message, or its sound was deleted.") from None
 
 
 def boxes_to_see(account: SignedIn) -> frozenset[str] | None:
-    """None: all. Else those of the agent whose account it is."""
-    if granted(account.role, Permission.ALL_BOXES):
+    """None: all. Else those of the agent whose account it is, and of the queues that the account is limited to."""
+    every, scope = granted(account.role, Permission.ALL_BOXES), current_scope()
+    if every and scope.queues is None:
         return None
-    _, site = services().store.site()
-    return boxes_of(site, account.agent) if site is not None else frozenset()
+    site = services().store.site()[1] or Site()
+    if every:
+        return frozenset(box for box in known_boxes() if scope.box(box)) | ({account.agent} & site.agents.keys())
+    boxes = boxes_of(site, account.agent)
+    return boxes if scope.queues is None else boxes & (scope.queues | {account.agent})
 
 
 def chosen(box: str, seen: frozenset[str] | None) -> Collection[str] | None:

@@ -5,6 +5,7 @@ from apiflask import APIBlueprint
 from contactcentre.web import rows
 from contactcentre.web.errors import Unavailable
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("now", __name__, url_prefix="/api/v1", tag="Live")
@@ -23,7 +24,7 @@ class Agents(rows.Row):
 @blueprint.get("/snapshot")
 @blueprint.output(rows.Snapshot)
 @blueprint.doc(summary="Everything live, at one instant")
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def snapshot() -> rows.Snapshot:
     return _board()
 
@@ -31,7 +32,7 @@ def snapshot() -> rows.Snapshot:
 @blueprint.get("/queues")
 @blueprint.output(Queues)
 @blueprint.doc(summary="Queues with who waits, who can answer, and today's numbers")
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def queues() -> Queues:
     board = _board()
     return Queues(now=board.now, queues=sorted(board.queues.values(), key=lambda row: row.name))
@@ -40,14 +41,14 @@ def queues() -> Queues:
 @blueprint.get("/agents")
 @blueprint.output(Agents)
 @blueprint.doc(summary="Agents with their state")
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def agents() -> Agents:
     board = _board()
     return Agents(now=board.now, agents=sorted(board.agents.values(), key=lambda row: row.name))
 
 
 def _board() -> rows.Snapshot:
-    board = services().fanout.snapshot()
+    board = services().fanout.snapshot(current_scope().queues)
     if board is None:
         raise Unavailable("The live state cannot be read at the moment. Calls go on.")
     return board

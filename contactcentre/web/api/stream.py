@@ -11,6 +11,7 @@ from contactcentre.live.errors import LiveError
 from contactcentre.web.errors import SignInNeeded, Unavailable
 from contactcentre.web.fanout import TooMany
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.session import current_account, own_agent
 from contactcentre.web.wiring import services
 
@@ -34,7 +35,7 @@ blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
     "`Last-Event-ID` to get what you missed; when that is too long ago you get a `snapshot`.",
     responses={200: "A stream of events (text/event-stream)"},
 )
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def live() -> Response:
     return _stream(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
 
@@ -56,7 +57,7 @@ def _stream(last_id: str = "", agent: str = "") -> Response:
     if account is None:
         raise SignInNeeded
     try:
-        client = web.fanout.join(last_id, agent)
+        client = web.fanout.join_desk(agent) if agent else web.fanout.join(last_id, current_scope().queues)
     except TooMany as error:
         raise Unavailable(str(error)) from None
     if (connection := request.environ.get("gunicorn.socket")) is not None:

@@ -103,7 +103,7 @@ UNUSABLE = "This link cannot be used: it was used already, a newer one was made,
 @blueprint.get("/me")
 @requires(Permission.SELF)
 def me() -> ResponseReturnValue:
-    return render_template("me.html", permissions=words(_me().role))
+    return render_template("me.html", permissions=_words(_me()))
 
 
 @blueprint.post("/me/password")
@@ -122,7 +122,7 @@ def change_password() -> ResponseReturnValue:
         except accounts.PasswordRefused as refused:
             problem = str(refused)
     if problem:
-        return render_template("me.html", permissions=words(account.role), problem=problem), 422
+        return render_template("me.html", permissions=_words(account), problem=problem), 422
     _succeeded(account.name)
     store.audit(account.name, "user.password", account.name, {"by": "own page"}, address_of(request))
     services().sessions.close_all(account.name)
@@ -136,8 +136,13 @@ def signed_in() -> dict[str, object]:
         account = current_account()
     except (StoreUnavailable, LiveError):  # this may be the page that says so
         account = None
-    allowed = {p.name for p in Permission if account is not None and granted(account.role, p)}
+    limited = account is not None and account.queues is not None
+    allowed = {p.name for p in Permission if account is not None and granted(account.role, p, limited)}
     return {"account": account, "allowed": allowed, "site_name": services().fanout.site_name}
+
+
+def _words(account: SignedIn) -> list[str]:
+    return words(account.role, account.queues is not None)
 
 
 def _me() -> SignedIn:

@@ -17,7 +17,7 @@ blueprint = APIBlueprint("agents", __name__, enable_openapi=False)
 
 
 @blueprint.get("/agents/<name>")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def one(name: str) -> ResponseReturnValue:
     why = of_agent(name)
     _, site = services().store.site()

@@ -15,6 +15,7 @@ from contactcentre.web.api.why import of_contact
 from contactcentre.web.errors import BadValue
 from contactcentre.web.numbers import readable
 from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.scope import current_scope
 from contactcentre.web.timeline import NOISE, Line, line
 from contactcentre.web.wiring import services
 
@@ -24,10 +25,10 @@ blueprint = APIBlueprint("contacts", __name__, enable_openapi=False)
 
 
 @blueprint.get("/contacts")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def page() -> ResponseReturnValue:
     asked = {name: request.args.get(name, "").strip()[:80] for name in ("day", "queue", "agent", "caller", "outcome")}
-    since, until = _day(asked["day"])
+    (since, until), scope = _day(asked["day"]), current_scope()
     if asked["outcome"] and asked["outcome"] not in list(Outcome):
         raise BadValue(f"outcome {asked['outcome']!r} is none of {', '.join(Outcome)}")
     try:
@@ -40,6 +41,7 @@ def page() -> ResponseReturnValue:
             outcome=asked["outcome"],
             limit=PAGE,
             cursor=request.args.get("cursor", ""),
+            only=scope.queues,
         )
     except BadCursor as error:
         raise BadValue(str(error)) from None
@@ -51,8 +53,10 @@ def page() -> ResponseReturnValue:
             page=found,
             asked=asked,
             outcomes=list(Outcome),
-            queues=sorted(site.queues) if site else [],
-            agents=sorted(site.agents) if site else [],
+            queues=[name for name in sorted(site.queues) if scope.among([name])] if site else [],
+            agents=[name for name in sorted(site.agents) if scope.queues is None or name in scope.agents]
+            if site
+            else [],
         )
     )
     response.headers["Vary"] = "HX-Request, Cookie"
@@ -60,7 +64,7 @@ def page() -> ResponseReturnValue:
 
 
 @blueprint.get("/contacts/<id>")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def one(id: str) -> ResponseReturnValue:
     history = history_of(id)
     found, whys = detail(history), services().whys
@@ -83,7 +87,7 @@ def one(id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/contacts/<id>/now")
-@requires(Permission.CONTACTS)
+@requires(Permission.CONTACTS, by_queue=True)
 def now(id: str) -> ResponseReturnValue:
     """Why it waits, as a piece of its page."""
     why = of_contact(id)

@@ -11,6 +11,6 @@ blueprint = APIBlueprint("live", __name__, enable_openapi=False)
 
 
 @blueprint.get("/")
-@requires(Permission.LIVE)
+@requires(Permission.LIVE, by_queue=True)
 def page() -> ResponseReturnValue:
     return render_template("live.html", timezone=services().fanout.timezone)

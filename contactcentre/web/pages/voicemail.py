@@ -20,13 +20,13 @@ blueprint = APIBlueprint("voicemail", __name__, enable_openapi=False)
 
 
 @blueprint.get("/voicemail")
-@requires(Permission.VOICEMAIL)
+@requires(Permission.VOICEMAIL, by_queue=True)
 def page() -> ResponseReturnValue:
     return _page()
 
 
 @blueprint.post("/voicemail/<id>/<step>")
-@requires(Permission.VOICEMAIL)
+@requires(Permission.VOICEMAIL, by_queue=True)
 def act(id: str, step: str) -> ResponseReturnValue:
     """One step of a message, and back to the list. What is not possible is said there."""
     try:
