@@ -110,9 +110,9 @@ def agent(name: str, agent: str) -> None:
 @click.argument("queues", nargs=-1, metavar="[QUEUE]...")
 @click.option("--all", "every", is_flag=True, help="All queues, and what belongs to none.")
 def queues(name: str, queues: tuple[str, ...], every: bool) -> None:
-    """Limit NAME to these queues: their calls, contacts, recordings, messages and agents.
+    """Limit NAME to these queues.
 
-    Open sessions of NAME end.
+    Calls, contacts, recordings, messages and agents of others are not there for NAME then. Open sessions of NAME end.
     """
     if every is bool(queues):
         raise click.UsageError("name queues, or give --all")
