@@ -125,7 +125,7 @@ class InboundESL:
     def _dispatch(self, queue: "Queue[Event]") -> None:
         while True:
             event = queue.get()
-            name = event.get("Event-Subclass") or event["Event-Name"]
+            name = str(event.get("Event-Subclass") or event["Event-Name"])  # in JSON it might be a list
             for handler in [*self._handlers.get(name, ()), *self._handlers.get("*", ())]:
                 try:
                     handler(event)

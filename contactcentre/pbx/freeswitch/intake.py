@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from time import time
 
+from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import (
     Arrived,
     Cause,
@@ -19,6 +20,7 @@ from contactcentre.pbx.freeswitch import translate
 from contactcentre.pbx.freeswitch.awaited import BRIDGED, PARKED, Awaited
 from contactcentre.pbx.freeswitch.places import Places
 from contactcentre.pbx.freeswitch.playing import Playing
+from contactcentre.pbx.freeswitch.protocol import identity
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.freeswitch.spies import Spies
 from contactcentre.pbx.freeswitch.stock import DROP
@@ -109,8 +111,8 @@ class Intake:
         if (handler := self._handlers.get(event["Event-Name"])) is None:
             return
         try:
-            handler(event, event["Unique-ID"], translate.moment(event))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            handler(event, identity(event["Unique-ID"]), translate.moment(event))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, Refused) as error:
             self.malformed += 1
             log.warning("malformed %s event: %r", event["Event-Name"], error)
 

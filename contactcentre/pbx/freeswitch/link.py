@@ -251,25 +251,31 @@ class Link:
         if event is None:
             self.errors += 1
             return
-        name = event["Event-Name"]
-        if name == "BACKGROUND_JOB":
-            if (job := self._jobs.pop(event.get("Job-UUID", ""), None)) is not None:
-                job.settle(event.get(BODY, ""))
-                return
-        elif self._running:
-            self._finish(name, event)
         try:
-            self._on_event(event)
+            if not self._settles(event):
+                self._on_event(event)
         except Exception:
             self.errors += 1
-            log.exception("handling of a %.40r event failed", name)
+            log.exception("handling of a %.40r event failed", event["Event-Name"])
+
+    def _settles(self, event: Event) -> bool:
+        """Whether it is a job's result, and nothing else. Raises TypeError for a list where a key belongs."""
+        name = event["Event-Name"]
+        if name == "BACKGROUND_JOB":
+            job = self._jobs.pop(event.get("Job-UUID", ""), None)
+            if job is not None:
+                job.settle(str(event.get(BODY, "")))
+            return job is not None
+        if self._running:
+            self._finish(name, event)
+        return False
 
     def _finish(self, name: str, event: Event) -> None:
         if name == "CHANNEL_EXECUTE_COMPLETE":
             _, running = self._running.pop(event.get("Application-UUID", ""), ("", None))
             if running is not None:
                 running.headers = event
-                running.settle(event.get("Application-Response", ""))
+                running.settle(str(event.get("Application-Response", "")))
         elif name == "CHANNEL_HANGUP_COMPLETE":
             channel_id = event.get("Unique-ID", "")
             for key in [key for key, (channel, _) in self._running.items() if channel == channel_id]:

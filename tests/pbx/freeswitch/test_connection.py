@@ -127,6 +127,19 @@ def test_a_jobs_result_is_its_body_even_when_it_is_faster_than_the_answer(
     up.events.nothing_for(0)
 
 
+@pytest.mark.parametrize("key", [["job-1"], {"a": "b"}, None, 5])
+def test_a_key_that_is_none_ends_neither_the_link_nor_who_waits(fake: FakeFreeSwitch, up: Node, key: object) -> None:
+    fake.answers["sleep"] = lambda command: None
+    running = up.link.link().execute("u1", "sleep")
+    fake.tell({"Event-Name": "BACKGROUND_JOB", "Job-UUID": key, "_body": "+OK"})
+    fake.tell({"Event-Name": "CHANNEL_EXECUTE_COMPLETE", "Application-UUID": key})
+    fake.tell({"Event-Name": "DTMF"})
+    while up.events.next(dict)["Event-Name"] != "DTMF":
+        pass
+    assert up.link.up
+    assert not running.settled
+
+
 def test_results_of_jobs_may_come_in_any_order(fake: FakeFreeSwitch, up: Node) -> None:
     begun: list[Command] = []
 

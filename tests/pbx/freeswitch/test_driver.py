@@ -199,9 +199,12 @@ def test_malformed_events_are_counted_and_harm_nobody(fake: FakeFreeSwitch, pbx:
     fake.tell({"Event-Name": "DTMF"})
     fake.tell({"Event-Name": "CHANNEL_BRIDGE", "Unique-ID": "u1", "Event-Date-Timestamp": "1"})
     fake.tell({"Event-Name": "DTMF", "Unique-ID": "u1", "Event-Date-Timestamp": "soon", "DTMF-Digit": "1"})
+    fake.tell({"Event-Name": "DTMF", "Unique-ID": "u1", "Event-Date-Timestamp": "9" * 400, "DTMF-Digit": "1"})
+    fake.event("CHANNEL_HANGUP_COMPLETE", Unique_ID="${system(x)}", Hangup_Cause="NORMAL_CLEARING")
     fake.event("DTMF", Unique_ID="u1", DTMF_Digit="2")
     assert inbox.next(Digit).digit == "2"
-    assert pbx.intake.malformed == 3
+    assert pbx.intake.malformed == 5
+    assert not any("${" in line for line in fake.lines)
 
 
 def test_a_restarted_pbx_has_none_of_our_channels_any_more(
