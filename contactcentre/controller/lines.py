@@ -3,7 +3,7 @@
 Of several nodes the one that comes first has an agent's line (`live.lines`); the others offer that agent nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
@@ -13,6 +13,7 @@ from contactcentre.controller.node import Node
 from contactcentre.controller.open_line import Ending, OpenLine, agent_of, room_of
 from contactcentre.domain.agents import LINE_DOWN, AgentState, AgentStatus, Verb
 from contactcentre.domain.devices import Device
+from contactcentre.domain.site import Site
 from contactcentre.live import LineHolders, LiveError, signs_of_life
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.events import Arrived, Cause, Ended, Phone
@@ -37,6 +38,8 @@ class Lines:
         self._holders = LineHolders(node.live.redis)
         self._wanted_flag = Flag()
         self._lines: dict[str, OpenLine] = {}  # by agent; also such as are being opened
+        self._site: Site | None = None
+        self._names: frozenset[str] = frozenset()  # see `_persistent`
         self.linked = False
 
     @property
@@ -49,9 +52,10 @@ class Lines:
 
     # -- told by others -----------------------------------------------------------------------------------------------
 
-    def changed(self) -> None:
-        """An agent, a phone or the site has changed: somebody may need a line, or none."""
-        self._wanted_flag.set()
+    def changed(self, agent: str = "") -> None:
+        """The agent, or (without one) a phone or the site has changed: somebody may need a line, or none."""
+        if not agent or agent in self._persistent() or agent in self._lines:
+            self._wanted_flag.set()
 
     def arrived(self, event: Arrived) -> None:
         """A leg leads into an agent's line, here is its other end. Raises PbxError."""
@@ -120,12 +124,19 @@ class Lines:
     def wanted(self) -> dict[str, Device]:
         """The agents who should have a line here: at work, with a device that can be called."""
         found = {}
-        for name, agent in self._node.site.agents.items():
-            if agent.line == "persistent" and _at_work(self._node.replica.agents.get(name)):
+        for name in self._persistent():
+            if _at_work(self._node.replica.agents.get(name)):
                 device = self._node.device(name)
                 if self._node.router.phone(device.account) is not Phone.AWAY:
                     found[name] = device
         return found
+
+    def _persistent(self) -> Collection[str]:
+        """The agents whose line the site wants open: asked for with every step of every agent, so looked up once."""
+        if (site := self._node.site) is not self._site:
+            self._site = site
+            self._names = frozenset(name for name, agent in site.agents.items() if agent.line == "persistent")
+        return self._names
 
     # -- one line -----------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from contactcentre.live import Change, Live, LiveError, Waiting
 
 log = structlog.get_logger(__name__)
 
-GATHER = 0.02
-"""Seconds between two reads of the stream, so that a busy one is read in batches."""
+GATHER = 0.05
+"""Seconds between two reads of the stream, so that a busy one is read in batches. What this node did it knows."""
 
 RETRY = 1.0
 """Seconds after which a Redis that was away is tried again."""

@@ -37,7 +37,7 @@ IDLE = 30.0
 BRIEFING = 10.0
 """Seconds that what an agent is told before the caller may take; for so long the reservation outlasts the ringing."""
 
-GATHER = 0.03
+GATHER = 0.05
 """Seconds in which what Redis is to be told is gathered, so that much of it travels together."""
 
 EMPTY_EVERY = 0.25

@@ -350,10 +350,11 @@ class Controller:
         if new:
             self.node.router.changed(change)
         self.node.wrap_ups.changed(change)
-        if change.kind in ("agent", "site"):
-            self.node.lines.changed()
         if change.kind == "agent":
+            self.node.lines.changed(change.key)
             self.mentors.changed(change.key)
+        if change.kind == "site":
+            self.node.lines.changed()
         if change.kind == "box":
             self.node.lamps.changed()
         if change.kind == "site" and change.value != self.node.configuration.version:

@@ -7,6 +7,7 @@ passed any controller may end it (`Verb.EXPIRE`).
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from contactcentre.domain.notation import decode, encode
 
@@ -114,7 +115,7 @@ class AgentStatus:
     device: str = ""  # chosen at login, see domain.devices; "" = the site's default
 
     def to_json(self) -> str:
-        return encode({name: getattr(self, name) for name in _FIELDS})
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "AgentStatus":
@@ -168,43 +169,45 @@ def step(
         raise NotAllowed(status.name, status.state, verb, "a delay after the last offer is still running")
     if verb is Verb.OFFER and not (contact_id and token and deadline > at):
         raise ValueError("an offer has a contact, a token and a deadline that is still to come")
-    moved = replace(status, version=status.version + 1)
+    version = status.version + 1
     if verb is Verb.EXTEND:
-        return _extended(moved, at, seconds)
+        return _extended(replace(status, version=version), at, seconds)
     if verb is Verb.SWITCH:
-        return replace(moved, device=device)
+        return replace(status, version=version, device=device)
     if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
         wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
-        return replace(moved, then=wish)
-    free = replace(moved, since=at, reason="", contact_id="", queue="", token="", deadline=0.0)
+        return replace(status, version=version, then=wish)
+    moved: dict[str, Any] = {"state": target, "version": version, "since": at}
+    free = moved | {"reason": "", "contact_id": "", "queue": "", "token": "", "deadline": 0.0}
     match verb:
         case Verb.LOGIN:
-            fresh = replace(free, misses=0, calls=0, talked=0.0, turn=at)
-            return replace(fresh, state=target, idle_since=at, not_before=0.0, then="", device=device)
+            fresh = free | {"misses": 0, "calls": 0, "talked": 0.0, "turn": at}
+            return replace(status, **fresh, idle_since=at, not_before=0.0, then="", device=device)
         case Verb.OFFER:
-            offer = replace(moved, contact_id=contact_id, queue=queue, token=token, deadline=deadline)
-            return replace(offer, state=target, since=at, turn=at)
+            offer: dict[str, Any] = {"contact_id": contact_id, "queue": queue, "token": token, "deadline": deadline}
+            return replace(status, **moved, **offer, turn=at)
         case Verb.ACCEPT:
-            return replace(moved, state=target, since=at, deadline=0.0, misses=0, calls=status.calls + 1)
+            return replace(status, **moved, deadline=0.0, misses=0, calls=status.calls + 1)
         case Verb.FINISH:
             talked = round(status.talked + max(0.0, at - status.since), 3)
             if wrap_up > 0:
-                return replace(moved, state=target, since=at, deadline=at + wrap_up, idle_since=at, talked=talked)
-            return _settle(replace(free, state=AgentState.AVAILABLE, idle_since=at, talked=talked), at)
+                return replace(status, **moved, deadline=at + wrap_up, idle_since=at, talked=talked)
+            done = free | {"state": AgentState.AVAILABLE, "idle_since": at, "talked": talked}
+            return _settle(replace(status, **done), at)
         case Verb.MISS | Verb.EXPIRE if status.state is AgentState.OFFERED:
             misses = status.misses + counts
-            missed = replace(free, state=target, misses=misses, not_before=at + delay)
+            missed = replace(status, **free, misses=misses, not_before=at + delay)
             if 0 < misses_allowed <= misses and not status.then:
                 return replace(missed, state=AgentState.PAUSED, reason=MISSED, misses=0)
             return _settle(missed, at)
         case Verb.RELEASE:
-            return _settle(replace(free, state=target), at)
+            return _settle(replace(status, **free), at)
         case Verb.PAUSE:
-            return replace(free, state=target, reason=reason, then="")
+            return replace(status, **(free | {"reason": reason}), then="")
         case Verb.LOGOUT | Verb.UNPAUSE:
-            return replace(free, state=target, then="")
+            return replace(status, **free, then="")
         case _:  # WRAPPED, EXPIRE of wrap-up
-            return _settle(replace(free, state=target), at)
+            return _settle(replace(status, **free), at)
 
 
 def _extended(status: AgentStatus, at: float, seconds: float) -> AgentStatus:

@@ -39,5 +39,6 @@ def standing(agent: Agent) -> Coaching:
 def coached(site: Site, assigned: Mapping[str, Coaching]) -> dict[str, Coaching]:
     """Agent -> coaching, of all who have a mentor. An assignment of people whom the site does not know (any more), or
     of somebody to themselves, is none."""
-    wanted = {name: assigned.get(name) or standing(agent) for name, agent in site.agents.items()}
+    wanted = {name: standing(agent) for name, agent in site.agents.items() if agent.mentor} | dict(assigned)
+    wanted = {name: one for name, one in wanted.items() if name in site.agents}
     return {name: one for name, one in wanted.items() if one.mentor in site.agents and one.mentor != name}

@@ -19,7 +19,7 @@ facts it leads to, or with a named `Refusal`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -73,6 +73,10 @@ class Party:
     to: str = ""  # as whom somebody was asked: agent:NAME, number:N
     muted: bool = False
 
+    def save(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -125,7 +129,7 @@ class Conversation:
 
     def save(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return {**{name: getattr(self, name) for name in _PLAIN}, "parties": [asdict(p) for p in self.parties.values()]}
+        return {**{name: getattr(self, name) for name in _PLAIN}, "parties": [p.save() for p in self.parties.values()]}
 
     @classmethod
     def restore(cls, saved: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ Whoever reads this keeps the keys from the others, and passes on what was not me
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from contactcentre.domain.site import Keys
 
@@ -106,6 +107,7 @@ class Keypad:
         return keyed
 
 
+@lru_cache(maxsize=16)
 def codes_of(keys: Keys) -> Mapping[str, str]:
     """Code -> what it does."""
     return {code: verb for verb, code in keys.model_dump().items() if code}

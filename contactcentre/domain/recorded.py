@@ -5,7 +5,7 @@ began goes on through queues and conversations until the flow stops it or the co
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from contactcentre.domain.events import Kind
@@ -40,7 +40,7 @@ class Recorded:
 
     def save(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def restore(cls, saved: Mapping[str, Any]) -> Self:

@@ -33,7 +33,7 @@ __all__ = ["Cut", "Decision", "Nobody", "Round", "RoutingConfig", "Terms", "Wait
 
 KEPT_CANDIDATES = 10
 KEPT_CUT = 20
-EXAMINED = 60
+EXAMINED = 40
 """A decision names so many candidates and so many who were cut, of so many looked at: enough for a queue of twenty, and
 in a queue of a thousand it stays as fast. `Decision.fitting` and `Decision.left_out` count the rest."""
 

@@ -25,7 +25,7 @@ class Waiting:
     group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
-        return encode({name: getattr(self, name) for name in _WAITING_FIELDS})
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Waiting":

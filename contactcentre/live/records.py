@@ -32,7 +32,7 @@ class ContactNow:
     detail: Mapping[str, Any] = field(default_factory=dict)  # what its controller needs to take it up again
 
     def to_json(self) -> str:
-        return _written(self)
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -76,7 +76,7 @@ class AgentFact:
         )
 
     def to_json(self) -> str:
-        return _written(self)
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -107,7 +107,7 @@ class Estimate:
     p80: float = 0.0  # four of five were at most so far off
 
     def to_json(self) -> str:
-        return _written(self)
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -161,11 +161,6 @@ def read_waiting(text: str | bytes) -> Waiting:
         return Waiting.from_json(text)
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed(f"waiting record: {error!r}") from error
-
-
-def _written(record: ContactNow | AgentFact | Estimate) -> str:
-    """Not by dataclasses.asdict, which copies what lies in it, all the way down."""
-    return encode({name: getattr(record, name) for name in record.__slots__})
 
 
 def _object(text: str | bytes, what: str) -> dict[str, Any]:

@@ -70,21 +70,24 @@ end
 return done
 """
 
-# Writes (or, with an empty value, removes) one entry of a hash and says so in the stream. ARGV[5] = 'present': only
-# where the entry is there. Answers 1 = done, 0 = it was not there.
+# Writes (or, with an empty value, removes) one entry of a hash and says so in the stream; of a contact only that it has
+# changed, for its record is long, changes often, and few ask for it (`Live.changes` looks it up). ARGV[5] = 'present':
+# only where the entry is there. Answers 1 = done, 0 = it was not there.
 _PUT = """
 if ARGV[5] == 'present' and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return 0 end
 if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[2]) else redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key', ARGV[2], 'value', ARGV[3])
+local told = ARGV[1] == 'contact' and '' or ARGV[3]
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'kind', ARGV[1], 'key', ARGV[2], 'value', told)
 return 1
 """
 
-# Writes (or, with an empty value, removes) many entries of a hash at once and says so in the stream.
+# The same with many entries at once, whether they are there or not.
 _PUT_MANY = """
 for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
   else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[1], 'key', ARGV[i], 'value', ARGV[i + 1])
+  local told = ARGV[1] == 'contact' and '' or ARGV[i + 1]
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'kind', ARGV[1], 'key', ARGV[i], 'value', told)
 end
 """
 
@@ -112,6 +115,8 @@ class Live:
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
         self._generation, self._estimates = f"{prefix}generation", f"{prefix}estimates"
         self._boxes = f"{prefix}boxes"
+        self._wrote: dict[str, dict[str, tuple[str, Any]]] = {"agent": {}, "waiting": {}}
+        # by kind and key, what we wrote last as text and record: coming back in the stream it need not be read again
         self._swap_script = Script(redis, _SWAP)
         self._swap_many_script = Script(redis, _SWAP_MANY)
         self._put_script = Script(redis, _PUT)
@@ -151,17 +156,10 @@ class Live:
 
     def steps(self, taken: Sequence[tuple[AgentStatus, AgentStatus, float]]) -> list[bool]:
         """One step each of many agents (seen, after, when) at once. False for whom Redis has not as seen."""
-        groups = [
-            text
-            for seen, after, at in taken
-            for text in (
-                after.name,
-                seen.version,
-                after.version,
-                after.to_json(),
-                AgentFact.of(seen, after, at).to_json(),
-            )
-        ]
+        groups: list[str | int] = []
+        for seen, after, at in taken:
+            record = self._noted("agent", after.name, after)
+            groups += (after.name, seen.version, after.version, record, AgentFact.of(seen, after, at).to_json())
         with named_errors():
             done = self._swap_many_script(
                 keys=[self._agents, self._versions, self._changes, self._events], args=[KEPT_CHANGES, *groups]
@@ -237,15 +235,21 @@ class Live:
                         after.name,
                         before.version,
                         after.version,
-                        after.to_json(),
+                        self._noted("agent", after.name, after),
                         waiting.contact_id if waiting else "",
-                        waiting.to_json() if waiting else "",
+                        self._noted("waiting", waiting.contact_id, waiting) if waiting else "",
                         KEPT_CHANGES,
                         "enters" if enters else "",
                         *(fact.to_json() for fact in facts),
                     ],
                 )
             )
+
+    def _noted(self, kind: str, key: str, record: AgentStatus | Waiting) -> str:
+        """Its text, about to be written."""
+        text = record.to_json()
+        self._wrote[kind][key] = text, record
+        return text
 
     # waiting contacts
 
@@ -261,7 +265,10 @@ class Live:
 
     def put_waiting(self, contacts: Mapping[str, Waiting | None]) -> None:
         """Many at once, by contact id; None removes."""
-        self._put_many(self._waiting, "waiting", contacts)
+        texts = {key: self._noted("waiting", key, one) if one else "" for key, one in contacts.items()}
+        for key in [key for key, one in contacts.items() if one is None]:
+            self._wrote["waiting"].pop(key, None)
+        self._put_many(self._waiting, "waiting", texts)
 
     def leave(self, contact_id: str) -> bool:
         """False when it was not waiting."""
@@ -282,7 +289,8 @@ class Live:
 
     def put_contacts(self, contacts: Mapping[str, ContactNow | None]) -> None:
         """Many at once, by contact id; None removes."""
-        self._put_many(self._contacts, "contact", contacts)
+        texts = {key: one.to_json() if one else "" for key, one in contacts.items()}
+        self._put_many(self._contacts, "contact", texts)
 
     def drop_contact(self, contact_id: str) -> bool:
         """False when it was not there."""
@@ -296,8 +304,8 @@ class Live:
             )
         return bool(done)
 
-    def _put_many(self, key: str, kind: str, records: Mapping[str, Any]) -> None:
-        pairs = [text for name, record in records.items() for text in (name, record.to_json() if record else "")]
+    def _put_many(self, key: str, kind: str, records: Mapping[str, str]) -> None:
+        pairs = [text for pair in records.items() for text in pair]
         with named_errors():
             self._put_many_script(keys=[key, self._changes], args=[kind, KEPT_CHANGES, *pairs])
 
@@ -343,9 +351,9 @@ class Live:
         self, cursor: str, block_seconds: float = 1.0, count: int = 1000, skip: Container[str] = ()
     ) -> list[Change]:
         """What happened after `cursor`, oldest first; [] when nothing did within `block_seconds` (at most 60 % of the
-        connection's deadline). Kinds in `skip`, and entries that cannot be understood (kind `malformed`), come without
-        a value, so that the reader's cursor passes them. Raises Resync when entries after the cursor are lost: take a
-        new snapshot."""
+        connection's deadline). A contact comes as it is now, not as it was. Kinds in `skip`, and entries that cannot be
+        understood (kind `malformed`), come without a value, so that the reader's cursor passes them. Raises Resync when
+        entries after the cursor are lost: take a new snapshot."""
         block = int(max(0.001, min(block_seconds, longest_block(self.redis))) * 1000)
         here, *entries = ask(self.redis, "XRANGE", self._changes, cursor, "+", "COUNT", count + 1) or [("", {})]
         if here[0] != cursor:
@@ -355,21 +363,30 @@ class Live:
             entries = answer[0][1] if answer else []
             if entries and not ask(self.redis, "XRANGE", self._changes, cursor, cursor):
                 raise Resync(f"{self._changes} was lost and begun anew")  # while we waited
-        return [self._change(entry_id, fields, skip) for entry_id, fields in entries]
+        contacts: dict[str, str | None] = {}
+        if "contact" not in skip:
+            names = list(dict.fromkeys(fields["key"] for _, fields in entries if fields.get("kind") == "contact"))
+            if names:
+                contacts = dict(zip(names, ask(self.redis, "HMGET", self._contacts, *names), strict=True))
+        return [self._change(entry_id, fields, skip, contacts) for entry_id, fields in entries]
 
-    def _change(self, cursor: str, fields: dict[str, str], skip: Container[str]) -> Change:
+    def _change(
+        self, cursor: str, fields: dict[str, str], skip: Container[str], contacts: Mapping[str, str | None]
+    ) -> Change:
         try:
             kind, key, text = fields["kind"], fields["key"], fields["value"]
             value: Any = None
             match kind:
                 case _ if kind in skip:
                     pass
+                case "agent" | "waiting" if (wrote := self._wrote[kind].get(key)) and wrote[0] == text:
+                    value = wrote[1]
                 case "agent":
                     value = read_agent(text) if text else None
                 case "waiting":
                     value = read_waiting(text) if text else None
                 case "contact":
-                    value = ContactNow.from_json(text) if text else None
+                    value = ContactNow.from_json(now) if (now := contacts[key]) else None
                 case "site":
                     value = int(text)
                 case "box":

@@ -5,34 +5,36 @@ Rows are dictionaries in the tables' terms: times in epoch seconds, ids as texts
 table's default where `columns` leaves them out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from contactcentre.domain.notation import encode
 from contactcentre.store.tables import Epoch
 
 Row = dict[str, Any]
 
+_dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     if rows:
-        connection.exec_driver_sql(_insert(table, tuple(rows[0])), (_json(table, rows),))
+        connection.exec_driver_sql(_insert(table, tuple(rows[0])), (encode(rows),))
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
     """Adds the rows whose key is free; returns the keys of those. Ids are texts, times epoch seconds."""
     statement = f"{_insert(table, tuple(rows[0]))} ON CONFLICT DO NOTHING RETURNING {_key(table)}"
-    return {tuple(row) for row in connection.exec_driver_sql(statement, (_json(table, rows),))}
+    return {tuple(row) for row in connection.exec_driver_sql(statement, (encode(rows),))}
 
 
 def upsert(connection: sa.Connection, table: sa.Table, owner: str, rows: Sequence[Row]) -> None:
     """Adds or replaces rows; one whose `owner` is another one stays as it is."""
     if rows:
-        connection.exec_driver_sql(_upsert(table, owner, tuple(rows[0])), (_json(table, rows),))
+        connection.exec_driver_sql(_upsert(table, owner, tuple(rows[0])), (encode(rows),))
 
 
 def delete(connection: sa.Connection, table: sa.Table, contact_ids: Sequence[str]) -> None:
@@ -43,9 +45,16 @@ def delete(connection: sa.Connection, table: sa.Table, contact_ids: Sequence[str
 
 @cache
 def _insert(table: sa.Table, columns: tuple[str, ...]) -> str:
-    names = _quoted(columns)
-    source = f'json_populate_recordset(CAST(NULL AS "{table.name}"), CAST(%s AS json))'
-    return f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {source}'  # noqa: S608 (names of ours)
+    kinds = {name: table.c[name].type for name in columns}
+    given = ", ".join(f'"{name}" {_given(kind)}' for name, kind in kinds.items())
+    taken = ", ".join(f'to_timestamp("{n}")' if isinstance(kind, Epoch) else f'"{n}"' for n, kind in kinds.items())
+    source = f"json_to_recordset(CAST(%s AS json)) AS given({given})"
+    return f'INSERT INTO "{table.name}" ({_quoted(columns)}) SELECT {taken} FROM {source}'  # noqa: S608 (names of ours)
+
+
+def _given(kind: sa.types.TypeEngine[Any]) -> str:
+    """The type that a column has in the JSON text: times are numbers there."""
+    return "double precision" if isinstance(kind, Epoch) else kind.compile(dialect=_dialect)
 
 
 @cache
@@ -65,18 +74,3 @@ def _key(table: sa.Table) -> str:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
-
-
-@cache
-def _times(table: sa.Table) -> frozenset[str]:
-    return frozenset(column.name for column in table.c if isinstance(column.type, Epoch))
-
-
-def _json(table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> str:
-    times = _times(table)
-    plain = [{name: _moment(value) if name in times else value for name, value in row.items()} for row in rows]
-    return encode(plain)
-
-
-def _moment(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()

@@ -13,7 +13,7 @@ def storable(value: Any) -> Any:
     infinity, other types)."""
     match value:
         case str():
-            return _UNSTORABLE.sub("\ufffd", value)
+            return value if value.isprintable() else _UNSTORABLE.sub("\ufffd", value)
         case dict():
             return {storable(str(key)): storable(item) for key, item in value.items()}
         case list() | tuple():

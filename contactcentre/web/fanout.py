@@ -33,6 +33,12 @@ FRAME_SECONDS = 0.05
 UNWATCHED_SECONDS = 1.0
 """... while nobody looks: a busy centre would spend as much on frames for nobody as on some of its calls."""
 
+REST_AFTER = 30.0
+"""Seconds after the last look at which reading stops; whoever looks next waits until all is read anew."""
+
+WAKING_SECONDS = 2.0
+"""Seconds that one may wait for that; then there is what was known before the rest."""
+
 BLOCK_SECONDS = 1.0
 BACK_OFF = (0.5, 1.0, 2.0, 5.0)
 RESTING_SECONDS = 30.0
@@ -68,6 +74,9 @@ class Fanout:
         self._desks = Desks(self._board)
         self._dirty = threading.Event()
         self._watched = threading.Event()  # somebody has come who looks
+        self._looked_at = clock()
+        self._awake = threading.Event()  # cleared: nothing is read, for nobody has looked for long
+        self._awake.set()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -81,6 +90,7 @@ class Fanout:
     def join(self, last_id: str = "", queues: frozenset[str] | None = None) -> Client:
         """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
         `queues`: the only ones that it sees. Raises TooMany."""
+        self._look()
         with self._lock:
             if self.clients >= LISTENERS:
                 raise TooMany(f"{LISTENERS} clients listen already")
@@ -97,6 +107,7 @@ class Fanout:
 
     def join_desk(self, agent: str) -> Client:
         """A new client that gets this agent's desk, whole, whenever it changes. Raises TooMany."""
+        self._look()
         with self._lock:
             if self.clients >= LISTENERS:
                 raise TooMany(f"{LISTENERS} clients listen already")
@@ -119,17 +130,20 @@ class Fanout:
 
     def snapshot(self, queues: frozenset[str] | None = None) -> rows.Snapshot | None:
         """The board as it is now (`queues`: as who is limited to them sees it); None while it cannot be read."""
+        self._look()
         with self._lock:
             seen = self._board if queues is None else Limited(self._board, queues)
             return seen.snapshot(self._clock()) if self.ready else None
 
     def desk(self, agent: str) -> rows.Desk | None:
         """None while the live state cannot be read, and where there is no such agent."""
+        self._look()
         with self._lock:
             return self._board.desk(agent, self._clock()) if self.ready else None
 
     def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]] | None:
         """Who waits and what agents do, as the board has it; None while it cannot be read."""
+        self._look()
         with self._lock:
             return self._board.state() if self.ready else None
 
@@ -176,6 +190,23 @@ class Fanout:
         for thread in self._threads:
             thread.join(timeout=2 * BLOCK_SECONDS + 1)
 
+    def _look(self) -> None:
+        """Somebody looks. After a rest all is read anew first."""
+        self._looked_at = self._clock()
+        if not self._awake.is_set():
+            self._watched.set()
+            self._awake.wait(WAKING_SECONDS)
+
+    def _rest(self) -> None:
+        """Until somebody looks."""
+        self._awake.clear()
+        self._watched.clear()
+        if self._clock() - self._looked_at > REST_AFTER and not self._stopping.is_set():
+            self._watched.wait()
+            self._cursor = ""
+        else:  # somebody has come meanwhile
+            self._awake.set()
+
     def _tell(self, changed: rows.Change, cursor: str = "") -> None:
         for audience in self._audiences.values():
             audience.take(changed, cursor)
@@ -185,6 +216,8 @@ class Fanout:
         failures = 0
         while not self._stopping.is_set():
             try:
+                if not self.clients and self._clock() - self._looked_at > REST_AFTER:
+                    self._rest()
                 if not self._cursor:
                     self._begin()
                     failures = 0
@@ -220,6 +253,7 @@ class Fanout:
             for audience in self._audiences.values():
                 audience.begin(self._cursor, self._clock())
             self._desks.show(None, self._clock())
+        self._awake.set()
         self._dirty.set()
 
     def _take(self, changes: list[Change]) -> None:
@@ -240,6 +274,7 @@ class Fanout:
             self._cursor = ""
             for audience in (self._desks, *self._audiences.values()):
                 audience.send(self.pulse())
+        self._awake.set()
 
     def _count(self) -> None:
         again = 0
@@ -253,7 +288,7 @@ class Fanout:
             elif happened:
                 self._watched.wait(RESTING_SECONDS)
             again = 1 if happened else 0
-            if self.ready:
+            if self.ready and self._awake.is_set():
                 self._update_estimates()
                 self._update_phones()
                 self._update_today()

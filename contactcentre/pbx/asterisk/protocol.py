@@ -5,7 +5,6 @@ an event `RESTResponse` with the same `request_id`. Whatever arrives that is nei
 never raised: a broken peer must not end the reader.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ def decode_body(text: str | bytes) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        return decode(text)
     except (ValueError, RecursionError):
         return None
 

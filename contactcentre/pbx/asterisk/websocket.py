@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from time import monotonic
 
+import gevent
 from gevent import socket, ssl
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -51,6 +52,8 @@ class WebSocket:
             self._protocol.send_request(request)
             self._flush()
             self._early = self._shake_hands()
+            self._socket.settimeout(None)  # a timer for each message would cost more than reading it
+            self._heard = monotonic()
         except BaseException as error:
             self._socket.close()
             if isinstance(error, OSError):
@@ -90,9 +93,11 @@ class WebSocket:
         self._flush()
 
     def ping(self) -> None:
-        """Asks for a sign of life; its absence is noticed by `messages` (SILENCE)."""
+        """Asks for a sign of life. Raises LinkDown when there has been none for too long (SILENCE)."""
         if self.reason:
             raise LinkDown(self.reason)
+        if monotonic() - self._heard > SILENCE:
+            self._fail(f"the PBX is silent for {SILENCE:.0f} s")
         self._protocol.send_ping(b"")
         self._flush()
 
@@ -112,7 +117,6 @@ class WebSocket:
 
     def messages(self) -> Iterator[bytes]:
         """Text messages as they come, for one reader. Never ends but by raising LinkDown."""
-        heard = monotonic()
         parts: list[bytes] = []
         frames = self._early
         while True:
@@ -133,16 +137,11 @@ class WebSocket:
                 self._fail(self._closing_reason())
             try:
                 data = self._socket.recv(65_536)
-            except TimeoutError:
-                if monotonic() - heard > SILENCE:
-                    self._fail(f"the PBX is silent for {SILENCE:.0f} s")
-                frames = []
-                continue
             except OSError as error:
                 self._fail(str(error))
             if not data:
                 self._fail("the PBX closed the connection")
-            heard = monotonic()
+            self._heard = monotonic()
             if _QUICKACK is not None:
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
             self._protocol.receive_data(data)
@@ -157,15 +156,11 @@ class WebSocket:
         data = b"".join(self._protocol.data_to_send())
         if not data:
             return
-        timeout = self._socket.gettimeout()
-        self._socket.settimeout(0.0)
         try:
-            if self._socket.send(data) != len(data):
+            if self._send_now(data) != len(data):
                 self._fail("the PBX does not read")
         except OSError:
             self._fail("the PBX does not read")
-        finally:
-            self._socket.settimeout(timeout)
 
     def _closing_reason(self) -> str:
         if (close := self._protocol.close_rcvd) is not None:
@@ -182,13 +177,28 @@ class WebSocket:
         self._writing = True
         try:
             while writes := self._protocol.data_to_send():
-                self._socket.sendall(writes[0] if len(writes) == 1 else b"".join(writes))
+                self._send(writes[0] if len(writes) == 1 else b"".join(writes))
         except OSError as error:
             self._writing = False
             self.close(f"cannot send: {error}")
             raise LinkDown(self.reason) from None
         finally:
             self._writing = False
+
+    def _send_now(self, data: bytes) -> int:
+        """Sends what the kernel takes at once, and tells how much. Raises OSError, also where it takes nothing."""
+        return self._socket.send(data, 0, 0.0)  # type: ignore[call-arg]  # gevent's own: 0.0 = do not wait
+
+    def _send(self, data: bytes) -> None:
+        """All of it. Raises OSError, also when the PBX does not read. Mostly the kernel takes it at once; then there is
+        no timer, and no question how large its buffer is."""
+        try:
+            sent = self._send_now(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
+        if sent < len(data):
+            with gevent.Timeout(REQUEST_DEADLINE, TimeoutError("the PBX does not read")):
+                self._socket.sendall(data[sent:])
 
 
 def _connected(host: str, port: int) -> socket.socket:

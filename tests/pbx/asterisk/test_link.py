@@ -229,8 +229,8 @@ def test_a_server_that_goes_silent_is_left_and_called_again(
 def test_a_silent_old_server_is_noticed_by_its_websocket(
     ari: FakeAri, pbx: AsteriskPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "REQUEST_DEADLINE", 0.1)
-    monkeypatch.setattr(websocket, "SILENCE", 0.3)
+    monkeypatch.setattr(connection, "PING_EVERY", 0.5)
+    monkeypatch.setattr(websocket, "SILENCE", 0.3)  # nothing comes until we ask, and that is too late
     ari.version = "18.0.0"
     nodes = Heard()
     pbx.start(nodes)

@@ -20,7 +20,7 @@ from contactcentre.pbx.asterisk.protocol import (
 from contactcentre.pbx.errors import Gone, Refused, TooLarge
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
