@@ -11,5 +11,6 @@ pytest_plugins = [
     "tests.plugins.lab",
     "tests.plugins.order",
     "tests.plugins.ports",
+    "tests.plugins.speech",  # before the one that imports it
     "tests.plugins.services",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from contactcentre.lab import can_have_asterisk
+from tests.plugins.speech import Spoken
 
 pytestmark = pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or "")
 
@@ -86,11 +87,11 @@ def processes_of(state: Path) -> list[str]:
 
 
 @pytest.fixture
-def up(unused_port: int) -> Iterator[Up]:
+def up(unused_port: int, spoken: Spoken) -> Iterator[Up]:
     with tempfile.TemporaryDirectory(prefix="contactcentre-up-", dir="/tmp") as directory:
         state = Path(directory)
         state.chmod(0o755)
-        one = Up(state, unused_port)
+        one = Up(spoken(state), unused_port)
         yield one
         if one.process.poll() is None:
             one.process.terminate()
@@ -133,7 +134,7 @@ def test_up_runs_everything_brings_back_what_is_killed_and_leaves_nothing(up: Up
 def test_a_killed_up_takes_everything_of_ours_along(up: Up) -> None:
     eventually(up, lambda: any("web serves" in line for line in up.lines), "the dashboard")
     up.process.kill()
-    up.process.wait(10)
+    up.process.wait(60)
     state = Path(up.environment["CONTACTCENTRE_STATE_DIR"])
 
     def ours() -> list[str]:

@@ -12,6 +12,7 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.stack import Stack
 from tests.controller.world import World, patch_constants
+from tests.plugins.speech import Spoken
 
 SITE = {
     "skills": {"billing": "invoices", "lang_fr": "French"},
@@ -121,10 +122,10 @@ SITE = {
 
 @pytest.fixture(scope="module")
 def module_stack(
-    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab
+    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab, spoken: Spoken
 ) -> Iterator[Stack]:
     """One controller for a module's tests, with the site above."""
-    state: Path = tmp_path_factory.mktemp("state")
+    state: Path = spoken(tmp_path_factory.mktemp("state"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
         patch.setenv("DATABASE_URL", database_url)

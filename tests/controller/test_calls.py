@@ -50,7 +50,7 @@ def test_only_an_agent_with_the_skill_is_offered_the_contact(stack: Stack) -> No
         assert why.data["agent"] == ""
         assert any(name == "bert" and "lang_fr" in rule for name, rule in why.data["cut"])
         stack.act("anna", Verb.LOGIN)
-        assert call.wait(10).served
+        assert call.wait(60).served
         assert bert.calls == []
     story = stack.ended("+33100000021")
     assert Kind.RECORDING_STARTED not in kinds(story), "the queue is not recorded"
@@ -117,7 +117,7 @@ def test_an_unregistered_phone_is_not_offered_anything(stack: Stack) -> None:
         "she is cut for her phone",
     )
     with stack.phone("anna", ring=0.1, talk=1):
-        assert call.wait(10).served, "served as soon as the phone registers"
+        assert call.wait(60).served, "served as soon as the phone registers"
 
 
 def test_digits_choose_the_menus_branch(stack: Stack) -> None:
@@ -144,7 +144,7 @@ def test_a_queue_that_is_full_and_one_that_times_out_lead_to_voicemail(stack: St
     assert stack.wait_for("+33100000101", Kind.UNQUEUED).data["reason"] == "timeout"
     assert one(stack.story("+33100000101"), Kind.ANNOUNCED).data["position"] == 1
     for call, number in ((first, "+33100000101"), (second, "+33100000102")):
-        call.wait(20)
+        call.wait(60)
         story = stack.ended(number)
         assert one(story, Kind.VOICEMAIL).data["box"] == "short"
         assert one(story, Kind.ENDED).data["outcome"] == "voicemail"
@@ -181,7 +181,7 @@ def test_agents_log_in_pause_and_log_out_from_their_own_phones(stack: Stack) -> 
             ("*49", AgentState.AVAILABLE, ""),  # more wrap-up for whom is in none: refused, and nothing changes
             ("*46", AgentState.LOGGED_OUT, ""),
         ):
-            result = phone.dial(code).wait(15)
+            result = phone.dial(code).wait(60)
             assert result.answered, code
             stack.agent_is("anna", state)
             assert stack.live.agent("anna").reason == reason

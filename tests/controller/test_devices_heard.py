@@ -185,7 +185,7 @@ def test_who_hangs_up_the_line_in_a_conversation_is_logged_out_and_the_customer_
 ) -> None:
     call = talks(stack, "+33100000960")
     anna.hang_up()
-    assert call.wait(10).answered
+    assert call.wait(60).answered
     stack.ended("+33100000960")
     stack.agent_is("anna", AgentState.LOGGED_OUT)
 

@@ -38,7 +38,7 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Flag, 
         pieces = list(speech)
         if any(piece.value.startswith("queue-") for piece in pieces):
             begun.set()
-            go.wait(10)
+            go.wait(60)
         return media(pieces, language)
 
     monkeypatch.setattr(prompts, "media", slowly)

@@ -45,7 +45,7 @@ def test_a_conversation_outlives_the_link_and_ends_once(line: Stack, proxy: Prox
         proxy.mend()
         linked(line, True)
         assert line.live.agent("anna").state is AgentState.TALKING
-        result = call.wait(20)
+        result = call.wait(60)
         assert result.served
         assert result.ended_by == "us", "the caller's own decision, not a dropped call"
         story = line.ended("+33300000001")
@@ -81,9 +81,9 @@ def test_who_waits_rings_or_leaves_a_message_while_the_link_is_cut_is_taken_up_w
         assert one(line.ended("+33300000014"), Kind.ENDED).data["outcome"] == "abandoned"
     with line.phone("anna", ring=0.1):
         line.act("anna", Verb.LOGIN)
-        assert waiting.wait(20).served
+        assert waiting.wait(60).served
     assert one(line.ended("+33300000011"), Kind.QUEUED)
-    message.wait(20)
+    message.wait(60)
     story = line.ended("+33300000012")
     assert one(story, Kind.VOICEMAIL).data["recording"] == recording, "one message, not two"
     line.nothing_left_on_the_pbx()

@@ -35,7 +35,7 @@ def calling(phone: Phone) -> Iterator[OngoingCall]:
         yield call
     finally:
         call.hang_up()
-        call.wait(10)
+        call.wait(60)
 
 
 def keep(stack: Stack, name: str, box: str, hertz: int, length: float, caller: str = "+33100000000") -> None:
@@ -64,7 +64,7 @@ def is_done(stack: Stack, message: str) -> None:
 def test_a_message_that_a_caller_has_just_left_is_heard_and_done(stack: Stack, anna: Phone, tmp_path: Path) -> None:
     caller = stack.lab.dial("1004", caller="+33100000971", tone=400, talk=None, patience=None)
     story = stack.ended("+33100000971")
-    assert caller.wait(10).answered
+    assert caller.wait(60).answered
     message = one(story, Kind.VOICEMAIL).data["recording"]
     stack.store.record(story)
     with calling(anna) as call:
@@ -149,7 +149,7 @@ def test_a_caller_hears_the_own_message_and_says_it_again(stack: Stack) -> None:
     call.send_digits(",,#")
     eventually(lambda: long(second), "complete, too")
     call.send_digits("1")
-    assert call.wait(20).answered
+    assert call.wait(60).answered
     story = stack.ended("+33100000972")
     message = one(story, Kind.VOICEMAIL).data
     assert message["recording"] == second

@@ -29,6 +29,7 @@ from contactcentre.store import Store
 from tests.controller.stack import Stack, eventually, kinds
 from tests.controller.test_supervision import supervise
 from tests.controller.world import World
+from tests.plugins.speech import Spoken
 
 CALLS = int(os.environ.get("STRESS_CALLS", "10"))
 SECONDS = float(os.environ.get("STRESS_SECONDS", "25"))
@@ -65,9 +66,9 @@ VERBS = {
 
 @pytest.fixture(scope="module")
 def module_stack(
-    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab
+    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab, spoken: Spoken
 ) -> Iterator[Stack]:
-    state: Path = tmp_path_factory.mktemp("state")
+    state: Path = spoken(tmp_path_factory.mktemp("state"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
         patch.setenv("DATABASE_URL", database_url)

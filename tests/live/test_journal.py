@@ -169,7 +169,7 @@ def test_a_killed_process_loses_no_event_that_it_had_appended(
         os.kill(writer.pid, signal.SIGKILL)
         appended = max([300, *(int(line) for line in writer.stdout.read().split())])
         writer.stdout.close()
-        writer.wait(10)
+        writer.wait(60)
         successor = Journal(redis, tmp_path / "spool")
         successor.flush()
         successor.release()

@@ -34,7 +34,7 @@ def test_hold_and_transfer_keys_of_sipp(scene: Scene, tmp_path: Path) -> None:
         assert inbox.until(TransferAsked).target == "203"
         leg.transfer_progress(Progress.DONE)
         inbox.until(Ended)
-        assert phone.wait(10) == 0, (tmp_path / "errors").read_text()
+        assert phone.wait(60) == 0, (tmp_path / "errors").read_text()
         customer.inbox.nothing_for(0.1)
 
 

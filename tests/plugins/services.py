@@ -12,6 +12,7 @@ import redis as redis_client
 from contactcentre import embedded
 from contactcentre.embedded import Services
 from contactcentre.settings import Settings
+from tests.plugins.speech import Spoken
 
 _numbers = itertools.count(1)
 
@@ -59,11 +60,15 @@ def redis(services: Services) -> Iterator[redis_client.Redis]:
 
 @pytest.fixture
 def settings(
-    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
+    services: Services,
+    database_url: str,
+    spoken: Spoken,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:
     """A state directory of the test's own and the session's services; the environment says the same."""
     # not below tmp_path, which has the test's name: a socket's path must fit into 107 bytes
-    state = tmp_path_factory.mktemp("state")
+    state = spoken(tmp_path_factory.mktemp("state"))
     monkeypatch.setenv("CONTACTCENTRE_STATE_DIR", str(state))
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", services.redis_url)

@@ -6,17 +6,18 @@ import pytest
 
 from contactcentre.lab import can_have_asterisk
 from tests.cli.test_up import processes_of
+from tests.plugins.speech import Spoken
 from tests.system.centre import Centre, eventually, running
 
 
 @pytest.fixture(scope="package")
-def shared_centre() -> Iterator[Centre]:
+def shared_centre(spoken: Spoken) -> Iterator[Centre]:
     """One contact centre for all system tests: lab, services, our four processes, six phones."""
     if reason := can_have_asterisk():
         pytest.skip(reason)
     # short, and not below pytest's own directory, which the account that PostgreSQL runs as under root cannot enter
     with tempfile.TemporaryDirectory(prefix="cc-sys-", dir="/tmp") as directory:
-        state = Path(directory)
+        state = spoken(Path(directory))
         state.chmod(0o755)
         with running(state) as centre:
             yield centre

@@ -25,10 +25,10 @@ def test_an_agent_logs_in_pauses_returns_and_logs_out_from_the_own_phone(centre:
         call = chloe.dial(code)
         assert centre.until_agent("chloe", state).reason == reason, code
         if code == "*45":
-            assert call.wait(20).ended_by == "pbx", "a spoken word confirms it, then the line is free"
+            assert call.wait(60).ended_by == "pbx", "a spoken word confirms it, then the line is free"
         call.until("answered")
         call.hang_up()
-        assert call.wait(10).answered, code
+        assert call.wait(60).answered, code
         assert shown(centre, "chloe")["state"] == state
     assert centre.store.contacts(since=centre.since).contacts == (), "a feature code is no contact"
 
@@ -56,7 +56,7 @@ def test_a_pause_asked_for_during_a_call_comes_after_it_and_the_next_caller_goes
     assert centre.agent("chloe").state is AgentState.TALKING
     assert first.result is None, "the call goes on"
     centre.ask("agent", "login", "farid")
-    second.until("person", 20)
+    second.until("person", 60)
     second.hang_up()
     first.hang_up()
     assert centre.until_agent("chloe", AgentState.PAUSED).reason == "lunch"

@@ -50,7 +50,7 @@ def test_a_killed_process_comes_back_and_those_who_talk_wait_or_choose_notice_no
     for call in talking:
         call.hang_up()
     for call in (*waiting, choosing):
-        call.until("person", 20)
+        call.until("person", 60)
         call.hang_up()
     assert {result.ended_by for result in centre.results()} == {"us"}
     account = centre.over()

@@ -77,7 +77,7 @@ def test_the_live_page_follows_real_calls_without_a_reload_and_shows_a_hostile_n
     assert "20 s" in level, "the formula names its threshold"
     talking, waiting = centre.until_some_wait(calls, 1)
     for call in (*talking, *waiting):
-        call.until("person", 20)
+        call.until("person", 60)
         call.hang_up()
     until_tile(page, "#tile-waiting", 0)
     until_tile(page, "#tile-talking", 0)

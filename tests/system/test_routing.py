@@ -87,7 +87,7 @@ def test_why_tells_of_a_caller_who_waits_what_keeps_them_waiting(centre: Centre)
         assert words in why, why
     assert centre.ask_json("contact", "show", id)["contact"]["ended"] is None
     busy.hang_up()
-    call.until("person", 20)
+    call.until("person", 60)
     call.hang_up()
     assert "bruno got it after" in told_at_the_end(centre, id)
 

@@ -109,7 +109,7 @@ def test_an_agent_in_a_browser_sees_who_calls_answers_and_the_two_hear_each_othe
     assert centre.agent("emma").state is AgentState.OFFERED
 
     page.press("body", "a")
-    call.until("person", 20)
+    call.until("person", 60)
     until_hears(call, tmp_path, TONES["emma"])
     until_hears(page, tmp_path, 500.0)
 
@@ -119,7 +119,7 @@ def test_an_agent_in_a_browser_sees_who_calls_answers_and_the_two_hear_each_othe
     until_hears(call, tmp_path, TONES["emma"])
 
     page.press("body", "e")
-    assert call.wait(20).ended_by == "pbx"
+    assert call.wait(60).ended_by == "pbx"
     page.wait_for_text("#me-state", "Wrap-up")
     centre.until_agent("emma", AgentState.AVAILABLE)
     page.wait_for_text("#talk-title", "No call")

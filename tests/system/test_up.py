@@ -8,6 +8,7 @@ import pytest
 
 from contactcentre.lab import can_have_asterisk
 from tests.cli.test_up import Up, eventually, processes_of
+from tests.plugins.speech import Spoken
 
 pytestmark = [
     pytest.mark.slow,
@@ -15,9 +16,11 @@ pytestmark = [
 ]
 
 
-def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(unused_port: int) -> None:
+def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(
+    unused_port: int, spoken: Spoken
+) -> None:
     with tempfile.TemporaryDirectory(prefix="cc-up-", dir="/tmp") as directory:
-        state = Path(directory)
+        state = spoken(Path(directory))
         state.chmod(0o755)
         links = []
         for turn in (1, 2):
@@ -34,4 +37,4 @@ def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(u
             finally:
                 if up.process.poll() is None:
                     up.process.kill()
-                    up.process.wait(10)
+                    up.process.wait(60)

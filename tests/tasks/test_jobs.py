@@ -89,7 +89,7 @@ def test_a_recorded_call_becomes_a_stereo_file_also_when_its_files_come_late(
         tone(pbx / "r2-right.wav", 1000, 2)
         until(recorder, lambda: state(store, "r2") == "stored")
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     for recording in ("r1", "r2"):
         left, right = channels(settings.recordings_dir / store.recording(recording)[1].path)
         assert power(left[:16000], 440) > 0.95
@@ -139,7 +139,7 @@ def test_killed_with_a_task_in_its_hands_it_leaves_no_process_and_no_recording_b
         until(recorder, lambda: redis.hlen("unacked") > 0)
         leader = os.getpgid(process.pid)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         until(recorder, lambda: not alive(leader))
     tone(pbx / "r3-left.wav", 440, 2)
     tone(pbx / "r3-right.wav", 1000, 2)

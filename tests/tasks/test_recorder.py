@@ -225,7 +225,7 @@ def test_killed_in_a_loop_while_5000_facts_arrive_it_loses_and_doubles_nothing(
         assert awaited(lambda: stream.xlen(STREAM) == 0)
         assert awaited(lambda: stream.hget("cc:recorder", "pid") == str(process.pid))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert count(store, "event") == len(facts)
     assert count(store, "rejected_event") == 0
     assert count(store, "contact") == len(calls)

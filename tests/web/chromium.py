@@ -1,5 +1,6 @@
 """A real Chromium for tests. Playwright's loop and our gevent patches do not share a process, so the browser is driven
-by this module run as a program (`python -m tests.web.chromium`), one line of JSON for each call.
+by this module run as a program (`python -m tests.web.chromium`), one line of JSON for each call. To start one takes
+seconds, so it stays for the next page, which has cookies, storage and cache of its own.
 
     with Chromium() as page:
         page.goto("http://127.0.0.1:8800/login")
@@ -10,6 +11,8 @@ Any method of Playwright's `Page` with JSON arguments and result can be called. 
 `why_not()` says something.
 """
 
+import atexit
+import contextlib
 import json
 import shutil
 import subprocess
@@ -17,7 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-CALL_SECONDS = 40
+PAGE_SECONDS = 40
+"""For so long a page is waited for."""
 FLAGS = [
     "--no-sandbox",
     "--headless=new",
@@ -55,7 +59,7 @@ def why_not() -> str:
 
 
 class Chromium:
-    """One page in a browser of its own. `errors` are the messages that the page's console got as errors. `says`: a WAV
+    """One page in a context of its own. `errors` are the messages that the page's console got as errors. `says`: a WAV
     file that its microphone hears over and over; the page may use it without asking anybody."""
 
     def __init__(self, says: Path | None = None, **context: Any) -> None:
@@ -63,31 +67,17 @@ class Chromium:
         self._flags = [*FLAGS, *MICROPHONE, f"--use-file-for-fake-audio-capture={says}"] if says else FLAGS
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.web.chromium",
-                executable(),
-                json.dumps(self._flags),
-                json.dumps(self._context),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = _idle.pop() if self._flags is FLAGS and _idle else _started(self._flags)
+        self.open_page(self._context)
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        if self._flags is FLAGS:
+            with contextlib.suppress(BrowserError):
+                self.close_page()
+                _idle.append(self._process)
+                return
+        _end(self._process)
 
     def __getattr__(self, method: str) -> Any:
         def call(*args: Any, **options: Any) -> Any:
@@ -107,31 +97,66 @@ class Chromium:
         return list(self.__getattr__("console_errors")())
 
     def wait_for_text(self, selector: str, text: str) -> None:
-        """Until the element's text holds this. Raises BrowserError after ten seconds."""
+        """Until the element's text holds this. Raises BrowserError after PAGE_SECONDS."""
         self.wait_for_function(
             "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)", arg=[selector, text]
         )
 
 
-def drive(path: str, flags: list[str], context: dict[str, Any]) -> None:
+_idle: list[subprocess.Popen[str]] = []
+"""Browsers without a page."""
+
+
+def _started(flags: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.web.chromium", executable(), json.dumps(flags)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@atexit.register
+def _end_idle() -> None:
+    while _idle:
+        _end(_idle.pop())
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def drive(path: str, flags: list[str]) -> None:
     """Reads calls from stdin and answers them on stdout until stdin ends."""
     from playwright.sync_api import Error, sync_playwright
 
     errors: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=flags, headless=True)
-        page = browser.new_page(**context)
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
         for line in sys.stdin:
             method, args, options = json.loads(line)
             try:
-                if method == "console_errors":
-                    value: Any = list(errors)
+                value: Any = None
+                if method == "open_page":
+                    errors.clear()
+                    page = browser.new_context(**args[0]).new_page()
+                    page.set_default_timeout(PAGE_SECONDS * 1000)
+                    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+                    page.on("pageerror", lambda error: errors.append(str(error)))
+                elif method == "close_page":
+                    page.context.close()
+                elif method == "console_errors":
+                    value = list(errors)
                 elif method == "set_offline":
                     page.context.set_offline(*args)
-                    value = None
                 else:
                     value = getattr(page, method)(*args, **options)
                 text = json.dumps({"value": value if _is_json(value) else None})
@@ -146,4 +171,4 @@ def _is_json(value: Any) -> bool:
 
 
 if __name__ == "__main__":
-    drive(sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3]))
+    drive(sys.argv[1], json.loads(sys.argv[2]))

@@ -190,8 +190,7 @@ _CONFERENCE = """<configuration name="conference.conf">
 
 _FIFO = """<configuration name="fifo.conf">
   <settings><param name="delete-all-outbound-member-on-startup" value="false"/></settings>
-  <fifos>
-  </fifos>
+  <fifos/>
 </configuration>
 """
 

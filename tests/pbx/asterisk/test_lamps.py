@@ -27,7 +27,7 @@ def leave_message(bed: AsteriskBed) -> None:
     call.until("answered")
     gevent.sleep(3)  # after the beep, of message
     call.hang_up()
-    call.wait(10)
+    call.wait(60)
 
 
 def test_the_pbxs_own_voicemail_keeps_its_lamps_and_we_keep_ours(fresh_lab: Lab) -> None:
