@@ -30,21 +30,36 @@ def which_pbx(settings: Settings, site: "Site | None") -> "PbxName":
 
 
 def knowing_the_pbx(settings: Settings, store: "Store") -> Settings:
-    """The settings with the site's PBX, and with the ARI user and password that `apply` made, where they name none
-    themselves.
+    """The settings with the site's PBX, and with the ARI user and password (of a FreeSWITCH: the event socket's address
+    and password) that `apply` made, where they name none themselves.
 
     So an apply is all it takes: the password need not be copied from the store into a file. Settings that name
     a password, and other users than ours, are left as they are. Raises SettingsError as `which_pbx`, StoreUnavailable.
     """
+    from contactcentre.domain.site import Site
     from contactcentre.provision.render import ARI_USER
 
     _, site = store.site()
     settings = settings.model_copy(update={"pbx": which_pbx(settings, site)})
+    if settings.pbx == "freeswitch":
+        return _knowing_the_event_socket(settings, store, site or Site())
     user = settings.ari_user or ARI_USER
     if settings.ari_url is None or settings.ari_secret is not None or user != ARI_USER:
         return settings
     found = store.secret(f"ari/{ARI_USER}")
     return settings.model_copy(update={"ari_user": user, "ari_secret": None if found is None else SecretStr(found)})
+
+
+def _knowing_the_event_socket(settings: Settings, store: "Store", site: "Site") -> Settings:
+    from contactcentre.provision.freeswitch.event_socket import reachable
+    from contactcentre.provision.secrets import ESL
+
+    socket, known = site.freeswitch.event_socket, dict[str, str | SecretStr]()
+    if socket is not None and settings.esl_address is None:
+        known["esl_address"] = f"{reachable(socket.listen)}:{socket.port}"
+    if socket is not None and settings.esl_secret is None and (found := store.secret(ESL)):
+        known["esl_secret"] = SecretStr(found)
+    return settings.model_copy(update=known)
 
 
 @contextlib.contextmanager

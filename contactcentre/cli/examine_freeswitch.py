@@ -1,5 +1,6 @@
 """What `doctor` asks a FreeSWITCH, over its event socket. Nothing is changed there."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def freeswitch(settings: Settings, site: Site | None) -> Iterator[Finding]:
             yield from _found(ask, settings, site or Site())
     except Refused as error:
         advice = {
-            401: "compare the password with event_socket.conf.xml; a change there needs `reload mod_event_socket`",
+            401: "compare the password with event_socket.conf.xml; a change there needs a new start of FreeSWITCH",
             403: "see apply-inbound-acl in its event_socket.conf.xml",
         }.get(error.status, "see FreeSWITCH's own log")
         yield fail("pbx", f"the event socket at {settings.esl_address} refuses us: {error}", advice)
@@ -79,7 +80,7 @@ def version(said: str) -> Finding:
 
 
 def _modules(ask: Ask, site: Site) -> Finding:
-    needed = MODULES | ({"mod_callcenter": "queues without a controller"} if site.queues else {})
+    needed = MODULES | ({f"mod_{site.freeswitch.fallback}": "queues without a controller"} if site.queues else {})
     missing = [name for name in needed if ask(f"module_exists {name}").strip() != "true"]
     if missing:
         return fail(
@@ -163,4 +164,10 @@ def _recordings(ask: Ask, settings: Settings) -> Iterator[Finding]:
             "pbx recordings",
             "CONTACTCENTRE_PBX_RECORDINGS_DIR is not set" if directory is None else f"{directory} is not there",
             f"name the directory in which FreeSWITCH records (its own: {theirs}), readable here",
+        )
+    elif not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        yield fail(
+            "pbx recordings",
+            f"{directory} cannot be read and written by this user: recordings could not be fetched, nor erased there",
+            "run as FreeSWITCH's user, or give this one's group the directory",
         )

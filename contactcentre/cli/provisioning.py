@@ -4,15 +4,14 @@ change."""
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import click
 
 from contactcentre.cli.context import open_live, open_store, which_pbx
-from contactcentre.cli.esl import console
+from contactcentre.cli.esl import Console, named
 from contactcentre.cli.terminal import actor, counted
 from contactcentre.cli.terminal import json_option as json_option
 from contactcentre.cli.terminal import print_json as print_json
@@ -33,6 +32,7 @@ from contactcentre.provision import (
     recover,
     unsettled,
 )
+from contactcentre.provision.freeswitch.event_socket import addresses_of
 from contactcentre.provision.target import CONSOLE_SECONDS
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -157,17 +157,18 @@ def pbx_target(settings: Settings, site: Site | None) -> AnyTarget:
     if kind == "asterisk" and (etc / "freeswitch.xml").exists():
         raise NoPbx(f"{etc} is FreeSWITCH's configuration, and nothing says `pbx: freeswitch`")
     if kind == "freeswitch":
-        known = settings.esl_address and settings.esl_secret
-        return FreeswitchTarget(etc, partial(_by_socket, settings) if known else freeswitch_console)
+        return FreeswitchTarget(etc, _freeswitch_console(settings, etc))
     lab_dir = settings.state_dir / "lab"
     if etc.resolve().is_relative_to(lab_dir.resolve()):
         return AsteriskTarget(etc, Lab(lab_dir).rx)
     return AsteriskTarget(etc, asterisk_console)
 
 
-def _by_socket(settings: Settings, command: str) -> str:
-    with console(settings, CONSOLE_SECONDS) as ask:
-        return ask(command)
+def _freeswitch_console(settings: Settings, etc: Path) -> Callable[[str], str]:
+    """Over the event socket that the switch's files say, where they can be read, or the settings; else `fs_cli`."""
+    said = named(settings)
+    addresses = [*addresses_of(etc), *([said] if said else [])]
+    return Console(addresses, CONSOLE_SECONDS) if addresses else freeswitch_console
 
 
 def outline(plan: Plan) -> str:

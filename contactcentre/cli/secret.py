@@ -1,4 +1,4 @@
-"""Passwords of phones, trunks and the ARI user."""
+"""Passwords of phones, trunks, the ARI user and the event socket."""
 
 import sys
 
@@ -13,10 +13,10 @@ from contactcentre.provision.secrets import check_name, check_value, generate, n
 
 @click.group()
 def command() -> None:
-    """Passwords of phones, trunks and the ARI user.
+    """Passwords of phones, trunks, the ARI user and the event socket.
 
-    Their names are agent/NAME, trunk/NAME and ari/contactcentre. What is changed here reaches the PBX with the
-    next `apply`.
+    Their names are agent/NAME, trunk/NAME, ari/contactcentre, and esl/contactcentre for the event socket
+    of a FreeSWITCH. What is changed here reaches the PBX with the next `apply`.
     """
 
 

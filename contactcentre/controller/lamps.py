@@ -8,6 +8,7 @@ import structlog
 from gevent.event import Event as Flag
 
 from contactcentre.controller.node import Node
+from contactcentre.domain.devices import account_of
 from contactcentre.domain.members import members_of
 from contactcentre.pbx.errors import PbxError
 
@@ -79,7 +80,7 @@ class Lamps:
         differ = [agent for agent, counts in wanted.items() if self._shown.get(agent) != counts]
         for begin in range(0, len(differ), AT_ONCE):
             part = {agent: wanted[agent] for agent in differ[begin : begin + AT_ONCE]}
-            self._node.pbx.show_messages(part)
+            self._node.pbx.show_messages(part, {agent: account_of(self._node.site, agent) for agent in part})
             self._shown |= part
             gevent.sleep(PAUSE)
 

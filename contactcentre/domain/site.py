@@ -231,6 +231,22 @@ class Music(Model):
     sort: Literal["random", "alpha"] = "random"
 
 
+class EventSocket(Model):
+    """Where a FreeSWITCH takes commands, and from whom. Its password is the secret `esl/contactcentre`."""
+
+    listen: Annotated[str, StringConstraints(pattern=HOST)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8021
+    allow: tuple[Annotated[str, StringConstraints(pattern=SOURCE)], ...] = ()  # addresses, beside the switch's own
+
+
+class Freeswitch(Model):
+    """What only a FreeSWITCH needs to know."""
+
+    fallback: Literal["callcenter", "fifo"] = "callcenter"  # the module that serves the queues without a controller
+    conference_rate: Literal[8000, 16000, 32000, 48000] = 8000  # Hz, of conversations of three and more
+    event_socket: EventSocket | None = None  # None = as FreeSWITCH's own configuration has it
+
+
 class Settings(Model):
     name: Text = ""  # of the contact centre, as its pages show it
     timezone: Word = "UTC"
@@ -271,6 +287,7 @@ class Site(Model):
     """A whole site. `provision.check` adds the rules that span objects (unknown skill, DID used twice ...)."""
 
     pbx: PbxName | None = None  # what its nodes drive; None = what CONTACTCENTRE_PBX says on each of them
+    freeswitch: Freeswitch = Freeswitch()
     settings: Settings = Settings()
     features: Features = Features()
     trunks: dict[Name, Trunk] = {}

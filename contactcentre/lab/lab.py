@@ -2,7 +2,6 @@
 
 import secrets
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +49,13 @@ class Lab(Switch[LabInfo]):
         pid = self._begin([*asterisk.command, *self._mark()], until_parent_dies)
         http = f"{LOOPBACK}:{ports.control}"
         return LabInfo(
-            pid=pid,
-            version=asterisk.version,
-            started_at=time.time(),
+            **self._known(pid, asterisk.version, ports),
             ari_url=f"http://{http}/ari",
             ari_ws_url=f"ws://{http}/ari/events",
             ari_user=ARI_USER,
             ari_secret=secret,
-            sip_host=LOOPBACK,
-            sip_port=ports.sip,
             ws_url=f"ws://{http}/ws",
             http_port=ports.control,
-            rtp_first=ports.rtp_first,
-            rtp_last=ports.rtp_last,
-            state_dir=str(d.state),
-            etc_dir=str(d.etc),
-            provisioned_dir=str(d.provisioned),
-            recordings_dir=str(d.recordings),
-            sounds_dir=str(d.sounds),
-            log_file=str(self.log_file),
         )
 
     def _answers(self, info: LabInfo) -> str | None:

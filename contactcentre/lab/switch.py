@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout
 from contactcentre.lab.install import file_lock
 from contactcentre.lab.phones import OngoingCall, Phone, place_calls
+from contactcentre.lab.ports import LOOPBACK, Ports
 from contactcentre.lab.process import alive, end, launch, with_arguments
 from contactcentre.lab.remote import Handsets
 from contactcentre.lab.results import CallPlan, CallResult
@@ -260,6 +261,25 @@ class Switch(ABC, Generic[I]):
         """Ask it to end at once; it need not be there."""
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _known(self, pid: int, version: str, ports: Ports) -> dict[str, Any]:
+        """What every PBX's info says of a process that was just begun."""
+        d = self.directories
+        return {
+            "pid": pid,
+            "version": version,
+            "started_at": time.time(),
+            "sip_host": LOOPBACK,
+            "sip_port": ports.sip,
+            "rtp_first": ports.rtp_first,
+            "rtp_last": ports.rtp_last,
+            "state_dir": str(d.state),
+            "etc_dir": str(d.etc),
+            "provisioned_dir": str(d.provisioned),
+            "recordings_dir": str(d.recordings),
+            "sounds_dir": str(d.sounds),
+            "log_file": str(self.log_file),
+        }
 
     def _begin(self, command: list[str], until_parent_dies: bool) -> int:
         """Start the PBX's process; its pid. The log of the time before is kept, once."""

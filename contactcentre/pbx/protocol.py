@@ -11,6 +11,7 @@ controller recognises its own.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from contactcentre.pbx.events import Cause, ChannelEvent, NodeEvent, Party, Phone
@@ -32,6 +33,9 @@ Medium = str
 
 RECORDING = "recording:"
 
+
+NO_ACCOUNTS: Mapping[str, str] = MappingProxyType({})
+"""Every agent's phone has the agent's name."""
 
 SPY = "spy-"
 """Ids of spies begin with this, so that a restarted controller finds those of the one before (`Inventory.spies`)."""
@@ -241,10 +245,11 @@ class Pbx(Protocol):
     def phones(self) -> Mapping[str, Phone]:
         """Every endpoint, and whether it can be called now. What changes is told by EndpointChanged, seconds late."""
 
-    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Shows at these agents' phones how many messages wait, new ones and others (the lamp; RFC 3842). No error
-        where the PBX cannot, or a phone has no lamp. A PBX that was restarted has forgotten it. Raises Refused,
-        LinkDown, Deadline; then some may be shown and others not."""
+    def show_messages(self, counts: Mapping[str, tuple[int, int]], accounts: Mapping[str, str] = NO_ACCOUNTS) -> None:
+        """Shows at these agents' phones how many messages wait, new ones and others (the lamp; RFC 3842). `accounts`:
+        the SIP account of an agent's phone where that is another than the agent's name; a PBX whose phones name their
+        mailbox themselves does not need it. No error where the PBX cannot, or a phone has no lamp. A PBX that was
+        restarted has forgotten it. Raises Refused, LinkDown, Deadline; then some may be shown and others not."""
 
     def set_password(self, account: str, password: str) -> None:
         """From now on the softphone with this account signs in with this password and no other; with "" it cannot sign

@@ -102,6 +102,7 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
     if left_out:
         notes.append(f"ari.conf defines the user {ARI_USER} itself ({own['ari.conf'][ARI_USER]}): it stays as it is")
     known, fresh = secret_store.completed(site, secrets, foreign)
+    fresh.pop(secret_store.ESL, None)
     if left_out:
         fresh.pop(f"ari/{ARI_USER}", None)
     if fresh:

@@ -12,9 +12,11 @@ from contactcentre.provision.render import ARI_USER
 LENGTH = 28
 _ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that people confuse
 _ALLOWED = re.compile(r"[A-Za-z0-9!#%&()*+,./:=?@^_{|}~-]{8,128}")
-_NAME = re.compile(r"(agent|trunk)/[a-z][a-z0-9_-]{0,39}|ari/contactcentre")
+_NAME = re.compile(r"(agent|trunk)/[a-z][a-z0-9_-]{0,39}|(ari|esl)/contactcentre")
 _LINE = re.compile(r"^(\s*[\w/-]*(?:pass|password|passwd|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
 _PARAM = re.compile(r'^(.*name="[\w-]*password" value=")([^"]*)(".*)$')
+ESL = "esl/contactcentre"
+"""Of a FreeSWITCH's event socket."""
 MASK = "********"
 
 
@@ -25,6 +27,7 @@ class BadSecret(ProvisionError):
 def needed(site: Site, foreign: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
     """Names of the secrets that can be generated, and of those that only a person knows (a carrier's)."""
     own = [f"agent/{name}" for name in site.agents if account_of(site, name) not in foreign]
+    own += [ESL] if site.freeswitch.event_socket else []
     given = [f"trunk/{name}" for name, trunk in site.trunks.items() if trunk.username]
     return sorted([*own, f"ari/{ARI_USER}"]), sorted(given)
 
@@ -36,7 +39,7 @@ def generate() -> str:
 
 def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise BadSecret(f"{name!r} is no secret's name: agent/NAME, trunk/NAME or ari/{ARI_USER}")
+        raise BadSecret(f"{name!r} is no secret's name: agent/NAME, trunk/NAME, ari/{ARI_USER} or {ESL}")
     return name
 
 

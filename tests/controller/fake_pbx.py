@@ -37,6 +37,7 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.protocol import (
     MAX_DIGITS,
+    NO_ACCOUNTS,
     SPY,
     BridgeInfo,
     ChannelInfo,
@@ -96,6 +97,7 @@ class FakePbx:
         self.paused: set[str] = set()  # taps
         self.passwords: dict[str, str] = {}  # of softphones
         self.lamps: dict[str, tuple[int, int]] = {}  # agent -> messages that their phones show
+        self.lamps_at: dict[str, tuple[int, int]] = {}  # the same, by SIP account
         self.missing: set[Medium] = set()  # what cannot be played
         self.violations: list[str] = []
         self.linked = False
@@ -278,9 +280,10 @@ class FakePbx:
         self.states[endpoint] = phone
         self._sink(EndpointChanged(time.time(), endpoint, phone))
 
-    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+    def show_messages(self, counts: Mapping[str, tuple[int, int]], accounts: Mapping[str, str] = NO_ACCOUNTS) -> None:
         with self.effect(harmless=False):
             self.lamps |= counts
+            self.lamps_at |= {accounts.get(agent, agent): count for agent, count in counts.items()}
 
     def set_password(self, account: str, password: str) -> None:
         with self.effect(harmless=False):

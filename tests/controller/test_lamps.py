@@ -81,3 +81,12 @@ def test_when_redis_has_lost_its_data_nobodys_lamp_stays_lit_for_ever(lit: World
     shows(lit, anna=(1, 0), bert=(0, 0))
     lit.redis.flushall()
     shows(lit, anna=(0, 0), bert=(0, 0))
+
+
+def test_the_pbx_is_told_by_which_account_an_agents_phone_goes(lit: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    agents = {**SITE.agents, "anna": SITE.agents["anna"].model_copy(update={"endpoint": "1001"})}
+    monkeypatch.setitem(lit.changes, "agents", agents)
+    lit.controller.node.configure(lit.configuration())
+    tell(lit, anna=(1, 0))
+    shows(lit, anna=(1, 0), bert=(0, 0))
+    assert lit.pbx.lamps_at["1001"] == (1, 0)

@@ -1,11 +1,7 @@
 """The lab's FreeSWITCH: its life, and the same phones and callers on it as on the lab's Asterisk."""
 
 import json
-import os
-import signal
-import socket
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +10,11 @@ import pytest
 from contactcentre.lab import (
     FreeswitchLab,
     LabError,
-    LabNotRunning,
     LabTimeout,
     NoFreeswitch,
     can_have_freeswitch,
 )
 from contactcentre.lab.freeswitch.console import NotOurs, ask
-from contactcentre.lab.process import alive, with_arguments
 from tests.lab.conftest import SECRET, eventually, strongest_hertz
 
 USER = """<include>
@@ -112,61 +106,6 @@ def test_a_console_command_cannot_smuggle_in_another(freeswitch: FreeswitchLab) 
     with pytest.raises(LabError, match="control characters"):
         freeswitch.rx("status\n\napi fsctl shutdown now")
     assert "is ready" in freeswitch.rx("status")
-
-
-def test_what_freeswitch_listens_on_is_loopback_and_its_own(freeswitch: FreeswitchLab) -> None:
-    info = freeswitch.info()
-    seen = subprocess.run(["ss", "-lntupH"], capture_output=True, text=True, check=True).stdout.splitlines()
-    addresses = {line.split()[4] for line in seen if f"pid={info.pid}," in line}
-    assert addresses == {f"127.0.0.1:{info.esl_port}", f"127.0.0.1:{info.sip_port}"}
-
-
-def test_it_starts_without_an_error_in_its_log(fresh_freeswitch: FreeswitchLab) -> None:
-    assert [line for line in fresh_freeswitch.logs() if "[ERR]" in line or "[CRIT]" in line] == []
-
-
-def test_after_kill_9_it_is_seen_as_gone_and_comes_back_at_the_same_addresses(fresh_freeswitch: FreeswitchLab) -> None:
-    before = fresh_freeswitch.info()
-    os.kill(before.pid, signal.SIGKILL)
-    eventually(lambda: not alive(before.pid), "the killed process is gone")
-    assert fresh_freeswitch.status() is None
-    with pytest.raises(LabNotRunning):
-        fresh_freeswitch.rx("status")
-    after = fresh_freeswitch.start(until_parent_dies=True)
-    assert after.pid != before.pid
-    assert (after.esl_port, after.esl_password, after.sip_port) == (
-        before.esl_port,
-        before.esl_password,
-        before.sip_port,
-    )
-    assert fresh_freeswitch.start() == FreeswitchLab(fresh_freeswitch.directories.state).info()
-
-
-def test_ports_taken_meanwhile_are_replaced_by_others(fresh_freeswitch: FreeswitchLab) -> None:
-    before = fresh_freeswitch.info()
-    fresh_freeswitch.stop()
-    with socket.socket() as esl, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
-        esl.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        esl.bind(("127.0.0.1", before.esl_port))
-        esl.listen()
-        sip.bind(("127.0.0.1", before.sip_port))
-        after = fresh_freeswitch.start(until_parent_dies=True)
-    assert after.esl_port != before.esl_port
-    assert after.sip_port != before.sip_port
-    assert "is ready" in fresh_freeswitch.rx("status")
-
-
-def test_after_stop_no_process_is_left_and_what_was_provisioned_stays(fresh_freeswitch: FreeswitchLab) -> None:
-    lab = fresh_freeswitch
-    mine = lab.directories.etc / "dialplan/mine.xml"
-    mine.write_text("<include/>\n")
-    handsets, pid = lab.handsets().pid, lab.info().pid
-    assert lab.stop() is True
-    assert not alive(pid)
-    assert not alive(handsets)
-    assert with_arguments("-conf", str(lab.directories.etc)) == set()
-    assert lab.stop() is False
-    assert mine.read_text() == "<include/>\n"
 
 
 def test_a_state_directory_that_freeswitch_would_expand_is_refused() -> None:

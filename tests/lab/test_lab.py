@@ -1,9 +1,7 @@
 """The life of the lab's Asterisk: starting, dying, stopping, and what it leaves behind."""
 
 import json
-import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from contactcentre.lab import Lab, LabError, LabNotRunning
+from contactcentre.lab import Lab, LabError
 from contactcentre.lab.process import alive, with_arguments
 from tests.lab.conftest import eventually
 
@@ -29,24 +27,9 @@ def test_a_started_lab_answers_over_ari_with_the_secret_of_its_owners_file(fresh
     assert f"{info.sip_port}" in fresh_lab.rx("pjsip show transports")
 
 
-def test_its_log_has_no_error_or_warning_after_a_start(fresh_lab: Lab) -> None:
-    assert [line for line in fresh_lab.logs() if "ERROR" in line or "WARNING" in line] == []
-
-
 def test_prompts_are_there_in_english_french_and_spanish(fresh_lab: Lab) -> None:
     for language in ("en", "fr", "es"):
         assert (Path(fresh_lab.info().sounds_dir) / language / "vm-goodbye.gsm").is_file()
-
-
-def test_what_listens_for_calls_or_requests_does_so_on_loopback_only(fresh_lab: Lab) -> None:
-    pid = fresh_lab.info().pid
-    seen = subprocess.run(["ss", "-lntpH"], capture_output=True, text=True, check=True).stdout.splitlines()
-    addresses = [line.split()[3] for line in seen if f"pid={pid}," in line]
-    assert addresses == [f"127.0.0.1:{fresh_lab.info().http_port}"]
-
-
-def test_starting_twice_is_starting_once(fresh_lab: Lab) -> None:
-    assert fresh_lab.start() == fresh_lab.info() == Lab(fresh_lab.directories.state).start()
 
 
 def test_two_processes_that_start_it_at_once_get_the_same_one(fresh_lab: Lab) -> None:
@@ -58,32 +41,6 @@ def test_two_processes_that_start_it_at_once_get_the_same_one(fresh_lab: Lab) ->
     assert pids == {fresh_lab.info().pid}
 
 
-def test_a_killed_lab_is_seen_as_such_and_comes_back_at_the_same_addresses(fresh_lab: Lab) -> None:
-    before = fresh_lab.info()
-    os.kill(before.pid, signal.SIGKILL)
-    eventually(lambda: not alive(before.pid), "the killed process is gone")
-    assert fresh_lab.status() is None
-    with pytest.raises(LabNotRunning):
-        fresh_lab.rx("core show version")
-    after = fresh_lab.start(until_parent_dies=True)
-    assert after.pid != before.pid
-    assert (after.ari_url, after.ari_secret, after.sip_port) == (before.ari_url, before.ari_secret, before.sip_port)
-
-
-def test_a_port_taken_meanwhile_is_replaced_by_another(fresh_lab: Lab) -> None:
-    before = fresh_lab.info()
-    fresh_lab.stop()
-    with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
-        http.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        http.bind(("127.0.0.1", before.http_port))
-        http.listen()
-        sip.bind(("127.0.0.1", before.sip_port))
-        after = fresh_lab.start(until_parent_dies=True)
-        assert after.http_port != before.http_port
-        assert after.sip_port != before.sip_port
-        assert requests.get(f"{after.ari_url}/asterisk/ping", auth=(after.ari_user, after.ari_secret), timeout=5).ok
-
-
 def test_an_asterisk_whose_lab_file_is_lost_or_garbled_is_ended_before_a_new_one_starts(fresh_lab: Lab) -> None:
     before = fresh_lab.info()
     (fresh_lab.directories.state / "lab.json").write_text('{"pid": "garbage')
@@ -91,27 +48,6 @@ def test_an_asterisk_whose_lab_file_is_lost_or_garbled_is_ended_before_a_new_one
     after = fresh_lab.start(until_parent_dies=True)
     assert not alive(before.pid)
     assert with_arguments("-f", "-C", str(fresh_lab.directories.etc / "asterisk.conf")) == {after.pid}
-
-
-def test_a_foreign_process_with_the_old_pid_is_neither_taken_for_the_lab_nor_harmed(fresh_lab: Lab) -> None:
-    fresh_lab.stop()
-    kept = fresh_lab.directories.state / "lab.json"
-    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"pid": os.getpid()}))
-    assert fresh_lab.status() is None
-    assert fresh_lab.stop() is False
-
-
-def test_after_stop_no_process_is_left_and_what_was_provisioned_stays(fresh_lab: Lab) -> None:
-    fresh_lab.handsets()
-    (fresh_lab.directories.provisioned / "queues.conf").write_text("; mine\n")
-    handsets = fresh_lab.handsets().pid
-    pid = fresh_lab.info().pid
-    assert fresh_lab.stop() is True
-    assert not alive(pid)
-    assert not alive(handsets)
-    assert fresh_lab.stop() is False
-    fresh_lab.start(until_parent_dies=True)
-    assert (fresh_lab.directories.provisioned / "queues.conf").read_text() == "; mine\n"
 
 
 def test_a_lab_bound_to_its_parent_dies_with_it(fresh_lab: Lab, tmp_path: Path) -> None:

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from contactcentre.domain.site import Site
 from contactcentre.domain.strategies import STRATEGIES
 from contactcentre.provision import (
     ApplyFailed,
     AsteriskTarget,
-    PbxUnreachable,
     SiteError,
     StalePlan,
     apply,
@@ -104,14 +102,6 @@ def test_written_files_are_for_the_pbx_alone(pbx: Pbx) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0, path
 
 
-def test_a_dead_pbx_is_told_before_anything_is_touched(pbx: Pbx) -> None:
-    before = pbx.files()
-    plan = pbx.plan(parse(document()))
-    with pytest.raises(PbxUnreachable, match="not there"):
-        pbx.apply(plan, target=AsteriskTarget(pbx.target.etc_dir, _dead))
-    assert (pbx.files(), pbx.versions, pbx.secrets) == (before, [], {})
-
-
 def test_a_plan_that_is_no_longer_true_is_refused(pbx: Pbx) -> None:
     plan = pbx.plan(parse(document()))
     pbx.apply(pbx.plan(parse(document(agents__carol={}))))
@@ -141,16 +131,6 @@ def test_a_broken_reload_is_undone(pbx: Pbx) -> None:
         pbx.apply(broken)
     assert {k: v for k, v in pbx.files().items() if k in before} == before
     assert "Unable to find object alice" in pbx.lab.rx("pjsip show endpoint alice")
-
-
-def test_a_store_that_fails_at_the_last_moment_undoes_the_pbx_too(pbx: Pbx) -> None:
-    def full(site: Site, by: str, comment: str) -> int:
-        raise OSError("no space left")
-
-    with pytest.raises(ApplyFailed, match="no space left"):
-        pbx.apply(pbx.plan(parse(document())), record=full)
-    assert "Unable to find object alice" in pbx.lab.rx("pjsip show endpoint alice")
-    assert unsettled(pbx.target) is None
 
 
 def test_a_pbx_that_dies_while_it_reloads_is_told_and_settled_later(pbx: Pbx) -> None:
@@ -289,14 +269,6 @@ def test_a_changed_secret_shows_as_changed_and_not_as_itself(pbx: Pbx) -> None:
     assert "-password = ******** (old)" in diff
     assert "+password = ******** (new)" in diff
     assert "another" not in diff
-
-
-def test_without_a_controller_the_pbx_answers_with_its_own_queue_and_rings_an_agent(pbx: Pbx) -> None:
-    pbx.apply(pbx.plan(parse(document())))
-    with pbx.lab.phone("alice", pbx.secrets["agent/alice"], ring=0.2):
-        result = pbx.lab.call("+33155500001", talk=0.5, patience=20)
-    assert result.status == 200
-    assert result.person_at is not None, "the caller heard the agent's phone"
 
 
 def test_the_pbx_understands_every_strategy_and_condition_of_a_queue(pbx: Pbx) -> None:

@@ -1,32 +1,23 @@
 """A site on FreeSWITCH: the text of its files, and plan, apply and the way back on a real one."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactcentre.domain.site import NAME, NUMBER, Agent, Did, Site, Trunk
+from contactcentre.domain.site import NAME, NUMBER, Agent, Did, Freeswitch, Site, Trunk
 from contactcentre.domain.strategies import STRATEGIES
-from contactcentre.lab import FreeswitchLab, can_have_freeswitch
 from contactcentre.provision import (
-    Applied,
-    ApplyFailed,
     FreeswitchTarget,
-    PbxUnreachable,
-    Plan,
     SiteError,
-    apply,
     make_plan,
     parse,
     plan_removal,
-    recover,
 )
+from contactcentre.provision.freeswitch.event_socket import addresses_of
 from contactcentre.provision.freeswitch.plan import NotFreeswitch
 from contactcentre.provision.freeswitch.render import render, strategy
 from contactcentre.provision.render import UnsafeValue
@@ -124,6 +115,64 @@ def test_every_strategy_has_one_of_mod_callcenters() -> None:
     assert {strategy(queue.model_copy(update={"strategy": name})) for name in STRATEGIES} <= theirs
 
 
+def test_times_are_the_queues_and_of_several_queues_the_longest() -> None:
+    queues = {
+        "support": {"agents": ["alice"], "ring_seconds": 7, "wrap_up": 30, "retry_delay": 2, "busy_delay": 9},
+        "sales": {"agents": ["alice", "bob"], "ring_seconds": 25, "wrap_up": 5, "reject_delay": 1, "retry_delay": 4},
+    }
+    site = parse(document(queues=queues))
+    alice, bob = rendered(site)["contactcentre/agents.xml"]
+    names = ("wrap-up-time", "reject-delay-time", "busy-delay-time", "no-answer-delay-time")
+    assert [alice.get(name) for name in names] == ["30", "2", "9", "4"]
+    assert [bob.get(name) for name in names] == ["5", "1", "4", "4"]
+    dialplan = render(site, SECRETS)["dialplan/contactcentre.xml"]
+    assert dialplan.index("contactcentre_ring=25") < dialplan.index("sales@contactcentre")
+    assert dialplan.index("contactcentre_ring=7") < dialplan.index("support@contactcentre")
+    fifos = rendered(site.model_copy(update={"freeswitch": Freeswitch(fallback="fifo")}))["contactcentre/fifo.xml"]
+    times = {
+        fifo.get("name"): {(member.text, member.get("timeout"), member.get("lag")) for member in fifo} for fifo in fifos
+    }
+    assert times == {
+        "support@contactcentre": {("user/alice", "10", "30")},  # it lets a phone ring no shorter
+        "sales@contactcentre": {("user/alice", "25", "5"), ("user/bob", "25", "5")},
+    }
+
+
+def test_the_event_socket_is_open_to_this_machine_and_to_whom_the_site_names() -> None:
+    section = {"event_socket": {"listen": "0.0.0.0", "port": 8022, "allow": ["10.0.0.5", "10.1.0.0/16"]}}
+    secrets = {**SECRETS, "esl/contactcentre": "a-password&more"}
+    params = rendered(parse(document(freeswitch=section)), secrets)["contactcentre/event_socket.xml"]
+    assert [(param.get("name"), param.get("value")) for param in params] == [
+        ("listen-ip", "0.0.0.0"),
+        ("listen-port", "8022"),
+        ("password", "a-password&more"),
+        ("apply-inbound-acl", "127.0.0.0/8,10.0.0.5/32,10.1.0.0/16"),
+    ]
+    assert "contactcentre/event_socket.xml" not in rendered(parse(document()))
+
+
+def test_the_event_sockets_address_is_read_as_freeswitch_reads_it(tmp_path: Path) -> None:
+    assert addresses_of(tmp_path) == []
+    file = tmp_path / "autoload_configs/event_socket.conf.xml"
+    file.parent.mkdir()
+    head = '<configuration><settings><!-- <param name="password" value="no"/> -->'
+    file.write_text(f'{head}<param name="listen-ip" value="::"/><param name="password" value="a&amp;b"/></settings>')
+    assert addresses_of(tmp_path) == [("127.0.0.1", 8021, "a&b")]
+    file.write_text(f'{head}<param name="password" value="$${{default_password}}"/></settings>')
+    assert addresses_of(tmp_path) == []
+
+
+def test_an_acl_that_is_there_already_is_noted(tmp_path: Path) -> None:
+    own = '<configuration><settings><param name="apply-inbound-acl" value="lan"/></settings></configuration>'
+    _vanilla(tmp_path, **{"autoload_configs/event_socket.conf.xml": own})
+    site = parse(document(freeswitch={"event_socket": {}}))
+    plan = make_plan(site, FreeswitchTarget(tmp_path, _nobody), {})
+    assert any("has apply-inbound-acl lan itself" in note for note in plan.notes)
+    [holder] = [change.new for change in plan.files if change.name == "autoload_configs/event_socket.conf.xml"]
+    assert holder is not None
+    assert holder.index("lan") < holder.index("../contactcentre/event_socket.xml") < holder.index("</settings>")
+
+
 def test_secrets_are_masked_in_the_diff(tmp_path: Path) -> None:
     _vanilla(tmp_path)
     plan = make_plan(parse(document()), FreeswitchTarget(tmp_path, _nobody), {})
@@ -201,133 +250,3 @@ def test_names_that_are_in_use_and_trunks_that_have_no_address_are_refused(tmp_p
 def test_a_directory_that_is_not_freeswitchs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFreeswitch, match="is not laid out as"):
         make_plan(parse(document()), FreeswitchTarget(tmp_path, _nobody), {})
-
-
-# -- on a real one -------------------------------------------------------------------------------------
-
-
-@dataclass
-class Switch:
-    """The lab as a target, with what the store would hold."""
-
-    lab: FreeswitchLab
-    target: FreeswitchTarget
-    secrets: dict[str, str] = field(default_factory=dict)
-    versions: list[Site] = field(default_factory=list)
-
-    @property
-    def current(self) -> Site:
-        return self.versions[-1] if self.versions else Site()
-
-    def record(self, site: Site, by: str, comment: str) -> int:
-        self.versions.append(site)
-        return len(self.versions)
-
-    def plan(self, site: Site) -> Plan:
-        return make_plan(site, self.target, self.secrets, self.current)
-
-    def apply(self, plan: Plan, rx: Callable[[str], str] | None = None) -> Applied:
-        target = FreeswitchTarget(self.target.etc_dir, rx) if rx else self.target
-        return apply(plan, target, self.record, self.secrets.update, by="test")
-
-    def files(self) -> dict[str, str]:
-        etc = self.target.etc_dir
-        return {str(p.relative_to(etc)): p.read_text() for p in sorted(etc.rglob("*.xml")) if ".backup" not in p.parts}
-
-
-@pytest.fixture(scope="module")
-def freeswitch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeswitchLab]:
-    if reason := can_have_freeswitch():
-        pytest.skip(reason)
-    lab = FreeswitchLab(tmp_path_factory.mktemp("provision-freeswitch"))
-    lab.start(until_parent_dies=True)
-    yield lab
-    lab.stop()
-
-
-@pytest.fixture
-def switch(freeswitch: FreeswitchLab) -> Iterator[Switch]:
-    """Nothing is provisioned when a test begins, and nothing when it has ended."""
-    made = Switch(freeswitch, FreeswitchTarget(Path(freeswitch.info().etc_dir), freeswitch.rx))
-    yield made
-    recover(made.target, made.current, made.record)
-    if not (plan := plan_removal(made.target, made.current)).empty:
-        made.apply(plan)
-
-
-def _site(**changes: Any) -> Site:
-    return parse(document(**changes))
-
-
-def test_what_was_applied_is_in_force_and_a_second_plan_is_empty(switch: Switch) -> None:
-    plan = switch.plan(_site())
-    assert plan.reloads[0] == "reloadxml"
-    applied = switch.apply(plan)
-    assert applied.checked == len(plan.checks) > 5
-    assert switch.plan(_site()).empty
-    with switch.lab.phone("alice", switch.secrets["agent/alice"], ring=0.1) as alice:
-        assert alice.registered
-
-
-def test_without_a_controller_a_caller_comes_into_the_switchs_own_queue_and_is_served(switch: Switch) -> None:
-    switch.apply(switch.plan(_site()))
-    with switch.lab.phone("alice", switch.secrets["agent/alice"], ring=0.1, talk=1):
-        result = switch.lab.call("+33155500001", patience=20, talk=10)
-    assert result.served
-    assert switch.lab.call("33155500001", patience=2).answered  # a carrier may leave out the plus
-    assert switch.lab.call("+33155500002", patience=2).answered is False  # not from its trunk
-    assert switch.lab.call("+33155500009", patience=2).status == 404
-
-
-def test_a_change_is_applied_and_what_is_gone_is_gone(switch: Switch) -> None:
-    switch.apply(switch.plan(_site()))
-    new = _site(
-        trunks__carrier={"host": "127.0.0.3", "port": 5090},
-        dids={"+33155500003": {"flow": "main"}},
-        queues__late={"agents": ["bob"], "overflow": {"timeout": "queue:support"}, "max_wait": 5},
-    )
-    switch.apply(switch.plan(new))
-    assert "127.0.0.3:5090" in switch.lab.rx("sofia status gateway carrier")
-    assert "+33155500001" not in switch.lab.rx("xml_locate dialplan context name contactcentre-in")
-    fewer = _site(trunks={}, dids={"+33155500001": {"flow": "main"}}, agents={"bob": {"skills": {"lang_fr": 30}}})
-    switch.apply(switch.plan(fewer))
-    assert "Invalid" in switch.lab.rx("sofia status gateway carrier")
-    assert "alice" not in switch.lab.rx("callcenter_config agent list")
-    assert "late@contactcentre" not in switch.lab.rx("callcenter_config queue list")
-
-
-def test_removal_leaves_every_file_as_it_was(switch: Switch) -> None:
-    base = switch.files()
-    switch.apply(switch.plan(_site()))
-    switch.apply(plan_removal(switch.target, switch.current))
-    left = switch.files()
-    lines = re.compile(r'\n<X-PRE-PROCESS cmd="include" data="../contactcentre/\w+\.xml"/>\n')
-    assert {name: lines.sub("", text) for name, text in left.items()} == {
-        name: lines.sub("", text) for name, text in base.items()
-    }
-
-
-def test_when_the_switch_refuses_everything_is_as_it_was(switch: Switch) -> None:
-    switch.apply(switch.plan(_site()))
-    before = switch.files()
-    said = iter(["-ERR [error near line 7]: unexpected closing tag"])
-
-    def refusing(command: str) -> str:
-        return next(said, "+OK") if command == "reloadxml" else switch.lab.rx(command)
-
-    with pytest.raises(ApplyFailed, match=r"unexpected closing tag.*every file is as it was") as failed:
-        switch.apply(switch.plan(_site(dids={"+33155500007": {"flow": "main"}})), refusing)
-    assert failed.value.restored
-    assert switch.files() == before
-    assert len(switch.versions) == 1
-
-
-def test_when_the_switch_does_not_run_nothing_is_touched(switch: Switch) -> None:
-    before = switch.files()
-
-    def dead(command: str) -> str:
-        raise OSError("connection refused")
-
-    with pytest.raises(PbxUnreachable):
-        switch.apply(switch.plan(_site()), dead)
-    assert switch.files() == before

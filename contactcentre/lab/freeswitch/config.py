@@ -190,7 +190,8 @@ _CONFERENCE = """<configuration name="conference.conf">
 
 _FIFO = """<configuration name="fifo.conf">
   <settings><param name="delete-all-outbound-member-on-startup" value="false"/></settings>
-  <fifos/>
+  <fifos>
+  </fifos>
 </configuration>
 """
 

@@ -1,7 +1,6 @@
 """The lab's FreeSWITCH: one private FreeSWITCH under one state directory."""
 
 import secrets
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,23 +67,11 @@ class FreeswitchLab(Switch[FreeswitchInfo]):
         options = ["-nc", "-nf", "-nonat", "-np"]
         pid = self._begin([freeswitch.program, *options, *self._mark(), *where], until_parent_dies)
         return FreeswitchInfo(
-            pid=pid,
-            version=freeswitch.version,
-            started_at=time.time(),
+            **self._known(pid, freeswitch.version, ports),
             esl_host=LOOPBACK,
             esl_port=ports.control,
             esl_password=password,
             domain=DOMAIN,
-            sip_host=LOOPBACK,
-            sip_port=ports.sip,
-            rtp_first=ports.rtp_first,
-            rtp_last=ports.rtp_last,
-            state_dir=str(d.state),
-            etc_dir=str(d.etc),
-            provisioned_dir=str(d.provisioned),
-            recordings_dir=str(d.recordings),
-            sounds_dir=str(d.sounds),
-            log_file=str(self.log_file),
         )
 
     def _answers(self, info: FreeswitchInfo) -> str | None:

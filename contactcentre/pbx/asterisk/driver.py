@@ -33,7 +33,7 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
-from contactcentre.pbx.protocol import REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
+from contactcentre.pbx.protocol import NO_ACCOUNTS, REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
 
 AFTERMATH = 2.0
 """Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
@@ -195,7 +195,7 @@ class AsteriskPbx:
         """See Pbx.phones. One with a fixed address that is not asked for (qualify) counts as there."""
         return self._endpoints.phones()
 
-    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+    def show_messages(self, counts: Mapping[str, tuple[int, int]], accounts: Mapping[str, str] = NO_ACCOUNTS) -> None:
         """See Pbx.show_messages."""
         for text in lamps.batches(counts):
             place = {"context": lamps.CONTEXT, "extension": "wait"}

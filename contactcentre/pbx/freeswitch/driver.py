@@ -34,7 +34,7 @@ from contactcentre.pbx.freeswitch.taps import Taps
 from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
-from contactcentre.pbx.protocol import SPY, Inbox, Inventory, Mode
+from contactcentre.pbx.protocol import NO_ACCOUNTS, SPY, Inbox, Inventory, Mode
 
 SWEEP = 0.5
 """Seconds between two looks for what is overdue."""
@@ -244,9 +244,9 @@ class FreeSwitchPbx:
         """See Pbx.phones: the users of its directory."""
         return self._endpoints.phones()
 
-    def show_messages(self, counts: Mapping[str, tuple[int, int]]) -> None:
+    def show_messages(self, counts: Mapping[str, tuple[int, int]], accounts: Mapping[str, str] = NO_ACCOUNTS) -> None:
         """See Pbx.show_messages."""
-        self._lamps.show(counts)
+        self._lamps.show(counts, accounts)
 
     def set_password(self, account: str, password: str) -> None:
         """See Pbx.set_password."""

@@ -11,7 +11,7 @@ that overflows the connection is closed and everything raises Overflow: who miss
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import gevent
 from gevent.queue import Full, Queue
@@ -105,6 +105,13 @@ class InboundESL:
         if self._link is None:
             raise NotConnectedError("not connected")
         return self._link.bgapi(line).wait(timeout or self.timeout)
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         if self._link is not None:

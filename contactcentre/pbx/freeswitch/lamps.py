@@ -16,21 +16,26 @@ from contactcentre.pbx.freeswitch.reader import Event
 TABLE_LAG = 1.0
 """Seconds after which a registration is in the table by which FreeSWITCH finds whom to tell."""
 _name = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}").fullmatch
+_account = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}").fullmatch
 
 
 class Lamps:
     def __init__(self, link: Connection) -> None:
         self._link = link
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[str, tuple[int, int]] = {}  # by SIP account
 
-    def show(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Raises Refused, LinkDown, Deadline."""
-        for name in counts:
+    def show(self, counts: Mapping[str, tuple[int, int]], accounts: Mapping[str, str]) -> None:
+        """`accounts`: of agents whose phone has another name. Raises Refused, LinkDown, Deadline."""
+        wanted: dict[str, tuple[int, int]] = {}
+        for name, count in counts.items():
             if not _name(name):
                 raise Refused(f"agent {name[:60]!r}: must be small letters, digits, _ and -")
-        self._counts |= counts
+            if not _account(account := accounts.get(name, name)):
+                raise Refused(f"account {account[:60]!r}: must be letters, digits, _ . and -")
+            wanted[account] = count
+        self._counts |= wanted
         domain = self._link.request("global_getvar domain").strip()
-        for pending in [self._tell(f"{name}@{domain}", counts[name]) for name in counts]:
+        for pending in [self._tell(f"{account}@{domain}", count) for account, count in wanted.items()]:
             pending.wait()
 
     def registered(self, event: Event) -> None:

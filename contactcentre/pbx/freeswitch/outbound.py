@@ -19,8 +19,8 @@ so long as it says; a caller who hangs up raises OutboundSessionHasGoneAway in i
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from gevent.server import StreamServer
@@ -60,8 +60,22 @@ class OutboundSession:
         """Calls it for each event of this name; `*` is every event."""
         self._handlers.setdefault(name, []).append(handler)
 
-    def while_connected(self) -> bool:
-        return not self.link.reason
+    @property
+    def call_uuid(self) -> str:
+        """Of the leg that this one belongs to; its own uuid when it came in by itself."""
+        return self.session_data.get("variable_call_uuid", "")
+
+    @property
+    def caller_id_number(self) -> str:
+        return self.session_data.get("Caller-Caller-ID-Number", "")
+
+    @contextmanager
+    def while_connected(self) -> Iterator[None]:
+        """For `with`, or as a decorator: raises OutboundSessionHasGoneAway before and after it, when the caller is
+        gone by then."""
+        self.raise_if_disconnected()
+        yield
+        self.raise_if_disconnected()
 
     def raise_if_disconnected(self) -> None:
         if self.link.reason:
@@ -80,9 +94,9 @@ class OutboundSession:
         """Events of this call, without which verbs do not notice that they are done."""
         self._wait(self.link.send(protocol.command("myevents json")))
 
-    def linger(self) -> None:
-        """The last events come, too."""
-        self._wait(self.link.send(protocol.command("linger")))
+    def linger(self, timeout: int | None = None) -> None:
+        """The last events come, too; for `timeout` seconds, or as long as FreeSWITCH likes."""
+        self._wait(self.link.send(protocol.command("linger" if timeout is None else f"linger {int(timeout)}")))
 
     def api(self, line: str) -> str:
         """Something quick, with its answer. Needs `full`."""

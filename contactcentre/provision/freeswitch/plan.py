@@ -7,16 +7,22 @@ from pathlib import Path
 from contactcentre.domain.devices import accounts
 from contactcentre.domain.site import Site
 from contactcentre.provision import secrets as secret_store
+from contactcentre.provision.freeswitch.render import CALLCENTER as CALLCENTER_FILES
 from contactcentre.provision.freeswitch.render import FILES, network_of, render
 from contactcentre.provision.plan import Check, FileChange, Plan, changed, text_of
 from contactcentre.provision.problems import Problem, ProvisionError, SiteError
 from contactcentre.provision.target import FreeswitchTarget
 
 CALLCENTER = "autoload_configs/callcenter.conf.xml"
+EVENT_SOCKET = "autoload_configs/event_socket.conf.xml"
+LAST = {"contactcentre/event_socket.xml"}
+"""Of ours, what is included at the element's end: of two values the last one counts."""
 HOLDERS = {
     "contactcentre/queues.xml": (CALLCENTER, "queues"),
     "contactcentre/agents.xml": (CALLCENTER, "agents"),
     "contactcentre/tiers.xml": (CALLCENTER, "tiers"),
+    "contactcentre/fifo.xml": ("autoload_configs/fifo.conf.xml", "fifos"),
+    "contactcentre/event_socket.xml": (EVENT_SOCKET, "settings"),
     "contactcentre/conference.xml": ("autoload_configs/conference.conf.xml", "profiles"),
     "contactcentre/music.xml": ("autoload_configs/local_stream.conf.xml", "configuration"),
 }
@@ -41,19 +47,28 @@ def make_plan(site: Site, target: FreeswitchTarget, secrets: Mapping[str, str], 
     if problems := [*_problems(site, own, foreign)]:
         raise SiteError(problems)
     notes = [f"user {name} is FreeSWITCH's own ({own.users[name]}): used as it is" for name in sorted(foreign)]
-    notes += own.remarks()
+    notes += own.remarks(site)
     known, fresh = secret_store.completed(site, secrets, foreign)
     fresh = {name: value for name, value in fresh.items() if not name.startswith("ari/")}
     if fresh:
         notes.append(f"new secrets are made for {', '.join(sorted(fresh))}")
     files: list[FileChange] = []
-    for path, text in render(site, known, foreign).items():
+    rendered: dict[str, str | None] = {**dict.fromkeys(FILES.values()), **render(site, known, foreign)}
+    for path, text in rendered.items():
         holder = HOLDERS[path][0] if path in HOLDERS else ""
         if holder and text_of(target.etc_dir / holder) is None:
-            notes.append(f"there is no {holder}: {Path(path).stem} are left out")
+            if text is not None:
+                notes.append(f"there is no {holder}: {Path(path).stem} is left out")
             continue
         files += changed(target, path, path, text)
-    files += _held(target, {path for path in HOLDERS if text_of(target.etc_dir / HOLDERS[path][0]) is not None})
+    files += _held(target, {path for path, text in rendered.items() if text is not None})
+    if any(change.of in (FILES["event_socket.xml"], EVENT_SOCKET) for change in files):
+        # `reload mod_event_socket` would do it, but FreeSWITCH crashes when somebody connects in that moment
+        notes.append(
+            "the event socket changes when FreeSWITCH is started anew, and until then stays as it is; then fs_cli, "
+            "scripts and controllers need the password that "
+            f"`contactcentre secret show {secret_store.ESL} --reveal` shows"
+        )
     return _made(site, before, files, profile, fresh, notes)
 
 
@@ -84,19 +99,27 @@ def _reloads(site: Site, before: Site, touched: set[str], profile: str) -> Itera
         if gone:
             yield "msleep 2500"  # it takes a gateway away in its next round, and does not take one twice
         yield f"sofia profile {profile} rescan"
-    if touched & {FILES["queues.xml"], FILES["agents.xml"], FILES["tiers.xml"]}:
-        for name in sorted(before.queues.keys() - site.queues.keys()):
+    if touched & {FILES[name] for name in CALLCENTER_FILES}:
+        old, new = _served(before, "callcenter"), _served(site, "callcenter")
+        for name in sorted(old.queues.keys() - new.queues.keys()):
             yield f"callcenter_config queue unload {name}@contactcentre"
-        for name in sorted(before.agents.keys() - site.agents.keys()):
+        for name in sorted(old.agents.keys() - new.agents.keys()):
             yield f"callcenter_config agent del {name}@contactcentre"
-        for name in sorted(site.queues):
+        for name in sorted(new.queues):
             yield f"callcenter_config queue reload {name}@contactcentre"
-        for name in sorted(site.agents):
+        for name in sorted(new.agents):
             yield f"callcenter_config agent reload {name}@contactcentre"
-        if site.queues:
+        if new.queues:
             yield "callcenter_config tier reload all"
+    if FILES["fifo.xml"] in touched:
+        yield "fifo reparse"
     if FILES["music.xml"] in touched:
         yield from (f"local_stream start {name}" for name in sorted(site.music))
+
+
+def _served(site: Site, fallback: str) -> Site:
+    """The site where its queues' fallback is this one, else one without queues."""
+    return site if site.freeswitch.fallback == fallback else Site()
 
 
 def _checks(site: Site, before: Site) -> Iterator[Check]:
@@ -113,8 +136,13 @@ def _checks(site: Site, before: Site) -> Iterator[Check]:
         yield Check(f"sofia status gateway {name}", f"Name    \t{name}", f"the gateway of trunk {name} exists")
     for name in sorted(before.trunks.keys() - site.trunks.keys()):
         yield Check(f"sofia status gateway {name}", "Invalid Gateway", f"the gateway {name} is gone")
-    for name in sorted(site.queues):
+    for name in sorted(_served(site, "callcenter").queues):
         yield Check("callcenter_config queue list", f"{name}@contactcentre|", f"the fallback of queue {name} exists")
+    for name in sorted(_served(site, "fifo").queues):
+        yield Check("fifo list", f'<fifo name="{name}@contactcentre"', f"the fallback of queue {name} exists")
+    if (own := site.freeswitch.event_socket) is not None:
+        command, text = "xml_locate configuration configuration name event_socket.conf", f'value="{own.port}"'
+        yield Check(command, text, f"the event socket listens at {own.listen}:{own.port}")
 
 
 class _Own:
@@ -138,15 +166,19 @@ class _Own:
                     found.setdefault(name, str(path.relative_to(self.etc)))
         return found
 
-    def remarks(self) -> Iterator[str]:
-        """What an administrator should know of the event socket, which stays as it is."""
-        socket = self._texts.get(self.etc / "autoload_configs/event_socket.conf.xml", "")
+    def remarks(self, site: Site) -> Iterator[str]:
+        """What an administrator should know of the event socket and the modules."""
+        socket = self._texts.get(self.etc / EVENT_SOCKET, "")
         if not socket:
-            yield "there is no autoload_configs/event_socket.conf.xml: the controller needs mod_event_socket"
+            yield f"there is no {EVENT_SOCKET}: the controller needs mod_event_socket"
+        elif site.freeswitch.event_socket is not None:
+            for acl in re.findall(r'name="apply-inbound-acl"\s+value="([^"]+)"', socket):
+                yield f"{EVENT_SOCKET} has apply-inbound-acl {acl} itself: an address must pass that, too"
         elif re.search(r'name="password"\s+value="ClueCon"', socket):
             yield "the event socket has the well-known password ClueCon: whoever reaches it commands the switch"
         modules = self._texts.get(self.etc / "autoload_configs/modules.conf.xml", "")
-        for name, use in (("mod_callcenter", "the queues' fallback"), ("mod_hash", "the controller")):
+        fallback = f"mod_{site.freeswitch.fallback}"
+        for name, use in ((fallback, "the queues' fallback"), ("mod_hash", "the controller")):
             if f'module="{name}"' not in modules:
                 yield f"{name}, which {use} needs, is not loaded by autoload_configs/modules.conf.xml"
 
@@ -209,11 +241,13 @@ def _line(path: str) -> str:
 
 
 def _with_line(text: str, element: str, path: str) -> str:
-    """The text with our line behind the element's opening tag. Raises NotFreeswitch when there is none."""
+    """The text with our line in the element: behind its opening tag, or before its closing one. Raises NotFreeswitch
+    when there is none."""
     if _line(path) in text:
         return text
     bare = _COMMENT.sub(lambda comment: "-" * len(comment[0]), text)
-    found = re.search(rf"<{element}(\s[^>]*)?(?<!/)>", bare)
+    found = re.search(rf"</{element}\s*>" if path in LAST else rf"<{element}(\s[^>]*)?(?<!/)>", bare)
     if found is None:
         raise NotFreeswitch(f"{HOLDERS[path][0]} has no <{element}> to include {path} in")
-    return text[: found.end()] + _line(path) + text[found.end() :]
+    at = found.start() if path in LAST else found.end()
+    return text[:at] + _line(path) + text[at:]

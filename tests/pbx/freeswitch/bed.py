@@ -1,4 +1,4 @@
-"""The conformance suite's bed on a FreeSWITCH: phones, a dialplan that gives calls to us, sounds, music."""
+"""The conformance suite's bed on a FreeSWITCH: provisioned as a company's is, with sounds and music of its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import gevent
 
 from contactcentre.lab import FreeswitchLab, OngoingCall, Phone
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
+from contactcentre.provision import FreeswitchTarget, apply, make_plan, parse
 from tests.pbx.bed import AGENTS, MUSIC, MUSIC_TONE, PATIENCE, SECRET, Bed
 from tests.pbx.spectrum import write_tone
 
@@ -22,33 +23,36 @@ class FreeSwitchBed(Bed):
     def __init__(self, lab: FreeswitchLab) -> None:
         self.lab = lab
         self._info = info = lab.info()
-        etc, sounds = Path(info.etc_dir), Path(info.sounds_dir)
-        if not (etc / "dialplan/contactcentre.xml").exists():
-            for name in AGENTS:
-                (etc / f"directory/default/{name}.xml").write_text(_USER.format(name=name, secret=SECRET))
-            (etc / "dialplan/contactcentre.xml").write_text(_DIALPLAN.format(sounds=sounds))
-            (etc / "autoload_configs/conference.conf.xml").write_text(_CONFERENCE)
-            (etc / "autoload_configs/callcenter.conf.xml").write_text(_QUEUE)
-            gateway = _GATEWAY.format(address=f"{info.sip_host}:{info.sip_port}")
-            (etc / "sip_profiles/external/lab.xml").write_text(gateway)
-            (sounds / "digits").mkdir(exist_ok=True)
-            for number, word in enumerate(SAID):
-                write_tone(sounds / f"digits/{word}.wav", 900 + 50 * number, 0.4)
-            write_tone(sounds / "vm-goodbye.wav", 1000, 2)
-            music = Path(info.state_dir) / "steady-music"
-            music.mkdir(exist_ok=True)
-            write_tone(music / "tone.wav", MUSIC_TONE)
-            streams = etc / "autoload_configs/local_stream.conf.xml"
-            text = streams.read_text().replace("</configuration>", _MUSIC.format(name=MUSIC, path=music))
-            streams.write_text(text)
-            for command in (
-                "reloadxml",
-                "reload mod_local_stream",
-                "reload mod_callcenter",
-                "sofia profile internal rescan",
-            ):
-                lab.rx(command)
+        if not (Path(info.etc_dir) / "dialplan/contactcentre.xml").exists():
+            self._provision()
         self.pbx = self._made = self.new_pbx()
+
+    def _provision(self) -> None:
+        """What a company's switch gets (the templates of dialplans/freeswitch), and what only these tests need."""
+        info = self._info
+        etc, sounds, music = Path(info.etc_dir), Path(info.sounds_dir), Path(info.state_dir) / "steady-music"
+        (sounds / "digits").mkdir(exist_ok=True)
+        for number, word in enumerate(SAID):
+            write_tone(sounds / f"digits/{word}.wav", 900 + 50 * number, 0.4)
+        write_tone(sounds / "vm-goodbye.wav", 1000, 2)
+        music.mkdir(exist_ok=True)
+        write_tone(music / "tone.wav", MUSIC_TONE)
+        (etc / "dialplan/bed.xml").write_text(_ELSEWHERE)
+        (etc / "dialplan/public/bed.xml").write_text(_PLAIN)
+        site = parse(
+            {
+                "trunks": {"lab": {"host": info.sip_host, "port": info.sip_port}},
+                "dids": {"800": {"flow": "main"}, "800123": {"flow": "main"}},
+                "agents": {name: {"number": "*99"} if name == "ben" else {} for name in AGENTS},
+                "queues": {"own": {"agents": ["anna"], "wrap_up": 0, "retry_delay": 1}},
+                "features": {"voicemail": "*70"},
+                "music": {MUSIC: {"directory": str(music)}},
+                "flows": {"main": {"start": "wait", "nodes": {"wait": {"type": "queue", "queue": "own"}}}},
+            }
+        )
+        target = FreeswitchTarget(etc, self.lab.rx)
+        plan = make_plan(site, target, {f"agent/{name}": SECRET for name in AGENTS})
+        apply(plan, target, lambda *_: 1, lambda _: None, by="test")
 
     @property
     def leaves_transfers(self) -> bool:
@@ -90,143 +94,26 @@ class FreeSwitchBed(Bed):
         self.lab.rx("hupall NORMAL_CLEARING")
 
 
-_USER = """<include>
-  <user id="{name}">
-    <params><param name="password" value="{secret}"/></params>
-    <variables>
-      <variable name="user_context" value="contactcentre-agents"/>
-      <variable name="contactcentre_endpoint" value="{name}"/>
-    </variables>
-  </user>
+_PLAIN = """<include>
+  <extension name="calls that do not come to a controller" continue="true">
+    <condition field="destination_number" expression="^[*][12]$">
+      <action application="set" data="contactcentre_endpoint=lab" inline="true"/>
+    </condition>
+  </extension>
+  <extension name="the switch's own queue">
+    <condition field="destination_number" expression="^[*]1$">
+      <action application="transfer" data="own XML contactcentre-fallback"/>
+    </condition>
+  </extension>
+  <extension name="a plain call">
+    <condition field="destination_number" expression="^[*]2$">
+      <action application="bridge" data="user/anna"/>
+    </condition>
+  </extension>
 </include>
 """
 
-_GATEWAY = """<include>
-  <gateway name="lab">
-    <param name="proxy" value="{address}"/>
-    <param name="register" value="false"/>
-  </gateway>
-</include>
-"""
-
-_MUSIC = """  <directory name="{name}" path="{path}">
-    <param name="rate" value="8000"/>
-    <param name="channels" value="1"/>
-    <param name="interval" value="20"/>
-    <param name="timer-name" value="soft"/>
-  </directory>
-</configuration>"""
-
-_CONFERENCE = """<configuration name="conference.conf">
-  <caller-controls><group name="nothing"/></caller-controls>
-  <profiles>
-    <profile name="contactcentre">
-      <param name="rate" value="8000"/>
-      <param name="interval" value="20"/>
-      <param name="energy-level" value="0"/>
-      <param name="caller-controls" value="nothing"/>
-      <param name="moderator-controls" value="nothing"/>
-      <param name="comfort-noise" value="false"/>
-      <param name="auto-gain-level" value="0"/>
-      <param name="suppress-events" value="add-member,start-talking,stop-talking,energy-level,volume-level,gain-level"/>
-    </profile>
-  </profiles>
-</configuration>
-"""
-
-_QUEUE = """<configuration name="callcenter.conf">
-  <settings/>
-  <queues>
-    <queue name="own@default">
-      <param name="strategy" value="ring-all"/>
-      <param name="moh-sound" value="$${{hold_music}}"/>
-      <param name="time-base-score" value="queue"/>
-    </queue>
-  </queues>
-  <agents>
-    <agent name="anna@default" type="callback" contact="user/anna" status="Available" max-no-answer="3"
-           wrap-up-time="0" reject-delay-time="1" busy-delay-time="1"/>
-  </agents>
-  <tiers><tier agent="anna@default" queue="own@default" level="1" position="1"/></tiers>
-</configuration>
-""".replace("{{", "{").replace("}}", "}")
-
-_DIALPLAN = """<include>
-  <context name="contactcentre-in">
-    <extension name="sounds" continue="true">
-      <condition>
-        <action application="set" data="sound_prefix={sounds}" inline="true"/>
-        <action application="set" data="contactcentre_endpoint=lab" inline="true"/>
-      </condition>
-    </extension>
-    <extension name="a DID, when a controller is there">
-      <condition field="destination_number" expression="^([0-9]+)$"/>
-      <condition field="${{contactcentre_door}}" expression="^.+$">
-        <action application="set" data="contactcentre_args=did,${{destination_number}}"/>
-        <action application="set" data="contactcentre_next=fallback"/>
-        <action application="socket" data="${{contactcentre_door}} async full"/>
-        <action application="transfer" data="${{contactcentre_next}} XML contactcentre-hands"/>
-      </condition>
-    </extension>
-    <extension name="a DID">
-      <condition field="destination_number" expression="^[0-9]+$">
-        <action application="transfer" data="fallback XML contactcentre-hands"/>
-      </condition>
-    </extension>
-    <extension name="the switch's own queue">
-      <condition field="destination_number" expression="^[*]1$">
-        <action application="answer"/>
-        <action application="callcenter" data="own@default"/>
-      </condition>
-    </extension>
-    <extension name="a plain call">
-      <condition field="destination_number" expression="^[*]2$">
-        <action application="bridge" data="user/anna"/>
-      </condition>
-    </extension>
-  </context>
-  <context name="contactcentre-hands">
-    <extension name="taken">
-      <condition field="destination_number" expression="^taken$"><action application="park"/></condition>
-    </extension>
-    <extension name="no controller">
-      <condition field="destination_number" expression="^fallback$">
-        <action application="answer"/>
-        <action application="playback" data="vm-goodbye.wav"/>
-        <action application="hangup"/>
-      </condition>
-    </extension>
-  </context>
-  <context name="contactcentre-agents">
-    <extension name="ben">
-      <condition field="destination_number" expression="^[*]99$">
-        <action application="bridge" data="user/ben"/>
-      </condition>
-    </extension>
-    <extension name="a code">
-      <condition field="destination_number" expression="^([*][0-9]+)$"/>
-      <condition field="${{contactcentre_door}}" expression="^.+$">
-        <action application="set" data="contactcentre_args=feature,${{destination_number}},${{sip_auth_username}}"/>
-        <action application="set" data="contactcentre_next=nobody"/>
-        <action application="socket" data="${{contactcentre_door}} async full"/>
-        <action application="transfer" data="${{contactcentre_next}} XML contactcentre-hands"/>
-      </condition>
-    </extension>
-  </context>
-  <context name="contactcentre-transfer">
-    <extension name="to a number">
-      <condition field="destination_number" expression="^([0-9A-Za-z*#+]{{1,80}})$">
-        <action application="set" data="contactcentre_refer=$1"/>
-        <action application="park"/>
-      </condition>
-    </extension>
-    <extension name="to anything else">
-      <condition>
-        <action application="set" data="contactcentre_refer=?"/>
-        <action application="park"/>
-      </condition>
-    </extension>
-  </context>
+_ELSEWHERE = """<include>
   <context name="elsewhere">
     <extension name="1">
       <condition field="destination_number" expression="^1$">

@@ -280,11 +280,15 @@ def test_a_phone_that_registers_is_told_how_many_messages_wait(
 ) -> None:
     monkeypatch.setattr("contactcentre.pbx.freeswitch.lamps.TABLE_LAG", 0)
     fake.answers["global_getvar domain"] = "example.org"
-    pbx.show_messages({"anna": (2, 1)})
-    for name in ("anna", "ben"):
+    pbx.show_messages({"anna": (2, 1), "zoe": (4, 0)}, {"zoe": "1001"})
+    for name in ("anna", "ben", "zoe", "1001"):
         named = {"from-user": name, "from-host": "example.org", "Event-Subclass": "sofia::register"}
         fake.tell({"Event-Name": "CUSTOM", **named})
+    fake.wait(lambda: fake.lines.count("sendevent MESSAGE_WAITING") == 4, "both were told twice")
     told = [one.headers for one in fake.seen if one.line == "sendevent MESSAGE_WAITING"]
-    fake.wait(lambda: len([line for line in fake.lines if line == "sendevent MESSAGE_WAITING"]) == 2, "told twice")
-    assert told[0]["mwi-message-account"] == "anna@example.org"
-    assert told[0]["mwi-voice-message"] == "2/1 (0/0)"
+    assert [(one["mwi-message-account"], one["mwi-voice-message"]) for one in told] == [
+        ("anna@example.org", "2/1 (0/0)"),
+        ("1001@example.org", "4/0 (0/0)"),
+    ] * 2
+    with pytest.raises(Refused):
+        pbx.show_messages({"anna": (1, 0)}, {"anna": "a b"})

@@ -37,6 +37,13 @@ def test_a_command_is_answered_also_with_an_error(fake: FakeFreeSwitch, esl: Inb
     assert esl.bgapi("status") == "UP 1 hour"
 
 
+def test_a_with_block_connects_and_closes(fake: FakeFreeSwitch) -> None:
+    with InboundESL("127.0.0.1", fake.port, SECRET) as esl:
+        assert esl.connected
+        assert esl.send("event json all").headers["Reply-Text"] == "+OK"
+    assert not esl.connected
+
+
 def test_a_line_break_is_refused(esl: InboundESL) -> None:
     with pytest.raises(Refused, match="one line"):
         esl.send("api status\n\napi shutdown")

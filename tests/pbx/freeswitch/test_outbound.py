@@ -132,6 +132,48 @@ def test_a_caller_who_hangs_up_ends_the_verb_that_waits(served: Callable[..., Se
         result(serving)
 
 
+@pytest.mark.parametrize("way", ["with", "decorator"])
+def test_what_is_done_while_connected_fails_when_the_caller_has_gone_meanwhile(
+    served: Callable[..., Served], way: str
+) -> None:
+    gone, done = Flag(), []
+
+    def flow(session: OutboundSession) -> None:
+        taken(session)
+        with session.while_connected():
+            done.append("while the caller is there")
+
+        def work() -> None:
+            gone.set()
+            session.link.join(5)
+            done.append("to its end")
+
+        if way == "decorator":
+            session.while_connected()(work)()
+        else:
+            with session.while_connected():
+                work()
+
+    serving = served(flow)
+    call = serving.call()
+    assert gone.wait(5)
+    call.hang_up()
+    with pytest.raises(OutboundSessionHasGoneAway):
+        result(serving)
+    assert done == ["while the caller is there", "to its end"]
+
+
+def test_a_calls_data_have_the_names_that_greenswitch_gives_them(served: Callable[..., Served]) -> None:
+    serving = served(lambda session: (session.connect(), session.linger(7), session))
+    channel = {"Unique-ID": "u1", "variable_call_uuid": "u0", "Caller-Caller-ID-Number": "%2B3312"}
+    call = FakeCall(serving.server.port, channel=channel)
+    told = result(serving)
+    assert isinstance(told, tuple)
+    assert (told[2].uuid, told[2].call_uuid, told[2].caller_id_number) == ("u1", "u0", "+3312")
+    assert call.closed.wait(5)
+    assert [command.line for command in call.seen] == ["connect", "linger 7"]
+
+
 def test_a_verb_that_takes_too_long_says_so(served: Callable[..., Served]) -> None:
     serving = served(lambda session: taken(session).playback("long.wav", response_timeout=0.1))
     serving.call(playback=None)
