@@ -18,18 +18,20 @@ J ?= $(if $(T),0,4)
 # seconds until `make demo` ends by itself (0: at Ctrl-C), and calls that arrive each second
 DEMO_SECONDS ?= 0
 DEMO_RATE ?= 2.5
+# of `make demo` and `make up`: asterisk, or freeswitch (FREESWITCH_BIN, or the one on PATH)
+PBX ?= asterisk
 
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+)[a-z -]*:.*## /\1\t/' | expand -t 12
 
 .PHONY: demo
-demo: run ## Set everything up and watch calls being served: DEMO_RATE=2.5 calls/s, DEMO_SECONDS=60 ends by itself
-	@$(BIN)/contactcentre demo --rate $(DEMO_RATE) --seconds $(DEMO_SECONDS)
+demo: run ## Set everything up and watch calls being served: DEMO_RATE=2.5 calls/s, DEMO_SECONDS=60 ends by itself, PBX=freeswitch
+	@$(BIN)/contactcentre demo --pbx $(PBX) --rate $(DEMO_RATE) --seconds $(DEMO_SECONDS)
 
 .PHONY: up
-up: run ## Run the contact centre on the lab's Asterisk until Ctrl-C
-	@$(BIN)/contactcentre up --lab
+up: run ## Run the contact centre on the lab's Asterisk until Ctrl-C, or PBX=freeswitch
+	@CONTACTCENTRE_PBX=$(PBX) $(BIN)/contactcentre up --lab
 
 .PHONY: test
 test: develop assets ## Run all tests in J=4 processes, or T=path in one

@@ -48,6 +48,11 @@ def default_state_dir() -> Path:
     return Path.home() / ".local/state/contactcentre"
 
 
+def lab_dir(state_dir: Path, pbx: str) -> Path:
+    """Where the lab of a state directory keeps its PBX; that of each product has a place of its own."""
+    return state_dir / ("lab" if pbx == "asterisk" else f"lab-{pbx}")
+
+
 def _env(name: str) -> Any:
     """A field with its own environment name, which may also be given as an argument under its Python name."""
     return AliasChoices(name)
@@ -154,19 +159,20 @@ class Settings(BaseSettings):
     @classmethod
     def _pbx_of_the_lab(cls, values: dict[str, Any]) -> dict[str, Any]:
         """With no PBX named, the lab of this state directory is the PBX, when there is one."""
-        if values.get("ari_url") or values.get("pbx") == "freeswitch":
+        if values.get("ari_url") or values.get("esl_address"):
             return values
-        lab = Path(values.get("state_dir") or default_state_dir()) / "lab" / "lab.json"
+        pbx = values.get("pbx") or "asterisk"
         try:
-            known = json.loads(lab.read_text())
-            found = {
-                "ari_url": known["ari_url"],
-                "ari_user": known["ari_user"],
-                "ari_secret": known["ari_secret"],
-                "pbx_etc_dir": known["etc_dir"],
-                "pbx_recordings_dir": known["recordings_dir"],
-                "phone_url": known.get("ws_url", ""),
-            }
+            known = json.loads(
+                (lab_dir(Path(values.get("state_dir") or default_state_dir()), pbx) / "lab.json").read_text()
+            )
+            found = {"pbx_etc_dir": known["etc_dir"], "pbx_recordings_dir": known["recordings_dir"]}
+            if pbx == "freeswitch":
+                found["esl_address"] = f"{known['esl_host']}:{known['esl_port']}"
+                found["esl_secret"] = known["esl_password"]
+            else:
+                found |= {name: known[name] for name in ("ari_url", "ari_user", "ari_secret")}
+                found["phone_url"] = known.get("ws_url", "")
         except (OSError, ValueError, KeyError, TypeError):
             return values
         return {**found, **{name: value for name, value in values.items() if value is not None}}
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
                     raise ValueError(f"CONTACTCENTRE_{name.upper()}_FILE {file}: {error.strerror}") from None
                 object.__setattr__(self, name, SecretStr(secret))
         return self
+
+    @property
+    def lab_dir(self) -> Path:
+        """Of the lab's PBX of the kind that is set."""
+        return lab_dir(self.state_dir, self.pbx or "asterisk")
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():

@@ -39,6 +39,28 @@ def test_the_lab_is_the_pbx_when_no_other_is_named(tmp_path: Path) -> None:
     assert (other.ari_url, other.ari_user, other.ari_secret) == ("http://pbx:8088", "me", None)
 
 
+def test_the_labs_freeswitch_is_the_pbx_when_that_is_the_kind(tmp_path: Path) -> None:
+    assert Settings(state_dir=tmp_path, pbx="freeswitch").esl_address is None
+    (tmp_path / "lab-freeswitch").mkdir()
+    known = {
+        "esl_host": "127.0.0.1",
+        "esl_port": 18021,
+        "esl_password": "s3cret",
+        "etc_dir": "/lab/etc",
+        "recordings_dir": "/lab/rec",
+    }
+    (tmp_path / "lab-freeswitch/lab.json").write_text(json.dumps(known))
+    settings = Settings(state_dir=tmp_path, pbx="freeswitch")
+    assert settings.esl_address == "127.0.0.1:18021"
+    assert settings.esl_secret is not None
+    assert settings.esl_secret.get_secret_value() == "s3cret"
+    assert (settings.pbx_etc_dir, settings.pbx_recordings_dir) == (Path("/lab/etc"), Path("/lab/rec"))
+    assert settings.ari_url is None
+    assert Settings(state_dir=tmp_path).esl_address is None, "the lab's Asterisk is meant"
+    other = Settings(state_dir=tmp_path, pbx="freeswitch", esl_address="pbx:8021")
+    assert (other.esl_address, other.esl_secret) == ("pbx:8021", None)
+
+
 def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
     secret_file = tmp_path / "ari"
     secret_file.write_text("s3cret\n")

@@ -17,7 +17,7 @@ from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, 
 from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of
 from contactcentre.domain.ids import short
 from contactcentre.domain.site import Agent
-from contactcentre.lab import Lab
+from contactcentre.lab import lab_of
 from contactcentre.live import in_use, signs_of_life, unreachable
 from contactcentre.provision.change import NotThere, found
 from contactcentre.settings import Settings
@@ -264,5 +264,5 @@ def _told(status: AgentStatus, now: float) -> dict[str, Any]:
 
 
 def _sip_server(settings: Settings) -> str:
-    running = Lab(settings.state_dir / "lab").status()
+    running = lab_of(settings).status()
     return f"{running.sip_host}:{running.sip_port}" if running else "the address of this PBX"

@@ -1,4 +1,4 @@
-"""A private Asterisk with simulated phones and callers, to try things out."""
+"""A private Asterisk, or FreeSWITCH, with simulated phones and callers, to try things out."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import click
 
 from contactcentre.cli.context import open_store
 from contactcentre.cli.terminal import json_option, print_json
-from contactcentre.lab import CallResult, Lab, LabInfo, LabNotRunning
+from contactcentre.lab import AnyLab, CallResult, FreeswitchInfo, LabInfo, LabNotRunning, lab_of
 from contactcentre.logs import printable
 from contactcentre.settings import Settings
 
@@ -24,8 +24,8 @@ PHONE_SECRET = "CONTACTCENTRE_PHONE_SECRET"  # noqa: S105 - the variable's name,
 def lab() -> None:
     """A private Asterisk on loopback, with simulated phones and callers.
 
-    Nothing of a PBX that this machine may have is touched: own ports, own configuration, and all state
-    under one directory.
+    With CONTACTCENTRE_PBX=freeswitch it is a FreeSWITCH: the one that FREESWITCH_BIN names, or the one on PATH. Nothing
+    of a PBX that this machine may have is touched: own ports, own configuration, and all state under one directory.
     """
 
 
@@ -65,7 +65,7 @@ def status(as_json: bool) -> None:
     "-n", "--lines", type=click.IntRange(0), default=200, show_default=True, help="How many of the last lines."
 )
 def logs(follow: bool, lines: int) -> None:
-    """Asterisk's log."""
+    """The PBX's log."""
     if not _lab().log_file.exists():
         raise LabNotRunning(f"there is no log at {_lab().log_file} yet: `contactcentre lab start`")
     for line in _lab().logs(follow=follow, last=lines):
@@ -75,10 +75,10 @@ def logs(follow: bool, lines: int) -> None:
 @lab.command()
 @click.argument("command", nargs=-1, required=True)
 def rx(command: tuple[str, ...]) -> None:
-    """Give Asterisk's console a command, such as: core show channels. Exit code 1 when it knows none such."""
+    """Give the PBX's console a command, such as: core show channels. Exit code 1 when it knows none such."""
     answer = _lab().rx(" ".join(command))
     click.echo(answer, nl=False)
-    if answer.startswith("No such command"):
+    if answer.startswith(("No such command", "-ERR", "-USAGE")):
         raise SystemExit(1)
 
 
@@ -189,10 +189,10 @@ def _accounts(names: tuple[str, ...], secret_file: Path | None) -> list[tuple[st
 class _Running:
     """A running lab whose phones and callers end with the block."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: AnyLab) -> None:
         self._lab = lab
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> AnyLab:
         self._lab.info()
         return self._lab
 
@@ -200,20 +200,25 @@ class _Running:
         self._lab.close()
 
 
-def _lab() -> Lab:
-    return Lab(Settings().state_dir / "lab")
+def _lab() -> AnyLab:
+    return lab_of(Settings())
 
 
-def _print_status(found: LabInfo, as_json: bool) -> None:
+def _print_status(found: LabInfo | FreeswitchInfo, as_json: bool) -> None:
     if as_json:
-        shown = {key: value for key, value in asdict(found).items() if key != "ari_secret"}
+        shown = {key: value for key, value in asdict(found).items() if key not in ("ari_secret", "esl_password")}
         print_json({"running": True, **shown})
         return
-    up = time.time() - found.started_at
+    up, secret = time.time() - found.started_at, f"its secret is in {found.state_dir}/lab.json"
+    running, sip = f"{found.version}, pid {found.pid}, up {up:.0f} s", f"{found.sip_host}:{found.sip_port} udp"
+    if isinstance(found, LabInfo):
+        named = {"Asterisk": running, "ARI": f"{found.ari_url} (user {found.ari_user}, {secret})"}
+        sip += f", {found.ws_url}"
+    else:
+        named = {"FreeSWITCH": running, "Event socket": f"{found.esl_host}:{found.esl_port} ({secret})"}
     rows = {
-        "Asterisk": f"{found.version}, pid {found.pid}, up {up:.0f} s",
-        "ARI": f"{found.ari_url} (user {found.ari_user}, its secret is in {found.state_dir}/lab.json)",
-        "SIP": f"{found.sip_host}:{found.sip_port} udp, {found.ws_url}",
+        **named,
+        "SIP": sip,
         "RTP": f"{found.rtp_first}-{found.rtp_last}",
         "Configuration": found.etc_dir,
         "Recordings": found.recordings_dir,

@@ -5,7 +5,7 @@ import os
 import click
 
 from contactcentre import logs
-from contactcentre.cli.context import open_store
+from contactcentre.cli.context import open_store, which_pbx
 from contactcentre.settings import Settings
 
 
@@ -17,6 +17,7 @@ def command() -> None:
 @command.command()
 def prepare() -> None:
     """Synthesise every text of the site's flows that has no sound file. Exit code 1 when one could not be made."""
+    from contactcentre.controller import stock_sounds
     from contactcentre.controller.speech import Prompts
     from contactcentre.domain.flows.model import Flow
 
@@ -25,8 +26,10 @@ def prepare() -> None:
     logs.configure(settings.log_level, settings.log_format, process="prompts")
     with open_store(settings) as store:
         _, site = store.site()
+        pbx = which_pbx(settings, site)
     flows = [Flow.parse(name, data) for name, data in site.flows.items()] if site else []
-    failed = Prompts(settings.prompts_dir).prepare(flows)
+    failed = stock_sounds.prepare(settings.prompts_dir) if pbx == "freeswitch" else 0
+    failed += Prompts(settings.prompts_dir).prepare(flows)
     if failed:
         click.echo(f"{failed} texts could not be made; the log says why", err=True)
         raise SystemExit(1)

@@ -16,7 +16,7 @@ from contactcentre.cli.terminal import actor, counted
 from contactcentre.cli.terminal import json_option as json_option
 from contactcentre.cli.terminal import print_json as print_json
 from contactcentre.domain.site import Site
-from contactcentre.lab import Lab
+from contactcentre.lab import lab_of
 from contactcentre.logs import printable
 from contactcentre.provision import (
     AnyTarget,
@@ -158,10 +158,8 @@ def pbx_target(settings: Settings, site: Site | None) -> AnyTarget:
         raise NoPbx(f"{etc} is FreeSWITCH's configuration, and nothing says `pbx: freeswitch`")
     if kind == "freeswitch":
         return FreeswitchTarget(etc, _freeswitch_console(settings, etc))
-    lab_dir = settings.state_dir / "lab"
-    if etc.resolve().is_relative_to(lab_dir.resolve()):
-        return AsteriskTarget(etc, Lab(lab_dir).rx)
-    return AsteriskTarget(etc, asterisk_console)
+    of_lab = etc.resolve().is_relative_to(settings.lab_dir.resolve())
+    return AsteriskTarget(etc, lab_of(settings).rx if of_lab else asterisk_console)
 
 
 def _freeswitch_console(settings: Settings, etc: Path) -> Callable[[str], str]:

@@ -34,7 +34,7 @@ _COLOURS = {"controller": "cyan", "recorder": "magenta", "worker": "yellow", "we
 
 
 @click.command()
-@click.option("--lab", "with_lab", is_flag=True, help="Drive the lab's private Asterisk; start it if it does not run.")
+@click.option("--lab", "with_lab", is_flag=True, help="Drive the lab's private PBX; start it if it does not run.")
 def command(with_lab: bool) -> None:
     """Run the whole contact centre on this box until Ctrl-C or SIGTERM.
 
@@ -46,7 +46,7 @@ def command(with_lab: bool) -> None:
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(only_one(settings.state_dir))
         if with_lab:
-            stack.enter_context(lab_of(settings))
+            stack.enter_context(running_lab(settings))
             settings = Settings()
         must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
@@ -101,14 +101,15 @@ def must_name_a_pbx(settings: Settings, database_url: str) -> None:
 
 
 @contextlib.contextmanager
-def lab_of(settings: Settings) -> Any:
+def running_lab(settings: Settings) -> Any:
     """The lab of this state directory, running; stopped at the end if it was started here."""
-    from contactcentre.lab import Lab
+    from contactcentre.lab import lab_of
 
-    lab = Lab(settings.state_dir / "lab")
+    lab = lab_of(settings)
     was_running = lab.status() is not None
     info = lab.start()
-    log.info("lab", asterisk=info.version, sip=f"{info.sip_host}:{info.sip_port}", was_running=was_running)
+    sip = f"{info.sip_host}:{info.sip_port}"
+    log.info("lab", pbx=lab.title, version=info.version, sip=sip, was_running=was_running)
     try:
         yield lab
     finally:

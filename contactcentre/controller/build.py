@@ -10,6 +10,7 @@ import structlog
 from redis import Redis
 
 from contactcentre.archive import Shelf
+from contactcentre.controller import stock_sounds
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.callers import Callers
 from contactcentre.controller.greenlets import Greenlets
@@ -49,7 +50,9 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     live = Live(redis)
     journal = Journal(redis, settings.state_dir / "spool" / f"{settings.node}.jsonl")
 
-    prompts, driven = Prompts(settings.prompts_dir), settings.pbx or "asterisk"
+    driven = settings.pbx or "asterisk"
+    # FreeSWITCH says numbers only with files of its own for each language: ours are spoken
+    prompts = Prompts(settings.prompts_dir, sounds=("en",) if driven == "asterisk" else ())
 
     def load() -> Configuration:
         version, site = store.site()
@@ -99,7 +102,9 @@ def pbx_of(settings: Settings) -> Pbx:
 
 def _freeswitch(settings: Settings) -> FreeSwitchPbx:
     if not settings.esl_address:
-        raise SettingsError("no PBX is named: set CONTACTCENTRE_ESL_ADDRESS (say 127.0.0.1:8021)")
+        raise SettingsError(
+            "no PBX is named: set CONTACTCENTRE_ESL_ADDRESS (say 127.0.0.1:8021), or `contactcentre lab start`"
+        )
     if settings.esl_secret is None:
         raise SettingsError(
             f"the password for {settings.esl_address} is not known: set CONTACTCENTRE_ESL_SECRET_FILE to a file with "
@@ -117,6 +122,7 @@ def _freeswitch(settings: Settings) -> FreeSwitchPbx:
         settings.esl_secret.get_secret_value(),
         settings.pbx_recordings_dir,
         door=settings.esl_door,
+        sounds=settings.prompts_dir / stock_sounds.DIRECTORY,
     )
 
 

@@ -108,17 +108,21 @@ class Handset:
     def _transfer(self, asked: TransferAsked) -> None:
         """Blind, or to the colleague with whom the agent talks on a second line of the phone."""
         talk, node = self._talk, self._talk.contact.node
-        channel = talk.contact.channel(asked.channel_id)
+
+        def tell(progress: Progress) -> None:
+            with suppress(Gone):  # a phone may hang up as soon as it has asked
+                talk.contact.channel(asked.channel_id).transfer_progress(progress)
+
         try:
             to = destination(node, dialled(node, asked.target), free=True)
             facts = decide(talk.now, Verb.TRANSFER, node.now(), to=to)
             kind, _, agent = to.partition(":")
             if asked.peer and kind == "agent":
-                return talk.hand_over(agent, asked.peer, lambda: channel.transfer_progress(Progress.DONE))
+                return talk.hand_over(agent, asked.peer, lambda: tell(Progress.DONE))
         except (Refusal, Gone, Refused) as error:
             log.info("transfer by phone refused", contact=talk.contact.id, why=str(error))
-            return channel.transfer_progress(Progress.DECLINED)
-        channel.transfer_progress(Progress.DONE)
+            return tell(Progress.DECLINED)
+        tell(Progress.DONE)
         return talk.happens(facts)
 
     # -- codes --------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.flows.leaving import callable_number
 from contactcentre.domain.voicemail import NotPossible, Step, Turn, boxes_of, turn
 from contactcentre.live import boxes_moved
-from contactcentre.pbx.errors import Refused
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import ChannelEvent, Digit, Ended, Left, PlaybackEnded
 from contactcentre.pbx.protocol import Channel, Medium
 from contactcentre.store import BoxMessage, NoSuchMessage, Store, StoreUnavailable, Taken
@@ -62,7 +62,7 @@ class Mailbox:
         hearing = Hearing(self._store, self._sounds, node, agent, endpoint, Voice(node, channel, inbox))
         try:
             hearing.run()
-        except HungUp:
+        except (HungUp, Gone):
             return True
         except CalledBack:
             return False

@@ -1,1 +1,1 @@
-"""The demonstration: the example site on the lab's Asterisk, with simulated agents and callers, and its accounts."""
+"""The demonstration: the example site on the lab's PBX, with simulated agents and callers, and its accounts."""

@@ -35,10 +35,10 @@ AGENTS = 6
 
 
 class Show:
-    """One run. `rate` in calls a second; `seconds` of arrivals, 0 = until Ctrl-C."""
+    """One run. `rate` in calls a second; `seconds` of arrivals, 0 = until Ctrl-C; `pbx`: asterisk or freeswitch."""
 
-    def __init__(self, rate: float, seconds: float, console: Console) -> None:
-        self._rate, self._seconds, self._console = rate, seconds, console
+    def __init__(self, rate: float, seconds: float, console: Console, pbx: str = "asterisk") -> None:
+        self._rate, self._seconds, self._console, self._pbx = rate, seconds, console, pbx
         self._over = Event()
         self._abandon = Event()
         self._running: dict[str, OngoingCall] = {}
@@ -48,7 +48,7 @@ class Show:
     def run(self, state_dir: Path, summary: Path) -> int:
         """Returns the exit code: 1 when a call was lost or a promise broken."""
         talk = mean_talk(self._rate, AGENTS)
-        with stage(state_dir, talk, lambda text: self._console.print(f"[dim]{text}[/]")) as here:
+        with stage(state_dir, talk, lambda text: self._console.print(f"[dim]{text}[/]"), pbx=self._pbx) as here:
             self._say_where(here)
             with _signals(self._interrupted):
                 since = time.time()

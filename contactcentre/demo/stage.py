@@ -19,11 +19,11 @@ from contactcentre.cli.up import await_web, first_link, migrate, supervise
 from contactcentre.demo.callers import RING_SECONDS, WRAP_UP_SECONDS
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.site import Site
-from contactcentre.lab import Lab
+from contactcentre.lab import AnyLab, lab_of
 from contactcentre.lab.phones import Phone
 from contactcentre.live import Live, connect, signs_of_life
 from contactcentre.live.connection import PREFIX, ask
-from contactcentre.provision import AsteriskTarget, apply, load, make_plan, recover
+from contactcentre.provision import AsteriskTarget, FreeswitchTarget, apply, load, make_plan, recover
 from contactcentre.settings import STATE_DIR, Settings
 from contactcentre.store import Store
 
@@ -40,7 +40,7 @@ class Stage:
     """Everything in place."""
 
     settings: Settings
-    lab: Lab
+    lab: AnyLab
     store: Store
     live: Live
     site: Site
@@ -59,22 +59,24 @@ def stage(
     say: Callable[[str], None],
     wanted: Site | None = None,
     ring: tuple[float, float] = RING_SECONDS,
-    register: Callable[[Lab, Mapping[str, str]], None] | None = None,
+    register: Callable[[AnyLab, Mapping[str, str]], None] | None = None,
+    pbx: str = "asterisk",
 ) -> Iterator[Stage]:
     """Sets up below a state directory of its own, so that nothing real is touched. Raises DemoError.
 
     talk: mean seconds of a conversation; one agent hangs up first now and then. wanted: the site, the example if None.
     ring: least and most seconds that a phone rings. register: registers phones of the caller's own instead, by
-    endpoint and secret; `phones` is empty then.
+    endpoint and secret; `phones` is empty then. pbx: asterisk or freeswitch.
     """
     if wanted is None and not EXAMPLE.is_file():
         raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
-    _only_ours(state_dir)
+    _only_ours(state_dir, pbx)
     with contextlib.ExitStack() as stack:
         Settings().prepare()
         write = stack.enter_context(only_one(state_dir))
-        say("Starting the lab's Asterisk (the first time it is fetched)")
-        lab = stack.enter_context(_lab(state_dir / "lab"))
+        lab = lab_of(Settings())
+        say(f"Starting the lab's {lab.title}" + (" (the first time it is fetched)" if pbx == "asterisk" else ""))
+        stack.enter_context(_running(lab))
         settings = Settings()
         say("Starting PostgreSQL and Redis")
         services = stack.enter_context(embedded.services(settings))
@@ -111,7 +113,7 @@ def stage(
         say("Stopping")
 
 
-def _only_ours(state_dir: Path) -> None:
+def _only_ours(state_dir: Path, pbx: str) -> None:
     # a PBX, database or Redis that the environment names is somebody's real one
     for name in list(os.environ):
         if name.startswith("CONTACTCENTRE_") and not name.endswith(
@@ -121,6 +123,7 @@ def _only_ours(state_dir: Path) -> None:
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
     os.environ[STATE_DIR] = str(state_dir)
+    os.environ["CONTACTCENTRE_PBX"] = pbx
 
 
 def _port(wanted: int) -> int:
@@ -135,11 +138,10 @@ def _port(wanted: int) -> int:
 
 
 @contextlib.contextmanager
-def _lab(directory: Path) -> Iterator[Lab]:
-    lab = Lab(directory)
+def _running(lab: AnyLab) -> Iterator[None]:
     lab.start(until_parent_dies=True)
     try:
-        yield lab
+        yield
     finally:
         lab.stop()
 
@@ -151,9 +153,10 @@ def _example() -> Site:
     return example.model_copy(update={"queues": queues})
 
 
-def _provision(settings: Settings, lab: Lab, store: Store, site: Site) -> Site:
+def _provision(settings: Settings, lab: AnyLab, store: Store, site: Site) -> Site:
     assert settings.pbx_etc_dir
-    target = AsteriskTarget(settings.pbx_etc_dir, lab.rx)
+    kind = FreeswitchTarget if settings.pbx == "freeswitch" else AsteriskTarget
+    target = kind(settings.pbx_etc_dir, lab.rx)
     version, old = store.site()
     recover(target, old or Site(), lambda site, by, why: store.save_site(site, by, why))
     version, old = store.site()
@@ -215,7 +218,7 @@ def _secrets(store: Store, site: Site) -> dict[str, str]:
     return found
 
 
-def _phones(lab: Lab, secrets: Mapping[str, str], talk: float, ring: tuple[float, float]) -> list[Phone]:
+def _phones(lab: AnyLab, secrets: Mapping[str, str], talk: float, ring: tuple[float, float]) -> list[Phone]:
     chance = random.Random(1)  # noqa: S311 - nothing secret
     return [
         lab.phone(

@@ -20,6 +20,7 @@ steady tones (see `media`). `CallResult.person_at` is that moment. So the custom
 and how long it took, independently of anything we count.
 """
 
+from contactcentre.lab.choice import AnyLab, lab_of
 from contactcentre.lab.ends import Hearing
 from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout, NoAsterisk, NoFreeswitch, PhoneError
 from contactcentre.lab.freeswitch import FreeswitchInfo, FreeswitchLab, can_have_freeswitch
@@ -42,6 +43,7 @@ __all__ = [
     "DECLINE",
     "IGNORE",
     "UNAVAILABLE",
+    "AnyLab",
     "CallPlan",
     "CallResult",
     "FreeswitchInfo",
@@ -59,4 +61,5 @@ __all__ = [
     "PhoneError",
     "can_have_asterisk",
     "can_have_freeswitch",
+    "lab_of",
 ]

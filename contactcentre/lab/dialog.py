@@ -26,6 +26,8 @@ from contactcentre.lab.sip import (
 
 T1 = 0.5
 """RFC 3261's round-trip estimate, seconds: first retransmission interval."""
+ANSWERED_ELSEWHERE = 26
+"""Q.850's "non-selected user clearing"."""
 
 
 class Wire(Protocol):
@@ -411,12 +413,15 @@ def arriving(wire: Wire, invite: Message, phone: str, secret: str, script: Scrip
 
 
 def _cause(message: Message) -> int | None:
-    """The Q.850 cause of a Reason header (RFC 3326)."""
+    """The Q.850 cause of a Reason header (RFC 3326). Its SIP cause 200 says that somebody else answered."""
     for reason in message.all("reason"):
         protocol, _, rest = reason.partition(";")
-        if protocol.strip().upper() == "Q.850":
-            for parameter in rest.split(";"):
-                key, _, value = parameter.strip().partition("=")
-                if key == "cause" and value.isdigit():
-                    return int(value)
+        for parameter in rest.split(";"):
+            key, _, value = parameter.strip().partition("=")
+            if key != "cause" or not value.isdigit():
+                continue
+            if protocol.strip().upper() == "Q.850":
+                return int(value)
+            if protocol.strip().upper() == "SIP" and value == "200":
+                return ANSWERED_ELSEWHERE
     return None

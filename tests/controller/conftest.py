@@ -1,12 +1,13 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
 
 from contactcentre.domain.site import Site
 from contactcentre.embedded import Services
-from contactcentre.lab import Lab
+from contactcentre.lab import FreeswitchLab, Lab
 from contactcentre.live import connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -120,9 +121,23 @@ SITE = {
 }
 
 
+PBXS = {"asterisk": "lab", "freeswitch": "freeswitch_lab"}
+"""The PBX -> the fixture that has one, or skips with the reason why there is none."""
+
+
+@pytest.fixture(scope="module", params=PBXS)
+def switch_lab(request: pytest.FixtureRequest) -> Any:
+    """The PBX under the controller: a module's tests are served by both."""
+    return request.getfixturevalue(PBXS[request.param])
+
+
 @pytest.fixture(scope="module")
 def module_stack(
-    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab, spoken: Spoken
+    tmp_path_factory: pytest.TempPathFactory,
+    services: Services,
+    database_url: str,
+    switch_lab: Lab | FreeswitchLab,
+    spoken: Spoken,
 ) -> Iterator[Stack]:
     """One controller for a module's tests, with the site above."""
     state: Path = spoken(tmp_path_factory.mktemp("state"))
@@ -134,7 +149,7 @@ def module_stack(
         redis.flushall()
         with Store(database_url) as store:
             store.migrate()
-            stack = Stack(Settings().prepare(), lab, store, redis)
+            stack = Stack(Settings().prepare(), switch_lab, store, redis)
             stack.provision(Site.model_validate(SITE))
             try:
                 yield stack

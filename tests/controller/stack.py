@@ -17,14 +17,14 @@ from redis import Redis
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Music, Site
-from contactcentre.lab import Lab
+from contactcentre.lab import FreeswitchLab, Lab
 from contactcentre.live import Live
 from contactcentre.live.reader import facts_in
-from contactcentre.provision.apply import apply
-from contactcentre.provision.plan import make_plan
-from contactcentre.provision.target import AsteriskTarget
+from contactcentre.provision import apply, make_plan
 from contactcentre.settings import Settings
 from contactcentre.store import Store
+from contactcentre.tasks.pbx_files import LocalFiles
+from tests.controller.switches import switch_of
 from tests.pbx.spectrum import write_tone
 
 PATIENCE = 60.0
@@ -47,21 +47,26 @@ def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
 
 
 class Stack:
-    def __init__(self, settings: Settings, lab: Lab, store: Store, redis: Redis) -> None:
-        self.settings, self.lab, self.store, self.redis = settings, lab, store, redis
+    def __init__(self, settings: Settings, lab: Lab | FreeswitchLab, store: Store, redis: Redis) -> None:
+        self.settings, self.store, self.redis = settings, store, redis
+        self.switch = switch_of(lab)
         self.live = Live(redis)
-        self.ari_url = ""  # another one than the lab's: somebody in between
         self.controller: subprocess.Popen[bytes] | None = None
+
+    @property
+    def lab(self) -> Lab | FreeswitchLab:
+        return self.switch.lab
 
     def provision(self, site: Site) -> None:
         """With a class of music that is loud all the time; no multiple of 50 Hz, which simulated callers take for a
         person."""
         directory = Path(self.lab.info().state_dir) / "steady-music"
         directory.mkdir(exist_ok=True)
-        write_tone(directory / "tone.wav", 615)
+        if not (tone := directory / "tone.wav").exists():
+            write_tone(tone, 615, self.switch.music_seconds)
         site = site.model_copy(update={"music": {**site.music, "steady": Music(directory=str(directory))}})
-        target = AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)
-        wanted = make_plan(site, target, self.store.secrets())
+        target = self.switch.target()
+        wanted = make_plan(site, target, self.store.secrets(), self.store.site()[1])
         done = apply(wanted, target, self.store.save_site, self._keep, by="test")
         self.live.publish_site(done.version)
 
@@ -70,13 +75,7 @@ class Stack:
             self.store.set_secret(name, value)
 
     def start(self) -> None:
-        info = self.lab.info()
-        environment = {
-            **os.environ,
-            "CONTACTCENTRE_ARI_URL": self.ari_url or info.ari_url.removesuffix("/ari"),
-            "CONTACTCENTRE_ARI_USER": info.ari_user,
-            "CONTACTCENTRE_ARI_SECRET": info.ari_secret,
-        }
+        environment = {**os.environ, **self.switch.environment()}
         log = (self.settings.state_dir / "controller.log").open("ab")
         with log:
             self.controller = subprocess.Popen(
@@ -122,13 +121,15 @@ class Stack:
     def recordings(self) -> Path:
         return Path(self.lab.info().recordings_dir)
 
+    def recorded(self, name: str) -> Path:
+        """The file of a recording, or of one side of a call; one that was written with both sides is parted."""
+        found = LocalFiles(self.recordings).get(name)
+        assert found is not None, f"there is no recording {name}"
+        return found
+
     def nothing_left_on_the_pbx(self) -> None:
         """No channel, and no bridge but the empty waiting rooms."""
-        eventually(lambda: "0 active channels" in self.lab.rx("core show channels"), self.lab.rx("core show channels"))
-        lines = self.lab.rx("bridge show all").splitlines()[1:]
-        eventually(
-            lambda: all("holding" in line for line in self.lab.rx("bridge show all").splitlines()[1:]), str(lines)
-        )
+        eventually(lambda: not self.switch.left(), self.switch.left())
 
     # -- people -------------------------------------------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ class Stack:
     def phone(self, agent: str, **behaviour: Any) -> Iterator[Any]:
         phone = self.lab.phone(agent, self.store.secret(f"agent/{agent}") or "", **behaviour)
         try:
+            eventually(lambda: self.switch.registered(agent), f"{agent} is registered")
             yield phone
         finally:
             phone.close()

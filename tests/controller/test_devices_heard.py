@@ -1,7 +1,6 @@
 """Agents' devices on a real Asterisk, judged by what everybody hears: numbers outside, open lines, phones that die."""
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -42,10 +41,7 @@ def configure(stack: Stack, **changes: object) -> None:
 
 
 def port_of(stack: Stack, account: str) -> int:
-    found = eventually(
-        lambda: re.search(rf"{account}/sip:{account}@127\.0\.0\.1:(\d+)", stack.lab.rx("pjsip show contacts")), account
-    )
-    return int(found[1])
+    return int(eventually(lambda: stack.switch.phone_at(account), f"{account} is registered"))
 
 
 def agents(**changes: Agent) -> dict[str, Agent]:

@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import gevent
 import pytest
@@ -16,13 +15,11 @@ from tests.controller.stack import Stack, eventually, kinds, one
 
 @pytest.fixture(scope="module")
 def proxy(module_stack: Stack) -> Iterator[Proxy]:
-    """Between the controller and Asterisk."""
-    port = urlsplit(module_stack.lab.info().ari_url).port
-    assert port is not None
-    made = Proxy(port)
-    module_stack.ari_url = f"http://127.0.0.1:{made.port}"
+    """Between the controller and the PBX."""
+    made = Proxy(module_stack.switch.control_port())
+    module_stack.switch.proxy_port = made.port
     yield made
-    module_stack.ari_url = ""
+    module_stack.switch.proxy_port = 0
     made.close()
 
 

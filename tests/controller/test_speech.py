@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from contactcentre.controller import downsample, speech
+from contactcentre.controller import downsample, speech, stock_sounds
 from contactcentre.controller.speech import (
+    BUNDLED,
     NoPrompt,
     NoSpeech,
     Prompts,
@@ -277,11 +278,22 @@ def test_the_least_used_files_are_forgotten(
     assert not made[1].exists()
 
 
-def test_the_bundled_prompts_have_the_same_names_in_every_language() -> None:
-    texts = bundled_texts()
+@pytest.mark.parametrize("directory", [BUNDLED, stock_sounds.BUNDLED], ids=["prompts", "sounds"])
+def test_the_bundled_prompts_have_the_same_names_in_every_language(directory: Path) -> None:
+    texts = bundled_texts(directory)
     assert texts
     for name, by_language in texts.items():
         assert set(by_language) == {"en", "fr"}, name
+
+
+def test_a_sound_that_the_pbx_has_not_is_spoken_once_and_one_that_was_put_there_stays(tmp_path: Path) -> None:
+    texts = {"digits/1": {"en": "One", "fr": "Un"}}
+    own = tmp_path / "stock/fr/digits/1.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"recorded")
+    assert stock_sounds.prepare(tmp_path, texts) == 0
+    assert len(samples(tmp_path / "stock/en/digits/1.wav")) > 2000
+    assert own.read_bytes() == b"recorded"
 
 
 def test_the_bundled_prompts_can_be_spoken(tmp_path: Path) -> None:

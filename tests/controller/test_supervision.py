@@ -124,7 +124,7 @@ def test_a_killed_controller_leaves_no_spy_and_the_call_goes_on(stack: Stack) ->
         assert hears(call) == {"anna"}
         assert one(stack.story("+33100000958"), Kind.SUPERVISION_ENDED).data["reason"] == "the controller was restarted"
         assert stack.live.contacts()[stack.story("+33100000958")[0].contact_id].detail["listeners"] == []
-        assert "Snoop" not in stack.lab.rx("core show channels") or "spy-" not in stack.lab.rx("core show channels")
+        assert not stack.switch.spies()
 
 
 @pytest.fixture
@@ -137,12 +137,6 @@ def carla(stack: Stack) -> Iterator[Phone]:
     configure(stack)
 
 
-def channel_of(stack: Stack, endpoint: str) -> str:
-    """Its name, as an admin reads it on the console."""
-    lines = stack.lab.rx("core show channels concise").splitlines()
-    return next(name for name in (line.partition("!")[0] for line in lines) if name.startswith(f"PJSIP/{endpoint}-"))
-
-
 @pytest.mark.parametrize("by", ["endpoint", "channel"])
 def test_a_call_between_two_phones_in_the_dialplan_is_listened_to_whispered_into_and_barged(
     stack: Stack, carla: Phone, by: str
@@ -150,7 +144,8 @@ def test_a_call_between_two_phones_in_the_dialplan_is_listened_to_whispered_into
     with stack.phone("anna") as anna, stack.phone("bert", ring=0.1, tone=1200) as bert:
         private = anna.dial("202", tone=800, talk=None, patience=None)
         private.until("answered")
-        aim = {by: channel_of(stack, "bert") if by == "channel" else "bert"}
+        channel = eventually(lambda: stack.switch.channel_of("bert"), "bert's channel is listed")
+        aim = {by: channel if by == "channel" else "bert"}
         told = supervise(stack, "start", phone="carla", mode="listen", **aim)
         eventually(lambda: hears(carla) == {"anna", "bert"}, "the supervisor hears both")
         assert (hears(private), hears(bert)) == ({"bert"}, {"anna"})
@@ -170,10 +165,10 @@ def test_a_call_in_the_pbxs_own_queue_is_listened_to_and_the_supervisor_hears_wh
     stack: Stack, carla: Phone
 ) -> None:
     with stack.phone("bert", ring=0.1, tone=1200) as bert:
-        stack.kill()  # so the dialplan falls back to Queue()
+        stack.kill()  # so the dialplan falls back to its own queue
         call = stack.lab.dial("1000", caller="+33100000959", tone=400, talk=None, patience=None)
         call.until("person")
-        assert "Queue" in stack.lab.rx("core show channels concise")
+        eventually(stack.switch.serves_by_itself, "in the PBX's own queue")
         stack.start()
         command = ["listen", "start", "bert", "--endpoint", "--phone", "carla", "--mode", "whisper"]
         assert group.run(command) == 0

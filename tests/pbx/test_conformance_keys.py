@@ -114,6 +114,19 @@ def test_telling_a_phone_about_a_transfer_that_it_did_not_ask_for_is_no_error(sc
     assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
 
 
+def test_a_phone_holds_until_its_key_is_pressed_again_wherever_the_other_one_is_taken(scene: Scene) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    scene.together(customer, anna)
+    phone_of(anna).hold()
+    anna.inbox.next(PhoneHeld)
+    customer.channel.wait_with_music(MUSIC)
+    anna.inbox.nothing_for(0.5)
+    phone_of(anna).resume()
+    anna.inbox.next(PhoneResumed)
+    scene.together(customer, anna)
+    assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
+
+
 @contextmanager
 def second_call(scene: Scene, anna: Party, number: str) -> Iterator[OngoingCall]:
     """The phone of an agent calls somebody else meanwhile, as one does before an attended transfer."""

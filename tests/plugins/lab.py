@@ -11,6 +11,13 @@ from contactcentre.lab.switch import Switch
 S = TypeVar("S", bound=Switch[Any])
 
 
+PBXS = [
+    pytest.param(name, marks=pytest.mark.skipif(reason is not None, reason=reason or ""))
+    for name, reason in (("asterisk", can_have_asterisk()), ("freeswitch", can_have_freeswitch()))
+]
+"""For `parametrize`: tests that start a whole contact centre on each PBX that can be had here."""
+
+
 def _running(lab: S, reason: str | None) -> Iterator[S]:
     if reason:
         pytest.skip(reason)
@@ -23,6 +30,12 @@ def _running(lab: S, reason: str | None) -> Iterator[S]:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One Asterisk for all tests of this process. What a test provisions there, it gives names of its own."""
     yield from _running(Lab(tmp_path_factory.mktemp("lab")), can_have_asterisk())
+
+
+@pytest.fixture(scope="session")
+def freeswitch_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeswitchLab]:
+    """One FreeSWITCH for all tests of this process."""
+    yield from _running(FreeswitchLab(tmp_path_factory.mktemp("freeswitch-lab")), can_have_freeswitch())
 
 
 @pytest.fixture

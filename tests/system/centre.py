@@ -24,6 +24,7 @@ from contactcentre.lab import CallResult
 from contactcentre.lab.phones import ANSWER, OngoingCall, Phone
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import load
+from tests.controller.switches import switch_of
 
 SUPPORT, SALES = "+33155500100", "+33155500101"
 """The example's numbers; both lead into its bilingual welcome."""
@@ -69,6 +70,7 @@ class Centre:
     def __init__(self, here: Stage) -> None:
         self.here = here
         self.store, self.live, self.lab, self.settings = here.store, here.live, here.lab, here.settings
+        self.switch = switch_of(self.lab)
         self.phones: dict[str, Phone] = dict(zip(here.site.agents, here.phones, strict=True))
         self.calls: list[OngoingCall] = []
         self.since = 0.0
@@ -109,15 +111,7 @@ class Centre:
     def _nothing_on_the_pbx(self) -> None:
         """No channel, and no bridge but waiting rooms without callers."""
 
-        def channels() -> list[str]:
-            return [line for line in self.lab.rx("core show channels concise").splitlines() if "!" in line]
-
-        def bridges() -> list[str]:
-            lines = [line for line in self.lab.rx("bridge show all").splitlines()[1:] if line.strip()]
-            return [line for line in lines if "holding" not in line]
-
-        eventually(lambda: not channels(), lambda: f"channels {channels()}", every=0.3)
-        eventually(lambda: not bridges(), lambda: f"bridges {bridges()}", every=0.3)
+        eventually(lambda: not self.switch.left(), self.switch.left, every=0.3)
 
     def busy(self) -> dict[str, AgentStatus]:
         resting = (AgentState.AVAILABLE, AgentState.PAUSED, AgentState.LOGGED_OUT)
@@ -248,12 +242,12 @@ class Centre:
 
 
 @contextmanager
-def running(state_dir: Path) -> Iterator[Centre]:
+def running(state_dir: Path, pbx: str) -> Iterator[Centre]:
     """A contact centre with the example site, phones and all, below this directory; the environment is put back."""
     before = dict(os.environ)
     os.environ["CONTACTCENTRE_WEB_PORT"] = "0"
     try:
-        with stage(state_dir, TALK_SECONDS, lambda _: None, site(), ring=(0.1, 0.1)) as here:
+        with stage(state_dir, TALK_SECONDS, lambda _: None, site(pbx), ring=(0.1, 0.1), pbx=pbx) as here:
             yield Centre(here)
     except DemoError as error:
         error.add_note((state_dir / "demo.log").read_text()[-5000:])
@@ -263,13 +257,13 @@ def running(state_dir: Path) -> Iterator[Centre]:
         os.environ.update(before)
 
 
-def site() -> Site:
+def site(pbx: str) -> Site:
     """The example, with what makes a test wait cut short."""
     example = load(EXAMPLE)
     short = {"wrap_up": 1.0, "ring_seconds": RING_SECONDS, "retry_delay": 1.0}
     queues = {name: queue.model_copy(update=short) for name, queue in example.queues.items()}
     agents = {
-        name: agent.model_copy(update={"webrtc": True}) if name in BROWSERS else agent
+        name: agent.model_copy(update={"webrtc": True}) if name in BROWSERS and pbx == "asterisk" else agent
         for name, agent in example.agents.items()
     }
     return example.model_copy(update={"queues": queues, "agents": agents})

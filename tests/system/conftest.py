@@ -4,22 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from contactcentre.lab import can_have_asterisk
 from tests.cli.test_up import processes_of
+from tests.plugins.lab import PBXS
 from tests.plugins.speech import Spoken
 from tests.system.centre import Centre, eventually, running
 
 
-@pytest.fixture(scope="package")
-def shared_centre(spoken: Spoken) -> Iterator[Centre]:
-    """One contact centre for all system tests: lab, services, our four processes, six phones."""
-    if reason := can_have_asterisk():
-        pytest.skip(reason)
+@pytest.fixture(scope="package", params=PBXS)
+def shared_centre(request: pytest.FixtureRequest, spoken: Spoken) -> Iterator[Centre]:
+    """One contact centre on each PBX for all system tests: lab, services, our four processes, six phones."""
     # short, and not below pytest's own directory, which the account that PostgreSQL runs as under root cannot enter
     with tempfile.TemporaryDirectory(prefix="cc-sys-", dir="/tmp") as directory:
         state = spoken(Path(directory))
         state.chmod(0o755)
-        with running(state) as centre:
+        with running(state, request.param) as centre:
             yield centre
             killed = centre.here.supervisor.stop()
             assert killed == [], f"every process of ours ends when it is asked to\n{centre.log()[-5000:]}"

@@ -1,4 +1,4 @@
-"""`contactcentre up --lab`, started and stopped twice on one state directory, with a call in between."""
+"""`contactcentre up --lab`, on either PBX, started and stopped twice on one state directory, with a call in between."""
 
 import signal
 import tempfile
@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from contactcentre.lab import can_have_asterisk
 from tests.cli.test_up import Up, eventually, processes_of
+from tests.plugins.lab import PBXS
 from tests.plugins.speech import Spoken
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or ""),
-]
+pytestmark = pytest.mark.slow
 
 
+@pytest.mark.parametrize("pbx", PBXS)
 def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(
-    unused_port: int, spoken: Spoken
+    pbx: str, unused_port: int, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CONTACTCENTRE_PBX", pbx)
     with tempfile.TemporaryDirectory(prefix="cc-up-", dir="/tmp") as directory:
         state = spoken(Path(directory))
         state.chmod(0o755)

@@ -120,6 +120,9 @@ _PROFILE = """<profile name="{profile}">
     <param name="force-register-domain" value="$${{domain}}"/>
     <param name="force-register-db-domain" value="$${{domain}}"/>
     <param name="multiple-registrations" value="false"/>
+    <param name="all-reg-options-ping" value="true"/>
+    <param name="unregister-on-options-fail" value="true"/>
+    <param name="ping-mean-interval" value="10"/>
     <param name="manage-presence" value="false"/>
     <param name="tls" value="false"/>
   </settings>
@@ -157,6 +160,7 @@ _PUBLIC = """<include>
     <X-PRE-PROCESS cmd="include" data="public/*.xml"/>
     <extension name="the lab's trunk">
       <condition field="destination_number" expression="^([0-9+*#]+)$">
+        <action application="set" data="contactcentre_endpoint=lab"/>
         <action application="transfer" data="$1 XML contactcentre-in"/>
       </condition>
     </extension>

@@ -16,11 +16,21 @@ OLDEST = (1, 10)
 NEEDED = (
     *("mod_commands", "mod_dptools", "mod_dialplan_xml", "mod_event_socket", "mod_logfile", "mod_loopback"),
     *("mod_sndfile", "mod_sofia", "mod_tone_stream"),
+    *("mod_conference", "mod_hash", "mod_local_stream"),  # the controller's
 )
 """Without these the lab would be no lab."""
 WANTED = (
-    *("mod_callcenter", "mod_conference", "mod_db", "mod_expr", "mod_fifo", "mod_hash", "mod_local_stream"),
-    *("mod_native_file", "mod_opus", "mod_rtc", "mod_say_en", "mod_spandsp"),
+    *(
+        "mod_callcenter",
+        "mod_db",
+        "mod_expr",
+        "mod_fifo",
+        "mod_native_file",
+        "mod_opus",
+        "mod_rtc",
+        "mod_say_en",
+        "mod_spandsp",
+    ),
 )
 """Loaded where they are there."""
 _VERSION = re.compile(r"FreeSWITCH version: ((\d+)\.(\d+)[.\d]*)")

@@ -60,8 +60,9 @@ class FreeSwitchChannel:
                 if not self._pbx.recordings.exists(medium.removeprefix(RECORDING)):
                     raise Refused(f"{medium[:100]!r} is not on the PBX")
             steps += translate.media(medium, self._pbx.recordings.directory)
-        spoken = language if language.isascii() and language.isalpha() else "en"
-        self._pbx.playing.play(self.id, playback_id, [(a, text.replace("{language}", spoken)) for a, text in steps])
+        spoken = base if (base := language[:2]).isascii() and base.isalpha() else "en"
+        steps = [(application, text.replace("{language}", spoken)) for application, text in steps]
+        self._pbx.playing.play(self.id, playback_id, self._pbx.sounds.found(steps, spoken))
 
     def stop_playing(self, playback_id: str) -> None:
         self._pbx.playing.stop(playback_id)
@@ -85,9 +86,9 @@ class FreeSwitchChannel:
         self._pbx.ask("uuid_send_dtmf", self.id, f"{translate.digits_to_send(digits)}@{length}")
 
     def transfer_progress(self, progress: Progress) -> None:
-        """FreeSWITCH has told the phone already. If it is there all the same, it talks on."""
-        if progress in (Progress.DECLINED, Progress.UNAVAILABLE):
-            self._pbx.transfers.undo(self.id)
+        """See Pbx.transfer_progress. An attended transfer was confirmed by FreeSWITCH itself."""
+        if progress is not Progress.TRYING:
+            self._pbx.transfers.confirm(self.id, done=progress is Progress.DONE)
 
     def set_variable(self, name: str, value: str) -> None:
         self._pbx.ask("uuid_setvar", self.id, f"{identity(name)} {harmless(value)}")

@@ -16,6 +16,7 @@ from contactcentre.pbx.errors import LinkDown, PbxError
 from contactcentre.pbx.freeswitch import link as links
 from contactcentre.pbx.freeswitch import protocol
 from contactcentre.pbx.freeswitch.link import Link, Pending
+from contactcentre.pbx.freeswitch.names import Names
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
@@ -59,6 +60,7 @@ class Connection:
         self._closed = Flag()
         self._link: Link | None = None
         self._replaced = False
+        self.names = Names()
         self.core = ""
         """Core-UUID of the PBX that the last link led to."""
 
@@ -130,7 +132,7 @@ class Connection:
 
     def _live(self) -> bool:
         """One link's life. True if it came up; raises if it did not."""
-        link = links.connect(self._host, self._port, self._on_event)
+        link = links.connect(self._host, self._port, self._on_event, names=self.names)
         try:
             restarted = self._prepare(link)
             self._link = link

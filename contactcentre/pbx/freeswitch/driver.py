@@ -14,12 +14,13 @@ from gevent.event import Event as Flag
 from contactcentre.domain.stereo import stereo_of
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Cause, NodeEvent, Party, Phone
-from contactcentre.pbx.freeswitch import protocol, stock, translate
+from contactcentre.pbx.freeswitch import names, protocol, stock, translate
 from contactcentre.pbx.freeswitch.awaited import PARKED, Awaited
 from contactcentre.pbx.freeswitch.channels import FreeSwitchBridge, FreeSwitchChannel, FreeSwitchSpy
 from contactcentre.pbx.freeswitch.connection import Connection
 from contactcentre.pbx.freeswitch.door import VARIABLE, Door
-from contactcentre.pbx.freeswitch.endpoints import POLL, Endpoints
+from contactcentre.pbx.freeswitch.endpoints import Endpoints
+from contactcentre.pbx.freeswitch.holds import OFFER, Holds
 from contactcentre.pbx.freeswitch.intake import CONTROLLERS, EVENTS, OF_ALL, Intake
 from contactcentre.pbx.freeswitch.lamps import Lamps
 from contactcentre.pbx.freeswitch.link import Pending
@@ -28,8 +29,9 @@ from contactcentre.pbx.freeswitch.playing import Playing
 from contactcentre.pbx.freeswitch.protocol import identity, word
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.freeswitch.recordings import Recordings
+from contactcentre.pbx.freeswitch.sounds import Sounds
 from contactcentre.pbx.freeswitch.spies import Spies
-from contactcentre.pbx.freeswitch.stock import Stocked, info, take_stock, up, variable
+from contactcentre.pbx.freeswitch.stock import Stocked, parties, take_stock, up, variable
 from contactcentre.pbx.freeswitch.taps import Taps
 from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
@@ -54,7 +56,7 @@ log = logging.getLogger(__name__)
 
 class FreeSwitchPbx:
     """See pbx.protocol.Pbx. `recordings_dir` is where FreeSWITCH writes recordings, as both of us see it; `door` the
-    address that its dialplan reaches us at."""
+    address that its dialplan reaches us at, `sounds` where sounds are that it has not itself (`Sounds`)."""
 
     def __init__(
         self,
@@ -66,17 +68,22 @@ class FreeSwitchPbx:
         app: str = "contactcentre",
         *,
         door: str = "127.0.0.1",
+        sounds: Path | None = None,
     ) -> None:
         if not _app_name(app):
             raise ValueError(f"application {app!r}: must be letters, digits, _ and -")
-        self.node, self.app, self.recordings = node, app, Recordings(recordings_dir)
+        self.node, self.app, self.recordings, self.sounds = node, app, Recordings(recordings_dir), Sounds(sounds)
         self._me = str(uuid4())
         self._outlet = Outlet()
         self._stopped = Flag()
         self._left: dict[str, float] = {}  # channels that we gave back lately, and when
         self.ringing: set[str] = set()
         """Who hears ringing that we play."""
-        filters = [(f"variable_{translate.APP}", app), *(("Event-Name", name) for name in OF_ALL)]
+        filters = [
+            (f"variable_{translate.APP}", app),
+            (f"variable_{translate.PEER}", app),
+            *(("Event-Name", name) for name in OF_ALL),
+        ]
         self._link = Connection(
             host,
             port,
@@ -90,10 +97,10 @@ class FreeSwitchPbx:
         self.request, self._awaited = self._link.request, Awaited()
         self.legs, self.spies = Legs(report), Spies()
         self.places = Places(self._link, self.legs, self._awaited, self.spies.spied)
-        self.places.attached = self.spies.attached
+        self.places.attached, self.places.later = self.spies.attached, self._later
         self.playing, self.taps = Playing(self._link, self.legs), Taps(self._link, self.recordings)
-        self.transfers = Transfers(self.legs, self.places, self._try, self._later)
-        self._lamps = Lamps(self._link)
+        self.transfers = Transfers(app, self._link, self.legs, self.places, self._awaited, self._later)
+        self._lamps, self.holds = Lamps(self._link), Holds(self._link, self.legs, self._later)
         self.intake = Intake(
             app,
             self.legs,
@@ -103,10 +110,11 @@ class FreeSwitchPbx:
             self.spies,
             self._awaited,
             self.transfers,
+            self.holds,
             tell=self._outlet.tell,
             attempt=self._try,
             another=self._another,
-            registered=self._lamps.registered,
+            registered=self._registered,
         )
         self._endpoints = Endpoints(self._link, self._outlet.tell, self.legs)
         self._door = Door(app, door, lambda: self._link.up)
@@ -171,7 +179,10 @@ class FreeSwitchPbx:
             translate.ENDPOINT: endpoint,
             translate.TIE: contact_id,
             **(AUTO_ANSWER if auto_answer else {}),
+            **names.halves(endpoint, channel.id),
         }
+        is_phone = "@" not in endpoint and not translate.line_of(endpoint)
+        variables |= self.transfers.variables(channel.id) if is_phone else {}
         leg = self.legs.bind(channel_id, inbox, called=True)
         leg.deadline = time() + ring_seconds
         try:
@@ -184,7 +195,7 @@ class FreeSwitchPbx:
             self._try(f"uuid_kill {channel.id}")
             raise
         leg.placed = True
-        if "@" not in endpoint:
+        if is_phone:
             self.transfers.allow(channel_id)
         self._link.spawn(self._watch_call, channel_id, job, ring_seconds)
         return channel
@@ -215,7 +226,8 @@ class FreeSwitchPbx:
         values = ";".join(f"{name}={value}" for name, value in {**translate.HANDS, translate.APP: self.app}.items())
         self._try(f"{stock.NOTE}/{self.app}/{channel.id}/1")
         up = self._link.send(f"uuid_getvar {channel.id} endpoint_disposition")
-        self.request(f"uuid_setvar_multi {channel.id} {values};{translate.TOLD}=true")
+        handed = f"{translate.PEER}=;{translate.ATTENDED}=;park_timeout="  # if a phone of ours gave it to us
+        self.request(f"uuid_setvar_multi {channel.id} {values};{translate.TOLD}=true;{handed}")
         leg = self.legs.bind(channel_id, inbox)
         leg.answered = up.wait() == "ANSWER"
         try:
@@ -232,10 +244,9 @@ class FreeSwitchPbx:
         return FreeSwitchBridge(self, bridge_id)
 
     def inventory(self) -> Inventory:
-        there = self._stock()
-        self._recover(there)
+        there, _ = self._take_stock()
         return Inventory(
-            channels={channel_id: info(channel_id, one, self.app) for channel_id, one in there.items()},
+            channels=parties(there, self.app),
             bridges=self.places.infos(),
             spies=self.spies.targets(),
         )
@@ -296,8 +307,23 @@ class FreeSwitchPbx:
         if known:
             self.legs.leave(channel_id, time())
 
-    def _stock(self) -> dict[str, Stocked]:
-        return take_stock(self._link, self.app, [*self.legs.ids(), *self._left])
+    def _take_stock(self) -> tuple[dict[str, Stocked], set[str]]:
+        """What is there, noted in our books too; and the channels that must have been when it was asked. Who comes
+        while it is being told is in neither."""
+        known, placed = self.legs.ids(), self.legs.placed()
+        members = self.places.members()
+        there = take_stock(self._link, self.app, [*known, *self._left])
+        ours = {channel_id: one for channel_id, one in there.items() if variable(one, translate.APP) == self.app}
+        self.places.lose(members - ours.keys())
+        self.places.recover({channel_id: one for channel_id, one in ours.items() if channel_id not in known})
+        for channel_id, one in ours.items():
+            self.holds.saw(channel_id, variable(one, OFFER))
+            if self.transfers.is_phone(one):
+                self.transfers.allow(channel_id)
+            spy_id, _, target = variable(one, translate.SPYING).partition("/")
+            if spy_id and target in there and variable(one, "current_application") == "eavesdrop":
+                self.spies.recover(spy_id, target, channel_id)
+        return there, placed
 
     def _try(self, line: str) -> None:
         """Sends an api whose answer nobody waits for."""
@@ -332,17 +358,16 @@ class FreeSwitchPbx:
         headers = {"Event-Subclass": CONTROLLERS, "Controller": self._me, "Application": self.app}
         told = link.send(protocol.command("sendevent CUSTOM", headers))
         door = link.api(f"global_setvar {VARIABLE}={self._door.address}")
-        there = self._stock()
-        self._recover(there)
-        self._catch_up(there)
+        there, placed = self._take_stock()
+        self._catch_up(there, placed)
         told.wait()
         door.wait()
         self._look_at_endpoints()
         self._outlet.up()
 
-    def _catch_up(self, there: Mapping[str, Stocked]) -> None:
+    def _catch_up(self, there: Mapping[str, Stocked], placed: set[str]) -> None:
         """Tells the ends that came while there was no link."""
-        for channel_id in self.legs.placed() - there.keys():
+        for channel_id in placed - there.keys():
             self.intake.gone(channel_id, time(), Cause.UNKNOWN)
         for channel_id, one in there.items():
             leg = self.legs.get(channel_id)
@@ -350,14 +375,6 @@ class FreeSwitchPbx:
                 self.legs.answer(channel_id, time())
         self.taps.linked()
         self.playing.catch_up()
-
-    def _recover(self, there: Mapping[str, Stocked]) -> None:
-        ours = {channel_id: one for channel_id, one in there.items() if variable(one, translate.APP) == self.app}
-        self.places.recover(ours)
-        for listener, one in ours.items():
-            spy_id, _, target = variable(one, translate.SPYING).partition("/")
-            if spy_id and target in there and variable(one, "current_application") == "eavesdrop":
-                self.spies.recover(spy_id, target, listener)
 
     def _another(self, event: Event) -> None:
         """A controller says that it is there."""
@@ -384,9 +401,14 @@ class FreeSwitchPbx:
                 log.warning("channel %s: nobody took it within 30 s", leg.id)
 
     def _watch_endpoints(self) -> None:
-        while not self._stopped.wait(POLL):
+        while not self._stopped.is_set():
+            self._endpoints.wait()
             if self._outlet.linked:  # there is a link
                 self._look_at_endpoints()
+
+    def _registered(self, event: Event) -> None:
+        self._endpoints.registered(event)
+        self._lamps.registered(event)
 
     def _look_at_endpoints(self) -> None:
         try:

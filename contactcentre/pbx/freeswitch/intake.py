@@ -7,23 +7,24 @@ import logging
 from collections.abc import Callable
 from time import time
 
+import gevent
+
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import (
     Arrived,
     Cause,
     Digit,
-    Party,
-    PhoneHeld,
-    PhoneResumed,
 )
 from contactcentre.pbx.freeswitch import translate
 from contactcentre.pbx.freeswitch.awaited import BRIDGED, PARKED, Awaited
+from contactcentre.pbx.freeswitch.endpoints import REGISTRATIONS
+from contactcentre.pbx.freeswitch.holds import Holds
 from contactcentre.pbx.freeswitch.places import Places
 from contactcentre.pbx.freeswitch.playing import Playing
 from contactcentre.pbx.freeswitch.protocol import identity
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.freeswitch.spies import Spies
-from contactcentre.pbx.freeswitch.stock import DROP
+from contactcentre.pbx.freeswitch.stock import DROP, NOTE
 from contactcentre.pbx.freeswitch.taps import Taps
 from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
@@ -31,7 +32,7 @@ from contactcentre.pbx.legs import Legs
 CONTROLLERS = "contactcentre::controller"
 """The event by which a controller says that it is there now."""
 
-REGISTERED = "sofia::register"
+OFFERED = "sofia::reinvite"
 
 OF_CHANNELS = (
     "CHANNEL_PROGRESS",
@@ -46,7 +47,6 @@ OF_CHANNELS = (
 """They have the channel's variables, so that only those of our channels are sent."""
 OF_ALL = (
     "CHANNEL_HOLD",
-    "CHANNEL_UNHOLD",
     "DTMF",
     "RECORD_START",
     "RECORD_STOP",
@@ -54,7 +54,10 @@ OF_ALL = (
     "CUSTOM",
 )
 """These are short, or come without variables."""
-EVENTS = (*OF_CHANNELS, *OF_ALL, CONTROLLERS, REGISTERED)
+EVENTS = (*OF_CHANNELS, *OF_ALL, CONTROLLERS, *REGISTRATIONS, OFFERED)
+
+SPY_SETTLES = 0.3
+"""Seconds after the end of what a supervisor heard in which the end of the call is told that was heard."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class Intake:
         spies: Spies,
         awaited: Awaited,
         transfers: Transfers,
+        holds: Holds,
         *,
         tell: Callable[[Arrived], None],
         attempt: Callable[[str], None],
@@ -80,7 +84,7 @@ class Intake:
     ) -> None:
         self._app = app
         self.legs, self.places, self.playing, self.taps = legs, places, playing, taps
-        self.spies, self.awaited, self.transfers = spies, awaited, transfers
+        self.spies, self.awaited, self.transfers, self.holds = spies, awaited, transfers, holds
         self._tell, self._attempt, self._another = tell, attempt, another
         self._registered = registered
         self.malformed = 0
@@ -95,7 +99,6 @@ class Intake:
             "CHANNEL_BRIDGE": self._on_bridge,
             "CHANNEL_HANGUP_COMPLETE": self._on_hangup,
             "CHANNEL_HOLD": self._on_hold,
-            "CHANNEL_UNHOLD": self._on_unhold,
             "DTMF": self._on_digit,
             "RECORD_START": self._on_record_start,
             "RECORD_STOP": self._on_record_stop,
@@ -105,8 +108,10 @@ class Intake:
         if event["Event-Name"] == "CUSTOM":
             if event.get("Event-Subclass") == CONTROLLERS:
                 self._another(event)
-            elif event.get("Event-Subclass") == REGISTERED:
+            elif event.get("Event-Subclass") in REGISTRATIONS:
                 self._registered(event)
+            elif event.get("Event-Subclass") == OFFERED:
+                self.holds.offered(event.get("Unique-ID", ""), time())
             return
         if (handler := self._handlers.get(event["Event-Name"])) is None:
             return
@@ -121,19 +126,31 @@ class Intake:
         self.playing.ended(channel_id)
         self.taps.ended(channel_id)
         self.transfers.ended(channel_id)
+        self.holds.ended(channel_id)
         self.places.ended(channel_id)
-        for spy_id in self.spies.of_target(channel_id):
-            self.spy_over(spy_id, at)
+        spies = self.spies.of_target(channel_id)
         self.legs.end(channel_id, at, cause)
+        for spy_id in spies:
+            self.spy_over(spy_id, at)
 
     def spy_over(self, spy_id: str, at: float) -> None:
         self.places.ended(spy_id)
         self.spies.end(spy_id, at)
 
+    def _spied_out(self, spy_id: str, at: float) -> None:
+        """Nothing is heard through it any more: mostly because its target is just going, whose end is told first."""
+        gevent.sleep(SPY_SETTLES)
+        self.spy_over(spy_id, at)
+
     # -- events --------------------------------------------------------------------------------------------------------
 
     def _on_park(self, event: Event, channel_id: str, at: float) -> None:
         self.places.parked(channel_id)
+        if channel_id in self.legs and not event.get("variable_park_after_bridge"):
+            # FreeSWITCH takes it away when it parks somebody for a time, as whoever asked for a transfer
+            self._attempt(f"uuid_setvar {channel_id} park_after_bridge true")
+        if event.get(f"variable_{translate.ATTENDED}"):
+            self.transfers.handed_over(event, channel_id)
         if target := event.get(f"variable_{translate.REFERRED}"):
             self.transfers.parked(channel_id, target, at)
         self.awaited.happened(PARKED, channel_id, event)
@@ -149,16 +166,19 @@ class Intake:
         self._attempt(f"uuid_setvar {channel_id} {translate.TOLD} true")
         if args[0] == "feature":
             self.transfers.allow(channel_id)
+            for name, value in self.transfers.variables(channel_id).items():
+                self._attempt(f"uuid_setvar {channel_id} {name} {value}")
+        elif args[0] == "line":  # it did not come through the door
+            self._attempt(f"{NOTE}/{self._app}/{channel_id}/1")
         self.legs.arrive(channel_id, time(), answered=up)
         self._tell(
             Arrived(
                 channel_id=channel_id,
                 at=at,
                 args=args,
-                caller=Party(event.get("Caller-Caller-ID-Number", ""), event.get("Caller-Caller-ID-Name", "")),
+                caller=translate.caller(event),
                 dialled=args[1] if len(args) > 1 else event.get("Caller-Destination-Number", ""),
-                endpoint=event.get(f"variable_{translate.ENDPOINT}")
-                or translate.endpoint_of(event.get("Channel-Name", "")),
+                endpoint=translate.whose(event),
                 language=event.get("variable_default_language") or "en",
                 up=up,
             )
@@ -180,7 +200,7 @@ class Intake:
     def _on_complete(self, event: Event, channel_id: str, at: float) -> None:
         if event["Application"] == "eavesdrop":
             if spy_id := self.spies.completed(event.get("Application-UUID", "")):
-                self.spy_over(spy_id, at)
+                self.places.later(lambda: self._spied_out(spy_id, at))
             return
         self.playing.completed(event, at)
 
@@ -199,13 +219,10 @@ class Intake:
                 cause = leg.cause  # what we asked for
             cause = leg.reason(cause, time())
         self._attempt(f"{DROP}/{self._app}/{channel_id}")
-        self.gone(channel_id, at, cause)
+        self.transfers.ends(channel_id, event, at, lambda: self.gone(channel_id, at, cause))
 
     def _on_hold(self, event: Event, channel_id: str, at: float) -> None:
-        self.legs.tell(PhoneHeld(channel_id, at))
-
-    def _on_unhold(self, event: Event, channel_id: str, at: float) -> None:
-        self.legs.tell(PhoneResumed(channel_id, at))
+        self.holds.held(channel_id, at)
 
     def _on_digit(self, event: Event, channel_id: str, at: float) -> None:
         if (digit := event["DTMF-Digit"]) in translate.DIGITS:

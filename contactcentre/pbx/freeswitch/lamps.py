@@ -10,6 +10,7 @@ import gevent
 from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.pbx.freeswitch import protocol
 from contactcentre.pbx.freeswitch.connection import Connection
+from contactcentre.pbx.freeswitch.endpoints import REGISTRATIONS
 from contactcentre.pbx.freeswitch.link import Pending
 from contactcentre.pbx.freeswitch.reader import Event
 
@@ -39,7 +40,9 @@ class Lamps:
             pending.wait()
 
     def registered(self, event: Event) -> None:
-        """sofia::register, a new one or not. Does not wait."""
+        """sofia::register, a new one or not; anything else is no news. Does not wait."""
+        if event["Event-Subclass"] != REGISTRATIONS[0]:
+            return
         name, domain = event.get("from-user", ""), event.get("from-host", "")
         if name in self._counts:
             self._link.spawn(self._answer, f"{name}@{domain}")

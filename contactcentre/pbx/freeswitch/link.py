@@ -18,6 +18,7 @@ from gevent.pool import Group
 
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.freeswitch import protocol
+from contactcentre.pbx.freeswitch.names import Names
 from contactcentre.pbx.freeswitch.reader import BODY, Event, Frame, Malformed, Reader, decoded, event_of
 from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
@@ -99,8 +100,9 @@ class Link:
 
     _keys = count(1)
 
-    def __init__(self, connection: Any, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, connection: Any, on_event: Callable[[Event], None], names: Names | None = None) -> None:
         self._socket, self._on_event = connection, on_event
+        self._names = names or Names()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
         self._unsent: list[bytes] = []
@@ -126,6 +128,7 @@ class Link:
         if self.reason:
             raise LinkDown(self.reason)
         pending = pending or Pending(data[:80].partition(b"\n")[0].decode("utf-8", "replace"))
+        data = self._names.sent(data)
         self._waiting.append(pending)
         self._unsent.append(data)
         self._size += len(data)
@@ -252,6 +255,7 @@ class Link:
             self.errors += 1
             return
         try:
+            event = self._names.come(event)
             if not self._settles(event):
                 self._on_event(event)
         except Exception:
@@ -283,13 +287,19 @@ class Link:
                 running.fail(Gone(f"{running.what}: the channel ended before"))
 
 
-def connect(host: str, port: int, on_event: Callable[[Event], None], timeout: float = REQUEST_DEADLINE) -> Link:
+def connect(
+    host: str,
+    port: int,
+    on_event: Callable[[Event], None],
+    timeout: float = REQUEST_DEADLINE,
+    names: Names | None = None,
+) -> Link:
     """A link to a FreeSWITCH that listens, not yet authenticated. Raises LinkDown."""
     try:
         connection = socket.create_connection((host, port), timeout)
     except OSError as error:
         raise LinkDown(f"{host}:{port}: {error}") from None
-    return Link(connection, on_event)
+    return Link(connection, on_event, names)
 
 
 def log_in(link: Link, secret: str, timeout: float = REQUEST_DEADLINE) -> None:

@@ -1,9 +1,9 @@
 """Where every channel in our hands is: alone, on music, with another one, in a conference, spying.
 
 FreeSWITCH has no bridges that one could enter and leave; it connects two channels with each other. So a bridge is ours:
-a name and its members. One member is parked and hears silence; two are connected (`uuid_bridge`), which costs least;
-three, or somebody whose digits nobody else shall hear, are in a conference of its name. Once in a conference they stay
-there until it is empty. Channels are moved one move after the other: each is over when its event came.
+a name and its members. One member is parked and hears silence; two are connected (`uuid_bridge`), which costs least,
+and lets a phone's transfer key work; three are in a conference of its name, until one of them leaves. Channels are
+moved one move after the other: each is over when its event came.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,6 +31,8 @@ ROOM = "waiting-"
 reads a class of music once for all."""
 COMES_WITHIN = 1.0
 """Seconds in which a channel that a phone transferred has parked in our context."""
+FILTER = "bridge_filter_dtmf"
+"""FreeSWITCH's variable of a channel whose digits are kept from whom it is connected with."""
 _ALONE, _MUSIC, _WITH, _CONFERENCE, _SPYING = "alone", "music", "with", "conference", "spying"
 
 
@@ -51,16 +53,18 @@ class _Bridge:
 
 class Places:
     """`spied(spy)` gives whom it spies on and the two whisper variables; `attached(spy, channel, event)` is told when a
-    supervisor hears through it."""
+    supervisor hears through it; `later` runs something outside of the reader."""
 
     def __init__(self, link: Connection, legs: Legs, awaited: Awaited, spied: Callable[[str], tuple[str, str]]) -> None:
         self._link, self._legs, self._awaited, self._spied = link, legs, awaited, spied
         self.attached: Callable[[str, str, Event], None] = lambda spy, channel_id, event: None
+        self.later: Callable[[Callable[[], None]], None] = lambda do: None
         self._bridges: dict[str, _Bridge] = {}
         self._where: dict[str, str] = {}  # channel or spy -> bridge
         self._music: dict[str, str] = {}
         self._does: dict[str, str] = {}  # channel -> what, as far as it is known
         self._with: dict[str, str] = {}  # those that are connected
+        self._filtered: dict[str, bool] = {}  # channel -> are its digits kept from whom it is connected with next?
         self._locks: dict[str, RLock] = {}
         self._coming: dict[str, Flag] = {}  # channels that a phone has transferred, and that will park
 
@@ -102,8 +106,11 @@ class Places:
         if bridge is None or member not in bridge.members:
             raise Refused(f"channel {member} is not in bridge {bridge_id}", 422)
         with self._hold([member], bridge):
+            was_conference = bridge.conference
             self._leave(member)
             self._settle(bridge, member)
+            if was_conference:
+                self._arrange(bridge)
 
     def destroy(self, bridge_id: str) -> None:
         if bridge_id.startswith(ROOM):
@@ -145,6 +152,11 @@ class Places:
         if (bridge := self._bridges.get(bridge_id)) is not None:
             with self._hold([], bridge):
                 self._arrange(bridge)
+
+    def reconnect(self, member: str) -> None:
+        """FreeSWITCH has connected it by itself, in a way that would end with a hangup."""
+        self._with.pop(member, None)
+        self.rearrange(self.where(member))
 
     def where(self, member: str) -> str:
         return self._where.get(member, "")
@@ -192,7 +204,10 @@ class Places:
         """It is gone, or not in our hands any more."""
         if (bridge := self._bridges.get(self._where.pop(member, ""))) is not None:
             bridge.members.pop(member, None)
-            bridge.conference = bridge.conference and bool(bridge.channels)
+            if bridge.conference and bridge.channels:
+                bridge_id = bridge.id
+                self.later(lambda: self.rearrange(bridge_id))
+        self._filtered.pop(member, None)
         self._music.pop(member, None)
         self._does.pop(member, None)
         self._with.pop(member, None)
@@ -200,10 +215,17 @@ class Places:
         if (coming := self._coming.pop(member, None)) is not None:
             coming.set()
 
+    def members(self) -> set[str]:
+        """Every channel that is in a bridge or on music."""
+        return {member for member in (*self._where, *self._music) if not member.startswith(SPY)}
+
+    def lose(self, members: Iterable[str]) -> None:
+        """They were looked for and are not there."""
+        for member in members:
+            self.ended(member)
+
     def recover(self, there: Mapping[str, Stocked]) -> None:
-        """Channels with their variables, perhaps where an earlier controller has put them."""
-        for channel_id in [c for c in (*self._where, *self._music) if c not in there and not c.startswith(SPY)]:
-            self.ended(channel_id)
+        """Channels that we do not know, with their variables, perhaps where an earlier controller has put them."""
         for channel_id, variables in there.items():
             if channel_id in self._where or channel_id in self._music:
                 continue
@@ -211,7 +233,7 @@ class Places:
                 self._music[channel_id] = music
             elif bridge_id := variable(variables, translate.BRIDGE):
                 bridge = self._bridges.setdefault(bridge_id, _Bridge(bridge_id))
-                bridge.members[channel_id] = False
+                bridge.members[channel_id] = variable(variables, FILTER) == "true"
                 self._where[channel_id] = bridge_id
                 bridge.conference = bridge.conference or variable(variables, "current_application") == "conference"
 
@@ -248,7 +270,6 @@ class Places:
         """Out of the bridge and off the music that it is in, in our books."""
         if (bridge := self._bridges.get(self._where.pop(member, ""))) is not None:
             bridge.members.pop(member, None)
-            bridge.conference = bridge.conference and bool(bridge.channels)
             self._note(member, translate.BRIDGE, "")
         if self._music.pop(member, None) is not None:
             self._note(member, translate.MUSIC, "")
@@ -270,18 +291,26 @@ class Places:
         if spies:
             for channel_id in channels:
                 self._listen(channel_id, spies[-1])
-        elif bridge.conference or len(channels) > 2 or (len(channels) > 1 and any(bridge.members.values())):
+        elif len(channels) > 2:
             for channel_id in channels:
                 if not bridge.conference or self._does.get(channel_id) != _CONFERENCE:
                     self._run(channel_id, "conference", f"{identity(bridge.id)}@{CONFERENCE}", _CONFERENCE)
             bridge.conference = True
-        elif len(channels) == 2:
-            self._connect(*channels)
-        elif channels:
-            self._park(channels[0])
+        else:
+            bridge.conference = False
+            if len(channels) == 2:
+                self._connect(bridge, *channels)
+            elif channels:
+                self._park(channels[0])
 
-    def _connect(self, first: str, second: str) -> None:
-        if self._with.get(first) == second and self._with.get(second) == first:
+    def _connect(self, bridge: _Bridge, first: str, second: str) -> None:
+        apart = self._with.get(first) != second or self._with.get(second) != first
+        for channel_id in (first, second):
+            if self._filtered.get(channel_id) is not (absorb := bridge.members[channel_id]):
+                self._filtered[channel_id] = absorb
+                self._note(channel_id, FILTER, str(absorb).lower())  # it is read when they are connected
+                apart = True
+        if not apart:
             return
         for channel_id in (first, second):
             self._open(channel_id)

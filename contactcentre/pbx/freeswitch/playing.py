@@ -114,9 +114,13 @@ class Playing:
         self._by_key.pop(sequence.key, None)
         response = event.get("Application-Response", "")
         sequence.ok = sequence.ok and response != "FILE NOT FOUND"
-        cut = response == "PLAYBACK ERROR" or "Hangup-Cause" in event
+        gone = "Hangup-Cause" in event
+        if gone and not sequence.recording:
+            self._forget(sequence)  # nobody has heard its end
+            return
+        cut = response == "PLAYBACK ERROR" or gone
         last = sequence.at + 1 == len(sequence.steps)
-        if not (last or cut or sequence.stopped or not sequence.ok):
+        if not (last or cut or sequence.stopped):
             sequence.at += 1
             sequence.begun = False
             try:

@@ -10,10 +10,10 @@ from typing import Any
 
 from contactcentre.domain.notation import decode
 from contactcentre.pbx.errors import Gone, PbxError, Refused
-from contactcentre.pbx.events import Party
 from contactcentre.pbx.freeswitch import translate
 from contactcentre.pbx.freeswitch.connection import Connection
 from contactcentre.pbx.freeswitch.link import Pending
+from contactcentre.pbx.freeswitch.names import is_end
 from contactcentre.pbx.protocol import ChannelInfo
 
 NOTE, DROP = "hash insert", "hash delete"
@@ -37,9 +37,10 @@ def take_stock(link: Connection, app: str, known: Iterable[str]) -> dict[str, St
     stock: dict[str, Stocked] = {}
     for channel_id, pending in asked.items():
         try:
-            stock[channel_id] = _decoded(pending.wait())
+            channel = _decoded(pending.wait())
         except (Gone, Refused):
             continue
+        stock[link.names.of(channel, channel_id)] = channel
     return stock
 
 
@@ -52,6 +53,11 @@ def up(channel: Stocked) -> bool:
     return channel.get("Answer-State") == "answered"
 
 
+def parties(there: Mapping[str, Stocked], app: str) -> dict[str, ChannelInfo]:
+    """Those of somebody: the other end of a leg into an open line is a tool."""
+    return {channel_id: info(channel_id, one, app) for channel_id, one in there.items() if not is_end(one)}
+
+
 def info(channel_id: str, channel: Stocked, app: str) -> ChannelInfo:
     """A leg that we call and that still rings is not ours yet."""
     args = variable(channel, translate.ARGS).split(",")
@@ -61,9 +67,9 @@ def info(channel_id: str, channel: Stocked, app: str) -> ChannelInfo:
         name=channel.get("Channel-Name", ""),
         up=up(channel),
         ours=variable(channel, translate.APP) == app and (up(channel) or not called),
-        caller=Party(channel.get("Caller-Caller-ID-Number", ""), channel.get("Caller-Caller-ID-Name", "")),
+        caller=translate.caller(channel),
         dialled=args[1] if len(args) > 1 else channel.get("Caller-Destination-Number", ""),
-        endpoint=variable(channel, translate.ENDPOINT) or translate.endpoint_of(channel.get("Channel-Name", "")),
+        endpoint=translate.whose(channel),
         created_at=int(channel.get("Caller-Channel-Created-Time", "0")) / 1_000_000,
         contact_id=variable(channel, translate.TIE),
     )

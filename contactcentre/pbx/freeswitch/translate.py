@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Cause, Party
-from contactcentre.pbx.protocol import LINE, MAX_DIGITS, RECORDING
+from contactcentre.pbx.protocol import MAX_DIGITS, RECORDING
 
 DIGITS = frozenset("0123456789*#ABCD")
 TIE = "CONTACT_ID"
@@ -21,8 +21,15 @@ TOLD = "contactcentre_told"
 BRIDGE, MUSIC, SPYING = "contactcentre_bridge", "contactcentre_music", "contactcentre_spy"
 """Where a channel is, for the controller after this one."""
 
+LINE, LINE_END = "line:", "loopback/taken/contactcentre-hands/XML"
+
 REFERRED = "contactcentre_refer"
 """Set by the dialplan's contactcentre-transfer: where a phone's transfer key was to lead."""
+
+PEER, ATTENDED = "contactcentre_peer", "contactcentre_attended"
+"""Of whom a phone of ours has called by itself, and hands over: our application, and the phone's leg in our hands."""
+PEER_WAITS = 30
+"""Seconds after which whom nobody took is hung up."""
 
 HANDS = {
     "park_after_bridge": "true",
@@ -87,10 +94,13 @@ _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
 _recording = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
+_referred = re.compile(r"^<?sips?:([^@;?>]{1,80})@").search
 _user = re.compile(r"/([^/@;]+)(?:@[^/]*)?$").search
 _music = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _SPOKEN = {**{d: f"digits/{d}" for d in "0123456789"}, "*": "digits/star", "#": "digits/pound"}
 _BEEP = "tone_stream://%(250,0,1000)"
+_TONES = {"beep": _BEEP, "beeperr": "tone_stream://%(150,50,300);loops=3"}
+"""Asterisk's sounds that are no words."""
 RINGING = "tone_stream://%(2000,4000,440,480);loops=-1"
 """The ringing of North America, as FreeSWITCH's own configuration has it."""
 
@@ -119,14 +129,44 @@ def endpoint_of(channel_name: str) -> str:
     return found[1] if found else ""
 
 
+def whose(headers: Mapping[str, str]) -> str:
+    """The endpoint of a channel. The name of one that came in has the caller's number in it, which is the caller's to
+    choose: it is a phone's only as far as the phone has proved who it is."""
+    if named := headers.get(f"variable_{ENDPOINT}"):
+        return named
+    if headers.get("Call-Direction") == "outbound":
+        return endpoint_of(headers.get("Channel-Name", ""))
+    return headers.get("variable_sip_auth_username") or headers.get("variable_sip_gateway", "")
+
+
+def hand_over(app: str, channel_id: str) -> str:
+    """Where FreeSWITCH leads whom this phone hands over: it parks, and is told."""
+    named = {PEER: app, ATTENDED: channel_id, "park_timeout": str(PEER_WAITS)}
+    return "m:~:" + "".join(f"set:{name}={value}~" for name, value in named.items()) + "park:"
+
+
+def caller(headers: Mapping[str, str]) -> Party:
+    """FreeSWITCH gives one who sends no name the number for it."""
+    number, name = headers.get("Caller-Caller-ID-Number", ""), headers.get("Caller-Caller-ID-Name", "")
+    return Party(number, "" if name == number else name)
+
+
+def referred_to(headers: Mapping[str, str]) -> str:
+    """The number in the Refer-To that moved a channel, "" if there is none."""
+    found = _referred(headers.get("variable_sip_refer_to", ""))
+    return found[1] if found else ""
+
+
 def number_of(dialled: str) -> str:
     """ "" for what cannot be one."""
     return dialled if _number(dialled) else ""
 
 
 def dial_string(endpoint: str) -> str:
-    """`alice` -> `user/alice`, `number@trunk` -> `sofia/gateway/trunk/number`. Raises Refused: whatever else is in the
-    text would be read by the PBX as part of its own syntax."""
+    """`alice` -> `user/alice`, `number@trunk` -> `sofia/gateway/trunk/number`, `line:alice` -> a loopback whose second
+    half parks. Raises Refused: whatever else is in the text would be read by the PBX as part of its own syntax."""
+    if line_of(endpoint):
+        return LINE_END
     number, at, name = endpoint.rpartition("@")
     if not _endpoint(name) or (at and not _number(number)):
         raise Refused(
@@ -138,7 +178,7 @@ def dial_string(endpoint: str) -> str:
 def line_of(endpoint: str) -> str:
     """The name of an open line, "" for any other endpoint."""
     name = endpoint.removeprefix(LINE)
-    return name if endpoint.startswith(LINE) and _endpoint(name) else ""
+    return name if name != endpoint and _endpoint(name) else ""
 
 
 def shown(caller: Party) -> dict[str, str]:
@@ -165,6 +205,8 @@ def digits_to_send(digits: str) -> str:
 def media(medium: str, recordings: str) -> list[tuple[str, str]]:
     """One of our media as applications with their arguments. `recordings` is the directory of recordings."""
     kind, _, rest = medium.partition(":")
+    if kind == "sound" and rest in _TONES:
+        return [("playback", _TONES[rest])]
     if kind == "sound" and _sound(rest) and ".." not in rest:
         return [("playback", f"{rest}.wav")]
     if medium.startswith(RECORDING) and _recording(rest) and ".." not in rest:

@@ -28,7 +28,7 @@ HOLDERS = {
 }
 """Our file -> the file of FreeSWITCH's that includes it, and the element there that it is in."""
 
-CONTEXTS = ("in", "hands", "fallback", "agents", "transfer")
+CONTEXTS = ("in", "hands", "fallback", "agents", "out", "transfer")
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 
 

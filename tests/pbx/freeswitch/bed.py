@@ -36,7 +36,7 @@ class FreeSwitchBed(Bed):
             write_tone(sounds / f"digits/{word}.wav", 900 + 50 * number, 0.4)
         write_tone(sounds / "vm-goodbye.wav", 1000, 2)
         music.mkdir(exist_ok=True)
-        write_tone(music / "tone.wav", MUSIC_TONE)
+        write_tone(music / "tone.wav", MUSIC_TONE, 300)  # it is silent for a second between two rounds
         (etc / "dialplan/bed.xml").write_text(_ELSEWHERE)
         (etc / "dialplan/public/bed.xml").write_text(_PLAIN)
         site = parse(
@@ -53,6 +53,7 @@ class FreeSwitchBed(Bed):
         target = FreeswitchTarget(etc, self.lab.rx)
         plan = make_plan(site, target, {f"agent/{name}": SECRET for name in AGENTS})
         apply(plan, target, lambda *_: 1, lambda _: None, by="test")
+        gevent.sleep(1.5)  # it begins a class of music a second after it was started, and tells nothing of it
 
     @property
     def leaves_transfers(self) -> bool:

@@ -123,13 +123,40 @@ def test_a_callers_name_is_no_syntax_of_originate(fake: FakeFreeSwitch, pbx: Fre
 
 
 @pytest.mark.usefixtures("nodes")
-@pytest.mark.parametrize("endpoint", ["", "a b", "a,b", "user/x", "loopback/1", "a}{b", "1&park()@lab", "line:anna"])
+@pytest.mark.parametrize("endpoint", ["", "a b", "a,b", "user/x", "loopback/1", "a}{b", "1&park()@lab", "line:a b"])
 def test_an_endpoint_that_is_syntax_is_refused_and_nothing_is_sent(
     fake: FakeFreeSwitch, pbx: FreeSwitchPbx, endpoint: str
 ) -> None:
     with pytest.raises(Refused):
         call(pbx, endpoint)
     assert not any("originate" in line for line in fake.lines)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_the_other_end_of_a_leg_into_an_open_line_has_our_id_and_never_freeswitchs(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard
+) -> None:
+    fake.answers["originate"] = "+OK leg-1\n"
+    call(pbx, "line:anna")
+    (line,) = [line for line in fake.lines if "originate" in line]
+    assert line.endswith("}loopback/taken/contactcentre-hands/XML &park()")
+    assert "loopback_bowout='false'" in line
+    second = {
+        "Unique_ID": "77e8",
+        "Channel_Name": "loopback/taken-b",
+        "variable_contactcentre_end": "leg-1.line",
+        "variable_contactcentre_args": "line,anna",
+    }
+    fake.event("CHANNEL_PARK", **second)
+    arrived = nodes.until(Arrived)
+    assert (arrived.channel_id, arrived.args, arrived.up) == ("leg-1.line", ("line", "anna"), False)
+    inbox = Heard()
+    pbx.adopt("leg-1.line", inbox).answer()
+    assert "api uuid_answer 77e8" in fake.lines
+    fake.event("CHANNEL_ANSWER", Unique_ID="77e8")
+    inbox.next(Answered)
+    fake.event("CHANNEL_HANGUP_COMPLETE", **second, Hangup_Cause="NORMAL_CLEARING")
+    assert inbox.next(Ended).channel_id == "leg-1.line"
 
 
 @pytest.mark.usefixtures("nodes")
@@ -217,6 +244,20 @@ def test_a_restarted_pbx_has_none_of_our_channels_any_more(
     nodes.next(LinkUp)
     inbox.next(Ended)
     assert len(pbx.legs) == 0
+
+
+def test_who_comes_while_it_is_told_what_is_there_is_not_taken_for_gone(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx
+) -> None:
+    def told(command: Command) -> str:
+        fake.event("CHANNEL_PARK", Unique_ID="u9", variable_contactcentre_args="did,800")
+        return "+OK"
+
+    fake.answers["hash_dump"] = told
+    nodes, inbox = Heard(), Heard()
+    pbx.start(nodes)
+    pbx.adopt(nodes.until(Arrived).channel_id, inbox)
+    assert inbox.all == []
 
 
 def test_another_controller_of_ours_takes_our_place_and_of_others_does_not(

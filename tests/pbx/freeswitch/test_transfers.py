@@ -1,4 +1,4 @@
-"""Transfer keys on FreeSWITCH, which transfers at once: what was done is held, and left to the controller."""
+"""Transfer keys on FreeSWITCH, which transfers by itself: what was done is held, and left to the controller."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,10 +8,11 @@ import gevent
 import pytest
 
 from contactcentre.lab import FreeswitchLab, Phone
-from contactcentre.pbx.events import Ended, TransferAsked
-from tests.pbx.bed import MUSIC
+from contactcentre.pbx.events import Ended, PhoneHeld, TransferAsked
+from contactcentre.pbx.protocol import Progress
+from tests.pbx.bed import MUSIC, PATIENCE, Heard
 from tests.pbx.freeswitch.bed import FreeSwitchBed
-from tests.pbx.scene import SETTLE, Scene
+from tests.pbx.scene import BEN, SETTLE, Scene
 
 
 @pytest.fixture
@@ -37,6 +38,8 @@ def test_a_blind_transfer_is_told_and_the_customer_stays_with_us(scene: Scene, d
     asked = anna.inbox.until(TransferAsked)
     assert (asked.channel_id, asked.target, asked.other, asked.peer) == (anna.channel.id, target, "", "")
     customer.channel.wait_with_music(MUSIC)
+    anna.channel.transfer_progress(Progress.DONE)
+    assert anna.end.wait_transfer() == 200
     gevent.sleep(SETTLE)
     assert scene.music(customer)
     anna.channel.hangup()
@@ -45,6 +48,50 @@ def test_a_blind_transfer_is_told_and_the_customer_stays_with_us(scene: Scene, d
     scene.together(customer, ben)
     assert scene.heard() == {"customer": {"ben"}, "ben": {"customer"}}
     customer.inbox.nothing_for(0)
+
+
+def test_a_transfer_that_is_declined_is_told_to_the_phone_and_the_two_talk_on(scene: Scene) -> None:
+    customer, anna = scene.customer(), scene.agent("anna")
+    bridge = scene.together(customer, anna)
+    assert isinstance(anna.end, Phone)
+    for _ in range(2):
+        anna.end.transfer("999")
+        anna.inbox.until(TransferAsked)
+        anna.channel.transfer_progress(Progress.DECLINED)
+        assert anna.end.wait_transfer() == 403
+        assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
+    scene.bed.pbx.bridge(bridge).remove(customer.channel)
+    gevent.sleep(SETTLE)
+    assert scene.heard() == {"customer": set(), "anna": set()}, "and they can be moved as before"
+
+
+def test_an_attended_transfer_is_told_before_the_phone_is_gone_and_the_colleague_can_be_taken(scene: Scene) -> None:
+    customer, anna, bed = scene.customer(), scene.agent("anna"), scene.bed
+    scene.together(customer, anna)
+    assert isinstance(anna.end, Phone)
+    anna.end.hold()
+    anna.inbox.until(PhoneHeld)
+    customer.channel.wait_with_music(MUSIC)
+    phone = scene.enter(bed.phone("ben", ring=0, talk=None, tone=BEN))
+    call = anna.end.dial("*99", tone=1000, talk=None, patience=None)
+    call.until("person")
+    anna.end.transfer("*99", other=call)
+    asked = anna.inbox.until(TransferAsked)
+    assert (asked.channel_id, asked.target) == (anna.channel.id, "*99")
+    assert anna.end.wait_transfer() == 200
+    anna.inbox.next(Ended)
+    scene.everybody.remove(anna)
+    peer = bed.pbx.inventory().channels[asked.peer]
+    assert (peer.endpoint, peer.ours) == ("ben", False)
+    inbox = Heard()
+    ben = bed.pbx.take(asked.peer, inbox)
+    bridge = bed.pbx.bridge(bed.name("bridge"))
+    bridge.add(customer.channel, ben)
+    scene.onlooker("ben", BEN, phone)
+    gevent.sleep(SETTLE)
+    assert scene.heard() == {"customer": {"ben"}, "ben": {"customer"}}
+    inbox.nothing_for(0)
+    call.wait(PATIENCE)
 
 
 def test_a_carrier_moves_none_of_our_agents(scene: Scene) -> None:
