@@ -1,7 +1,7 @@
 // What the server said last. Counts come from the server; here they are only kept and put in order.
 
 export class Board {
-  site = { name: "", timezone: "UTC", service_level: "" };
+  site = { name: "", timezone: "", service_level: "" };
   queues = new Map();
   agents = new Map();
   contacts = new Map();
