@@ -157,3 +157,24 @@ def test_up_without_a_pbx_says_how_to_name_one(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "CONTACTCENTRE_ARI_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_up_on_a_lab_without_a_freeswitch_says_what_is_missing(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "FREESWITCH_BIN"}
+    done = subprocess.run(
+        [sys.executable, "-m", "contactcentre", "up", "--lab"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **environment,
+            "CONTACTCENTRE_STATE_DIR": str(tmp_path),
+            "CONTACTCENTRE_PBX": "freeswitch",
+            "PATH": str(tmp_path),
+        },
+    )
+    assert done.returncode == 2
+    assert "no FreeSWITCH on PATH" in done.stderr
+    assert "FREESWITCH_BIN" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert processes_of(tmp_path) == []

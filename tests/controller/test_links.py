@@ -1,4 +1,4 @@
-"""The link to a real Asterisk is cut, Asterisk itself is restarted, people do what they like: the accounts balance."""
+"""The link to a real PBX is cut, the PBX itself is restarted, people do what they like: the accounts balance."""
 
 import random
 from collections import Counter
@@ -144,7 +144,7 @@ def no_agent_has_two_offers(stories: list[list[Event]]) -> None:
             held.pop(agent, None)
 
 
-def test_an_asterisk_that_restarts_ends_its_calls_and_agents_and_queue_work_again(line: Stack, proxy: Proxy) -> None:
+def test_a_pbx_that_restarts_ends_its_calls_and_agents_and_queue_work_again(line: Stack, proxy: Proxy) -> None:
     with line.phone("anna", ring=0.1):
         line.act("anna", Verb.LOGIN)
         line.lab.dial("1000", caller="+33300000021", talk=60)
