@@ -1,5 +1,7 @@
 """What every PBX driver must do with calls: arrive, be answered, be called, be bridged, end. Real SIP phones."""
 
+from pathlib import Path
+
 import gevent
 import pytest
 
@@ -170,7 +172,7 @@ def test_a_call_to_a_ringing_phone_can_be_taken_back(bed: Bed) -> None:
         assert not anna.wait_calls(1, PATIENCE)[0].answered
 
 
-def test_bridged_they_hear_each_other_and_one_who_leaves_leaves_the_other(bed: Bed) -> None:
+def test_bridged_they_hear_each_other_and_one_who_leaves_leaves_the_other(bed: Bed, tmp_path: Path) -> None:
     with bed.phone("anna", ring=0.1, talk=None, tone=800) as anna:
         arrival = bed.arrive(tone=400)
         arrival.channel.answer()
@@ -179,6 +181,7 @@ def test_bridged_they_hear_each_other_and_one_who_leaves_leaves_the_other(bed: B
         inbox.until(Answered)
         bridge.add(arrival.channel, agent)
         arrival.call.until("person")
+        anna.hear(0.5, tmp_path / "anna.wav").wait()  # the other way, too
         anna.hang_up()
         inbox.next(Ended)
         arrival.inbox.next(Answered)

@@ -15,6 +15,8 @@ from tests.pbx.spectrum import write_tone
 
 SAID = [*map(str, range(20)), *map(str, range(20, 100, 10)), "hundred", "thousand", "million", "star", "pound"]
 
+DIDS = [*(f"8{number:02}" for number in range(30)), "800123"]
+
 
 class FreeSwitchBed(Bed):
     declines_carriers = False  # it would with `disable-transfer` in a profile of the trunk's own
@@ -42,7 +44,7 @@ class FreeSwitchBed(Bed):
         site = parse(
             {
                 "trunks": {"lab": {"host": info.sip_host, "port": info.sip_port}},
-                "dids": {"800": {"flow": "main"}, "800123": {"flow": "main"}},
+                "dids": {number: {"flow": "main"} for number in DIDS},
                 "agents": {name: {"number": "*99"} if name == "ben" else {} for name in AGENTS},
                 "queues": {"own": {"agents": ["anna"], "wrap_up": 0, "retry_delay": 1}},
                 "features": {"voicemail": "*70"},
