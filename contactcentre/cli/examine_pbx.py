@@ -69,7 +69,6 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         return
     version = str(answer.json()["system"]["version"])
     yield from _asterisk(version)
-    yield from _voices(version)
     if date := answer.headers.get("Date"):
         # the header has whole seconds
         ours = (before + time.time()) / 2
@@ -146,20 +145,6 @@ def _asterisk(version: str) -> Iterator[Finding]:
         )
     else:
         yield ok("pbx version", f"Asterisk {version}")
-
-
-def _voices(version: str) -> Iterator[Finding]:
-    """Whether everybody is heard in recordings."""
-    from contactcentre.pbx.asterisk.taps import takes_voices_for_late
-
-    if takes_voices_for_late(version):
-        yield warn(
-            "voices in recordings",
-            "this is Asterisk as Debian and Ubuntu build it: a recording that goes on through several agents, or in "
-            "which there are beeps, may lack an agent's voice",
-            "build Asterisk from asterisk.org's source, or do without record_beep and recordings by flows; see "
-            "docs/recordings.rst",
-        )
 
 
 def _rights(ari: Ari) -> Iterator[Finding]:

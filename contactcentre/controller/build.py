@@ -136,7 +136,13 @@ def _asterisk(settings: Settings) -> AsteriskPbx:
             f"the password for {settings.ari_url} is not known: `contactcentre apply` makes one, or set "
             "CONTACTCENTRE_ARI_USER and CONTACTCENTRE_ARI_SECRET_FILE"
         )
-    return AsteriskPbx(settings.node, settings.ari_url, settings.ari_user, settings.ari_secret.get_secret_value())
+    return AsteriskPbx(
+        settings.node,
+        settings.ari_url,
+        settings.ari_user,
+        settings.ari_secret.get_secret_value(),
+        sounds=settings.prompts_dir.absolute(),
+    )
 
 
 def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:

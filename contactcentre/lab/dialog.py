@@ -61,6 +61,8 @@ class Script:
     """Seconds a comma among the digits waits."""
     heard: str | None = None
     """A WAV file to be written with what was heard."""
+    sequence: int | None = None
+    """The number before that of the first RTP packet, 0 to 65535; None: any below 32768."""
 
 
 @dataclass
@@ -95,7 +97,7 @@ class Call:
 
     def __post_init__(self) -> None:
         heard = Path(self.script.heard) if self.script.heard else None
-        self.media = Media(self.wire.host, self.script.tone, heard)
+        self.media = Media(self.wire.host, self.script.tone, heard, self.script.sequence)
         self.record = {
             "call": self.id,
             "phone": self.phone,

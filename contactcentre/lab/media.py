@@ -111,7 +111,7 @@ class _Ear:
 class Media:
     """One RTP stream each way on one loopback port. `tick` is called every 20 ms by whoever owns it."""
 
-    def __init__(self, host: str, tone: int, heard: Path | None) -> None:
+    def __init__(self, host: str, tone: int, heard: Path | None, sequence: int | None = None) -> None:
         self._socket = _even_port(host)
         self.port: int = self._socket.getsockname()[1]
         self.tone: int | None = tone
@@ -126,7 +126,7 @@ class Media:
         self._ears: list[_Ear] = []
         self._heard_codec = PCMU
         self._remote: Sdp | None = None
-        self._sequence = secrets.randbelow(1 << 15)
+        self._sequence = secrets.randbelow(1 << 15) if sequence is None else sequence
         self._timestamp = secrets.randbelow(1 << 31)
         self._ssrc = secrets.randbelow(1 << 32)
         self._frame = 0

@@ -54,6 +54,7 @@ class OngoingCall(End):
             digits_after=plan.digits_after,
             digit_pause=plan.digit_pause,
             heard=heard,
+            sequence=plan.sequence,
         )
 
     def until(self, moment: str, deadline: float = 30.0) -> float:
@@ -121,6 +122,7 @@ class Phone(End):
     talk: seconds after which it hangs up, (least, most) for a random time, None = until the other side does.
     tone: the Hz it plays, a multiple of 50. lines: calls it takes at once; further ones get 486.
     heard: a WAV file for what it hears, overwritten by each call. on_event: is given every event, must not block.
+    sequence: where the numbers of its RTP packets begin in each call, 0 to 65535; None = anywhere below 32768.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Phone(End):
         lines: int = 1,
         expires: int = 60,
         heard: Path | str | None = None,
+        sequence: int | None = None,
         deadline: float = 30.0,
         on_event: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
@@ -166,6 +169,7 @@ class Phone(End):
             lines=lines,
             expires=expires,
             heard=str(Path(heard).resolve()) if heard else None,
+            sequence=sequence,
         )
         if deadline:
             self.wait_registered(deadline)
@@ -205,8 +209,8 @@ class Phone(End):
         return self._subscribed
 
     def behave(self, **behaviour: Any) -> None:
-        """Change ring, answer, talk, tone, lines or heard, from the next call on."""
-        unknown = behaviour.keys() - {"ring", "answer", "talk", "tone", "lines", "heard"}
+        """Change ring, answer, talk, tone, lines, heard or sequence, from the next call on."""
+        unknown = behaviour.keys() - {"ring", "answer", "talk", "tone", "lines", "heard", "sequence"}
         if unknown:
             raise PhoneError(f"phone {self.name}: no such behaviour: {', '.join(sorted(unknown))}")
         check_tone(behaviour.get("tone", 400))

@@ -23,6 +23,7 @@ class CallPlan:
     tone: int = 400
     headers: Mapping[str, str] = field(default_factory=dict)
     heard: Path | str | None = None
+    sequence: int | None = None
 
     def __post_init__(self) -> None:
         check_tone(self.tone)

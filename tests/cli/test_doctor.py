@@ -261,11 +261,6 @@ def test_versions_of_asterisk_are_judged(version: str, level: str) -> None:
     assert finding.level == level
 
 
-@pytest.mark.parametrize(("version", "warned"), [("22.10.1~dfsg", True), ("20.6.0+dfsg-1", True), ("22.4.1", False)])
-def test_a_build_that_loses_voices_in_recordings_is_named(version: str, warned: bool) -> None:
-    assert [finding.level for finding in examine_pbx._voices(version)] == ["warn"] * warned
-
-
 def test_secrets_that_others_can_read_are_a_failure(
     settings: Settings, doctor: Callable[[], tuple[int, Findings]]
 ) -> None:

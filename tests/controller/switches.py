@@ -69,11 +69,11 @@ class Switch(ABC):
 class OnAsterisk(Switch):
     name = "asterisk"
     beep = 700
+    records_beeps = True
     declines_with = 603
 
     def __init__(self, lab: Lab) -> None:
         self.lab: Lab = lab
-        self.records_beeps = "dfsg" not in lab.info().version  # these builds lose them, see asterisk-driver.rst
 
     def target(self) -> AsteriskTarget:
         return AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)

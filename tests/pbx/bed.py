@@ -87,6 +87,11 @@ class Bed(ABC):
     def leaves_transfers(self) -> bool:
         """Does it leave a phone's transfer to us?"""
 
+    beep = 700
+    """Hz of its own beep."""
+    records_beeps = True
+    """Are they in the recording when they are played in a conversation?"""
+
     declines_carriers = True
     """Does a carrier that asks for a transfer hear that there will be none?"""
 
@@ -166,7 +171,7 @@ class AsteriskBed(Bed):
         self.lab = lab
         self._provided = provided = Path(lab.info().provisioned_dir)
         provided.mkdir(exist_ok=True)
-        self._phones = "".join(_ENDPOINT.format(name=name, secret=SECRET) for name in AGENTS)
+        self._phones = "".join(_ENDPOINT.format(name=name, secret=SECRET, codec=_CODECS[name]) for name in AGENTS)
         self._phones += _LAMP.format(name=AGENTS[-1])  # goes on with the last one's aor, then adds to the endpoint
         (provided / "pjsip.conf").write_text(self._phones)
         (provided / "extensions.conf").write_text(_DIALPLAN)
@@ -184,7 +189,8 @@ class AsteriskBed(Bed):
 
     def new_pbx(self) -> AsteriskPbx:
         info = self.lab.info()
-        return AsteriskPbx("node1", info.ari_url, info.ari_user, info.ari_secret)
+        sounds = Path(info.state_dir) / "sounds-of-ours"
+        return AsteriskPbx("node1", info.ari_url, info.ari_user, info.ari_secret, sounds=sounds)
 
     @contextmanager
     def phone(self, name: str, **behaviour: Any) -> Iterator[Phone]:
@@ -197,7 +203,7 @@ class AsteriskBed(Bed):
 
     def place(self, name: str, address: str) -> None:
         """Another endpoint, at a fixed address."""
-        text = _ENDPOINT.format(name=name, secret=SECRET).replace(f"auth = {name}\n", "")
+        text = _ENDPOINT.format(name=name, secret=SECRET, codec="ulaw").replace(f"auth = {name}\n", "")
         text = text.replace("remove_existing = yes", f"contact = sip:{name}@{address}")
         (self._provided / "pjsip.conf").write_text(self._phones + text)
         self.lab.rx("module reload res_pjsip.so")
@@ -225,13 +231,16 @@ class AsteriskBed(Bed):
         self.lab.rx("channel request hangup all")
 
 
+_CODECS = {"anna": "ulaw", "ben": "ulaw", "carla": "alaw"}
+"""Not all the same, as in life."""
+
 _ENDPOINT = """
 [{name}]
 type = endpoint
 transport = transport-udp
 context = contactcentre-agents
 disallow = all
-allow = ulaw
+allow = {codec}
 direct_media = no
 auth = {name}
 aors = {name}

@@ -14,6 +14,9 @@ from tests.pbx.test_conformance_media import answered
 
 CUSTOMER, ANNA, BEN, CARLA = 400, 800, 1250, 1700
 """The tones of the parties, Hz: none is another's harmonic."""
+FIRST = {"customer": 60_000, "anna": 50_000, "ben": 30_000, "carla": 10_000}
+"""Where the numbers of their RTP packets begin: each agent's behind those of the one before, anna's behind carla's,
+ben's behind the customer's. There are switches that take such voices for late packets."""
 SETTLE = 0.3
 """Seconds that media needs to follow the PBX: its buffers, and those of the simulated phones."""
 
@@ -33,12 +36,12 @@ class Scene:
         self.everybody: list[Party] = []
 
     def customer(self) -> Party:
-        arrival = answered(self.bed, tone=CUSTOMER)
+        arrival = answered(self.bed, tone=CUSTOMER, sequence=FIRST["customer"])
         return self._here(Party("customer", CUSTOMER, arrival.channel, arrival.inbox, arrival.call))
 
     def agent(self, name: str) -> Party:
         tone = {"anna": ANNA, "ben": BEN, "carla": CARLA}[name]
-        phone = self.enter(self.bed.phone(name, ring=0, talk=None, tone=tone))
+        phone = self.enter(self.bed.phone(name, ring=0, talk=None, tone=tone, sequence=FIRST[name]))
         channel, inbox = self.bed.call(name)
         inbox.until(Answered)
         return self._here(Party(name, tone, channel, inbox, phone))
@@ -55,6 +58,10 @@ class Scene:
         bridge = self.bed.pbx.bridge(self.bed.name("bridge"))
         bridge.add(*[party.channel for party in parties])
         return bridge.id
+
+    def listen(self, party: Party) -> set[str]:
+        """Whom this party hears, in half a second from now."""
+        return self._audible(party.end.hear(0.5, self.file(party.name)).wait())
 
     def file(self, name: str) -> Path:
         return self._directory / f"{name}.wav"

@@ -62,7 +62,8 @@ class AsteriskChannel:
         self._pbx.company.break_silence([self.id])
         self._pbx.legs.begin(self.id, playback_id)
         try:
-            self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
+            with self._pbx.decoders.playing(self.id):
+                self._pbx.request("POST", f"{self._path}/play/{resource(playback_id)}", query)
         except (Gone, Refused):
             self._pbx.legs.done(self.id, playback_id)
             raise

@@ -18,10 +18,15 @@ ALONE = 0.5
 
 
 class Company:
-    """`request` sends and waits, `attempt` sends and does not."""
+    """`request` sends and waits, `attempt` sends and does not; `left_two` is told whom others have left together."""
 
-    def __init__(self, request: Callable[[str, str], object], attempt: Callable[[str, str], None]) -> None:
-        self._request, self._attempt = request, attempt
+    def __init__(
+        self,
+        request: Callable[[str, str], object],
+        attempt: Callable[[str, str], None],
+        left_two: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._request, self._attempt, self._left_two = request, attempt, left_two
         self._members: dict[str, set[str]] = {}
         self._where: dict[str, str] = {}
         self._since: dict[str, float] = {}  # bridge -> when somebody was left alone in it
@@ -71,11 +76,16 @@ class Company:
         if (bridge_id := self._where.pop(channel_id, None)) is not None:
             self._members[bridge_id].discard(channel_id)
             self._count(bridge_id, now)
+            if len(members := self.members(bridge_id)) == 2:
+                self._left_two(members)
 
     def ended(self, channel_id: str, now: float) -> None:
         self.left(channel_id, now)
         self._hushed.discard(channel_id)
         self._ringing.discard(channel_id)
+
+    def members(self, bridge_id: str) -> frozenset[str]:
+        return frozenset(self._members.get(bridge_id, ()))
 
     def replaced(self, channel_id: str, stand_in: str, now: float) -> None:
         """Another channel came into its place, by a transfer that is none of ours."""

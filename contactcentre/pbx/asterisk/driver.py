@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from contactcentre.pbx.asterisk import accounts, lamps, translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.connection import Connection
+from contactcentre.pbx.asterisk.decoders import Decoders
 from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.foreign import Foreign
@@ -21,7 +23,7 @@ from contactcentre.pbx.asterisk.intake import Intake
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.stock import take_stock
-from contactcentre.pbx.asterisk.taps import Taps, takes_voices_for_late
+from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
@@ -53,7 +55,8 @@ log = logging.getLogger(__name__)
 
 
 class AsteriskPbx:
-    """See pbx.protocol.Pbx. `technology` is the channel driver of phones and trunks (tests use Local)."""
+    """See pbx.protocol.Pbx. `technology` is the channel driver of phones and trunks (tests use Local); `sounds` is a
+    directory that the PBX can read, too, for sounds that some builds need (see decoders)."""
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class AsteriskPbx:
         app: str = "contactcentre",
         *,
         technology: str = "PJSIP",
+        sounds: Path | None = None,
     ) -> None:
         if not _app_name(app):
             raise ValueError(f"ARI application {app!r}: must be letters, digits, _ and -")
@@ -75,8 +79,9 @@ class AsteriskPbx:
         self.request = self._link.request
         self.legs = Legs(report)
         self.rooms = WaitingRooms(self)
-        self.company = Company(self.request, self._try)
-        self.taps = Taps(app, self._link.send)
+        self.decoders = Decoders(self._link.send, self.legs, sounds)
+        self.company = Company(self.request, self._try, self.decoders.renew_soon)
+        self.taps = Taps(app, self._link.send, self.decoders)
         self._entries = Entries()
         self._foreign = Foreign(app, self._link.send, self.legs, self._entries)
         self.transfers = Transfers(self.legs, self._try)
@@ -84,6 +89,7 @@ class AsteriskPbx:
             self.legs,
             self.rooms,
             self.company,
+            self.decoders,
             self.taps,
             self._entries,
             self.transfers,
@@ -168,6 +174,7 @@ class AsteriskPbx:
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> AsteriskChannel:
         """See Pbx.spy."""
+        self.decoders.snooped(channel_id)
         self._foreign.spy(channel_id, spy_id, mode, inbox)
         return AsteriskChannel(self, spy_id)
 
@@ -268,11 +275,14 @@ class AsteriskPbx:
         for channel_id in channel_ids:
             self._silence(channel_id)
         with self.company.moving(channel_ids, bridge_id):
-            self._move(bridge_id, verb, channel_ids, absorb)
             if verb == "addChannel":
-                there = [channel_id for channel_id in channel_ids if channel_id in self.legs]  # it may have hung up
-                self.company.joined(bridge_id, there, time())
+                there = self.company.members(bridge_id).difference(channel_ids)
+                with self.decoders.joining(bridge_id, channel_ids, there):
+                    self._move(bridge_id, verb, channel_ids, absorb)
+                joined = [channel_id for channel_id in channel_ids if channel_id in self.legs]  # it may have hung up
+                self.company.joined(bridge_id, joined, time())
             else:
+                self._move(bridge_id, verb, channel_ids, absorb)
                 for channel_id in channel_ids:
                     self.company.left(channel_id, time())
 
@@ -323,7 +333,7 @@ class AsteriskPbx:
             # those that came a little before could too.
             self.transfers.variables = LEFT_TO_US if self._link.speaks_rest else LED_TO_US
         self.taps.silences.to_and_fro = changes_to_and_fro(self._link.version)
-        self.taps.clears = takes_voices_for_late(self._link.version)
+        self.decoders.prepare(self._link.version)
         bound = self.legs.placed()
         # The filter drops answers to requests like any event, were they not on the list.
         wanted = (*self.intake.kinds, "ApplicationReplaced", "RESTResponse")
@@ -363,6 +373,7 @@ class AsteriskPbx:
     def _lost(self, reason: str, replaced: bool) -> None:
         self._outlet.hold()
         self.intake.lost()
+        self.decoders.lost()
         self.taps.lost(LinkDown(reason))
         self._entries.lost(LinkDown(reason))
         self._outlet.lost(reason, replaced)

@@ -9,6 +9,7 @@ from time import time
 
 from contactcentre.pbx.asterisk import translate
 from contactcentre.pbx.asterisk.company import Company
+from contactcentre.pbx.asterisk.decoders import Decoders
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.protocol import Event
 from contactcentre.pbx.asterisk.taps import Taps
@@ -30,6 +31,7 @@ class Intake:
         legs: Legs,
         rooms: WaitingRooms,
         company: Company,
+        decoders: Decoders,
         taps: Taps,
         entries: Entries,
         transfers: Transfers,
@@ -37,7 +39,7 @@ class Intake:
         tell: Callable[[Arrived], None],
         stop_playback: Callable[[str], None],
     ) -> None:
-        self.legs, self.rooms, self.company, self.taps = legs, rooms, company, taps
+        self.legs, self.rooms, self.company, self.decoders, self.taps = legs, rooms, company, decoders, taps
         self.entries, self.transfers = entries, transfers
         self._tell, self._stop_playback = tell, stop_playback
         self.stopping: set[str] = set()
@@ -81,7 +83,7 @@ class Intake:
     def _out_of_bridges(self, channel_id: str) -> None:
         self.rooms.ended(channel_id)
         self.company.ended(channel_id, time())
-        self.taps.ended(channel_id)
+        self.decoders.ended(channel_id)
 
     def take(self, event: Event) -> None:
         if (handler := self._handlers.get(event["type"])) is None:
@@ -188,7 +190,8 @@ class Intake:
 
     def playback_ended(self, channel_id: str, at: float, playback_id: str, ok: bool) -> None:
         self.legs.done(channel_id, playback_id)
-        self.legs.tell(PlaybackEnded(channel_id, at, playback_id, ok))
+        if not self.decoders.played(channel_id, playback_id, ok):
+            self.legs.tell(PlaybackEnded(channel_id, at, playback_id, ok))
 
     def recording_ended(self, channel_id: str, at: float, name: str, seconds: float, ok: bool) -> None:
         self.recordings.pop(name, None)

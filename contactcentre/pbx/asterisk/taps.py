@@ -8,10 +8,10 @@ from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from typing import Any
 
-import gevent
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 
+from contactcentre.pbx.asterisk.decoders import Decoders
 from contactcentre.pbx.asterisk.protocol import resource
 from contactcentre.pbx.asterisk.silence import Silences
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
@@ -19,18 +19,6 @@ from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
 SIDES = {"left": "in", "right": "out"}
 """Left is what the channel says (audio that comes in to the PBX), right what it hears."""
-
-CLEARING = 0.06
-"""Seconds of silence in which Asterisk writes to a channel, and so notices that nobody listens to it any more."""
-
-
-def takes_voices_for_late(version: str) -> bool:
-    """Is this Asterisk as Debian and Ubuntu build it? Their patch "enable native PLC" keeps frames from being decoded
-    whose RTP number is up to half a round behind the last one's, as if they had come late. What snoops hear of a
-    channel is decoded in one place, which stays as long as one of them does, and then until something is written to
-    the channel: so the voice of the next agent, whose numbers begin anywhere, would miss in every second recording.
-    """
-    return "dfsg" in version
 
 
 class _Snoop:
@@ -69,12 +57,9 @@ class AsteriskTap:
 class Taps:
     """All taps that run. `send` sends a request and returns what can be waited for."""
 
-    def __init__(self, app: str, send: Callable[..., Any]) -> None:
-        self._app, self._send = app, send
+    def __init__(self, app: str, send: Callable[..., Any], decoders: Decoders) -> None:
+        self._app, self._send, self._decoders = app, send, decoders
         self.silences = Silences(send)
-        self.clears = False
-        """Before another tap of the same channel what an earlier one left is cleared, see `takes_voices_for_late`."""
-        self._tapped: set[str] = set()
         self._snoops: dict[str, _Snoop] = {}
         self._recordings: dict[str, _Snoop] = {}
         self._to_hang_up: set[str] = set()
@@ -89,9 +74,9 @@ class Taps:
         """
         tap = AsteriskTap(self, tap_id)
         running = tap.name("left") in self._snoops or (recovered and self._exists(tap.name("left")))
-        if self.clears and not running and (recovered or channel_id in self._tapped):
-            self._clear(channel_id)
-        self._tapped.add(channel_id)
+        if recovered and not running:
+            self._decoders.renew([channel_id])
+        self._decoders.snooped(channel_id)
         snoops = {side: _Snoop(tap, tap.name(side)) for side in SIDES}
         for side, snoop in snoops.items():
             self._snoops[tap.name(side)] = self._recordings[snoop.recording] = snoop
@@ -142,13 +127,6 @@ class Taps:
                 existing += 1
         return existing < len(sent)
 
-    def _clear(self, channel_id: str) -> None:
-        path = f"{resource('channels', channel_id)}/silence"
-        with suppress(Gone, Refused):
-            self._send("POST", path).wait()
-            gevent.sleep(CLEARING)
-            self._send("DELETE", path).wait()
-
     def _exists(self, snoop: str) -> bool:
         try:
             self._send("GET", resource("channels", snoop)).wait()
@@ -185,10 +163,6 @@ class Taps:
         return self._to_hang_up.isdisjoint(tap.name(side) for side in SIDES)
 
     # -- events, called by the reader ------------------------------------------------------------------------------
-
-    def ended(self, channel_id: str) -> None:
-        """A channel that may have been tapped."""
-        self._tapped.discard(channel_id)
 
     def snoop_started(self, channel_id: str) -> bool:
         """Was this StasisStart one of ours?"""

@@ -19,7 +19,7 @@ class Switch:
     def __init__(self) -> None:
         self.where: dict[str, str] = {}
         self.silent: set[str] = set()
-        self.company = Company(self.request, self.request)
+        self.company = Company(self.request, self.request, lambda _: None)
 
     def request(self, method: str, path: str) -> None:
         channel_id = path.split("/")[1]

@@ -19,6 +19,7 @@ DIDS = [*(f"8{number:02}" for number in range(30)), "800123"]
 
 
 class FreeSwitchBed(Bed):
+    beep, records_beeps = 1000, False
     declines_carriers = False  # it would with `disable-transfer` in a profile of the trunk's own
     takes_subscriptions = False  # it would with `manage-presence` in the lab's profile
 
