@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from contactcentre.controller.parties import destination, dialled
-from contactcentre.domain.conversation import Place, Refusal, Verb, decide
+from contactcentre.domain.conversation import Place, Refusal
 from contactcentre.domain.keying import Keyed, Keypad, Step
+from contactcentre.domain.verbs import Verb, decide
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import ChannelEvent, Digit, PhoneHeld, PhoneResumed, PlaybackEnded, TransferAsked
 from contactcentre.pbx.protocol import Progress

@@ -1,7 +1,8 @@
 """The conversation of a caller with agents: who hears whom on the PBX, recording, and the agents' wrap-up.
 
-What is possible, and what follows, says `domain.conversation`; here it is done. First people are moved on the PBX, then
-the facts are noted: a controller killed in between finds everybody where the facts do not say, and moves them back.
+What is possible, and what follows, say `domain.verbs` and `domain.conversation`; here it is done. First people are
+moved on the PBX, then the facts are noted: a controller killed in between finds everybody where the facts do not say,
+and moves them back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,24 +20,11 @@ from contactcentre.controller.parties import Call, Calls, destination, ends_wrap
 from contactcentre.controller.places import move, put_back
 from contactcentre.controller.recording_notice import Notice, is_to_be_recorded
 from contactcentre.domain.agents import Verb as Step
-from contactcentre.domain.conversation import (
-    Conversation,
-    Fact,
-    Party,
-    Place,
-    Refusal,
-    Verb,
-    after,
-    consult_ended,
-    customer_leaves,
-    decide,
-    handed_over,
-    leaves,
-    retrieved,
-)
+from contactcentre.domain.conversation import Conversation, Fact, Party, Place, Refusal, after
 from contactcentre.domain.events import ConsultResult, Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.recorded import QUEUE
+from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, handed_over, leaves, retrieved
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
 

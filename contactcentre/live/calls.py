@@ -1,12 +1,13 @@
 """Calls that go on: which are there, which one a person means, and asking its controller for something.
 
-The dashboard, the API and the CLI ask through `ask`; what is possible says `domain.conversation`, in the controller.
+The dashboard, the API and the CLI ask through `ask`; what is possible says `domain.verbs`, in the controller.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from contactcentre.domain.conversation import Conversation, Verb
+from contactcentre.domain.conversation import Conversation
+from contactcentre.domain.verbs import Verb
 from contactcentre.live.commands import Commands
 from contactcentre.live.errors import NoSuchCall
 from contactcentre.live.records import ContactNow
@@ -68,7 +69,7 @@ def _taking_part(contact: ContactNow) -> list[str]:
 
 def ask(live: Live, contact: ContactNow, verb: str, args: Mapping[str, Any], by: str = "supervisor") -> dict[str, Any]:
     """Asks the controller that drives the contact for one of VERBS; answers the state after it. `by`: who asks, as
-    `domain.conversation.decide` knows it.
+    `domain.verbs.decide` knows it.
 
     Raises CommandFailed with the refusal's stable code, NoReply, and other LiveErrors."""
     node, id = contact.node, contact.contact_id

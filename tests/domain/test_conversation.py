@@ -7,19 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactcentre.domain.conversation import (
-    Conversation,
-    Fact,
-    Place,
-    Refusal,
-    Verb,
-    after,
-    consult_ended,
-    customer_leaves,
-    decide,
-    leaves,
-)
+from contactcentre.domain.conversation import Conversation, Fact, Place, Refusal, after
 from contactcentre.domain.events import ConsultResult, Kind
+from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, leaves
 
 BEGUN: Fact = (Kind.TALK_STARTED, {"agent": "anna", "queue": "support", "leg": "a1", "token": "t1"})
 WHO = ("agent:bert", "agent:carla", "number:+33123456789")

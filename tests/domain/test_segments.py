@@ -9,20 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contactcentre.domain.contacts import HANDLED, ContactHistory, Phase, fold
-from contactcentre.domain.conversation import (
-    Conversation,
-    Fact,
-    Place,
-    Refusal,
-    Verb,
-    after,
-    consult_ended,
-    customer_leaves,
-    decide,
-    leaves,
-    retrieved,
-)
+from contactcentre.domain.conversation import Conversation, Fact, Place, Refusal, after
 from contactcentre.domain.events import ConsultResult, Event, Kind
+from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, leaves, retrieved
 from tests.store.calls import DAY, Call
 
 

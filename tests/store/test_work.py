@@ -1,7 +1,7 @@
 """What agents did, summed by the database."""
 
-from contactcentre.domain.conversation import Verb
 from contactcentre.domain.metrics import AgentWork
+from contactcentre.domain.verbs import Verb
 from contactcentre.store import Store
 from tests.domain.test_segments import Talked
 from tests.store.calls import DAY

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from contactcentre.domain.conversation import Verb
 from contactcentre.domain.events import Kind
+from contactcentre.domain.verbs import Verb
 from contactcentre.live import ContactNow, NoReply, NoSuchCall, calls
 from contactcentre.live.calls import VERBS
 from contactcentre.store import Store
