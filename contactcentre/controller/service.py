@@ -20,23 +20,20 @@ from gevent.queue import Queue
 from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
 from contactcentre.controller.coaching import Audit, Mentors
-from contactcentre.controller.conduct import Conductor
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
+from contactcentre.controller.desk import Desk
+from contactcentre.controller.greeting import go_on, greet
 from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
-from contactcentre.controller.parties import pick_up
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.agents import AgentState
-from contactcentre.domain.conversation import Refusal
-from contactcentre.domain.events import Kind
-from contactcentre.domain.flows.walk import Walker
-from contactcentre.live import Change, CommandFailed, Commands, LiveError
+from contactcentre.live import Change, Commands, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import PbxError
-from contactcentre.pbx.events import Arrived, Cause, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
+from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
 from contactcentre.processes import bind_to_parent
 
 log = structlog.get_logger(__name__)
@@ -88,6 +85,7 @@ class Controller:
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
+        self._commands = Desk(node, self.softphones, self.supervisions, self._signs)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -241,66 +239,14 @@ class Controller:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)
         for contact, there in found.contacts:
-            contact.unpark()
-            walker = self._walker(contact)
-            contact.language = str(contact.now.flow_state.get("language", contact.language))
-            answered = bool(contact.now.detail.get("answered"))
-            conductor = Conductor(contact, walker, answered=answered, found=there)
-            self._spawn(contact, conductor.run if contact.now.flow else partial(conductor.refuse, Cause.UNALLOCATED))
+            self._spawn(contact, go_on(contact, there))
         for arrived in found.callers:
             node.channels.add(arrived.channel_id)
             self._greet(arrived)
         node.router.wake()
 
     def _greet(self, arrived: Arrived) -> None:
-        """A new caller: a contact of its own, walking the flow of the number dialled."""
-        node = self.node
-        did = arrived.args[1] if len(arrived.args) > 1 else arrived.dialled
-        found = node.site.dids.get(did)
-        contact = Contact.new(
-            node,
-            channel_id=arrived.channel_id,
-            did=did,
-            caller=arrived.caller,
-            flow=found.flow if found else "",
-            at=arrived.at,
-            answered=arrived.up,
-        )
-        if found and found.language:
-            contact.language = found.language
-        contact.emit(
-            Kind.ARRIVED,
-            node=node.name,
-            channel=arrived.channel_id,
-            did=contact.now.did,
-            caller=contact.now.caller,
-            caller_name=contact.now.caller_name,
-            flow=contact.now.flow,
-            language=contact.language,
-        )
-        contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
-        conductor = Conductor(contact, self._walker(contact), answered=arrived.up)
-        if found is None or found.flow not in node.site.flows:
-            log.warning("unknown number dialled", contact=contact.id, did=contact.now.did)
-            self._spawn(contact, partial(conductor.refuse, Cause.UNALLOCATED))
-        else:
-            self._spawn(contact, conductor.run)
-
-    def _walker(self, contact: Contact) -> Callable[[], Walker]:
-        """Makes the walker that goes on where the contact is in its flow, or begins."""
-        configuration, now, language = self.node.configuration, contact.now, contact.language
-        variables = {"caller": now.caller, "caller_name": now.caller_name, "did": now.did}
-
-        def make() -> Walker:
-            if "language" in now.flow_state:
-                return configuration.restore_walker(now.flow_state)
-            walker = configuration.walker(now.flow, variables, language)
-            if not now.flow_state:
-                return walker
-            known = {**variables, **now.flow_state.get("variables", {})}  # only what was journalled is known
-            return configuration.restore_walker({**walker.save(), **now.flow_state, "variables": known})
-
-        return make
+        self._spawn(*greet(self.node, arrived))
 
     def _feature(self, arrived: Arrived) -> None:
         try:
@@ -399,45 +345,8 @@ class Controller:
 
     def _serve_commands(self) -> None:
         Commands(self.node.live.redis).serve(
-            self.node.name, self._command, spawn=lambda run: self.node.greenlets.spawn("command", run)
+            self.node.name, self._commands.run, spawn=lambda run: self.node.greenlets.spawn("command", run)
         )
-
-    def _command(self, verb: str, args: dict[str, Any]) -> dict[str, Any]:
-        if verb == "ping":
-            return self._signs()
-        if verb == "hangup":
-            contact = self.node.contacts.get(str(args.get("contact", "")))
-            if contact is None:
-                raise CommandFailed("not_found", "no such live contact on this node")
-            contact.dismissed = True
-            try:
-                self.node.pbx.adopt(contact.caller_id, contact.post).hangup()
-            except PbxError as error:
-                raise CommandFailed("pbx", str(error)) from error
-            return {"contact": contact.id}
-        if verb == "call":
-            return self._ask(args)
-        if verb == "softphone":
-            return self.softphones.command(args)
-        if verb == "supervise":
-            return self.supervisions.command(args)
-        raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
-
-    def _ask(self, args: dict[str, Any]) -> dict[str, Any]:
-        """Something is to be done with a contact's conversation: whoever conducts it answers."""
-        contact = self.node.contacts.get(str(args.get("contact", "")))
-        if contact is None:
-            raise CommandFailed("not_found", "no such live contact on this node")
-        verb, wanted = str(args.get("verb", "")), dict(args.get("args") or {})
-        if verb == "pickup" and contact.now.state == "parked":
-            verb = "retrieve"
-        if verb != "pickup":
-            return contact.ask(verb, wanted, str(args.get("by", "program")))
-        try:
-            pick_up(self.node, contact, str(wanted.get("agent", "")))
-        except Refusal as refusal:
-            raise CommandFailed(refusal.code, str(refusal)) from None
-        return {"contact": contact.id, "state": "ringing", "slot": "", "recording": "", "parties": []}
 
     def _beat(self) -> None:
         while True:

@@ -1,0 +1,59 @@
+"""What others ask of a controller over Redis: with a contact, with a supervisor's phone, with a browser's."""
+
+from collections.abc import Callable
+from typing import Any
+
+from contactcentre.controller.node import Node
+from contactcentre.controller.parties import pick_up
+from contactcentre.controller.softphones import Softphones
+from contactcentre.controller.supervisions import Supervisions
+from contactcentre.domain.conversation import Refusal
+from contactcentre.live import CommandFailed
+from contactcentre.pbx.errors import PbxError
+
+
+class Desk:
+    """`signs` tells how the controller is."""
+
+    def __init__(
+        self, node: Node, softphones: Softphones, supervisions: Supervisions, signs: Callable[[], dict[str, Any]]
+    ) -> None:
+        self.node, self.softphones, self.supervisions, self._signs = node, softphones, supervisions, signs
+
+    def run(self, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Carries one out. Raises CommandFailed."""
+        if verb == "ping":
+            return self._signs()
+        if verb == "hangup":
+            contact = self.node.contacts.get(str(args.get("contact", "")))
+            if contact is None:
+                raise CommandFailed("not_found", "no such live contact on this node")
+            contact.dismissed = True
+            try:
+                self.node.pbx.adopt(contact.caller_id, contact.post).hangup()
+            except PbxError as error:
+                raise CommandFailed("pbx", str(error)) from error
+            return {"contact": contact.id}
+        if verb == "call":
+            return self._ask(args)
+        if verb == "softphone":
+            return self.softphones.command(args)
+        if verb == "supervise":
+            return self.supervisions.command(args)
+        raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
+
+    def _ask(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Something is to be done with a contact's conversation: whoever conducts it answers."""
+        contact = self.node.contacts.get(str(args.get("contact", "")))
+        if contact is None:
+            raise CommandFailed("not_found", "no such live contact on this node")
+        verb, wanted = str(args.get("verb", "")), dict(args.get("args") or {})
+        if verb == "pickup" and contact.now.state == "parked":
+            verb = "retrieve"
+        if verb != "pickup":
+            return contact.ask(verb, wanted, str(args.get("by", "program")))
+        try:
+            pick_up(self.node, contact, str(wanted.get("agent", "")))
+        except Refusal as refusal:
+            raise CommandFailed(refusal.code, str(refusal)) from None
+        return {"contact": contact.id, "state": "ringing", "slot": "", "recording": "", "parties": []}

@@ -1,0 +1,75 @@
+"""How a contact begins, or goes on after a suspension: with its flow, at the place in it."""
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from contactcentre.controller.conduct import Conductor, Found
+from contactcentre.controller.contact import Contact
+from contactcentre.controller.node import Node
+from contactcentre.domain.events import Kind
+from contactcentre.domain.flows.walk import Walker
+from contactcentre.pbx.events import Arrived, Cause
+
+log = structlog.get_logger(__name__)
+
+
+def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
+    """A new caller: a contact of its own, and what conducts it through the flow of the number dialled."""
+    did = arrived.args[1] if len(arrived.args) > 1 else arrived.dialled
+    found = node.site.dids.get(did)
+    contact = Contact.new(
+        node,
+        channel_id=arrived.channel_id,
+        did=did,
+        caller=arrived.caller,
+        flow=found.flow if found else "",
+        at=arrived.at,
+        answered=arrived.up,
+    )
+    if found and found.language:
+        contact.language = found.language
+    contact.emit(
+        Kind.ARRIVED,
+        node=node.name,
+        channel=arrived.channel_id,
+        did=contact.now.did,
+        caller=contact.now.caller,
+        caller_name=contact.now.caller_name,
+        flow=contact.now.flow,
+        language=contact.language,
+    )
+    contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
+    conductor = Conductor(contact, _walker(contact), answered=arrived.up)
+    if found is None or found.flow not in node.site.flows:
+        log.warning("unknown number dialled", contact=contact.id, did=contact.now.did)
+        return contact, partial(conductor.refuse, Cause.UNALLOCATED)
+    return contact, conductor.run
+
+
+def go_on(contact: Contact, there: Found) -> Callable[[], None]:
+    """What conducts a contact that was suspended."""
+    contact.unpark()
+    walker = _walker(contact)
+    contact.language = str(contact.now.flow_state.get("language", contact.language))
+    answered = bool(contact.now.detail.get("answered"))
+    conductor = Conductor(contact, walker, answered=answered, found=there)
+    return conductor.run if contact.now.flow else partial(conductor.refuse, Cause.UNALLOCATED)
+
+
+def _walker(contact: Contact) -> Callable[[], Walker]:
+    """Makes the walker that goes on where the contact is in its flow, or begins."""
+    configuration, now, language = contact.node.configuration, contact.now, contact.language
+    variables = {"caller": now.caller, "caller_name": now.caller_name, "did": now.did}
+
+    def make() -> Walker:
+        if "language" in now.flow_state:
+            return configuration.restore_walker(now.flow_state)
+        walker = configuration.walker(now.flow, variables, language)
+        if not now.flow_state:
+            return walker
+        known = {**variables, **now.flow_state.get("variables", {})}  # only what was journalled is known
+        return configuration.restore_walker({**walker.save(), **now.flow_state, "variables": known})
+
+    return make
