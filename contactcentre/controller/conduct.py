@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from contactcentre.controller import callbacks, messages, talk, transfers
+from contactcentre.controller import callbacks, conversing, messages, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
+from contactcentre.controller.dialogue import Dialogue
 from contactcentre.controller.lookups import look_up
 from contactcentre.controller.offers import accepted, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
-from contactcentre.controller.recording_notice import heard, is_to_be_recorded, not_said, owed, spoken
-from contactcentre.controller.speech import SpeechError
+from contactcentre.controller.recording_notice import is_to_be_recorded, not_said
 from contactcentre.controller.transfers import connected, transfer
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows import actions as act
@@ -23,9 +23,6 @@ from contactcentre.pbx.events import Cause, Digit, Ended, PlaybackEnded
 from contactcentre.pbx.protocol import ChannelInfo
 
 log = structlog.get_logger(__name__)
-
-PLAY_DEADLINE = 600.0
-"""Seconds that one announcement may take at most, in case the PBX never says that it ended."""
 
 APOLOGY = "sound:an-error-has-occurred"
 APOLOGY_DEADLINE = 4.0
@@ -60,6 +57,7 @@ class Conductor:
         self.contact = contact
         self.walker: Walker
         self._make_walker = make_walker
+        self._dialogue = Dialogue(contact)
         self._sensitive = False  # what the caller keys in is to be in no recording
         self._answered = answered
         self._found = found
@@ -146,7 +144,7 @@ class Conductor:
             contact.recorder.take_over()
         answered = under_way(contact).get(found.joined, {}).get("agent", "") if was.state == "ringing" else ""
         conversation = was.state in ("talking", "parked") or answered
-        taking_part = {party.agent for party in talk.of(contact).now.parties.values()} if conversation else set()
+        taking_part = {party.agent for party in conversing.of(contact).now.parties.values()} if conversation else set()
         node.agents.release(contact.id, but=taking_part | {answered})
         if conversation:
             return self._talk_on(found)
@@ -176,11 +174,11 @@ class Conductor:
             if joined.queue:
                 waited = round(contact.node.now() - _entered(contact.now), 3)
                 contact.emit(Kind.UNQUEUED, queue=joined.queue, reason=LeftQueue.ANSWERED.value, waited=waited, rule="")
-            talk.begin(contact, joined)
+            conversing.begin(contact, joined)
         withdraw(contact)
-        queue = talk.of(contact).now.queue
+        queue = conversing.of(contact).now.queue
         contact.node.router.leave(contact)
-        sent = talk.resume(contact, found.there, found.together)
+        sent = conversing.resume(contact, found.there, found.together)
         return sent or (act.Left(LeftQueue.ANSWERED.value) if queue else act.Transferred())
 
     def _repeat(self, action: act.Action, was: ContactNow) -> act.Result:
@@ -207,9 +205,9 @@ class Conductor:
             case act.Answer():
                 return self._answer()
             case act.Play():
-                return self._play(action)
+                return self._dialogue.play(action)
             case act.Gather():
-                return self._gather(action)
+                return self._dialogue.gather(action)
             case act.Lookup():
                 return look_up(action)
             case act.Record():
@@ -222,7 +220,7 @@ class Conductor:
                 return transfer(self.contact, action)
             case act.Callback():
                 callbacks.note(self.contact, action)
-                return self._play(act.Play(action.speech, action.language))
+                return self._dialogue.play(act.Play(action.speech, action.language))
             case act.Hangup():
                 raise AssertionError("a hangup ends the walk")
 
@@ -237,58 +235,10 @@ class Conductor:
             self._answered = True
         return act.Done()
 
-    def _play(self, action: act.Play) -> act.Done:
-        playback = self._start(action.speech, action.language)
-        if not playback:
-            return act.Done(ok=False)
-        return self._await(playback, action.interruptible)
-
-    def _await(self, playback: str, interruptible: bool = False) -> act.Done:
-        typed = len(self.contact.typed)
-        until = self.contact.node.now() + PLAY_DEADLINE
-        while (message := self.contact.next(until)) is not None:
-            match message:
-                case PlaybackEnded(playback_id=ended, ok=ok) if ended == playback:
-                    return act.Done(ok)
-                case Digit() if interruptible and len(self.contact.typed) > typed:
-                    self.contact.caller.stop_playing(playback)
-                    return act.Done()
-        self.contact.caller.stop_playing(playback)
-        return act.Done(ok=False)
-
-    def _gather(self, action: act.Gather) -> act.Digits:
-        contact, now = self.contact, self.contact.node.now
-        if not action.type_ahead:
-            contact.typed.clear()
-        pressed = ""
-        playback = ""
-        if not contact.typed or not action.barge_in:
-            playback = self._start(action.speech, action.language)
-        until = now() + (PLAY_DEADLINE if playback else action.timeout)
-        while True:
-            while contact.typed:
-                pressed += contact.typed.popleft()
-                if playback and action.barge_in:
-                    contact.caller.stop_playing(playback)
-                    playback = ""
-                complete = act.gathered(action, pressed)
-                if complete is not None:
-                    if playback:
-                        contact.caller.stop_playing(playback)
-                    return complete
-                if not playback:
-                    until = now() + action.digit_timeout
-            message = contact.next(until)
-            if isinstance(message, PlaybackEnded) and message.playback_id == playback:
-                playback = ""
-                until = now() + (action.digit_timeout if pressed else action.timeout)
-            elif message is None and now() >= until:
-                return act.timed_out(action, pressed)
-
     def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left | act.Sent:
         contact = self.contact
         if entered is None and is_to_be_recorded(contact, action.queue):
-            self._announce(action.queue, action.language)
+            self._dialogue.announce(action.queue, action.language)
         contact.typed.clear()
         left = QueueStay(contact, action, entered).run()
         contact.caller.stop_waiting()
@@ -299,52 +249,18 @@ class Conductor:
     def _record(self, action: act.Record) -> bool:
         recorder = self.contact.recorder
         starts = action.what == "start" and not self.contact.recorded.recording
-        if starts and not self._announce("", action.language):
+        if starts and not self._dialogue.announce("", action.language):
             not_said(self.contact)
             return False
         return recorder.as_flow_says(action.what)
-
-    def _announce(self, queue: str, language: str) -> bool:
-        """Says that the call is recorded, where the caller has not heard it. False: it could not be said."""
-        contact = self.contact
-        if not (prompt := owed(contact, queue)):
-            return True
-        contact.language = language or contact.language
-        playback = contact.new_id("p")
-        try:
-            media, spoken_in = spoken(contact, prompt)
-            contact.caller.play(playback, media, spoken_in)
-        except (SpeechError, Refused) as error:
-            log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
-            return False
-        if said := self._await(playback).ok:
-            heard(contact, prompt)
-        return said
 
     def _voicemail(self, action: act.Voicemail) -> act.Recorded:
         contact = self.contact
         if contact.outcome is Outcome.ANSWERED:  # who is in a bridge cannot be recorded alone
             with suppress(Refused):
                 contact.leave_bridge()
-        self._play(act.Play(action.speech, action.language, interruptible=True))
+        self._dialogue.play(act.Play(action.speech, action.language, interruptible=True))
         return messages.leave(contact, action)
-
-    # -- speech -------------------------------------------------------------------------------------------------------
-
-    def _start(self, speech: act.Speech, language: str) -> str:
-        """Starts to play. "" when there is nothing to hear, or nothing of it can be made: the flow goes on without."""
-        if not speech:
-            return ""
-        contact = self.contact
-        contact.language = language
-        try:
-            media = contact.node.configuration.prompts.media(speech, language)
-            playback = contact.new_id("p")
-            contact.caller.play(playback, media, language)
-        except (SpeechError, Refused) as error:
-            log.warning("prompt not played", contact=contact.id, error=str(error))
-            return ""
-        return playback
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -371,7 +287,7 @@ class Conductor:
         contact, node = self.contact, self.contact.node
         match contact.now.state:
             case "talking" | "parked":
-                talked = talk.of(contact)
+                talked = conversing.of(contact)
                 talked.give_up(Cause.FAILURE)
                 talked.finish("system")
             case "transfer" | "transferred":

@@ -13,9 +13,9 @@ import structlog
 
 from contactcentre.controller.confirming import Confirming
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
+from contactcentre.controller.conversing import Joined
 from contactcentre.controller.router import BRIEFING, facts
 from contactcentre.controller.speech import SpeechError
-from contactcentre.controller.talk import Joined
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Piece, Sort

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged, TurnedOut
+from contactcentre.controller.conversing import begin, converse
 from contactcentre.controller.offers import Offer, Offers
-from contactcentre.controller.talk import begin, converse
 from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome

@@ -7,7 +7,6 @@ and moves them back.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -17,13 +16,12 @@ import structlog
 from contactcentre.controller.contact import Asked, CallerGone, Contact
 from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
-from contactcentre.controller.places import move, put_back
-from contactcentre.controller.recording_notice import Notice, is_to_be_recorded
+from contactcentre.controller.places import move
+from contactcentre.controller.recording_notice import Notice
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import Conversation, Fact, Party, Place, Refusal, after
-from contactcentre.domain.events import ConsultResult, Kind, Outcome
+from contactcentre.domain.events import ConsultResult, Kind
 from contactcentre.domain.flows.actions import Sent
-from contactcentre.domain.recorded import QUEUE
 from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, handed_over, leaves, retrieved
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
@@ -45,18 +43,8 @@ _RESULTS = {
 """How a call to somebody who was asked ended -> the consult's result; any other cause is UNREACHABLE."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """An agent who has just been connected with the caller."""
-
-    agent: str
-    token: str
-    queue: str
-    leg: str
-
-
 class Talk:
-    """One contact's conversation. Made by `begin`, or from the contact's record by `resume`."""
+    """One contact's conversation. Made in `conversing`."""
 
     def __init__(self, contact: Contact, now: Conversation | None = None) -> None:
         self.contact = contact
@@ -399,57 +387,3 @@ class Talk:
     def slot(self) -> str:
         """A place to park that is free. Raises Refusal."""
         return self._calls.slot("")
-
-
-def begin(contact: Contact, joined: Joined) -> Talk:
-    """The two have just begun to hear each other."""
-    contact.outcome = Outcome.ANSWERED
-    talk = Talk(contact)
-    started = {"agent": joined.agent, "queue": joined.queue, "leg": joined.leg, "token": joined.token}
-    talk.note((Kind.TALK_STARTED, started))
-    talk.save()
-    return talk
-
-
-def converse(talk: Talk) -> Sent | None:
-    """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
-    talk.contact.recorder.conversation_begins()
-    if is_to_be_recorded(talk.contact, talk.now.queue):
-        talk.notice.begin(QUEUE)
-    return talk.converse()
-
-
-def of(contact: Contact) -> Talk:
-    """As the conversation was saved with the contact."""
-    saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
-    talk = Talk(contact, Conversation.restore(saved))
-    talk.last = str(saved.get("last", ""))
-    return talk
-
-
-def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) -> Sent | None:
-    """Takes up the conversation that the contact was in when it was suspended. `there`: the legs that are; `together`:
-    those in the contact's bridge, the caller perhaps among them. See `Talk.converse`."""
-    talk, node = of(contact), contact.node
-    contact.outcome = Outcome.ANSWERED
-    for leg in set(contact.now.channels.values()) - {contact.caller_id, *talk.now.parties}:
-        node.hang_up(leg)  # a phone that still rang; its agent is free already
-        contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
-    for leg, party in talk.now.parties.items():
-        if party.place is Place.RINGING:  # whoever asked asks again
-            node.hang_up(leg)
-            contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
-            if party.token:
-                node.agents.change(party.agent, Step.RELEASE, token=party.token)
-        elif leg in there and contact.caller_there:
-            # Should its confirmation never have been written, the agent would be offered other contacts.
-            if party.token:
-                node.agents.change(party.agent, Step.ACCEPT, token=party.token)
-            with suppress(Gone):
-                contact.channel(leg)
-                continue
-        contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
-    if contact.caller_there:
-        put_back(contact, talk.now, there, together)
-        talk.notice.take_up()
-    return talk.converse()

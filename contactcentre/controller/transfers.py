@@ -7,8 +7,8 @@ import structlog
 
 from contactcentre.controller import confirming
 from contactcentre.controller.contact import SUSPENDING, Contact, Granted
+from contactcentre.controller.conversing import Joined, begin, converse
 from contactcentre.controller.offers import Offers, who_left
-from contactcentre.controller.talk import Joined, begin, converse
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Sent, Transfer, TransferFailed, Transferred
 from contactcentre.domain.routing import Decision
