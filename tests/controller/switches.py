@@ -27,8 +27,8 @@ class Switch(ABC):
     """Hz of its beep."""
     records_beeps: bool
     """Is what is played to somebody in a conversation in the recording?"""
-    declines_with: ClassVar[int]
-    """The SIP status by which a phone is told that there will be no transfer."""
+    declines_with: int
+    """The SIP status by which a phone is told that there will be no transfer; 200 where it has been told of success."""
     proxy_port = 0
 
     @abstractmethod
@@ -70,10 +70,12 @@ class OnAsterisk(Switch):
     name = "asterisk"
     beep = 700
     records_beeps = True
-    declines_with = 603
 
     def __init__(self, lab: Lab) -> None:
         self.lab: Lab = lab
+        major, minor = (int(part) for part in lab.info().version.split(".")[:2])
+        leaves_it_to_us = minor >= {20: 13, 21: 8, 22: 3}.get(major, 0 if major > 22 else 1000)
+        self.declines_with = 603 if leaves_it_to_us else 200
 
     def target(self) -> AsteriskTarget:
         return AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)

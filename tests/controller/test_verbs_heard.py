@@ -206,4 +206,7 @@ def test_a_number_outside_that_the_site_does_not_allow_is_refused(stack: Stack) 
             ask(stack, "+33100000912", "transfer", to="number:+4912345")
         anna.transfer("+4912345")
         assert anna.wait_transfer() == stack.switch.declines_with
-        assert (hears(call), hears(anna)) == ({"anna"}, {"caller"})
+        if stack.switch.declines_with == 200:  # it has been told of success, and is out of the call
+            anna.wait_calls(1, 10)
+        else:
+            assert (hears(call), hears(anna)) == ({"anna"}, {"caller"})
