@@ -117,7 +117,7 @@ class OnAsterisk(Switch):
 class OnFreeswitch(Switch):
     name = "freeswitch"
     music_seconds = 300.0  # it is silent for a second each time that it has played all files of a directory
-    beep = 1000
+    beep = 1015
     records_beeps = False  # FreeSWITCH records nothing while it plays to a connected channel
     declines_with = 403
 

@@ -14,6 +14,7 @@ Any method of Playwright's `Page` with JSON arguments and result can be called. 
 import atexit
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,8 @@ def _started(flags: list[str]) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # it outlives the test that starts it: nothing of that one's contact centre
+        env={name: value for name, value in os.environ.items() if not name.startswith("CONTACTCENTRE_")},
     )
 
 

@@ -98,9 +98,9 @@ _referred = re.compile(r"^<?sips?:([^@;?>]{1,80})@").search
 _user = re.compile(r"/([^/@;]+)(?:@[^/]*)?$").search
 _music = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _SPOKEN = {**{d: f"digits/{d}" for d in "0123456789"}, "*": "digits/star", "#": "digits/pound"}
-_BEEP = "tone_stream://%(250,0,1000)"
-_TONES = {"beep": _BEEP, "beeperr": "tone_stream://%(150,50,300);loops=3"}
-"""Asterisk's sounds that are no words."""
+_BEEP = "tone_stream://%(250,0,1015)"
+_TONES = {"beep": _BEEP, "beeperr": "tone_stream://%(150,50,315);loops=3"}
+"""Asterisk's sounds that are no words. No multiples of 50 Hz, which the lab's callers take for a person."""
 RINGING = "tone_stream://%(2000,4000,440,480);loops=-1"
 """The ringing of North America, as FreeSWITCH's own configuration has it."""
 

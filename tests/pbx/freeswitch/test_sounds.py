@@ -25,7 +25,7 @@ def stock(tmp_path: Path) -> Path:
         ("digits:78", "fr", ["{stock}/en/digits/7.wav", "digits/8.wav"]),
         ("sound:of-the-switchs-own", "en", ["of-the-switchs-own.wav"]),
         ("sound:/somewhere/else", "en", ["/somewhere/else.wav"]),
-        ("sound:beeperr", "en", ["tone_stream://%(150,50,300);loops=3"]),
+        ("sound:beeperr", "en", ["tone_stream://%(150,50,315);loops=3"]),
     ],
 )
 def test_ours_is_played_in_the_callers_language_or_english_and_else_the_switchs_own(
