@@ -1,5 +1,6 @@
 """Ports on loopback that nobody else has, also where several labs and test runs start at once."""
 
+import atexit
 import secrets
 import socket
 import time
@@ -55,6 +56,12 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
             return port
         guard.close()
     raise LabError(f"no port from {_SERVERS.start} to {_SERVERS.stop - 1} is free")
+
+
+@atexit.register
+def _release() -> None:
+    while _guards:
+        _guards.popleft().close()
 
 
 def _guard(port: int) -> socket.socket | None:

@@ -49,7 +49,7 @@ def supervisor(
         one.stop()
 
 
-def eventually(check: Callable[[], object], what: str, seconds: float = 15) -> None:
+def eventually(check: Callable[[], object], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

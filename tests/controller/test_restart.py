@@ -56,7 +56,7 @@ def test_a_caller_who_leaves_while_nobody_looks_is_closed_on_start(stack: Stack)
 def test_an_agent_who_leaves_while_nobody_looks_is_free_and_the_caller_is_not_stranded(stack: Stack) -> None:
     with stack.phone("anna", ring=0.1) as phone:
         stack.act("anna", Verb.LOGIN)
-        call = stack.lab.dial("1000", caller="+33200000031")
+        call = stack.lab.dial("1000", caller="+33200000031", talk=None)
         stack.wait_for("+33200000031", Kind.RECORDING_STARTED)
         stack.kill()
         phone.hang_up()

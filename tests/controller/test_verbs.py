@@ -217,9 +217,8 @@ def test_a_blind_transfer_to_an_agent_who_does_not_answer_leads_back_to_the_queu
 def test_a_blind_transfer_to_a_queue(world: World) -> None:
     caller, leg = talks(world)
     ask(world, caller, "transfer", to="queue:ways")
-    eventually(lambda: world.live.waiting(), "waits")
+    eventually(lambda: [one.queue for one in world.live.waiting().values()] == ["ways"], "waits there")
     (waiting,) = world.live.waiting().values()
-    assert waiting.queue == "ways"
     assert waiting.arrived == caller.born, "its first arrival counts"
     assert waiting.priority == 3, "and who has talked already gains the queue's transfer_priority"
     eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")

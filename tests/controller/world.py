@@ -240,6 +240,8 @@ class World:
         self.away.before = self.away.after = False
         self.kill()
         self.redis.flushall()
+        self.pbx.lines.clear()  # what a test that failed has left must not fail the next one
+        self.pbx.bridges.clear()
         self.closed = False
         self.start()
         self.callers, self.lines, self.unseen, self.pbx.violations, self.began = [], [], set(), [], time.time()

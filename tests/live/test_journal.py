@@ -3,13 +3,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from gevent import spawn
+from gevent import Timeout, spawn
 from redis import Redis
 
 from contactcentre.domain.events import Event, Kind
@@ -260,14 +259,14 @@ def test_the_file_stays_small_while_events_never_cease(
     assert not list(tmp_path.rglob("*.new"))
 
 
-def test_appending_takes_microseconds_whether_redis_is_there_or_not(server: RedisServer, journal: Journal) -> None:
+def test_appending_waits_for_nothing_whether_redis_is_there_or_not(server: RedisServer, journal: Journal) -> None:
     with running(journal):
         server.freeze()
         try:
-            start = time.monotonic()
+            other = spawn(lambda: None)
             for seq in range(1, 1001):
                 journal.append(event("c1", seq))
-            assert time.monotonic() - start < 0.5
+            assert not other.ready(), "nobody else had a turn meanwhile"
         finally:
             server.thaw()
 
@@ -345,9 +344,8 @@ def test_one_bad_line_among_events_that_came_together_is_put_aside_alone(redis: 
 
 def test_the_reader_waits_at_most_as_long_as_told_and_names_a_dead_redis(server: RedisServer, redis: "Redis") -> None:
     reader = JournalReader(redis, "recorder", "me")
-    start = time.monotonic()
-    assert reader.read(block=0.1) == []
-    assert time.monotonic() - start < 1.0
+    with Timeout(30):
+        assert reader.read(block=0.1) == []
     server.kill()
     with pytest.raises(LiveError):
         reader.read()
