@@ -2,6 +2,7 @@
 
 import io
 import wave
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -252,14 +253,19 @@ def test_one_recording_has_every_voice_through_consults_a_conference_and_a_kille
     began = one(story, Kind.RECORDING_STARTED).at
     said = [tones(left, TONES, at - began, at - began + 0.7) for _, at in moments]
     assert said == [{CALLER}] * len(moments)
-    heard = [tones(right, TONES, at - began, at - began + 0.7) for _, at in moments]
-    assert heard == [voices for voices, _ in moments]
+    steps = [tones(right, (ANNA, BERT, CARLA), at / 5, at / 5 + 0.2) for at in range(int(seconds(right) * 5))]
+    alone = [next(iter(voices)) for voices in steps if len(voices) == 1]
+    assert [voice for voice, _ in groupby(alone)] == [ANNA, BERT, CARLA]
+    if stack.switch.records_beeps:  # else it is shorter by what it lacks, so that moments are not to be found in it
+        heard = [tones(right, TONES, at - began, at - began + 0.7) for _, at in moments]
+        assert heard == [voices for voices, _ in moments]
 
 
 def windows(sound: Path, hertz: float) -> list[float]:
     """Where this tone is heard: seconds from the beginning, in steps of a tenth."""
     steps = int(seconds(sound) * 10) - 1
-    found = [step / 10 for step in range(steps) if share(sound, hertz, step / 10, step / 10 + 0.1) > 0.5]
+    # Asterisk 18.10 mixes what the caller says into what is played to them, where that is recorded
+    found = [step / 10 for step in range(steps) if share(sound, hertz, step / 10, step / 10 + 0.1) > 0.3]
     return [at for at in found if loudness(sound, at, at + 0.1) > 100]
 
 

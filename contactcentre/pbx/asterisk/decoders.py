@@ -143,7 +143,8 @@ class Decoders:
         if (flag := self._playing.pop(playback_id, None)) is None:
             return False
         flag.set()
-        if not ok and channel_id in self._legs:
+        leg = self._legs.get(channel_id)
+        if not ok and leg is not None and not leg.hanging_up:
             log.warning("voices may be lost: the PBX cannot play the sounds in %s", self._sounds)
         return True
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contactcentre.pbx.asterisk.decoders import Decoders, takes_voices_for_late
+from contactcentre.pbx.events import Cause
 from contactcentre.pbx.legs import Legs
 
 
@@ -102,6 +103,15 @@ def test_its_end_is_nobody_elses_and_one_that_cannot_be_played_is_told(
     assert played.decoders.played("customer", played.playback, ok=False)
     assert not played.decoders.played("customer", played.playback, ok=True)
     assert "voices may be lost" in caplog.text
+
+
+def test_that_somebody_hangs_up_in_the_middle_of_it_is_no_trouble(
+    played: Played, caplog: pytest.LogCaptureFixture
+) -> None:
+    played.decoders.renew_soon(["customer"])
+    played.legs.hang_up("customer", Cause.NORMAL)
+    assert played.decoders.played("customer", played.playback, ok=False)
+    assert caplog.text == ""
 
 
 def test_of_one_who_has_hung_up_nothing_stays(played: Played) -> None:
