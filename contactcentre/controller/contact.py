@@ -31,7 +31,7 @@ from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow, LiveError
 from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
-from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
+from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, EndpointChanged, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel, Medium
 
 log = structlog.get_logger(__name__)
@@ -99,7 +99,7 @@ class Asked:
         self.answer.set_exception(CommandFailed(code, text))
 
 
-Message = ChannelEvent | Granted | TurnedOut | Prepared | SiteChanged | Asked | LinkLost
+Message = ChannelEvent | EndpointChanged | Granted | TurnedOut | Prepared | SiteChanged | Asked | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""

@@ -14,6 +14,8 @@ from contactcentre.controller.node import Node
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import Conversation, Refusal
+from contactcentre.domain.conversation import Party as Talking
+from contactcentre.domain.devices import web_account
 from contactcentre.domain.events import Kind
 from contactcentre.domain.numbers import canonical
 from contactcentre.domain.outside import NotAllowed, allowed
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 RING_SECONDS = 30.0
 """For so long the phone of somebody who is asked rings."""
+AGAIN_SECONDS = 15.0
+"""... and the browser of an agent who comes back into the own call, which answers by itself."""
 
 SLOTS = 1000
 """Customers who can be parked at a node at the same time."""
@@ -102,20 +106,38 @@ class Calls:
             token = _reserve(node, target, contact.id, until + (confirming.SECONDS if key else 0.0))
         endpoint, agent, role, shown = _endpoint(node, kind, target, contact)
         call = Call(leg, purpose, to, agent, token, until, key)
-        contact.emit(Kind.LEG_STARTED, leg=leg, role=role, endpoint=endpoint, agent=agent)
-        self._calls[leg] = call
+        self._ring(call, endpoint, role, agent, shown)
+        return call
+
+    def again(self, purpose: str, party: Talking) -> Call:
+        """The browser of an agent who takes part already rings for another leg, and is asked to answer by itself. One
+        that rings so already does not any more. Raises Refusal, LinkDown, Deadline."""
+        contact, node = self._contact, self._contact.node
+        to = f"leg:{party.leg}"
+        for earlier in [call for call in self if (call.purpose, call.to) == (purpose, to)]:
+            self.withdraw(earlier)
+        call = Call(contact.new_id("c"), purpose, to, "", "", node.now() + AGAIN_SECONDS)
+        self._ring(call, web_account(party.agent), "agent", party.agent, contact.party, auto_answer=True)
+        return call
+
+    def _ring(
+        self, call: Call, endpoint: str, role: str, agent: str, shown: Party, *, auto_answer: bool = False
+    ) -> None:
+        """Raises Refusal, LinkDown, Deadline."""
+        contact, node = self._contact, self._contact.node
+        contact.emit(Kind.LEG_STARTED, leg=call.leg, role=role, endpoint=endpoint, agent=agent)
+        self._calls[call.leg] = call
         self._save()
         try:
             node.pbx.call(
-                endpoint, channel_id=leg, inbox=contact.post, contact_id=contact.id, caller=shown,
-                ring_seconds=RING_SECONDS,
+                endpoint, channel_id=call.leg, inbox=contact.post, contact_id=contact.id, caller=shown,
+                ring_seconds=RING_SECONDS, auto_answer=auto_answer,
             )  # fmt: skip
         except (LinkDown, Deadline):
             raise
         except PbxError as error:
-            self.let_go(self.pop(leg), Cause.UNREACHABLE)
-            raise Refusal("unreachable", f"{to} cannot be reached") from error
-        return call
+            self.let_go(self.pop(call.leg), Cause.UNREACHABLE)
+            raise Refusal("unreachable", f"{call.to} cannot be reached") from error
 
     def came(self, purpose: str, agent: str, leg: str) -> Call:
         """The agent's phone has called us, or talks with whoever gives us the customer: it need not ring. Raises

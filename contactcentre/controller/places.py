@@ -24,7 +24,7 @@ def move(contact: Contact, was: Conversation, now: Conversation) -> None:
             contact.channel(leg).wait_with_music(music)
         elif party.place is Place.TOGETHER and place is not Place.TOGETHER:
             joining.append(contact.channel(leg))
-        if before is not None and party.muted is not before.muted:
+        if party.muted is not (before is not None and before.muted):
             _mute(contact.channel(leg), party.muted)
     if now.customer_muted is not was.customer_muted:
         _mute(contact.caller, now.customer_muted)

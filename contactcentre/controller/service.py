@@ -202,6 +202,10 @@ class Controller:
             case EndpointChanged(endpoint=endpoint, phone=phone):
                 self.node.router.reach({endpoint: phone})
                 self.node.lines.changed()
+                agent = self.node.configuration.agent_of_endpoint.get(endpoint, "")
+                status = self.node.replica.agents.get(agent)
+                if status is not None and status.contact_id in self.node.contacts:
+                    self.node.contacts[status.contact_id].post(event)
             case Arrived(args=("line", *_)):
                 self.node.channels.discard(event.channel_id)
                 self.node.lines.arrived(event)

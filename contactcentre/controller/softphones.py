@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 GOOD_SECONDS = 600.0
 """How long a password is good after it was asked for last."""
+SILENT_SECONDS = 150.0
+"""A window that has not asked for so long is taken for closed (it asks every minute)."""
 LOOK = 5.0
 """Seconds between two looks whose time is over."""
 
@@ -67,18 +69,19 @@ class Softphones:
         if known is None or not known.webrtc:
             raise CommandFailed("no_softphone", f"agent {agent[:40]!r} has no softphone (webrtc: true in the site)")
         grant = self._grants.get(agent)
-        others = grant is not None and grant.until > now and grant.holder != holder
+        heard = grant.until - GOOD_SECONDS if grant is not None else 0.0
+        others = grant is not None and grant.holder != holder and heard + SILENT_SECONDS > now
         if args.get("end"):
-            if grant is not None and not others:
+            if grant is not None and grant.holder == holder:
                 del self._grants[agent]
                 self._unsure.add(agent)
                 self._look_now.set()
             return {}
         if others and not args.get("take"):
             raise CommandFailed("phone_elsewhere", "your phone is in another window")
-        if grant is None or others:
+        if grant is None or grant.holder != holder:
             grant = _Grant(holder, secrets.token_urlsafe(24), now + GOOD_SECONDS)
-        self._grants[agent] = grant = replace(grant, holder=holder, until=now + GOOD_SECONDS)
+        self._grants[agent] = grant = replace(grant, until=now + GOOD_SECONDS)
         self._unsure.add(agent)
         try:
             self._tell(agent)

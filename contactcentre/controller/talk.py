@@ -18,13 +18,14 @@ from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
 from contactcentre.controller.places import move
 from contactcentre.controller.recording_notice import Notice
+from contactcentre.controller.rejoining import REJOIN, Rejoining
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import Conversation, Fact, Party, Place, Refusal, after
 from contactcentre.domain.events import ConsultResult, Kind
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, handed_over, leaves, retrieved
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
+from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, EndpointChanged, Phone, PlaybackEnded
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class Talk:
         self.notice = Notice(self)
         self._sent: Sent | None = None
         self._handset = Handset(self)
+        self.rejoining = Rejoining(self)
         self._reminded = 0.0
         self.last = ""
         """The agent who has the customer, or had them last."""
@@ -135,6 +137,8 @@ class Talk:
             case Digit(channel_id=leg) | PlaybackEnded(channel_id=leg) if leg in self._calls:
                 if (call := self._calls.confirmed(message)) is not None:
                     self._connect(call)
+            case EndpointChanged(endpoint=account, phone=Phone.AWAY):
+                self.rejoining.phone_away(account)
             case ChannelEvent(channel_id=self.now.owner):
                 self._handset.take(message)
         self._look()
@@ -143,8 +147,7 @@ class Talk:
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         moments = [call.until for call in self._calls]
         moments += [self._handset.until] if self._handset.until is not None else []
-        if (due := self.notice.moment) is not None:
-            moments.append(due)
+        moments += [due for due in (self.notice.moment, self.rejoining.moment) if due is not None]
         if now.slot and not moments:
             moments.append(now.until)
         if now.held_at:
@@ -161,6 +164,7 @@ class Talk:
             self._not_answered(call, Cause.NO_ANSWER)
         self._handset.look()
         self.notice.look(at)
+        self.rejoining.look(at)
         now, queue = self.now, self.contact.node.queue(self.now.queue)
         if now.slot and now.until <= at and not self._calls.legs:  # else somebody's phone rings to retrieve them
             self._sent = Sent(f"agent:{now.parked_by}", now.queue)
@@ -238,6 +242,14 @@ class Talk:
                 self.contact.caller.send_digits(str(args.get("digits", "")))
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
+            case "away":
+                self.rejoining.away(str(args.get("agent", "")))
+            case "here":
+                self.rejoining.here(str(args.get("agent", "")))
+            case "rejoin":
+                party = self.rejoining.party(str(args.get("agent", "")))
+                self._calls.again(REJOIN, party)
+                self.save()
             case "record":
                 self.notice.do(str(args.get("action", "")), by)
             case _ if verb in {known.value for known in Verb}:
@@ -308,6 +320,8 @@ class Talk:
                     self._carry_out(decide(self.now, Verb.ADD, at, to=call.to, leg=call.leg, token=call.token))
                 case "retrieve" if self.now.slot:
                     self._carry_out(retrieved(self.now, at, call.agent, call.leg, call.token))
+                case "rejoin":
+                    self._carry_out(self.rejoining.facts(call))
                 case "hand over" if self.now.owner:
                     self._carry_out(handed_over(self.now, call.agent, call.leg, call.token))
                 case _:
@@ -353,6 +367,7 @@ class Talk:
     def _freed(self, was: Conversation, facts: Sequence[Fact], gone: Mapping[str, Cause]) -> None:
         """Ends the legs of those who take part no longer, and lets the agents go on."""
         ended = {data["leg"] for kind, data in facts if kind is Kind.TALK_ENDED}
+        still_there = {party.token for party in self.now.parties.values()}  # at another leg
         for leg, party in was.parties.items():
             if leg in self.now.parties:
                 continue
@@ -363,7 +378,7 @@ class Talk:
             if leg not in gone:
                 self.contact.node.hang_up(leg)
             self.contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(gone.get(leg, Cause.NORMAL)))
-            if party.token:
+            if party.token and party.token not in still_there:
                 self._free(party, leg in ended)
 
     def _free(self, party: Party, had_customer: bool) -> None:

@@ -74,6 +74,7 @@ class Conversation:
     parked_at: float = 0.0
     until: float = 0.0  # when parking ends, epoch seconds
     held_at: float = 0.0  # since when the customer is on hold, epoch seconds; 0 = is not
+    held_by: str = ""  # who has put them there last: agent | phone | supervisor | program | window (see rejoining)
 
     @property
     def agent(self) -> Party | None:
@@ -123,6 +124,16 @@ class Conversation:
     def _with(self, party: Party) -> Self:
         return replace(self, parties={**self.parties, party.leg: party})
 
+    def _at_another_leg(self, old: str, leg: str) -> Self:
+        """The party of the old leg has another one."""
+        parties = [replace(party, leg=leg) if party.leg == old else party for party in self.parties.values()]
+        return replace(
+            self,
+            parties={party.leg: party for party in parties},
+            owner=leg if old == self.owner else self.owner,
+            asked=leg if old == self.asked else self.asked,
+        )
+
     def _without(self, leg: str) -> Self:
         parties = {name: party for name, party in self.parties.items() if name != leg}
         return replace(
@@ -144,6 +155,7 @@ _PLAIN = (
     "parked_at",
     "until",
     "held_at",
+    "held_by",
 )
 
 
@@ -167,7 +179,7 @@ def after(now: Conversation, kind: Kind, data: Mapping[str, Any], at: float) -> 
         case Kind.PARTY_LEFT:
             return now._without(leg)
         case Kind.TALK_HELD:
-            return replace(now, customer=Place.MUSIC, held_at=at)
+            return replace(now, customer=Place.MUSIC, held_at=at, held_by=str(data.get("by", "")))
         case Kind.TALK_RESUMED:
             return replace(now, customer=Place.TOGETHER, held_at=0.0)
         case Kind.CONSULT_STARTED:
@@ -185,6 +197,8 @@ def after(now: Conversation, kind: Kind, data: Mapping[str, Any], at: float) -> 
             return together._without(leg)
         case Kind.PARTY_JOINED if leg not in now.parties:
             return now._with(_asked(leg, data, Place.TOGETHER))
+        case Kind.REJOINED if data["instead_of"] in now.parties:
+            return now._at_another_leg(str(data["instead_of"]), leg)
         case Kind.MUTED | Kind.UNMUTED if leg in now.parties:
             return now._with(replace(now.parties[leg], muted=kind is Kind.MUTED))
         case Kind.MUTED | Kind.UNMUTED:

@@ -35,7 +35,7 @@ class Kind(StrEnum):
     LEG_ENDED = "leg.ended"  # leg, cause
     TALK_STARTED = "talk.started"  # agent, queue, leg
     TALK_ENDED = "talk.ended"  # agent, queue, leg
-    TALK_HELD = "talk.held"  # agent, by (agent|phone|supervisor|program): the customer hears music
+    TALK_HELD = "talk.held"  # agent, by (agent|phone|supervisor|program|window): the customer hears music
     TALK_RESUMED = "talk.resumed"  # agent, by, held (seconds)
     CONSULT_STARTED = "consult.started"  # agent, to (agent:NAME, number:N), leg (of whom is asked)
     CONSULT_ANSWERED = "consult.answered"  # agent, to, leg
@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CONSULT_ENDED = "consult.ended"  # agent, to, leg, result (see ConsultResult)
     PARTY_JOINED = "party.joined"  # leg, role (agent|target), agent: somebody more talks with the customer
     PARTY_LEFT = "party.left"  # leg, agent
+    REJOINED = "party.rejoined"  # leg, agent, instead_of (the leg before): the same agent at another phone or window
     MUTED = "party.muted"  # leg, agent
     UNMUTED = "party.unmuted"  # leg, agent
     PARKED = "contact.parked"  # slot, by (agent), until (epoch seconds)

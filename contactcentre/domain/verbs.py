@@ -33,9 +33,10 @@ class Verb(StrEnum):
 def decide(now: Conversation, verb: Verb, at: float, **args: Any) -> list[Fact]:
     """The facts that a verb leads to. Raises Refusal.
 
-    `by` says who asks: agent, phone, supervisor or program. MUTE, UNMUTE and KICK take `party` (leg, agent or number;
-    to mute, "" is the agent and "customer" the customer); CONSULT takes `to`, `leg` and `token` of who is called
-    already; ADD the same, once that one has answered; PARK takes `slot` and `until` (epoch seconds); TRANSFER `to`.
+    `by` says who asks: agent, phone, supervisor, program or window (of the agent, lost or back). MUTE, UNMUTE and KICK
+    take `party` (leg, agent or number; to mute, "" is the agent and "customer" the customer); CONSULT takes `to`, `leg`
+    and `token` of who is called already; ADD the same, once that one has answered; PARK takes `slot` and `until` (epoch
+    seconds); TRANSFER `to`.
     """
     if now.slot:
         raise Refusal("parked", f"the customer is parked in {now.slot}: retrieve it first")

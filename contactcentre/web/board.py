@@ -316,6 +316,7 @@ def _talk(contact: ContactNow) -> rows.Talk | None:
     return rows.Talk(
         state=state,
         since=talk.parked_at if talk.slot else talk.held_at,
+        held_by=talk.held_by if talk.state == "held" else "",
         until=talk.until,
         slot=talk.slot,
         asked=talk.parties[talk.asked].to if talk.asked else "",

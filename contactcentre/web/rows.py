@@ -86,6 +86,9 @@ class Talk(Row):
 
     state: str = Field(description="talking, held, asking, consulting, toggled, conference, parked or outside")
     since: float = Field(default=0, description="of hold and parking: when they began")
+    held_by: str = Field(
+        default="", description="of hold: agent, phone, supervisor, program, or window (the agent's, which was lost)"
+    )
     until: float = Field(default=0, description="of parking: when it ends by itself")
     slot: str = Field(default="", description="where the customer is parked")
     asked: str = Field(default="", description="whom the agent asks: agent:NAME or number:N")

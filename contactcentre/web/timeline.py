@@ -102,6 +102,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             return f"{data['agent'] or data['to']} joined the conversation", (), "talking"
         case Kind.PARTY_LEFT:
             return f"{data['agent'] or 'Somebody'} left the conversation", (), ""
+        case Kind.REJOINED:
+            return f"{data['agent']} came back to the call in another window", (), "talking"
         case Kind.RECORDING_PAUSED:
             why = "The customer keys in what is to be in no recording." if data.get("reason") == SENSITIVE else ""
             return "The recording was paused", (why,), ""
@@ -138,7 +140,12 @@ def _held(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str
 
 
 def _by_whom(data: Mapping[str, Any]) -> str:
-    words = {"phone": "By the phone's own key.", "supervisor": "By a supervisor.", "program": "By the system."}
+    words = {
+        "phone": "By the phone's own key.",
+        "supervisor": "By a supervisor.",
+        "program": "By the system.",
+        "window": "By the browser window that is the phone.",
+    }
     return words.get(data["by"], "")
 
 

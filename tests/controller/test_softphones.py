@@ -60,6 +60,16 @@ def test_another_window_gets_the_phone_only_if_it_takes_it(browsers: World) -> N
         ask(browsers)
 
 
+def test_a_window_that_is_silent_does_not_keep_the_phone_from_others(
+    browsers: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ask(browsers)["password"]
+    monkeypatch.setattr(softphones, "SILENT_SECONDS", 0.0)
+    second = ask(browsers, OTHER)["password"]
+    assert second != first
+    knows(browsers, second)
+
+
 def test_a_password_ends_by_itself(browsers: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(softphones, "GOOD_SECONDS", 0.3)
     knows(browsers, ask(browsers)["password"])

@@ -442,8 +442,13 @@ class World:
         assert started == ended, "each leg began and ended once"
         assert count[Kind.QUEUED] == count[Kind.UNQUEUED]
         assert count[Kind.TALK_STARTED] == count[Kind.TALK_ENDED]
+        first: dict[str, str] = {}  # of who came back in another window, the leg before
+        for e in story:
+            if e.kind is Kind.REJOINED:
+                first[e.data["leg"]] = first.get(e.data["instead_of"], e.data["instead_of"])
         asked = Counter(e.data["leg"] for e in story if e.kind is Kind.CONSULT_STARTED)
-        assert asked == Counter(e.data["leg"] for e in story if e.kind is Kind.CONSULT_ENDED), "who is asked is told"
+        told = Counter(first.get(e.data["leg"], e.data["leg"]) for e in story if e.kind is Kind.CONSULT_ENDED)
+        assert asked == told, "who is asked is told"
         made = Counter(e.data["leg"] for e in story if e.kind is Kind.OFFERED)
         over = Counter(e.data["leg"] for e in story if e.kind in (Kind.ACCEPTED, Kind.REFUSED))
         assert made == over, "each offer came to one end"

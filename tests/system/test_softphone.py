@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from contactcentre.domain.agents import AgentState
+from contactcentre.domain.history import Phase
 from contactcentre.lab import OngoingCall
 from contactcentre.web import accounts
 from tests.pbx import spectrum
@@ -45,16 +47,28 @@ HEARS = """(among) => {
 }"""
 """Which of these frequencies the page plays to its user now: each with a tenth of all the sound's energy."""
 
+SOCKETS = """
+const Real = WebSocket;
+window.sockets = [];
+window.WebSocket = class extends Real {
+  constructor(...args) {
+    super(...args);
+    this.addEventListener("open", () => window.cut && this.close());
+    window.sockets.push(this);
+  }
+};"""
+"""Lets a test cut the page's websockets."""
+
 Browser = Callable[[str], Chromium]
 
 
 @pytest.fixture
 def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
-    """`browser("emma")`: where she has signed in and opened her page; it is free of errors, and at its end there is a
-    picture of it."""
+    """`browser("emma")`: where she has signed in, opened her page and begun work. At its end it has no errors, there
+    is a picture of it, and her phone is given back."""
     if not centre.here.site.agents["emma"].webrtc:
         pytest.skip("FreeSWITCH keeps no softphones' passwords")
-    opened: dict[str, Chromium] = {}
+    opened: list[tuple[str, Chromium]] = []
 
     def open_page(name: str) -> Chromium:
         if centre.store.user_named(name) is None:
@@ -62,7 +76,9 @@ def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
             centre.store.change_user(name, agent=name)
         says = tmp_path / f"{name}.wav"
         spectrum.write_tone(says, TONES[name])
-        page = opened[name] = Chromium(says, viewport={"width": 1440, "height": 900}).__enter__()
+        page = Chromium(says, viewport={"width": 1440, "height": 900}).__enter__()
+        opened.append((name, page))
+        page.add_init_script(SOCKETS)
         page.goto(f"{centre.url}/login")
         page.fill("#name", name)
         page.fill("#password", PASSWORD)
@@ -70,17 +86,27 @@ def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
         page.wait_for_selector("#desk[data-stale=false]")
         page.evaluate("localStorage.devices = JSON.stringify({ clean: false })")  # steady tones count as noise
         page.reload()
-        page.wait_for_text("#phone-state", "Ready")
-        page.click("[data-step=login]")
-        centre.until_agent(name, AgentState.AVAILABLE)
+        if len(opened) == len({name for name, _ in opened}):
+            page.wait_for_text("#phone-state", "Ready")
+            page.click("[data-step=login]")
+            centre.until_agent(name, AgentState.AVAILABLE)
         return page
 
     yield open_page
-    for name, page in opened.items():
-        page.screenshot(path=str(tmp_path / f"{name}.png"), full_page=True)
-        errors = page.errors
-        page.__exit__()
-        assert errors == [], name
+    for number, (name, page) in enumerate(opened):
+        try:
+            page.screenshot(path=str(tmp_path / f"{name}-{number}.png"), full_page=True)
+            assert [error for error in page.errors if " 409 " not in error] == [], name
+            page.goto("about:blank")  # gives the phone back, as closing the window does
+            if name not in [other for other, _ in opened[number + 1 :]]:
+                eventually(partial(is_shut, centre, name), "the window's password is ended")
+        finally:
+            page.__exit__()
+
+
+def is_shut(centre: Centre, agent: str) -> bool:
+    """Asterisk has no password for the agent's phone in the browser."""
+    return f"{agent}-web/{agent}-web" not in centre.lab.rx("pjsip show auths")
 
 
 def hears(who: Chromium | OngoingCall, tmp_path: Path, *among: float) -> set[float]:
@@ -126,3 +152,150 @@ def test_an_agent_in_a_browser_sees_who_calls_answers_and_the_two_hear_each_othe
     centre.until_agent("emma", AgentState.AVAILABLE)
     page.wait_for_text("#talk-title", "No call")
     assert centre.history(call).contact.agent == "emma"
+
+
+def test_a_page_that_is_loaded_anew_in_a_call_comes_back_into_it_and_the_customer_hears_music_meanwhile(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser("emma")
+    call = centre.support(tone=500, talk=None)
+    page.wait_for_selector("#answer:not([hidden])")
+    page.click("#answer")
+    until_hears(call, tmp_path, TONES["emma"])
+    token = centre.agent("emma").token
+
+    page.goto("about:blank")
+    eventually(lambda: held(centre), "the customer is on hold")
+    eventually(lambda: spectrum.loudness(call.hear(0.5, tmp_path / "music.wav").wait()) > 100, "and hears music")
+    assert not hears(call, tmp_path, TONES["emma"])
+    page.goto(f"{centre.url}/agent")
+    until_hears(call, tmp_path, TONES["emma"])
+    until_hears(page, tmp_path, 500.0)
+    assert not held(centre)
+    assert (centre.agent("emma").state, centre.agent("emma").token) == (AgentState.TALKING, token)
+
+    page.reload()
+    until_hears(page, tmp_path, 500.0)
+    until_hears(call, tmp_path, TONES["emma"])
+    page.click("#hang-up")
+    call.wait(20)
+    history = centre.history(call)
+    assert (history.contact.agent, history.contact.outcome) == ("emma", "answered")
+    assert [part.agent for part in history.participations] == ["emma"] * len(history.participations)
+
+
+def test_a_call_goes_on_while_the_pages_websocket_is_cut_and_afterwards(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser("emma")
+    call = centre.support(tone=500, talk=None)
+    page.wait_for_selector("#answer:not([hidden])")
+    page.click("#answer")
+    until_hears(page, tmp_path, 500.0)
+    page.evaluate("() => { window.cut = true; sockets.forEach((socket) => socket.close()); }")
+    page.wait_for_text("#phone-state", "Connection lost")
+    eventually(lambda: centre.ask_json("agent", "status", "emma")["phone"] == "away", "the PBX misses the phone")
+    eventually(lambda: not held(centre), "the page says that it is there")
+    until_hears(call, tmp_path, TONES["emma"])
+    until_hears(page, tmp_path, 500.0)
+    page.evaluate("() => { window.cut = false; }")
+    page.wait_for_text("#phone-state", "Ready")
+    eventually(lambda: centre.ask_json("agent", "status", "emma")["phone"] == "free", "the phone is back")
+    until_hears(call, tmp_path, TONES["emma"])
+    page.press("body", "e")
+    call.wait(20)
+    phases = [segment.kind for segment in centre.history(call).segments]
+    assert phases.count(Phase.HOLD) == 1, "while nobody knew, the customer heard music"
+
+
+def test_a_call_is_taken_over_by_another_window_which_takes_the_phone(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    first = browser("emma")
+    call = centre.support(tone=500, talk=None)
+    first.wait_for_selector("#answer:not([hidden])")
+    first.click("#answer")
+    until_hears(first, tmp_path, 500.0)
+    second = browser("emma")
+    second.wait_for_text("#phone-state", "Elsewhere")
+    second.click("#phone-take")
+    second.wait_for_text("#phone-state", "Ready")
+    second.click("#come-back")
+    until_hears(second, tmp_path, 500.0)
+    first.wait_for_selector("#hang-up", state="hidden")
+    until_hears(call, tmp_path, TONES["emma"])
+    second.click("#hang-up")
+    call.wait(20)
+    assert centre.history(call).contact.agent == "emma"
+
+
+def held(centre: Centre) -> bool:
+    (contact,) = centre.live.contacts().values()
+    return str(contact.detail["talk"]["customer"]) == "music"
+
+
+def test_an_agent_holds_asks_a_colleague_in_another_browser_and_hands_the_customer_over(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    emma = browser("emma")
+    call = centre.support(tone=500, talk=None)
+    emma.wait_for_selector("#answer:not([hidden])")
+    emma.press("body", "a")
+    until_hears(emma, tmp_path, 500.0)
+    emma.click("[data-verb=hold]")
+    emma.wait_for_text("#talk-state", "On hold")
+    eventually(lambda: not hears(call, tmp_path, TONES["emma"]), "the customer hears music")
+    assert not hears(emma, tmp_path, 500.0)
+    emma.click("[data-verb=resume]")
+    until_hears(call, tmp_path, TONES["emma"])
+
+    david = browser("david")
+    emma.select_option("#talk-whom", "agent:david")
+    emma.click("[data-verb=consult]")
+    emma.wait_for_text("#talk-state", "Calling David O'Neil")
+    david.wait_for_selector("#answer:not([hidden])")
+    david.press("body", "a")
+    until_hears(emma, tmp_path, TONES["david"], never=500.0)
+    until_hears(david, tmp_path, TONES["emma"], never=500.0)
+    emma.click("[data-verb=toggle]")
+    until_hears(call, tmp_path, TONES["emma"], never=TONES["david"])
+    emma.click("[data-verb=conference]")
+    until_hears(call, tmp_path, TONES["emma"], TONES["david"])
+    emma.click("[data-verb=drop]")
+    until_hears(call, tmp_path, TONES["david"], never=TONES["emma"])
+    until_hears(david, tmp_path, 500.0, never=TONES["emma"])
+    david.wait_for_text("#talk-parties", "You")
+    emma.wait_for_text("#me-state", "Wrap-up")
+    david.press("body", "e")
+    call.wait(20)
+    centre.until_agent("david", AgentState.AVAILABLE)
+
+
+def test_a_supervisor_hears_a_call_in_the_browser_and_whispers(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    centre.on_duty("emma")
+    emma = centre.phones["emma"]
+    emma.behave(tone=600)
+    page = browser("david")
+    call = centre.support(tone=500, talk=None)
+    call.until("person", 20)
+    centre.ask("listen", "start", "emma", "--phone", "david")
+    page.wait_for_selector("#answer:not([hidden])")
+    page.wait_for_text("#talk-caller", "listen emma")
+    page.press("body", "a")
+    until_hears(page, tmp_path, 500.0, 600.0)
+    assert not hears(call, tmp_path, TONES["david"])
+    (one,) = centre.ask_json("listen", "list")
+    centre.ask("listen", "mode", one["id"], "whisper")
+    eventually(
+        lambda: (
+            spectrum.tones(emma.hear(0.5, tmp_path / "emma.wav").wait(), (500, TONES["david"])) == {500, TONES["david"]}
+        ),
+        "the agent hears the supervisor, too",
+    )
+    assert not hears(call, tmp_path, TONES["david"])
+    page.press("body", "e")
+    eventually(lambda: not centre.ask_json("listen", "list"), "hanging up ends it")
+    assert call.result is None
+    call.hang_up()

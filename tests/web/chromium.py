@@ -153,6 +153,7 @@ def drive(path: str, flags: list[str]) -> None:
                     page = browser.new_context(**args[0]).new_page()
                     page.set_default_timeout(PAGE_SECONDS * 1000)
                     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+                    page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
                     page.on("pageerror", lambda error: errors.append(str(error)))
                 elif method == "close_page":
                     page.context.close()

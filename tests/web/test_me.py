@@ -91,6 +91,26 @@ def test_what_an_agent_asks_for_is_done_with_the_own_call_and_no_other(
     world.check()
 
 
+def test_a_window_that_goes_leaves_the_customer_on_music_until_it_says_that_it_is_there(
+    ask: Asks, world: World, browser: FlaskClient
+) -> None:
+    world.live.change("bert", Verb.LOGOUT, time.time())
+    caller, _ = talks(world)
+    assert ask("call/away")[1]["state"] == "held"
+    assert hears(caller) == "music"
+
+    def held_by() -> str:
+        contact = browser.get("/api/v1/me").get_json()["contact"] or {}
+        return str((contact.get("talk") or {}).get("held_by"))
+
+    until(lambda: held_by() == "window")
+    assert ask("call/rejoin")[1]["code"] == "no_softphone"
+    assert ask("call/here")[1]["state"] == "talking"
+    assert hears(caller) == "talk"
+    world.peace()
+    world.check()
+
+
 def test_a_desk_shows_whom_to_ask_but_not_oneself(browser: FlaskClient) -> None:
     found = browser.get("/api/v1/me/colleagues").get_json()
     assert [one["name"] for one in found["agents"]] == ["bert"]

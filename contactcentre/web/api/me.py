@@ -36,6 +36,10 @@ STEPS = {
 }
 """What agents can do with their own state: name -> step of `domain.agents`."""
 
+WINDOW = ("away", "here", "rejoin")
+"""What the window that is the agent's phone says of itself during a call: it goes; it was only silent; it is back, or
+another one takes its place, and is to be called."""
+
 blueprint = APIBlueprint("me", __name__, url_prefix="/api/v1", tag="Own work")
 
 
@@ -164,7 +168,10 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
 @blueprint.doc(
     summary="Ask for something with the own call",
     description="The verbs of `/calls/{id}/{verb}`, with the customer whom one talks with; `hangup` and `pickup` are "
-    "the phone's and the supervisor's. 409 with a stable `code` says why not, and nothing has changed then.",
+    "the phone's and the supervisor's. And three by which the window that is the phone tells of itself: `away` (the "
+    "customer hears music until it is back, 30 seconds at most), `here` (it was only silent) and `rejoin` (it, or "
+    "another one, is called and has the agent's part in the call). 409 with a stable `code` says why not, and nothing "
+    "has changed then.",
     responses={404: "No call, or no such verb", 409: "Not possible now", 504: "No answer"},
 )
 @requires(Permission.PHONE)
@@ -172,13 +179,13 @@ def call(verb: str, wish: Wish) -> Told:
     me, live = own_agent(), services().live
     if verb in ("hangup", "pickup", "retrieve"):
         raise NotFound(f"There is no verb {verb!r} for one's own call")
-    args = arguments(verb, wish)
+    args = {"agent": me} if verb in WINDOW else arguments(verb, wish)
     _limit(me)
     status = live.agent(me)
     contact = live.contact(status.contact_id) if status.contact_id else None
     if contact is None or status.state is not AgentState.TALKING:
         raise NotFound("You talk with nobody.")
-    if contact.agent != me:
+    if contact.agent != me and verb not in WINDOW:
         raise Conflict("The customer is your colleague's: what becomes of the call is theirs to say.")
     return Told.model_validate(ask(live, contact, verb, args, by="agent"))
 

@@ -24,19 +24,22 @@ const $ = (id) => document.getElementById(id);
 const token = $("desk").dataset.token;
 const clock = new ServerClock();
 const devices = new Devices();
-const phone = new Phone({ token, devices, on: { state: drawPhone, call: draw, sound } });
+const phone = new Phone({ token, devices, on: { state: phoneMoved, call: draw, sound, over, deaf } });
 let desk = null;
 let colleagues = { agents: [], queues: [] };
 let link = "connecting";
 let busy = false;
 let ringing = null; // stops the ringing
 let measuring = null; // stops the level
+let coming = false; // back into the call
+let telling = false; // that we are there
 const title = document.title;
 
 const stream = new LiveStream("/api/v1/me/live", {
   event(name, body) {
     clock.hear(body.now);
     if (name === "desk") {
+      if (!desk && body.softphone) phone.start();
       desk = body;
       draw();
     }
@@ -56,6 +59,7 @@ function draw() {
   if (!desk) return;
   drawMe(desk.agent);
   drawCall(desk.agent, desk.contact);
+  attach(desk.agent, desk.contact);
   tick();
 }
 
@@ -71,6 +75,7 @@ function drawLink() {
 }
 
 function drawMe(me) {
+  $("handset").hidden = !desk.softphone;
   text($("me-state"), me.state === "paused" ? `Paused: ${me.reason}` : stateName(me.state));
   attribute($("me-state"), "data-state", me.state);
   text($("me-wish"), wish(me.then));
@@ -78,6 +83,7 @@ function drawMe(me) {
   const free = { paused: "I am free", wrap_up: "Done", offered: me.then && "Stay", talking: me.then && "Stay" }[me.state];
   const steps = me.state === "logged_out" ? [["login", "Begin work"]] : [
     ...(free ? [["unpause", free]] : []),
+    ...(desk.softphone && me.device !== "webrtc" ? [["login", "Ring here"]] : []),
     ...(me.state === "wrap_up" ? [["extend", "One more minute"]] : []),
     ...(me.then === "logout" ? [] : [["logout", "End work"]]),
   ];
@@ -89,7 +95,8 @@ function drawMe(me) {
 function drawCall(me, contact) {
   const mine = contact?.talk?.parties.some((party) => party.agent === me.name);
   const owner = contact?.agent === me.name && me.state === "talking";
-  const at = phone.ringing ? "ringing" : phone.talking || mine ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
+  const rings = phone.ringing && !phone.automatic;
+  const at = rings ? "ringing" : phone.talking || mine ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
   $("talk").dataset.at = at;
   const words = { ringing: "It rings", talking: "In a call", "wrap-up": "After the call", nothing: "No call" }[at];
   text($("talk-title"), words);
@@ -99,13 +106,14 @@ function drawCall(me, contact) {
   text($("talk-state"), said);
   attribute($("talk-state"), "data-state", colour);
   $("talk-state").hidden = said === "";
-  text($("talk-caller"), contact?.caller_text || me.caller_text || (at === "wrap-up" ? "" : "Number withheld"));
+  const from = phone.call?.remote_identity; // of a call that is no customer's, as a supervision
+  text($("talk-caller"), contact?.caller_text || me.caller_text || from?.display_name || from?.uri.user || (at === "wrap-up" ? "" : "Number withheld"));
   text($("talk-name"), contact?.caller_name ?? "");
   text($("talk-queue"), contact?.queue || me.queue);
   $("talk-queue-box").hidden = !(contact?.queue || me.queue);
-  $("answer").hidden = !phone.ringing;
+  $("answer").hidden = !rings;
   $("hang-up").hidden = !phone.call;
-  text($("hang-up").firstElementChild, phone.ringing ? "Decline" : "Hang up");
+  text($("hang-up").firstElementChild, rings ? "Decline" : "Hang up");
   $("mute").hidden = $("keys-open").hidden = !phone.talking;
   attribute($("mute"), "aria-pressed", phone.muted);
   if (!phone.talking) openKeys(false);
@@ -137,11 +145,11 @@ function updateParty(node, party, contact, owner) {
   text(where, placeWords(party));
   const name = party.role === "caller" ? "customer" : party.leg;
   const can = owner && party.agent !== desk.agent.name ? verbsOn(party, contact) : [];
-  drawVerbs(verbs, can.map(([verb, said]) => ({ verb, said, body: { party: name } })));
+  drawVerbs(verbs, can.map(([verb, said]) => ({ verb, said: party.role === "caller" ? `${said} the caller` : said, body: { party: name } })));
 }
 
 function drawRinging() {
-  const rings = phone.ringing;
+  const rings = phone.ringing && !phone.automatic;
   if (rings && !ringing) ringing = ring(devices);
   if (!rings) {
     ringing?.();
@@ -170,6 +178,7 @@ function tick() {
   if (waited) text($("talk-waited"), duration(now - waited));
   $("talk-lasts-box").hidden = at !== "talking";
   text($("talk-lasts"), duration(now - me.since));
+  stillHere(me, contact);
   drawLink();
 }
 
@@ -182,6 +191,62 @@ function sound(heard) {
   $("far").srcObject = heard;
   if (heard) devices.lead($("far"), "speaker");
 }
+
+// -- a call that outlives this window ----------------------------------------------------------------------------------
+
+// A call of ours that is not in this window: it was loaded anew, or the call was begun elsewhere.
+function attach(me, contact) {
+  if (phone.talking && contact) sessionStorage.talk = contact.id;
+  const mine = contact?.talk?.parties.some((party) => party.agent === me.name && party.place !== "ringing");
+  const missing = Boolean(mine && phone.state === "ready" && !phone.call && !coming);
+  const ours = missing && sessionStorage.talk === contact.id;
+  $("come-back").hidden = !missing || ours || Date.now() - (attach.over ?? 0) < 3000;
+  if (ours) comeBack();
+}
+
+async function comeBack() {
+  coming = true;
+  draw();
+  await request("/api/v1/me/call/rejoin", {}, $("talk-problem"));
+  setTimeout(() => {
+    coming = false;
+    draw();
+  }, 3000); // by then it rings here, or is tried again
+}
+
+// It was hung up, by whomever: it is not ours any more.
+function over() {
+  delete sessionStorage.talk;
+  delete sessionStorage.muted;
+  coming = false;
+  attach.over = Date.now();
+}
+
+// No sound comes through: another network, perhaps.
+function deaf() {
+  phone.forget();
+  draw();
+}
+
+// The PBX thinks that this window is lost, and the customer hears music: but we talk.
+async function stillHere(me, contact) {
+  if (telling || contact?.talk?.held_by !== "window" || contact.agent !== me.name || !phone.hears) return;
+  telling = true;
+  await ask("/api/v1/me/call/here", {}, token);
+  telling = false;
+}
+
+function phoneMoved() {
+  drawPhone();
+  draw();
+}
+
+window.addEventListener("pagehide", () => {
+  if (phone.talking) ask("/api/v1/me/call/away", {}, token, true); // and the phone stays ours
+  else phone.stop();
+});
+window.addEventListener("pageshow", ({ persisted }) => persisted && desk?.softphone && phone.start());
+window.addEventListener("beforeunload", (event) => phone.talking && event.preventDefault());
 
 // -- what is asked for -------------------------------------------------------------------------------------------------
 
@@ -289,7 +354,7 @@ document.addEventListener("click", ({ target }) => {
   if (verb) press(verb);
   else if (digit) key(digit.dataset.key);
   else if (tested) test(devices, tested.dataset.test);
-  else if (wanted && wanted.dataset.step !== "pause") step(wanted.dataset.step, wanted.dataset.step === "login" ? { device: "webrtc" } : {});
+  else if (wanted && wanted.dataset.step !== "pause") step(wanted.dataset.step, wanted.dataset.step === "login" && desk.softphone ? { device: "webrtc" } : {});
 });
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea");
@@ -303,6 +368,7 @@ $("hang-up").addEventListener("click", () => phone.hangUp());
 $("mute").addEventListener("click", () => phone.mute(!phone.muted));
 $("keys-open").addEventListener("click", () => openKeys($("keys").hidden));
 $("phone-take").addEventListener("click", () => phone.start({ take: true }));
+$("come-back").addEventListener("click", comeBack);
 $("test-microphone").addEventListener("click", testMicrophone);
 $("me-pause").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -331,7 +397,6 @@ navigator.mediaDevices?.addEventListener("devicechange", drawDevices);
 // A page that holds a lock is not put to sleep by the browser, however long it is hidden.
 navigator.locks?.request(`phone ${phone.holder}`, () => new Promise(() => {}));
 stream.start();
-phone.start();
 drawPhone();
 drawDevices();
 setInterval(tick, 500);

@@ -3,12 +3,14 @@
 const ANSWER = 15; // seconds that it may take
 
 // [what was wrong, "" where it is done; the answer; the problem's stable code]
-export async function ask(path, body, token) {
+// `leaving`: it is sent even when the page goes away meanwhile.
+export async function ask(path, body, token, leaving = false) {
   try {
     const response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRFToken": token },
       body: JSON.stringify(body),
+      keepalive: leaving,
       signal: AbortSignal.timeout(ANSWER * 1000),
     });
     const answer = await response.json();

@@ -3,6 +3,7 @@
 import { Board } from "./board.js";
 import { begin } from "./calls.js";
 import { ServerClock } from "./clock.js";
+import { begin as beginMentors } from "./mentors.js";
 import { show, tick, zone } from "./show.js";
 import { LiveStream, STALE } from "./stream.js";
 import { duration } from "./words.js";
@@ -95,6 +96,7 @@ function everySecond() {
 }
 
 begin();
+beginMentors();
 stream.start();
 everySecond();
 setInterval(everySecond, 500);

@@ -6,22 +6,26 @@ import JsSIP from "jssip";
 import { ask } from "./ask.js";
 
 export const REGISTERED = 120; // seconds that the PBX believes a registration
-const AGAIN = 50; // seconds after which it is renewed. A server's pulse tells: timers sleep in a hidden tab
-const RENEW = 300; // seconds before its end at which the password is asked for again
+const AGAIN = 50; // seconds after which it is renewed, and the password with it. A server's pulse tells: timers sleep in
+// a hidden tab
 const GATHER = 1000; // ms to look for ways through the network; a server that does not answer must not hold up the answer
 const RETRY = 5000; // ms
+const HEARS = ["connected", "completed"]; // states of ICE, as are
+const DEAF = ["disconnected", "failed"];
 
 export class Phone {
   state = "off"; // off | starting | ready | lost | elsewhere | refused
   problem = "";
   call = null; // JsSIP's session: rings, or goes on
+  automatic = false; // the call answers by itself
   microphone = null; // MediaStream
   #ua = null;
   #grant = null;
+  #asked = 0; // ms
   #registered = 0; // ms
   #retry = 0; // a timer
 
-  // on.state(), on.call(), on.sound(stream). options: token, devices
+  // on.state(), on.call(), on.sound(stream), on.over(), on.deaf(): nothing comes through any more. options: token, devices
   constructor({ token, devices, on }) {
     Object.assign(this, { token, devices, on });
     this.holder = sessionStorage.phone ??= crypto.randomUUID();
@@ -36,8 +40,14 @@ export class Phone {
     return Boolean(this.call?.isEstablished());
   }
 
+  // Sound comes through.
+  get hears() {
+    return Boolean(this.talking && HEARS.includes(this.call.connection?.iceConnectionState));
+  }
+
   async start({ take = false } = {}) {
     clearTimeout(this.#retry);
+    this.#asked = Date.now();
     if (this.state === "off" || take) this.#become("starting");
     const [problem, grant, code] = await ask("/api/v1/me/phone", { holder: this.holder, take }, this.token);
     if (grant) return this.#signIn(grant);
@@ -48,16 +58,17 @@ export class Phone {
   }
 
   // Gives the phone back: it does not ring here any more.
-  async stop() {
+  stop() {
+    if (this.#ua) ask("/api/v1/me/phone", { holder: this.holder, end: true }, this.token, true);
     this.#leave("off");
-    await ask("/api/v1/me/phone", { holder: this.holder, end: true }, this.token);
   }
 
   // Something says that time has passed, or that the network is back.
   pulse() {
     if (!this.#ua) return;
-    if (this.#grant.until - Date.now() / 1000 < RENEW) this.start();
-    else if (this.#ua.isConnected() && Date.now() - this.#registered > AGAIN * 1000) this.#ua.register();
+    const now = Date.now();
+    if (now - this.#asked > AGAIN * 1000) this.start();
+    if (this.#ua.isConnected() && now - this.#registered > AGAIN * 1000) this.#ua.register();
   }
 
   async answer() {
@@ -70,7 +81,19 @@ export class Phone {
       return this.on.state();
     }
     if (call !== this.call || !this.ringing) return this.#silence(); // it has stopped ringing meanwhile
+    const muted = this.automatic && sessionStorage.muted === "true";
+    for (const track of this.microphone.getTracks()) track.enabled = !muted;
+    if (muted) call.on("accepted", () => this.mute(true));
     call.answer({ mediaStream: this.microphone, pcConfig: { iceServers: this.#iceServers } });
+  }
+
+  // Leaves a call without hanging it up: the agent's part in it goes to another leg.
+  forget() {
+    const { call } = this;
+    this.call = null;
+    call?.connection?.close();
+    this.#silence();
+    this.on.sound(null);
   }
 
   hangUp() {
@@ -82,7 +105,9 @@ export class Phone {
   }
 
   mute(muted) {
-    if (this.talking) this.call[muted ? "mute" : "unmute"]({ audio: true });
+    if (!this.talking) return;
+    this.call[muted ? "mute" : "unmute"]({ audio: true });
+    sessionStorage.muted = muted;
     this.on.call();
   }
 
@@ -117,7 +142,7 @@ export class Phone {
       return;
     }
     const { hostname } = new URL(grant.url);
-    this.#ua = new JsSIP.UA({
+    const ua = (this.#ua = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(grant.url)],
       uri: `sip:${grant.account}@${hostname}`,
       authorization_user: grant.account,
@@ -127,28 +152,35 @@ export class Phone {
       user_agent: "contactcentre",
       connection_recovery_min_interval: 1,
       connection_recovery_max_interval: 8,
-    });
-    this.#ua.on("registered", () => {
+    }));
+    const on = (happened, handle) => ua.on(happened, (event) => this.#ua === ua && handle(event)); // nothing of one that was left
+    on("registered", () => {
       this.#registered = Date.now();
       this.problem = "";
+      const back = this.state !== "ready";
       this.#become("ready");
+      if (back && this.talking && DEAF.includes(this.call.connection.iceConnectionState)) this.on.deaf();
     });
-    this.#ua.on("unregistered", () => this.#become("lost"));
-    this.#ua.on("disconnected", () => this.#become("lost"));
-    this.#ua.on("registrationFailed", ({ cause }) => {
+    on("unregistered", () => this.#become("lost"));
+    on("disconnected", () => this.#become("lost"));
+    on("registrationFailed", ({ cause }) => {
       this.problem = `The PBX did not let the phone in (${cause}).`;
       this.#become("lost");
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.start().then(() => this.#ua?.register()), RETRY / 5);
     });
-    this.#ua.on("newRTCSession", ({ originator, session, request }) => originator === "remote" && this.#take(session, request));
-    this.#ua.start();
+    on("newRTCSession", ({ originator, session, request }) => originator === "remote" && this.#take(session, request));
+    ua.start();
   }
 
   #take(session, request) {
     if (this.call && !this.call.isEnded()) return session.terminate({ status_code: 486, reason_phrase: "Busy Here" });
     this.call = session;
+    this.automatic = /answer-after=0/.test(request.getHeader("Call-Info") ?? "");
     session.on("peerconnection", ({ peerconnection }) => {
+      peerconnection.addEventListener("iceconnectionstatechange", () => {
+        if (this.call === session && peerconnection.iceConnectionState === "failed") this.on.deaf();
+      });
       peerconnection.addEventListener("track", ({ streams, track }) => this.on.sound(streams[0] ?? new MediaStream([track])));
     });
     let ready = 0;
@@ -161,11 +193,12 @@ export class Phone {
         this.call = null;
         this.#silence();
         this.on.sound(null);
+        this.on.over();
         this.on.call();
       });
     }
     this.on.call();
-    if (/answer-after=0/.test(request.getHeader("Call-Info") ?? "")) this.answer();
+    if (this.automatic) this.answer();
   }
 
   #silence() {
@@ -173,16 +206,18 @@ export class Phone {
     this.microphone = null;
   }
 
+  // JsSIP hangs up as it stops: a call that goes on is waited for.
   #leave(state) {
     clearTimeout(this.#retry);
-    this.#ua?.stop();
+    const ua = this.#ua;
+    if (this.talking) this.call.on("ended", () => ua.stop());
+    else ua?.stop();
     this.#ua = null;
     this.#grant = null;
     this.#become(state);
   }
 
   #become(state) {
-    if (state === "lost" && !this.#ua) return; // of one that was left
     this.state = state;
     this.on.state();
   }

@@ -2,6 +2,7 @@
 
 import { showCall } from "./calls.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { showMentors } from "./mentors.js";
 import { contactState, device, duration, estimated, listens, messages, percent, phone, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
@@ -44,6 +45,7 @@ export function show(board, clock) {
     text($("today-at"), `Today’s numbers as of ${at}`);
   }
   showCall(board);
+  showMentors(board);
   tick(clock.now());
 }
 
