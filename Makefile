@@ -46,6 +46,10 @@ lint: develop ## Check style with ruff
 types: develop ## Check types with mypy --strict
 	@$(BIN)/mypy
 
+.PHONY: conformance
+conformance: develop ## Run the drivers' suite on Asterisk and FreeSWITCH and write docs/conformance.rst
+	@$(BIN)/python -m tests.pbx.conformance
+
 .PHONY: bench
 bench: develop ## Run a benchmark: NAME=name (without: list them)
 	@if [ -n "$(NAME)" ]; then $(BIN)/python -m bench.$(NAME); \

@@ -1,6 +1,6 @@
 """The PBXs that the conformance suite runs against."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -37,9 +37,11 @@ BEDS = {"asterisk": AsteriskBed, "freeswitch": FreeSwitchBed}
 
 
 @pytest.fixture(params=BEDS)
-def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+def bed(request: pytest.FixtureRequest, record_property: Callable[[str, str], None]) -> Iterator[Bed]:
     """A PBX whose driver is linked, without a single channel before and after the test."""
-    bed = BEDS[request.param](request.getfixturevalue(request.param))
+    lab = request.getfixturevalue(request.param)
+    record_property("pbx", f"{lab.title} {lab.info().version}")
+    bed = BEDS[request.param](lab)
     bed.start()
     yield bed
     bed.pbx.stop()
