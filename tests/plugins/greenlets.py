@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Any
 
+import gevent
 import pytest
 from gevent import monkey
 
@@ -26,6 +27,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for plugin in session.config.pluginmanager.get_plugins():
         if type(plugin).__name__ == "WorkerInteractor":
             plugin.torun = _ToRun()
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # execnet waits at last for its native thread, by an event that is gevent's: the hub must not run dry meanwhile
+        gevent.spawn(_tick)
+
+
+def _tick() -> None:
+    for _ in range(200):
+        time.sleep(0.05)
 
 
 class _ToRun:
