@@ -97,6 +97,7 @@ function drawCall(me, contact) {
   const owner = contact?.agent === me.name && me.state === "talking";
   const rings = phone.ringing && !phone.automatic;
   const at = rings ? "ringing" : phone.talking || mine ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
+  if ($("talk").dataset.at !== at) $("talk-problem").hidden = true; // it was about the last call
   $("talk").dataset.at = at;
   const words = { ringing: "It rings", talking: "In a call", "wrap-up": "After the call", nothing: "No call" }[at];
   text($("talk-title"), words);
