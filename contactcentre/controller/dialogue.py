@@ -3,7 +3,7 @@
 import structlog
 
 from contactcentre.controller.contact import Contact
-from contactcentre.controller.recording_notice import heard, owed, spoken
+from contactcentre.controller.recording_notice import heard, owed, say
 from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.flows import actions as act
 from contactcentre.pbx.errors import Refused
@@ -77,12 +77,7 @@ class Dialogue:
         if not (prompt := owed(contact, queue)):
             return True
         contact.language = language or contact.language
-        playback = contact.new_id("p")
-        try:
-            media, spoken_in = spoken(contact, prompt)
-            contact.caller.play(playback, media, spoken_in)
-        except (SpeechError, Refused) as error:
-            log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
+        if not (playback := say(contact, prompt)):
             return False
         if said := self._await(playback).ok:
             heard(contact, prompt)

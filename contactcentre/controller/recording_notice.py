@@ -53,6 +53,18 @@ def spoken(contact: Contact, prompt: str) -> tuple[list[Medium], str]:
     return prompts.media((Piece(Sort.PROMPT, prompt),), language), language
 
 
+def say(contact: Contact, prompt: str) -> str:
+    """Begins to say it to the customer; the playback's id, "" = it could not be said. Raises Gone."""
+    playback = contact.new_id("p")
+    try:
+        media, language = spoken(contact, prompt)
+        contact.caller.play(playback, media, language)
+    except (SpeechError, Refused) as error:
+        log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
+        return ""
+    return playback
+
+
 def heard(contact: Contact, prompt: str, who: str = CUSTOMER) -> None:
     """Nobody has to hear it twice."""
     contact.emit(Kind.RECORDING_ANNOUNCED, prompt=prompt, to=who)
@@ -109,18 +121,15 @@ class Notice:
         if not prompt:
             contact.recorder.begin(by, self._talk.last, queue)
             return
-        playback = contact.new_id("p")
         try:
-            media, language = spoken(contact, prompt)
-            contact.caller.play(playback, media, language)
-        except (SpeechError, Refused) as error:
-            log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
-            not_said(contact)
+            playback = say(contact, prompt)
         except Gone:  # its end is on its way
-            pass
-        else:
-            self._saying = _Saying(prompt, playback, by, contact.node.now() + SAYING)
-            contact.save(detail={**contact.now.detail, "announcing": by})
+            return
+        if not playback:
+            not_said(contact)
+            return
+        self._saying = _Saying(prompt, playback, by, contact.node.now() + SAYING)
+        contact.save(detail={**contact.now.detail, "announcing": by})
 
     def take_up(self) -> None:
         """After a suspension: what was being said is said again."""

@@ -6,7 +6,8 @@ set of queues that somebody who looks is limited to.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -90,10 +91,7 @@ class Fanout:
     def join(self, last_id: str = "", queues: frozenset[str] | None = None) -> Client:
         """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
         `queues`: the only ones that it sees. Raises TooMany."""
-        self._look()
-        with self._lock:
-            if self.clients >= LISTENERS:
-                raise TooMany(f"{LISTENERS} clients listen already")
+        with self._one_more():
             if queues not in self._audiences:
                 self._audiences[queues] = Audience(self._board, queues, self._cursor)
             client = self._audiences[queues].join()
@@ -101,23 +99,16 @@ class Fanout:
                 self._audiences[queues].greet(client, last_id, self._cursor, self._clock())
             else:
                 client.frames.put_nowait(self.pulse())
-        self._watched.set()
-        self._dirty.set()
         return client
 
     def join_desk(self, agent: str) -> Client:
         """A new client that gets this agent's desk, whole, whenever it changes. Raises TooMany."""
-        self._look()
-        with self._lock:
-            if self.clients >= LISTENERS:
-                raise TooMany(f"{LISTENERS} clients listen already")
+        with self._one_more():
             client = self._desks.join(agent)
             if self.ready:
                 self._desks.greet(client, self._clock())
             if client.frames.empty():
                 client.frames.put_nowait(self.pulse())
-        self._watched.set()
-        self._dirty.set()
         return client
 
     def leave(self, client: Client) -> None:
@@ -189,6 +180,17 @@ class Fanout:
                 audience.end()
         for thread in self._threads:
             thread.join(timeout=2 * BLOCK_SECONDS + 1)
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        """While a client is let in and greeted. Raises TooMany."""
+        self._look()
+        with self._lock:
+            if self.clients >= LISTENERS:
+                raise TooMany(f"{LISTENERS} clients listen already")
+            yield
+        self._watched.set()
+        self._dirty.set()
 
     def _look(self) -> None:
         """Somebody looks. After a rest all is read anew first."""

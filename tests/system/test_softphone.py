@@ -123,6 +123,14 @@ def until_hears(who: Chromium | OngoingCall, tmp_path: Path, *wanted: float, nev
     )
 
 
+def answered(centre: Centre, page: Chromium) -> OngoingCall:
+    """A customer, who plays 500 Hz, and whose call was answered in this page."""
+    call = centre.support(tone=500, talk=None)
+    page.wait_for_selector("#answer:not([hidden])")
+    page.click("#answer")
+    return call
+
+
 def test_an_agent_in_a_browser_sees_who_calls_answers_and_the_two_hear_each_other(
     centre: Centre, browser: Browser, tmp_path: Path
 ) -> None:
@@ -158,9 +166,7 @@ def test_a_page_that_is_loaded_anew_in_a_call_comes_back_into_it_and_the_custome
     centre: Centre, browser: Browser, tmp_path: Path
 ) -> None:
     page = browser("emma")
-    call = centre.support(tone=500, talk=None)
-    page.wait_for_selector("#answer:not([hidden])")
-    page.click("#answer")
+    call = answered(centre, page)
     until_hears(call, tmp_path, TONES["emma"])
     token = centre.agent("emma").token
 
@@ -188,9 +194,7 @@ def test_a_call_goes_on_while_the_pages_websocket_is_cut_and_afterwards(
     centre: Centre, browser: Browser, tmp_path: Path
 ) -> None:
     page = browser("emma")
-    call = centre.support(tone=500, talk=None)
-    page.wait_for_selector("#answer:not([hidden])")
-    page.click("#answer")
+    call = answered(centre, page)
     until_hears(page, tmp_path, 500.0)
     page.evaluate("() => { window.cut = true; sockets.forEach((socket) => socket.close()); }")
     page.wait_for_text("#phone-state", "Connection lost")
@@ -212,9 +216,7 @@ def test_a_call_is_taken_over_by_another_window_which_takes_the_phone(
     centre: Centre, browser: Browser, tmp_path: Path
 ) -> None:
     first = browser("emma")
-    call = centre.support(tone=500, talk=None)
-    first.wait_for_selector("#answer:not([hidden])")
-    first.click("#answer")
+    call = answered(centre, first)
     until_hears(first, tmp_path, 500.0)
     second = browser("emma")
     second.wait_for_text("#phone-state", "Elsewhere")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from redis import Redis
@@ -19,6 +18,7 @@ from contactcentre.web import accounts, build
 from contactcentre.web.app import WebServices, create_app
 from tests.controller.conftest import shared_world  # noqa: F401  (a fixture)
 from tests.controller.world import World
+from tests.store.emptied import empty
 from tests.web.chromium import Chromium
 from tests.web.sample import site
 from tests.web.serving import ROOT, Server, serving
@@ -26,23 +26,6 @@ from tests.web.serving import ROOT, Server, serving
 PASSWORD = "violet tractor pondering"
 
 SignIn = Callable[[str], FlaskClient]
-
-EMPTIED = (
-    "event",
-    "recording_event",
-    "agent_event",
-    "contact",
-    "leg",
-    "segment",
-    "queue_visit",
-    "recording",
-    "voicemail",
-    "box_message",
-    "participation",
-    "recording_key",
-    "user_account",
-    "one_time_link",
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,10 +49,7 @@ def _migrated(database_url: str) -> Iterator[Store]:
 @pytest.fixture
 def store(_migrated: Store) -> Store:
     """The module's store without a trace of the test before (the audit log and the site's versions stay)."""
-    # DELETE: a TRUNCATE would lock out, and be locked out by, whoever reads meanwhile
-    with _migrated._begin() as connection:
-        for name in EMPTIED:
-            connection.execute(sa.text(f"DELETE FROM {name}"))
+    empty(_migrated)
     return _migrated
 
 
