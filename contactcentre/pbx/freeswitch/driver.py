@@ -116,7 +116,7 @@ class FreeSwitchPbx:
             another=self._another,
             registered=self._registered,
         )
-        self._endpoints = Endpoints(self._link, self._outlet.tell, self.legs)
+        self._endpoints = Endpoints(app, self._link, self._outlet.tell, self.legs)
         self._door = Door(app, door, lambda: self._link.up)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The driver against a server that says what a real FreeSWITCH said, and worse."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from contactcentre.pbx.events import (
     LinkLost,
     LinkUp,
     Party,
+    Phone,
     Ringing,
     TransferAsked,
 )
@@ -333,3 +335,25 @@ def test_a_phone_that_registers_is_told_how_many_messages_wait(
     ] * 2
     with pytest.raises(Refused):
         pbx.show_messages({"anna": (1, 0)}, {"anna": "a b"})
+
+
+@pytest.mark.parametrize(
+    ("direction", "said", "phone"),
+    [
+        ("outbound", "-ERR No such channel!\n", Phone.FREE),  # it has ended, and the list does not say so yet
+        ("outbound", "contactcentre", Phone.FREE),  # we called it, and it is just going
+        ("outbound", "_undef_", Phone.IN_USE),  # a colleague called it
+        ("inbound", "_undef_", Phone.IN_USE),
+        ("inbound", "contactcentre", Phone.IN_USE),  # it dialled a code
+    ],
+)
+@pytest.mark.usefixtures("nodes")
+def test_a_phone_is_in_use_only_by_calls_that_are_there_and_not_of_our_making(
+    fake: FakeFreeSwitch, pbx: FreeSwitchPbx, direction: str, said: str, phone: Phone
+) -> None:
+    row = {"uuid": "leg-1", "direction": direction, "name": "sofia/internal/anna@127.0.0.1:5070"}
+    stranger = {"uuid": "call-1", "direction": "inbound", "name": "sofia/internal/0140@127.0.0.1"}
+    fake.answers["show channels"] = json.dumps({"rows": [row, stranger]})
+    fake.answers["uuid_getvar leg-1 contactcentre_app"] = said
+    assert pbx.phones() == {"anna": phone}
+    assert "api uuid_getvar call-1 contactcentre_app" not in fake.lines
