@@ -32,6 +32,7 @@ class Leg:
     occupied_until: float = 0.0  # digits are being sent to it until then, by our clock
     recovered: bool = False  # found there, so that we cannot know what runs on it
     deadline: float = 0.0  # until when a called leg may ring, by our clock
+    other_call: str = ""  # of its phone, to whose party it wants to transfer
 
     def reason(self, cause: Cause, now: float) -> Cause:
         """Why it ended, when the PBX said `cause`. A plain BYE names none: then somebody hung up, as one does."""

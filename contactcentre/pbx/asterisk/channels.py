@@ -15,12 +15,6 @@ from contactcentre.pbx.protocol import DIGIT_SECONDS, RECORDING, Channel, Medium
 if TYPE_CHECKING:
     from contactcentre.pbx.asterisk.driver import AsteriskPbx
 
-_PROGRESS = {
-    Progress.TRYING: "channel_progress",
-    Progress.DONE: "channel_answered",
-    Progress.DECLINED: "channel_declined",
-    Progress.UNAVAILABLE: "channel_unavailable",
-}
 OVERTIME = 2.0
 """Seconds that a recording may run beyond its limit before it is stopped."""
 
@@ -97,9 +91,7 @@ class AsteriskChannel:
         self._pbx.request("POST", f"{self._path}/dtmf", query)
 
     def transfer_progress(self, progress: Progress) -> None:
-        # 404 also from a server that is too old for it: there Asterisk has told the phone. 409: it is just going.
-        with suppress(Gone, Refused):
-            self._pbx.request("POST", f"{self._path}/transfer_progress", {"states": _PROGRESS[progress]})
+        self._pbx.transfers.answer(self.id, progress)
 
     def set_variable(self, name: str, value: str) -> None:
         query: Query = {"variable": name, "value": value}

@@ -84,7 +84,7 @@ class AsteriskPbx:
         self.taps = Taps(app, self._link.send, self.decoders)
         self._entries = Entries()
         self._foreign = Foreign(app, self._link.send, self.legs, self._entries)
-        self.transfers = Transfers(self.legs, self._try)
+        self.transfers = Transfers(self.legs, self._try, self.request, self._link.over_http)
         self.intake = Intake(
             self.legs,
             self.rooms,

@@ -7,24 +7,47 @@ blind transfer leads into a context of ours, where nothing is but the applicatio
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import time
+from typing import Any
+
+import gevent
 
 from contactcentre.pbx.asterisk.protocol import Event, Query, resource
 from contactcentre.pbx.asterisk.translate import number_of
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import TransferAsked
 from contactcentre.pbx.legs import Legs
+from contactcentre.pbx.protocol import Progress
 
 ASKED = "transfer"
 """The first argument of a channel that an older Asterisk has transferred; see dialplans/, contactcentre-transfer."""
 LEFT_TO_US: Mapping[str, str] = {"PJSIP_TRANSFER_HANDLING()": "ari-only"}
 LED_TO_US: Mapping[str, str] = {"TRANSFER_CONTEXT": "contactcentre-transfer"}
+SIP_DIALOG: Query = {"variable": "CHANNEL(pjsip,call-id)"}
+"""Asterisk reads this in the thread that takes the messages of the channel's SIP dialog, one after the other."""
+OTHER_CALL = 1.0
+"""Seconds that a phone's other call may take to be over."""
+
+_STATES = {
+    Progress.TRYING: "channel_progress",
+    Progress.DONE: "channel_answered",
+    Progress.DECLINED: "channel_declined",
+    Progress.UNAVAILABLE: "channel_unavailable",
+}
 
 
 class Transfers:
-    """`attempt` sends a request and does not wait."""
+    """`attempt` sends a request and does not wait; `over_http` sends one that nobody else waits for."""
 
-    def __init__(self, legs: Legs, attempt: Callable[[str, str, Query], None]) -> None:
-        self._legs, self._attempt = legs, attempt
+    def __init__(
+        self,
+        legs: Legs,
+        attempt: Callable[[str, str, Query], None],
+        request: Callable[..., Any],
+        over_http: Callable[[str, str, Query], Any],
+    ) -> None:
+        self._legs, self._attempt, self._request, self._over_http = legs, attempt, request, over_http
         self.variables: Mapping[str, str] = {}
         """What a phone's channel needs; LEFT_TO_US or LED_TO_US, as the server is."""
         self._stand_ins: dict[str, str] = {}  # a leg that was transferred away -> what stands in its place
@@ -50,13 +73,38 @@ class Transfers:
         if "state" in event:
             return  # the echo of what we told the phone
         to = event["refer_to"]
+        leg_id = event["referred_by"]["source_channel"]["id"]
+        other = to.get("destination_channel", {}).get("id", "")
+        if (leg := self._legs.get(leg_id)) is not None:
+            leg.other_call = other
         self._tell(
-            event["referred_by"]["source_channel"]["id"],
+            leg_id,
             at,
             str(to["requested_destination"]["destination"]),
-            other=to.get("destination_channel", {}).get("id", ""),
+            other=other,
             peer=to.get("connected_channel", {}).get("id", ""),
         )
+
+    def answer(self, channel_id: str, progress: Progress) -> None:
+        """See Channel.transfer_progress. Asterisk dies of an answer that comes too soon, and may die of one about a
+        call that is just ending (docs/decisions/asterisk-driver.rst)."""
+        if self.variables is not LEFT_TO_US:
+            return  # Asterisk has told the phone
+        path = resource("channels", channel_id)
+        with suppress(Gone, Refused):  # 409: it is just going
+            self._over_http("GET", f"{path}/variable", SIP_DIALOG)  # answered when Asterisk has done with the REFER
+            if progress is Progress.DONE and (leg := self._legs.get(channel_id)) is not None and leg.other_call:
+                self._end(leg.other_call)
+            self._request("POST", f"{path}/transfer_progress", {"states": _STATES[progress]})
+
+    def _end(self, channel_id: str) -> None:
+        """Ends the phone's other call, which the transfer has made superfluous, and returns when it is over."""
+        path, until = resource("channels", channel_id), time() + OTHER_CALL
+        with suppress(Gone):
+            self._request("DELETE", path)
+            while time() < until:
+                self._request("GET", path)
+                gevent.sleep(0.01)
 
     def on_blind(self, event: Event, at: float) -> None:
         """BridgeBlindTransfer: an older Asterisk did it."""
