@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     web_url: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")  # as users type it; "" = made of bind and port
     web_proxies: int = Field(0, ge=0, le=5)  # reverse proxies in front whose X-Forwarded-* headers are believed
 
+    watch_bind: str = "127.0.0.1"
+    watch_port: int = Field(8810, ge=0, le=65532)  # the controller's; the others' follow; 0 = none
+
     phone_url: str = Field("", pattern=r"^(wss?://[^/?#@\s]+(/[^?#\s]*)?)?$")  # SIP over websocket, for browsers
     phone_ice: str = Field("", pattern=r"^((stuns?|turns?):[^\s]+(\s+|$))*$")  # STUN, TURN for those at home
     turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "contactcentre"
 
-ANYONE = {"settings", "logs", "processes"}
+ANYONE = {"settings", "logs", "processes", "watch"}
 MAY_IMPORT = {
     "domain": set(),
     "pbx": {"domain"} | ANYONE,
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "controller": {"domain", "pbx", "live", "store", "archive"} | ANYONE,
     "tasks": {"domain", "live", "store", "archive", "embedded"} | ANYONE,  # jobs open their services
     "web": {"domain", "live", "store", "archive", "provision"} | ANYONE,
+    "watch": {"settings", "logs"},  # what a process tells of itself: all of them do
     "lab": ANYONE,
     "embedded": ANYONE,
     "demo": {"domain", "live", "store", "provision", "lab", "embedded", "web", "cli"} | ANYONE,

@@ -19,8 +19,10 @@ def command() -> None:
     import holidays  # noqa: F401 - at the first call of a site with public holidays it would hold up all others
 
     from contactcentre.controller.build import build
+    from contactcentre.controller.watched import ESSENTIAL, Watched
     from contactcentre.live import SpoolInUse, connect
     from contactcentre.store import Store
+    from contactcentre.watch.listener import Listener
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
@@ -32,6 +34,10 @@ def command() -> None:
             raise click.ClickException(
                 f"a controller of {settings.node} runs already on {settings.state_dir}: `contactcentre status`"
             ) from None
+
+        watched = Watched(controller, store)
+        listener = Listener(settings, "controller", watched.parts, ESSENTIAL, watched, controller.pulse)
+        listener.start()
 
         def end(number: int, frame: FrameType | None) -> None:
             controller.stop()

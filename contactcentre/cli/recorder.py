@@ -1,6 +1,7 @@
 """Write what happens into the history: from the Redis stream to PostgreSQL."""
 
 import signal
+from functools import partial
 from types import FrameType
 
 import click
@@ -18,6 +19,8 @@ def command() -> None:
     from contactcentre.tasks.app import assemble_soon, connect_broker
     from contactcentre.tasks.counting import BoxTeller
     from contactcentre.tasks.recorder import Recorder
+    from contactcentre.tasks.watched import WatchedRecorder, parts
+    from contactcentre.watch.listener import Listener
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="recorder", node=settings.node)
@@ -26,6 +29,8 @@ def command() -> None:
         redis = connect(services.redis_url)
         boxes = BoxTeller(store, BoxCounts(redis))
         recorder = Recorder(store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes)
+        watched = WatchedRecorder(recorder, store)
+        Listener(settings, "recorder", partial(parts, store, redis), ("redis", "postgresql"), watched).start()
 
         def end(number: int, frame: FrameType | None) -> None:
             recorder.stop()

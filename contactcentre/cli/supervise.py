@@ -1,8 +1,14 @@
-"""Runs our processes as children: their output with their name in front, restarts with back-off, an orderly stop."""
+"""Runs our processes as children: their output with their name in front, restarts with back-off, an orderly stop.
+
+A child that hangs is killed: children give signs of life as they do to systemd (`watch.systemd`), to a socket of ours.
+"""
 
 import contextlib
 import os
+import secrets
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -16,8 +22,14 @@ from gevent.event import Event
 
 from contactcentre import logs
 from contactcentre.processes import Post, bind_to_parent, holder, how_it_ended, word_of
+from contactcentre.watch.systemd import ALIVE, READY, STOPPING
 
 log = logs.get(__name__)
+
+LOOK = 1.0
+"""Seconds between two looks whether a child lives that is not ready yet."""
+_OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_CREDENTIALS = struct.Struct("3i")  # unix(7): process, user, group
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -33,6 +45,8 @@ class Program:
     arguments: tuple[str, ...] = ()
     stop_deadline: float = 15.0
     """Seconds from SIGTERM to SIGKILL."""
+    watchdog: float = 0.0
+    """Seconds without a sign of life after which one that was ready is killed; 0 = never."""
 
 
 @dataclass
@@ -64,7 +78,9 @@ class Supervisor:
     ) -> None:
         self.children = {program.name: Child(program) for program in programs}
         self._emit = emit
-        self._environment = {**os.environ, **(environment or {})}
+        # the words of systemd's are for us, not for them
+        kept = {name: value for name, value in os.environ.items() if name not in _OF_SYSTEMD}
+        self._environment = {**kept, **(environment or {})}
         self._on_change = on_change
         self._stopping = Event()
         self._hurry = Event()
@@ -102,24 +118,42 @@ class Supervisor:
 
     def _launch(self, child: Child) -> None:
         child.started_at = time.time()
+        ear = Ear() if child.program.watchdog else None
         child.process = subprocess.Popen(
             [sys.executable, "-m", "contactcentre", child.program.name, *child.program.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=self._environment,
+            env={**self._environment, **(ear.environment(child.program.watchdog) if ear else {})},
             preexec_fn=bind_to_parent(signal.SIGTERM),
             # a session of its own: Ctrl-C in the terminal is ours to pass on, and all it forks can be found
             start_new_session=True,
         )
         child.tasks = [task for task in child.tasks if not task.dead]
         child.tasks.append(gevent.spawn(self._read, child.program.name, child.process))
+        if ear is not None:
+            child.tasks.append(gevent.spawn(self._watch, child.program, child.process, ear))
 
     def _read(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout
         with contextlib.closing(process.stdout) as stream:
             for line in stream:
                 self._emit(name, line.decode(errors="replace").rstrip("\n"))
+
+    def _watch(self, program: Program, process: subprocess.Popen[bytes], ear: "Ear") -> None:
+        """Kills one that hangs. Before it was ready, and when it is about to end, it may take its time."""
+        ready = False
+        with contextlib.closing(ear):
+            while process.poll() is None and not self._stopping.is_set():
+                words = ear.hear(program.watchdog if ready else LOOK)
+                if words & {READY, ALIVE}:
+                    ready = True
+                if STOPPING in words:
+                    return
+                if ready and not words and process.poll() is None and not self._stopping.is_set():
+                    log.error(f"{program.name} hangs; killing it", silent_seconds=program.watchdog)
+                    _kill_group(process.pid)
+                    return
 
     def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():
@@ -161,6 +195,41 @@ class Supervisor:
         _kill_group(process.pid)
         process.wait()
         return in_time
+
+
+class Ear:
+    """Where one child's signs of life are heard, of nobody but processes of our own user."""
+
+    def __init__(self) -> None:
+        self._address = f"contactcentre-{os.getpid()}-{secrets.token_hex(8)}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._socket.bind(f"\0{self._address}")
+
+    def environment(self, seconds: float) -> dict[str, str]:
+        return {"NOTIFY_SOCKET": f"@{self._address}", "WATCHDOG_USEC": str(round(seconds * 1e6))}
+
+    def hear(self, seconds: float) -> set[str]:
+        """What was said, as soon as something is; empty when nothing was within so many seconds."""
+        self._socket.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            return self._take()
+        self._socket.settimeout(0.0)  # were we held up ourselves, it lies there
+        with contextlib.suppress(BlockingIOError):
+            return self._take()
+        return set()
+
+    def _take(self) -> set[str]:
+        said, about, _, _ = self._socket.recvmsg(1024, socket.CMSG_SPACE(_CREDENTIALS.size))
+        for level, kind, data in about:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                _, uid, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+                if uid == os.geteuid():
+                    return set(said.decode(errors="replace").split("\n"))
+        return {""}  # somebody else's: neither a sign of life nor silence
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def _kill_group(leader: int) -> None:

@@ -18,15 +18,17 @@ from contactcentre.cli.context import knowing_the_pbx
 from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
 from contactcentre.settings import Settings
+from contactcentre.watch.pulse import Pulse
+from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
 log = logs.get(__name__)
 
 # started in this order, stopped in the reverse one: the recorder goes last, so that it writes what the others said
 PROGRAMS = (
-    Program("recorder", stop_deadline=20.0),
+    Program("recorder", stop_deadline=20.0, watchdog=90.0),  # one statement of PostgreSQL's may take 30
     Program("worker", stop_deadline=20.0),
-    Program("controller", stop_deadline=20.0),
-    Program("web", stop_deadline=10.0),
+    Program("controller", stop_deadline=20.0, watchdog=5.0),
+    Program("web", stop_deadline=10.0, watchdog=20.0),
 )
 GREETING = 30.0
 """Seconds that the dashboard may take to answer before its address is printed all the same."""
@@ -58,14 +60,17 @@ def command(with_lab: bool) -> None:
             gevent.signal_handler(number, lambda: supervisor.hurry() if over.is_set() else over.set())
         try:
             supervisor.start()
+            stack.callback(gevent.spawn(Pulse(SignsOfLife()).run).kill)
             log.info("up", processes=len(PROGRAMS))
             ready = await_web(settings, GREETING, over)
             if not over.is_set():
                 greet(settings, services.database_url, ready)
+            notify(READY)
             over.wait()
             log.info("stopping; once more Ctrl-C kills what has not stopped")
         finally:
             over.set()
+            notify(STOPPING)
             killed = supervisor.stop()
     log.info("stopped", killed=killed)
 

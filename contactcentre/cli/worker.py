@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from functools import partial
 
 import click
 
@@ -38,6 +39,7 @@ def command(processes: int, beat: bool) -> None:
             settings = knowing_the_pbx(settings, store)
         connect_broker(services.celery_url)
         workshop.open(settings, services.database_url, services.redis_url)
+        watch(settings, services.database_url, services.redis_url)
         state = settings.state_dir / "worker"
         state.mkdir(exist_ok=True)
         worker = app.Worker(
@@ -53,3 +55,21 @@ def command(processes: int, beat: bool) -> None:
         )
         worker.start()
     raise SystemExit(worker.exitcode or 0)
+
+
+def watch(settings: Settings, database_url: str, redis_url: str) -> None:
+    """Health and metrics, from the moment that the worker takes tasks; the processes for these leave the port alone."""
+    from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+
+    from contactcentre.live import connect
+    from contactcentre.store import Store
+    from contactcentre.tasks.watched import WatchedWorker, parts
+    from contactcentre.watch.listener import Listener
+    from contactcentre.watch.systemd import READY, STOPPING, notify
+
+    store, redis = Store(database_url, pool_size=1), connect(redis_url, connections=4)
+    listener = Listener(settings, "worker", partial(parts, store, redis), ("redis", "postgresql"), WatchedWorker(redis))
+    worker_ready.connect(lambda **_: listener.start(), weak=False)
+    worker_ready.connect(lambda **_: notify(READY), weak=False)
+    worker_shutting_down.connect(lambda **_: notify(STOPPING), weak=False)
+    worker_process_init.connect(lambda **_: listener.leave(), weak=False)

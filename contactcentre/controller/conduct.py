@@ -274,7 +274,7 @@ class Conductor:
     def _fail(self, error: Exception) -> None:
         """Our fault: says so before the line goes dead, and gives back what the contact still holds."""
         contact = self.contact
-        log.error("contact failed", contact=contact.id, exc_info=error)
+        log.error("contact failed", contact_id=contact.id, exc_info=error)
         contact.outcome = Outcome.LOST
         for step in (self._let_go, self._apologise, lambda: contact.caller.hangup(Cause.FAILURE)):
             try:

@@ -240,6 +240,7 @@ class Contact:
             self.told.add((kind, str(data["leg"])))
         self.seq += 1
         self.recorded = after(self.recorded, kind, data)
+        self.node.tally.take(kind, data)
         self.node.journal.append(Event(self.id, self.seq, self.node.now(), kind, data))
 
     def save(self, **changes: Any) -> None:
@@ -285,7 +286,7 @@ class Contact:
             try:
                 (self._bridge or self.node.pbx.bridge(f"{self.id}.b")).destroy()
             except PbxError as error:
-                log.info("bridge not destroyed", contact=self.id, error=str(error))
+                log.info("bridge not destroyed", contact_id=self.id, error=str(error))
 
     def channel(self, leg: str) -> Channel:
         """One of its legs, whose events come to the inbox. Raises Gone."""

@@ -94,6 +94,6 @@ class Dialogue:
             playback = contact.new_id("p")
             contact.caller.play(playback, media, language)
         except (SpeechError, Refused) as error:
-            log.warning("prompt not played", contact=contact.id, error=str(error))
+            log.warning("prompt not played", contact_id=contact.id, error=str(error))
             return ""
         return playback

@@ -43,7 +43,7 @@ def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
     if found is None or found.flow not in node.site.flows:
-        log.warning("unknown number dialled", contact=contact.id, did=contact.now.did)
+        log.warning("unknown number dialled", contact_id=contact.id, did=contact.now.did)
         return contact, partial(conductor.refuse, Cause.UNALLOCATED)
     return contact, conductor.run
 

@@ -121,7 +121,7 @@ class Handset:
             if asked.peer and kind == "agent":
                 return talk.hand_over(agent, asked.peer, lambda: tell(Progress.DONE))
         except (Refusal, Gone, Refused) as error:
-            log.info("transfer by phone refused", contact=talk.contact.id, why=str(error))
+            log.info("transfer by phone refused", contact_id=talk.contact.id, why=str(error))
             return tell(Progress.DECLINED)
         tell(Progress.DONE)
         return talk.happens(facts)
@@ -145,7 +145,7 @@ class Handset:
                 case Step.DONE:
                     self._do(keyed.verb)
         except (Refusal, Gone, Refused) as error:
-            log.info("keys refused", contact=talk.contact.id, verb=keyed.verb, why=str(error))
+            log.info("keys refused", contact_id=talk.contact.id, verb=keyed.verb, why=str(error))
             self._back()
             talk.play(self._leg, ERROR)
         else:
@@ -180,7 +180,7 @@ class Handset:
         try:
             self._talk.do(Verb.PARK, {"slot": slot}, BY)
         except (Refusal, Gone, Refused) as error:
-            log.info("not parked", contact=self._talk.contact.id, slot=slot, why=str(error))
+            log.info("not parked", contact_id=self._talk.contact.id, slot=slot, why=str(error))
             self._back()
             self._talk.play(self._leg, ERROR)
 

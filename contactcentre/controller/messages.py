@@ -57,7 +57,7 @@ def leave(contact: Contact, action: act.Voicemail) -> act.Recorded:
     try:
         _record(contact, name, limits)
     except Refused as error:
-        log.warning("message not recorded", contact=contact.id, error=str(error))
+        log.warning("message not recorded", contact_id=contact.id, error=str(error))
         contact.emit(Kind.RECORDING_FAILED, recording=name, error=str(error))
         return act.Recorded(0.0, name, ok=False)
     _began(contact, name, action.box, limits, TAKES if action.review else 0)
@@ -172,7 +172,7 @@ def _said_again(contact: Contact, name: str, box: str, seconds: float, review: M
     try:
         _record(contact, again, review["limits"])
     except Refused as error:
-        log.warning("message not recorded again", contact=contact.id, error=str(error))
+        log.warning("message not recorded again", contact_id=contact.id, error=str(error))
         return False
     contact.emit(Kind.RECORDING_FAILED, recording=name, error="the caller said it again")
     _began(contact, again, box, review["limits"], takes - 1)
@@ -204,7 +204,7 @@ def _asked(contact: Contact, takes: int) -> str:
     try:
         media = contact.node.configuration.prompts.media([prompt], contact.language)
     except SpeechError as error:
-        log.warning("keys not told", contact=contact.id, error=str(error))
+        log.warning("keys not told", contact_id=contact.id, error=str(error))
         return ""
     for _ in range(TIMES_ASKED):
         if key := _play(contact, media, SAID_SECONDS) or _pressed(contact):
@@ -218,7 +218,7 @@ def _play(contact: Contact, media: list[Medium], seconds: float) -> str:
     try:
         contact.caller.play(playback, media, contact.language)
     except Refused as error:
-        log.warning("not played", contact=contact.id, error=str(error))
+        log.warning("not played", contact_id=contact.id, error=str(error))
         return ""
     while not contact.typed and (message := contact.next(until)) is not None:
         if isinstance(message, PlaybackEnded) and message.playback_id == playback:

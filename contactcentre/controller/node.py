@@ -11,6 +11,7 @@ from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
+from contactcentre.controller.tally import Tally
 from contactcentre.controller.told import Told
 from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
 from contactcentre.domain.flows.actions import Scalar
@@ -89,6 +90,7 @@ class Node:
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
+    tally: Tally = field(default_factory=Tally)
     router: "Router" = field(init=False)
     lines: "Lines" = field(init=False)
     lamps: "Lamps" = field(init=False)

@@ -176,7 +176,7 @@ class Offers:
             media = contact.node.configuration.prompts.media((Piece(Sort.PROMPT, prompt),), language)
             leg.play(playback, media, language)
         except (SpeechError, Refused) as error:
-            log.warning("agent not briefed", contact=contact.id, agent=offer.agent.name, error=str(error))
+            log.warning("agent not briefed", contact_id=contact.id, agent=offer.agent.name, error=str(error))
             return True
         except Gone:
             pass  # its end is on its way

@@ -120,7 +120,7 @@ def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:
     established = contact.now.state in ("talking", "parked", "transferred")
     for role, channel in contact.now.channels.items():
         if channel not in inventory.channels and (role == "caller" or established):
-            log.warning("a leg is gone without a word", contact=contact.id, role=role, channel=channel)
+            log.warning("a leg is gone without a word", contact_id=contact.id, role=role, channel=channel)
             contact.post(Ended(channel, contact.node.now(), Cause.UNKNOWN))
 
 
@@ -128,7 +128,7 @@ def _free_agents(node: Node, talking: list[AgentStatus], alive: set[str]) -> Non
     """Who talks with a contact that is nowhere any more. (An offer ends by itself.)"""
     for status in talking:
         if status.contact_id not in alive:
-            log.warning("agent talked with a contact that is over", agent=status.name, contact=status.contact_id)
+            log.warning("agent talked with a contact that is over", agent=status.name, contact_id=status.contact_id)
             node.agents.release(status.contact_id)
 
 

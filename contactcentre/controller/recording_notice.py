@@ -60,7 +60,7 @@ def say(contact: Contact, prompt: str) -> str:
         media, language = spoken(contact, prompt)
         contact.caller.play(playback, media, language)
     except (SpeechError, Refused) as error:
-        log.warning("recording not announced", contact=contact.id, prompt=prompt, error=str(error))
+        log.warning("recording not announced", contact_id=contact.id, prompt=prompt, error=str(error))
         return ""
     return playback
 
@@ -204,7 +204,7 @@ class Notice:
                 media, language = spoken(contact, prompt)
                 contact.channel(leg).play(contact.new_id("p"), media, language)
             except (SpeechError, Refused, Gone) as error:
-                log.warning("not told of the recording", contact=contact.id, who=who, error=str(error))
+                log.warning("not told of the recording", contact_id=contact.id, who=who, error=str(error))
                 self._deaf.add(leg)
             else:
                 heard(contact, prompt, who)

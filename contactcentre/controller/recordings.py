@@ -130,14 +130,14 @@ class Recorder:
                 raise Refused("the recording was not taken over")
             self._pause(by, reason)
         except (Gone, Refused) as error:
-            log.warning("recording ended instead of paused", contact=self._contact.id, error=str(error))
+            log.warning("recording ended instead of paused", contact_id=self._contact.id, error=str(error))
             self.finish()
 
     def _let_on(self, by: str) -> None:
         try:
             self._resume(by)
         except (Gone, Refused) as error:  # it stays silent
-            log.warning("recording not resumed", contact=self._contact.id, error=str(error))
+            log.warning("recording not resumed", contact_id=self._contact.id, error=str(error))
 
     def _pause(self, by: str, reason: str = "") -> None:
         contact = self._contact

@@ -8,6 +8,7 @@ settles what two replicas saw differently.
 import secrets
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import gevent
@@ -55,6 +56,7 @@ class Router:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._wake, self._untold = Flag(), Flag()
+        self._woken_at = 0.0  # since when it is to decide; 0 = it is not
         self._own: dict[str, Contact] = {}
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
@@ -71,12 +73,14 @@ class Router:
     # -- told by others -----------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
+        if not self._woken_at:
+            self._woken_at = perf_counter()
         self._wake.set()
 
     def agents_moved(self) -> None:
         """An agent, a phone or the site has changed."""
         self._look_for_empty = True
-        self._wake.set()
+        self.wake()
 
     def changed(self, change: Change) -> None:
         """The stream brought news of another process."""
@@ -85,7 +89,7 @@ class Router:
                 self._reach()
             self.agents_moved()
         elif change.kind == "waiting":
-            self._wake.set()
+            self.wake()
 
     def configure(self) -> None:
         """The node has another version of the site."""
@@ -178,7 +182,7 @@ class Router:
         """The record of a contact that waits has changed."""
         self._node.replica.put_waiting(waiting)
         self._unwritten[waiting.contact_id] = waiting
-        self._wake.set()
+        self.wake()
 
     def leave(self, contact: Contact) -> None:
         """The contact waits no longer (talks, gone, timed out)."""
@@ -188,7 +192,7 @@ class Router:
             del self._unwritten[contact.id]
         else:
             self._unwritten[contact.id] = None
-            self._wake.set()
+            self.wake()
 
     def forget(self, contact: Contact) -> None:
         """The contact's greenlet has ended; whether it still waits is for whoever reconciles."""
@@ -200,10 +204,10 @@ class Router:
         for contact_id, waiting in self._node.live.waiting().items():
             known = contact_id in alive or contact_id in self._own or contact_id in self._unwritten
             if waiting.node == self._node.name and not known:
-                log.warning("waited although the contact is over", contact=contact_id)
+                log.warning("waited although the contact is over", contact_id=contact_id)
                 self._node.replica.drop_waiting(contact_id)
                 self._unwritten[contact_id] = None
-                self._wake.set()
+                self.wake()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -211,12 +215,13 @@ class Router:
         while True:
             self._wake.wait(self._until_next())
             self._wake.clear()
+            self._woken_at, woken_at = 0.0, self._woken_at or perf_counter()
             try:
-                self.turn()
+                self.turn(woken_at)
             except LiveError as error:
                 log.warning("no routing while live state is away", error=str(error))
                 gevent.sleep(RETRY)
-                self._wake.set()
+                self.wake()
 
     def keep_telling(self) -> None:
         """Tells Redis what has changed. Nobody waits for it: it comes after the next caller's phone call."""
@@ -230,13 +235,14 @@ class Router:
                 log.warning("live state is away", error=str(error))
                 gevent.sleep(RETRY)
                 self._untold.set()
-                self._wake.set()
+                self.wake()
 
-    def turn(self) -> None:
-        """Decides and reserves. Raises LiveError."""
+    def turn(self, woken_at: float = 0.0) -> None:
+        """Decides and reserves. `woken_at`: since when there is something to decide (perf_counter). Raises
+        LiveError."""
         self._node.agents.flush()
         self._expire()
-        self._serve()
+        self._serve(woken_at or perf_counter())
         self._turn_out()
         if self._unwritten or self._node.agents.untold:
             self._untold.set()
@@ -263,7 +269,7 @@ class Router:
             self._unwritten = taken | self._unwritten
             raise
 
-    def _serve(self) -> None:
+    def _serve(self, woken_at: float) -> None:
         """Decides, notes why those must wait who have just entered or ask for something else by now, and reserves. All
         is decided before the first reservation: while Redis is asked the picture changes."""
         index, waiting, now = self._node.replica.index, self._node.replica.waiting, self._node.now()
@@ -273,6 +279,7 @@ class Router:
         round_ = Round.on(index, now)
         first = [decision for decision in round_.decide() if decision.contact_id in self._own]
         more = [decision for decision in round_.more() if decision.contact_id in self._own]
+        self._node.tally.deciding.observe(perf_counter() - woken_at)
         served = {decision.contact_id for decision in first}
         for contact_id in self._fresh - served:
             self._fresh.discard(contact_id)
@@ -305,6 +312,7 @@ class Router:
         deadline = node.now() + queue.ring_seconds + (BRIEFING if queue.announce_to_agent else 0.0)
         deadline += confirming.SECONDS if node.device(decision.agent).key else 0.0
         enters = self._unwritten.get(contact.id) == waiting
+        began = perf_counter()
         try:
             status = node.agents.reserve(
                 agent, contact.id, decision.queue, secrets.token_hex(8), deadline, waiting=offered, enters=enters
@@ -313,11 +321,12 @@ class Router:
             self._written.add(contact.id)
             self._unwritten.setdefault(contact.id, waiting)  # may lie there as offered
             raise
+        node.tally.reserving.observe(perf_counter() - began)
         if status is None:  # another node was faster, or the agent moved: decide again
             node.replica.put_agent(node.live.agent(decision.agent))
             if node.replica.waiting.get(contact.id) is waiting:
                 self._unwritten[contact.id] = waiting  # should Redis have lost it, the next reservation enters it
-            self._wake.set()
+            self.wake()
             return
         self._written.add(contact.id)
         self._look_for_empty = True
@@ -331,7 +340,7 @@ class Router:
         # while we asked Redis the caller left, perhaps to wait in another queue, or somebody else did not answer
         node.agents.change(status.name, Verb.RELEASE, token=status.token)
         self._unwritten.setdefault(contact.id, node.replica.waiting.get(contact.id))
-        self._wake.set()
+        self.wake()
 
     def _turn_out(self) -> None:
         """Tells those of ours who must leave because nobody is there any more."""

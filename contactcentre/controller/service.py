@@ -35,6 +35,8 @@ from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
 from contactcentre.processes import bind_to_parent
+from contactcentre.watch.pulse import Pulse
+from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +82,7 @@ class Controller:
         self._stopped = Flag()
         self._started = time.time()
         self.failed = False
+        self.pulse = Pulse(SignsOfLife())
         node.lines = Lines(node, self._look_soon)
         node.lamps = Lamps(node)
         self.softphones = Softphones(node)
@@ -103,6 +106,7 @@ class Controller:
             "events": self._take_events,
             "commands": self._serve_commands,
             "heartbeat": self._beat,
+            "pulse": self.pulse.run,
             "look": self._look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,
@@ -123,12 +127,22 @@ class Controller:
         gc.set_threshold(20_000, 20, 50)
         node.pbx.start(self._sink)
         log.info("controller started", node=node.name, site=node.configuration.version)
+        notify(READY)
         self._stopped.wait()
         self._shut_down()
 
     def stop(self) -> None:
         """Asks `run` to end. Calls go on; the next controller takes them up."""
         self._stopped.set()
+
+    @property
+    def linked(self) -> bool:
+        """Whether the PBX is there, and we know all that is on it."""
+        return self._linked and self._reconciled
+
+    @property
+    def events_waiting(self) -> int:
+        return len(self._events)
 
     def part_failed(self, name: str) -> None:
         log.error("a part that calls depend on failed: the controller ends, to be started again", part=name)
@@ -137,6 +151,7 @@ class Controller:
 
     def _shut_down(self) -> None:
         node = self.node
+        notify(STOPPING)
         for contact in list(node.contacts.values()):
             contact.post(LinkLost(node.now(), "the controller stops"))
         gevent.sleep(0)
@@ -192,6 +207,7 @@ class Controller:
                     self._reconcile()
             case LinkLost(reason=reason, replaced=replaced):
                 self._linked = self.node.lines.linked = self.mentors.linked = False
+                self.node.tally.link_losses += 1
                 self.node.lamps.lost()
                 log.warning("link to the PBX lost", reason=reason, replaced=replaced)
                 for contact in list(self.node.contacts.values()):
@@ -277,10 +293,11 @@ class Controller:
 
     def _conduct(self, contact: Contact, conduct: Callable[[], None]) -> None:
         node = self.node
+        structlog.contextvars.bind_contextvars(contact_id=contact.id)  # in its every line
         try:
             conduct()
         except SUSPENDING as reason:
-            log.warning("contact suspended", contact=contact.id, why=type(reason).__name__)
+            log.warning("contact suspended", contact_id=contact.id, why=type(reason).__name__)
             contact.park()
             node.router.forget(contact)
             if not self._stopped.is_set():
@@ -370,7 +387,7 @@ class Controller:
             "pid": os.getpid(),
             "started": self._started,
             "at": time.time(),
-            "linked": self._linked and self._reconciled,
+            "linked": self.linked,
             "contacts": len(self.node.contacts),
             "reachable": len(self.node.site.agents) - len(away),
             "unreachable": away,

@@ -189,7 +189,7 @@ class Talk:
         try:
             self._carry_out(facts, gone)
         except (Gone, Refused) as error:  # somebody else has just left, too: that event is on its way
-            log.info("conversation not moved", contact=self.contact.id, error=str(error))
+            log.info("conversation not moved", contact_id=self.contact.id, error=str(error))
             self._facts(facts)
             self._freed(was, facts, gone)
             self.save()
@@ -202,7 +202,7 @@ class Talk:
         except Refusal as refusal:
             asked.refuse(refusal.code, str(refusal))
         except (Gone, Refused) as error:
-            log.info("verb not carried out", contact=self.contact.id, verb=asked.verb, error=str(error))
+            log.info("verb not carried out", contact_id=self.contact.id, verb=asked.verb, error=str(error))
             asked.refuse("gone", "somebody has just hung up, or the PBX refused: look again")
         else:
             asked.answer.set(self.told())

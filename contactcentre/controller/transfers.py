@@ -46,7 +46,7 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
         agent = node.live.agent(name)
         status = node.agents.reserve(agent, contact.id, "", secrets.token_hex(8), deadline, waiting=None)
     except LiveError as error:
-        log.warning("agent not reserved", contact=contact.id, agent=name, error=str(error))
+        log.warning("agent not reserved", contact_id=contact.id, agent=name, error=str(error))
         return TransferFailed("unreachable")
     if status is None:
         return TransferFailed("busy")

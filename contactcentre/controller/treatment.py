@@ -106,7 +106,7 @@ class Announcer:
         self._treatment.over(self._contact.node.now())
 
     def _unsaid(self, error: Exception) -> None:
-        log.warning("nothing announced", contact=self._contact.id, queue=self._name, error=str(error))
+        log.warning("nothing announced", contact_id=self._contact.id, queue=self._name, error=str(error))
 
 
 def spoken_position(prompt: str, position: int) -> Speech:

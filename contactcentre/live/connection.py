@@ -79,6 +79,15 @@ def ask(redis: "Redis | Pipeline", *command: str | float) -> Any:
         return redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
+def is_there(redis: "Redis") -> bool:
+    """Whether it answers."""
+    try:
+        ask(redis, "PING")
+    except LiveError:
+        return False
+    return True
+
+
 @contextmanager
 def transaction(redis: "Redis") -> Iterator["Answers"]:
     """Commands that Redis carries out together or not at all; the answers are there when the block has ended."""

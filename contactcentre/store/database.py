@@ -76,6 +76,14 @@ class Database:
         with self._begin() as connection:
             return str(connection.scalar(sa.text("SHOW server_version")))
 
+    def is_there(self) -> bool:
+        """Whether the server answers."""
+        try:
+            self.ping()
+        except StoreUnavailable:
+            return False
+        return True
+
     def migrate(self) -> str:
         """Brings the schema to this program's version; returns it. Processes that do so at once wait for the
         first."""

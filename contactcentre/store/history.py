@@ -215,6 +215,16 @@ class History(Database):
         with self._begin() as connection:
             return [str(id) for id in connection.scalars(statement)]
 
+    def pending_recordings(self) -> tuple[int, float | None]:
+        """(how many recordings ended and are neither stored nor given up, when the first of them ended)."""
+        columns = tables.recording.c
+        statement = sa.select(sa.func.count(), sa.func.min(columns.ended)).where(
+            columns.ended.is_not(None), columns.stored_at.is_(None), columns.failed_at.is_(None)
+        )
+        with self._begin() as connection:
+            number, first = connection.execute(statement).one()
+        return int(number), None if first is None else float(first)
+
     def failed_recordings(self, since: float, limit: int = MAX_PAGE) -> list[str]:
         """Ids of recordings that failed since then and were not stored after all."""
         columns = tables.recording.c

@@ -17,6 +17,7 @@ from contactcentre.live import AgentFact, JournalReader, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import Recorded, Store, StoreUnavailable
 from contactcentre.tasks.counting import BoxTeller
+from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
 BATCH = 500
 """Entries of the stream that are read, and written in one transaction, at a time."""
@@ -63,8 +64,17 @@ class Recorder:
         self._backoff = Backoff()
         self._beat_at = 0.0
         self._late = False
+        self.lag, self.backlog = 0.0, 0
+        """How old the oldest fact is that is not in the database (seconds), and how many entries wait; as it was told
+        last, at `told`."""
+        self.told = 0.0
         self.written = self.rejected = 0
         self.last_id = ""
+
+    @property
+    def refused(self) -> int:
+        """Facts that could not be understood."""
+        return self._reader.refused
 
     def stop(self) -> None:
         """Ends `run` when the stream is empty, or soon. May be called from a signal handler."""
@@ -73,7 +83,10 @@ class Recorder:
 
     def run(self) -> None:
         log.info("recording", consumer=GROUP, batch=BATCH)
+        notify(READY)
+        alive = SignsOfLife()
         while not (self._stopping and (self._backoff.failing or time.monotonic() > self._drain_until)):
+            alive()
             try:
                 found = self.step(0.0 if self._stopping else BLOCK_SECONDS)
             except (LiveError, StoreUnavailable) as error:
@@ -87,6 +100,7 @@ class Recorder:
                 break
             if found and not self._reader.more:
                 self._pause(GATHER_SECONDS)
+        notify(STOPPING)
         log.info("stopped", written=self.written, rejected=self.rejected, last_id=self.last_id)
 
     def _pause(self, seconds: float) -> None:
@@ -161,6 +175,7 @@ class Recorder:
         self._beat_at = now
         backlog, oldest = self._reader.backlog(), ask(self._redis, "XRANGE", self._stream, "-", "+", "COUNT", 1)
         lag = max(0.0, now - int(oldest[0][0].split("-")[0]) / 1000) if oldest else 0.0
+        self.told, self.lag, self.backlog = now, lag, backlog
         state: dict[str, str | float] = {
             "at": now,
             "lag": round(lag, 3),
@@ -169,7 +184,7 @@ class Recorder:
             "pid": os.getpid(),
             "written": self.written,
             "rejected": self.rejected,
-            "refused": self._reader.refused,
+            "refused": self.refused,
         }
         ask(self._redis, "HSET", self._key, *(item for pair in state.items() for item in pair))
         if (lag > LATE_SECONDS) is not self._late:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import gevent
@@ -10,6 +11,10 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from contactcentre import logs
 from contactcentre.settings import Settings
+from contactcentre.watch.listener import Listener
+from contactcentre.watch.pulse import Pulse
+from contactcentre.watch.systemd import SignsOfLife
+from contactcentre.web import watched
 from contactcentre.web.app import WebServices, create_app
 
 GRACEFUL_SECONDS = 5
@@ -54,6 +59,12 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _started(self, worker: Any) -> None:
         log.info("web serves", url=f"http://{self._settings.web_bind}:{self._settings.web_port}/", pid=worker.pid)
         gevent.spawn(self._watch, worker)
+        if (web := self._services) is not None:
+            pulse = Pulse(SignsOfLife())
+            gevent.spawn(pulse.run)
+            essential = ("postgresql", "redis", "live")
+            tells = watched.WatchedWeb(web), pulse
+            Listener(self._settings, "web", partial(watched.parts, web), essential, *tells).start()
 
     def _watch(self, worker: Any) -> None:
         """Ends the live streams as soon as the worker is told to stop: otherwise they would hold it up to the last."""

@@ -33,12 +33,12 @@ def supervisor(
     (package / "__main__.py").write_text("import runpy, sys; runpy.run_path(sys.argv[1] + '.py')\n")
     made: list[Supervisor] = []
 
-    def make(deadline: float = 5.0, **programs: str) -> Supervisor:
+    def make(deadline: float = 5.0, watchdog: float = 0.0, **programs: str) -> Supervisor:
         paths = []
         for name, code in programs.items():
             path = tmp_path / name
             path.with_suffix(".py").write_text(textwrap.dedent(code))
-            paths.append(Program(str(path), stop_deadline=deadline))
+            paths.append(Program(str(path), stop_deadline=deadline, watchdog=watchdog))
         environment = {"PYTHONPATH": str(package.parent), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
         made.append(Supervisor(paths, lambda name, line: lines.append((Path(name).name, line)), environment))
         return made[-1]
@@ -191,3 +191,49 @@ def test_only_one_up_runs_on_a_state_directory_and_others_can_read_of_it(tmp_pat
     assert read_up(tmp_path) is None
     with only_one(tmp_path):
         pass
+
+
+SAYS = """
+import os, signal, socket, sys, time
+out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def say(word):
+    out.sendto(word.encode(), "\\0" + os.environ["NOTIFY_SOCKET"][1:])
+"""
+
+
+def test_one_that_was_ready_and_gives_no_sign_of_life_any_more_is_killed_and_started_again(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(
+        watchdog=0.5, only=SAYS + "say('READY=1')\nprint('ready')\nwhile True: say('WATCHDOG=1'); time.sleep(0.05)"
+    )
+    one.start()
+    eventually(lambda: ("only", "ready") in lines, "it runs")
+    (status,) = one.status().values()
+    os.kill(status["pid"], signal.SIGSTOP)
+    eventually(lambda: lines.count(("only", "ready")) == 2, "it is killed, and runs again")
+    assert gone(status["pid"])
+
+
+def test_one_that_was_never_ready_or_is_about_to_end_may_be_silent(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(
+        watchdog=0.1,
+        slow=SAYS + "print('begins')\ntime.sleep(1)\nprint('begun')\ntime.sleep(60)",
+        ending=SAYS
+        + "say('READY=1'); say('STOPPING=1')\nprint('begins')\ntime.sleep(1)\nprint('ends')\ntime.sleep(60)",
+    )
+    one.start()
+    eventually(lambda: {("slow", "begun"), ("ending", "ends")} <= {*lines}, "both lived longer than the watchdog")
+    assert {child["restarts"] for child in one.status().values()} == {0}
+
+
+def test_the_words_of_a_systemd_above_are_not_handed_on_to_children(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    monkeypatch.setenv("WATCHDOG_USEC", "1")
+    one = supervisor(only="import os; print(os.environ.get('NOTIFY_SOCKET'), os.environ.get('WATCHDOG_USEC'))")
+    one.start()
+    eventually(lambda: ("only", "None None") in lines, "it has neither")

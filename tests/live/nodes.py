@@ -14,6 +14,7 @@ from contactcentre.controller.offers import SURE
 from contactcentre.controller.reconcile import _free_agents
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.router import Router
+from contactcentre.controller.tally import Tally
 from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.devices import Device, device_of
 from contactcentre.domain.routing import RoutingConfig, Waiting
@@ -136,6 +137,7 @@ class Node:
             live, name, self.configuration.routing, lambda change, new: self.router.changed(change), lambda: None
         )
         self.agents = Agents(live, self.replica, self.now, lambda: None)
+        self.tally = Tally()
         self.router = Router(self)  # type: ignore[arg-type]
         self.replica.load()
         self.router.configure()

@@ -26,6 +26,7 @@ def _no_settings_from_outside() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith("CONTACTCENTRE_") or name in ("DATABASE_URL", "REDIS_URL"):
                 patch.delenv(name)
+        patch.setenv("CONTACTCENTRE_WATCH_PORT", "0")  # processes of tests share no ports
         yield
 
 

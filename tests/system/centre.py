@@ -25,6 +25,7 @@ from contactcentre.lab.phones import ANSWER, OngoingCall, Phone
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import load
 from tests.controller.switches import switch_of
+from tests.watch.scrape import four_ports
 
 SUPPORT, SALES = "+33155500100", "+33155500101"
 """The example's numbers; both lead into its bilingual welcome."""
@@ -230,6 +231,11 @@ class Centre:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.settings.web_port}"
 
+    @property
+    def watch_base(self) -> int:
+        """The first of the ports at which the processes tell of themselves."""
+        return self.settings.watch_port
+
     def page_answers(self) -> bool:
         """Whether the dashboard can serve."""
         try:
@@ -246,6 +252,7 @@ def running(state_dir: Path, pbx: str) -> Iterator[Centre]:
     """A contact centre with the example site, phones and all, below this directory; the environment is put back."""
     before = dict(os.environ)
     os.environ["CONTACTCENTRE_WEB_PORT"] = "0"
+    os.environ["CONTACTCENTRE_WATCH_PORT"] = str(four_ports())
     try:
         with stage(state_dir, TALK_SECONDS, lambda _: None, site(pbx), ring=(0.1, 0.1), pbx=pbx) as here:
             yield Centre(here)

@@ -11,6 +11,7 @@ from contactcentre.pbx.asterisk.translate import digits_to_send, media
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import DIGIT_SECONDS, RECORDING, Channel, Medium, Progress
+from contactcentre.pbx.timing import BRIDGE, CHANNEL, timed
 
 if TYPE_CHECKING:
     from contactcentre.pbx.asterisk.driver import AsteriskPbx
@@ -19,6 +20,7 @@ OVERTIME = 2.0
 """Seconds that a recording may run beyond its limit before it is stopped."""
 
 
+@timed(*CHANNEL)
 class AsteriskChannel:
     """See pbx.protocol.Channel."""
 
@@ -134,6 +136,7 @@ class AsteriskChannel:
             raise
 
 
+@timed(*BRIDGE, prefix="bridge_")
 class AsteriskBridge:
     """See pbx.protocol.Bridge."""
 

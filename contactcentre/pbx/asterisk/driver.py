@@ -36,6 +36,7 @@ from contactcentre.pbx.events import (
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
 from contactcentre.pbx.protocol import NO_ACCOUNTS, REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
+from contactcentre.pbx.timing import PBX, timed
 
 AFTERMATH = 2.0
 """Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
@@ -54,6 +55,7 @@ _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 log = logging.getLogger(__name__)
 
 
+@timed(*PBX)
 class AsteriskPbx:
     """See pbx.protocol.Pbx. `technology` is the channel driver of phones and trunks (tests use Local); `sounds` is a
     directory that the PBX can read, too, for sounds that some builds need (see decoders)."""

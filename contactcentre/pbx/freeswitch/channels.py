@@ -12,6 +12,7 @@ from contactcentre.pbx.freeswitch.playing import OVERTIME, Step
 from contactcentre.pbx.freeswitch.protocol import harmless, identity
 from contactcentre.pbx.freeswitch.taps import FreeSwitchTap
 from contactcentre.pbx.protocol import DIGIT_SECONDS, RECORDING, Channel, Medium, Progress
+from contactcentre.pbx.timing import BRIDGE, CHANNEL, timed
 
 if TYPE_CHECKING:
     from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
@@ -20,6 +21,7 @@ QUIET = 200
 """Below this energy FreeSWITCH takes a recorded frame for silence, as its own documentation does."""
 
 
+@timed(*CHANNEL)
 class FreeSwitchChannel:
     """See pbx.protocol.Channel."""
 
@@ -120,6 +122,7 @@ class FreeSwitchSpy(FreeSwitchChannel):
         self._pbx.end_spy(self.id)
 
 
+@timed(*BRIDGE, prefix="bridge_")
 class FreeSwitchBridge:
     """See pbx.protocol.Bridge."""
 

@@ -37,6 +37,7 @@ from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
 from contactcentre.pbx.protocol import NO_ACCOUNTS, SPY, Inbox, Inventory, Mode
+from contactcentre.pbx.timing import PBX, timed
 
 SWEEP = 0.5
 """Seconds between two looks for what is overdue."""
@@ -54,6 +55,7 @@ _app_name = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
 log = logging.getLogger(__name__)
 
 
+@timed(*PBX)
 class FreeSwitchPbx:
     """See pbx.protocol.Pbx. `recordings_dir` is where FreeSWITCH writes recordings, as both of us see it; `door` the
     address that its dialplan reaches us at, `sounds` where sounds are that it has not itself (`Sounds`)."""

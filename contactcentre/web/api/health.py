@@ -5,9 +5,7 @@ import time
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from contactcentre.live.connection import ask
-from contactcentre.live.errors import LiveError
-from contactcentre.store import StoreUnavailable
+from contactcentre.web import watched
 from contactcentre.web.permissions import public
 from contactcentre.web.wiring import services
 
@@ -24,22 +22,6 @@ def alive() -> Response:
 @public
 def ready() -> tuple[Response, int]:
     """503 while PostgreSQL, Redis or the reader of the live state is away. Says which, and nothing else."""
-    parts = {"postgresql": _postgresql(), "redis": _redis(), "live": services().fanout.ready}
-    good = all(parts.values())
-    return jsonify(status="ok" if good else "not ready", parts=parts), 200 if good else 503
-
-
-def _postgresql() -> bool:
-    try:
-        services().store.ping()
-    except StoreUnavailable:
-        return False
-    return True
-
-
-def _redis() -> bool:
-    try:
-        ask(services().redis, "PING")
-    except LiveError:
-        return False
-    return True
+    there = watched.parts(services())
+    good = all(there.values())
+    return jsonify(status="ok" if good else "not ready", parts=there), 200 if good else 503

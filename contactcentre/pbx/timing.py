@@ -1,0 +1,53 @@
+"""How long each verb of a PBX took, and how it failed: counted where the verb is called, whatever the PBX."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import wraps
+from time import perf_counter
+from typing import Any, TypeVar
+
+from contactcentre.pbx.errors import PbxError
+from contactcentre.watch.histogram import Histogram
+
+CHANNEL = (
+    *("answer", "ring", "stop_ringing", "hangup", "play", "stop_playing", "wait_with_music", "stop_waiting", "mute"),
+    *("unmute", "send_digits", "transfer_progress", "set_variable", "record", "stop_recording", "tap", "leave_to"),
+)
+BRIDGE = ("add", "remove", "destroy")
+PBX = ("adopt", "call", "spy", "take", "bridge", "inventory", "phones", "show_messages", "set_password")
+
+seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
+"""Of this process, by verb; a bridge's are `bridge_add` and so on."""
+
+failures: Counter[tuple[str, str]] = Counter()
+"""By verb and error: `Gone`, `Refused`, `TooLarge`, `LinkDown`, `Deadline`."""
+
+C = TypeVar("C", bound=type)
+
+
+def timed(*verbs: str, prefix: str = "") -> Callable[[C], C]:
+    """A class whose verbs are counted."""
+
+    def of(cls: C) -> C:
+        for verb in verbs:
+            setattr(cls, verb, _timed(prefix + verb, vars(cls)[verb]))
+        return cls
+
+    return of
+
+
+def _timed(name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
+    observe = seconds[name].observe
+
+    @wraps(verb)
+    def call(*args: Any, **named: Any) -> Any:
+        began = perf_counter()
+        try:
+            return verb(*args, **named)
+        except PbxError as error:
+            failures[name, type(error).__name__] += 1
+            raise
+        finally:
+            observe(perf_counter() - began)
+
+    return call
