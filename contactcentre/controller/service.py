@@ -26,6 +26,7 @@ from contactcentre.controller.greeting import go_on, greet
 from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
+from contactcentre.controller.presence import Presence
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
@@ -107,6 +108,7 @@ class Controller:
             "commands": self._serve_commands,
             "heartbeat": self._beat,
             "pulse": self.pulse.run,
+            "presence": Presence(node, lambda: self.linked).run,
             "look": self._look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,

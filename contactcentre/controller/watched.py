@@ -73,7 +73,8 @@ class Watched:
         yield gauges("queue_waiting", "Contacts of this node that wait.", "queue", waiting)
         longest = {queue: max(0.0, now - entered) for queue, entered in since.items()}
         yield gauges("queue_longest_wait_seconds", "Since when the first of them waits.", "queue", longest)
-        agents = Counter(status.state for status in node.replica.agents.values())
+        known = node.replica.agents
+        agents = Counter(known[one].state if one in known else AgentState.LOGGED_OUT for one in node.site.agents)
         says = "Agents of the site, as every node sees them."
         yield gauges("agents", says, "state", dict.fromkeys(AgentState, 0) | agents)
         phones = len(node.router.phones_not_free)

@@ -291,6 +291,9 @@ class FakePbx:
         with self.effect(harmless=False):
             self.passwords[account] = password
 
+    def stay(self, seconds: float) -> None:
+        self.led_until = time.time() + seconds  # a request, but none that the troubles of a test are meant for
+
     def recording(self, name: str) -> Iterator[bytes]:
         with self.effect():
             if name not in self.complete:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import requests
+
 from contactcentre.lab import FreeswitchLab, Lab
 from contactcentre.provision import AnyTarget, AsteriskTarget, FreeswitchTarget
 from tests.pbx.spectrum import write_tone
@@ -58,6 +60,18 @@ class Switch(ABC):
         """Is somebody in the PBX's own queue?"""
 
     @abstractmethod
+    def clock(self) -> int:
+        """Seconds since 1970, as the PBX has them."""
+
+    @abstractmethod
+    def led_until(self) -> int:
+        """Until when (by that clock) new callers are led to the controller; 0 = it never said so."""
+
+    @abstractmethod
+    def lead_until(self, clock: int) -> None:
+        """As if the controller had said so."""
+
+    @abstractmethod
     def spies(self) -> bool:
         """Does somebody hear a call in secret?"""
 
@@ -103,6 +117,25 @@ class OnAsterisk(Switch):
 
     def serves_by_itself(self) -> bool:
         return "Queue" in self.lab.rx("core show channels concise")
+
+    def clock(self) -> int:
+        return int(self._global("EPOCH"))
+
+    def led_until(self) -> int:
+        return int(self._global("CONTACTCENTRE_UNTIL") or 0)
+
+    def lead_until(self, clock: int) -> None:
+        self.lab.rx(f"dialplan set global CONTACTCENTRE_UNTIL {clock}")
+
+    def _global(self, name: str) -> str:
+        info = self.lab.info()
+        answer = requests.get(
+            f"http://127.0.0.1:{self.control_port()}/ari/asterisk/variable",
+            {"variable": name},
+            auth=(info.ari_user, info.ari_secret),
+            timeout=10,
+        )
+        return str(answer.json()["value"]) if answer.ok else ""
 
     def spies(self) -> bool:
         channels = self.lab.rx("core show channels")
@@ -158,6 +191,16 @@ class OnFreeswitch(Switch):
         queues = [line.partition("|")[0] for line in self.lab.rx("callcenter_config queue list").splitlines()[1:]]
         asked = (self.lab.rx(f"callcenter_config queue count members {queue}") for queue in queues if "@" in queue)
         return any(answer.strip() not in ("", "0") for answer in asked)
+
+    def clock(self) -> int:
+        return int(self.lab.rx("strepoch"))
+
+    def led_until(self) -> int:
+        said = self.lab.rx("global_getvar contactcentre_until").strip()
+        return int(said) if said.isdecimal() else 0
+
+    def lead_until(self, clock: int) -> None:
+        self.lab.rx(f"global_setvar contactcentre_until={clock}")
 
     def spies(self) -> bool:
         return any(row["application"] == "eavesdrop" for row in self._channels())

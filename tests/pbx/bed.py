@@ -266,9 +266,10 @@ mwi_subscribe_replaces_unsolicited = yes
 
 _DIALPLAN = """
 [contactcentre-in]
-exten => _X.,1,Stasis(contactcentre,did,${EXTEN})
+exten => _X.,1,GotoIf($["${CONTACTCENTRE_UNTIL}" != "" & ${EPOCH} > 0${CONTACTCENTRE_UNTIL}]?nobody)
+ same => n,Stasis(contactcentre,did,${EXTEN})
  same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)
- same => n,Answer()
+ same => n(nobody),Answer()
  same => n,Playback(vm-goodbye)
  same => n(done),Hangup()
 exten => *1,1,Answer()

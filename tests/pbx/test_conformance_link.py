@@ -190,3 +190,16 @@ def test_without_a_controller_a_caller_falls_through_to_the_dialplan(bed: Bed) -
     call.until("answered")
     call.hang_up()
     assert told(bed.nodes, Arrived) == []
+
+
+def test_calls_are_led_to_us_as_long_as_we_said_that_we_stay_and_elsewhere_after_that(bed: Bed) -> None:
+    try:
+        bed.pbx.stay(3600)
+        assert bed.arrive().arrived.args == ("did", "800")
+        bed.pbx.stay(-2)  # as if we had hung since then; the link is there
+        call = bed.dial("801", talk=None, patience=None)
+        call.until("answered")
+        assert len(told(bed.nodes, Arrived)) == 1, "the dialplan answered the second one"
+        call.hang_up()
+    finally:
+        bed.pbx.stay(86_400)  # for the tests after this one, which say nothing

@@ -85,6 +85,8 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${STASISSTATUS}",
         "${QUEUESTATUS}",
         "${DIALSTATUS}",
+        "${EPOCH}",
+        "${CONTACTCENTRE_UNTIL}",  # seconds, set by the driver
         "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
         "${IFMODULE(app_minivm.so)}",
         "${SHIFT(MESSAGE_COUNTS,+)}",  # names and numbers, set by the driver

@@ -11,7 +11,7 @@ from typing import Any
 
 from gevent.event import Event as Flag
 
-from contactcentre.pbx.asterisk import accounts, lamps, translate
+from contactcentre.pbx.asterisk import accounts, lamps, presence, translate
 from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.connection import Connection
@@ -219,6 +219,10 @@ class AsteriskPbx:
         else:
             with suppress(Gone):  # there was none
                 self.request("DELETE", path)
+
+    def stay(self, seconds: float) -> None:
+        """See Pbx.stay."""
+        presence.stay(self.request, seconds)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""

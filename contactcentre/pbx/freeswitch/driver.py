@@ -14,7 +14,7 @@ from gevent.event import Event as Flag
 from contactcentre.domain.stereo import stereo_of
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Cause, NodeEvent, Party, Phone
-from contactcentre.pbx.freeswitch import names, protocol, stock, translate
+from contactcentre.pbx.freeswitch import names, presence, protocol, stock, translate
 from contactcentre.pbx.freeswitch.awaited import PARKED, Awaited
 from contactcentre.pbx.freeswitch.channels import FreeSwitchBridge, FreeSwitchChannel, FreeSwitchSpy
 from contactcentre.pbx.freeswitch.connection import Connection
@@ -264,6 +264,10 @@ class FreeSwitchPbx:
     def set_password(self, account: str, password: str) -> None:
         """See Pbx.set_password."""
         raise Refused("softphones are not provisioned on FreeSWITCH")
+
+    def stay(self, seconds: float) -> None:
+        """See Pbx.stay."""
+        presence.stay(self.request, seconds)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording."""

@@ -1,0 +1,67 @@
+"""A controller that hangs (SIGSTOP), which leaves its link to the PBX open: the dialplan notices, and callers are
+answered by the PBX's own queue; who was given to the hung one before that is served when it is killed."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from contactcentre.controller.presence import EVERY, PROMISED
+from contactcentre.domain.agents import Verb
+from contactcentre.domain.events import Kind
+from tests.controller.stack import Stack, eventually, one
+
+
+@pytest.fixture
+def hung(stack: Stack) -> Iterator[Stack]:
+    """Its controller hangs from here on."""
+    assert stack.controller is not None
+    eventually(lambda: stack.switch.led_until() > 0, "the dialplan was told that somebody is there")
+    stack.controller.send_signal(signal.SIGSTOP)
+    yield stack
+    stack.controller.send_signal(signal.SIGCONT)
+
+
+def hangs_for_the_dialplan(stack: Stack) -> bool:
+    return stack.switch.clock() > stack.switch.led_until()
+
+
+def test_a_new_caller_is_answered_by_the_pbx_s_own_queue_as_soon_as_the_promise_is_over(hung: Stack) -> None:
+    stopped = hung.switch.clock()
+    assert hung.switch.led_until() <= stopped + PROMISED + 1, "so long at most new callers are led to it"
+    with hung.phone("anna", ring=0.1, talk=1):
+        eventually(lambda: hangs_for_the_dialplan(hung), "the promise is over")
+        call = hung.lab.dial("1000", caller="+33180000001", patience=60)
+        call.until("person", 60)
+        assert hung.switch.serves_by_itself()
+        assert call.wait(60).served
+    assert hung.story("+33180000001") == [], "no controller knows of it"
+
+
+def test_a_controller_that_goes_on_is_led_callers_again(hung: Stack) -> None:
+    eventually(lambda: hangs_for_the_dialplan(hung), "the promise is over")
+    assert hung.controller is not None
+    hung.controller.send_signal(signal.SIGCONT)
+    eventually(lambda: not hangs_for_the_dialplan(hung), "it promises to be there")
+    with hung.phone("anna", ring=0.1):
+        hung.act("anna", Verb.LOGIN)
+        assert hung.lab.call("1000", caller="+33180000011", talk=1, patience=60).served
+        assert one(hung.ended("+33180000011"), Kind.ENDED).data["outcome"] == "answered"
+    hung.nothing_left_on_the_pbx()
+
+
+def test_a_caller_who_was_given_to_it_before_anybody_noticed_is_served_once_it_is_killed(hung: Stack) -> None:
+    with hung.phone("anna", ring=0.1, talk=1):
+        hung.switch.lead_until(hung.switch.clock() + 3600)
+        call = hung.lab.dial("1000", caller="+33180000021", patience=120)
+        eventually(lambda: hung.switch.left() != "", "the call is in its hands")
+        assert not hung.switch.serves_by_itself()
+        hung.kill()  # as its watchdog does, and starts it again
+        hung.start()
+        hung.act("anna", Verb.LOGIN)
+        assert call.wait(120).served
+    hung.nothing_left_on_the_pbx()
+
+
+def test_the_promise_outlasts_two_words_that_are_late() -> None:
+    assert PROMISED >= 3 * EVERY
