@@ -24,9 +24,14 @@ def configure(level: str = "info", style: str = "console", stream: TextIO | None
     """Routes structlog and the library's logging to `stream` (stderr); `bound` goes into every line."""
     out = stream or sys.stderr
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(**bound)
+
+    def of_process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Not by context: each greenlet begins with an empty one."""
+        return {**bound, **event}
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        of_process,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     watch_bind: str = "127.0.0.1"
     watch_port: int = Field(8810, ge=0, le=65532)  # the controller's; the others' follow; 0 = none
 
+    # above these new calls are turned away (docs/admin.rst, Overload)
+    overload_lag: float = Field(0.5, ge=0, le=60)  # seconds that the controller is late; 0 = never
+    max_contacts: int = Field(0, ge=0)  # of this node at the same time; 0 = no limit
+
     phone_url: str = Field("", pattern=r"^(wss?://[^/?#@\s]+(/[^?#\s]*)?)?$")  # SIP over websocket, for browsers
     phone_ice: str = Field("", pattern=r"^((stuns?|turns?):[^\s]+(\s+|$))*$")  # STUN, TURN for those at home
     turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it

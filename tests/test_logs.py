@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import gevent
 import pytest
 import structlog
 
@@ -59,3 +60,18 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
     logs.get("x").info("quiet")
     logging.getLogger("y").info("quiet")
     assert stream.getvalue() == ""
+
+
+def test_every_line_has_the_process_and_those_of_a_contact_s_greenlet_the_contact(stream: io.StringIO) -> None:
+    logs.configure("info", "json", stream, process="controller")
+
+    def conduct() -> None:
+        structlog.contextvars.bind_contextvars(contact_id="c1")
+        logging.getLogger("contactcentre.pbx.asterisk.driver").warning("the driver's line")
+
+    gevent.spawn(conduct).join()
+    gevent.spawn(logging.getLogger("contactcentre.live").warning, "somebody else's").join()
+    said = {line["event"]: line for line in map(json.loads, stream.getvalue().splitlines())}
+    assert said["the driver's line"]["contact_id"] == "c1"
+    assert {line["process"] for line in said.values()} == {"controller"}
+    assert "contact_id" not in said["somebody else's"]

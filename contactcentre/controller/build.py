@@ -11,6 +11,7 @@ from redis import Redis
 
 from contactcentre.archive import Shelf
 from contactcentre.controller import stock_sounds
+from contactcentre.controller.admission import Limits
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.callers import Callers
 from contactcentre.controller.greenlets import Greenlets
@@ -91,7 +92,8 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.router = Router(node)
     node.wrap_ups = WrapUps()
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
-    controller = Controller(node, load, partial(replica.estimates.look_back, store), store.audit)
+    limits = Limits(settings.overload_lag, settings.max_contacts)
+    controller = Controller(node, load, partial(replica.estimates.look_back, store), store.audit, limits)
     return controller
 
 

@@ -24,6 +24,9 @@ from contactcentre.pbx.protocol import ChannelInfo
 
 log = structlog.get_logger(__name__)
 
+OVERLOAD = "contactcentre-overload"
+"""The place in the PBX's dialplan where callers are told that there is no room; extensions are the numbers dialled."""
+
 APOLOGY = "sound:an-error-has-occurred"
 APOLOGY_DEADLINE = 4.0
 
@@ -90,6 +93,20 @@ class Conductor:
         if self.contact.caller_there:
             self.contact.caller.hangup(cause)
         self._end(cause, "system")
+
+    def turn_away(self) -> None:
+        """Leaves the caller to the PBX's own dialplan, which says that there is no room. Instead of `run`."""
+        self._adopt()
+        contact = self.contact
+        contact.outcome = Outcome.OVERLOAD
+        if contact.caller_there:
+            try:
+                contact.caller.leave_to(OVERLOAD, contact.now.did)
+            except Gone:
+                pass
+            except Refused:  # its place in the dialplan is not provisioned
+                contact.caller.hangup(Cause.CONGESTION)
+        self._end(Cause.CONGESTION, "system")
 
     def _adopt(self) -> None:
         contact = self.contact

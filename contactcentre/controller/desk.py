@@ -3,13 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+from gevent.lock import BoundedSemaphore
+
 from contactcentre.controller.node import Node
 from contactcentre.controller.parties import pick_up
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.conversation import Refusal
-from contactcentre.live import CommandFailed
+from contactcentre.live import CommandFailed, Commands
 from contactcentre.pbx.errors import PbxError
+
+AT_A_TIME = 200
+"""Commands that are carried out. One takes a request to the PBX or two, and ten seconds at most."""
 
 
 class Desk:
@@ -19,6 +24,16 @@ class Desk:
         self, node: Node, softphones: Softphones, supervisions: Supervisions, signs: Callable[[], dict[str, Any]]
     ) -> None:
         self.node, self.softphones, self.supervisions, self._signs = node, softphones, supervisions, signs
+
+    def serve(self) -> None:
+        """Takes what is asked, for ever; so many at a time, the others wait in their stream."""
+        places = BoundedSemaphore(AT_A_TIME)
+
+        def spawn(run: Callable[[], None]) -> None:
+            places.acquire()
+            self.node.greenlets.spawn("command", run).rawlink(lambda _: places.release())
+
+        Commands(self.node.live.redis).serve(self.node.name, self.run, spawn=spawn)
 
     def run(self, verb: str, args: dict[str, Any]) -> dict[str, Any]:
         """Carries one out. Raises CommandFailed."""

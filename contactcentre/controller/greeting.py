@@ -17,6 +17,21 @@ log = structlog.get_logger(__name__)
 
 def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     """A new caller: a contact of its own, and what conducts it through the flow of the number dialled."""
+    contact, conductor, known = _begin(node, arrived)
+    if not known:
+        log.warning("unknown number dialled", contact_id=contact.id, did=contact.now.did)
+        return contact, partial(conductor.refuse, Cause.UNALLOCATED)
+    return contact, conductor.run
+
+
+def turn_away(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
+    """A new caller for whom there is no room: a contact, too, so that it is counted."""
+    contact, conductor, known = _begin(node, arrived)
+    return contact, conductor.turn_away if known else partial(conductor.refuse, Cause.UNALLOCATED)
+
+
+def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
+    """... and whether the number is known."""
     did = arrived.args[1] if len(arrived.args) > 1 else arrived.dialled
     found = node.site.dids.get(did)
     contact = Contact.new(
@@ -42,10 +57,7 @@ def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     )
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
-    if found is None or found.flow not in node.site.flows:
-        log.warning("unknown number dialled", contact_id=contact.id, did=contact.now.did)
-        return contact, partial(conductor.refuse, Cause.UNALLOCATED)
-    return contact, conductor.run
+    return contact, conductor, found is not None and found.flow in node.site.flows
 
 
 def go_on(contact: Contact, there: Found) -> Callable[[], None]:

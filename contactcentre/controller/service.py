@@ -19,10 +19,11 @@ from gevent.queue import Queue
 
 from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
+from contactcentre.controller.admission import NO_LIMITS, Admission, Limits
 from contactcentre.controller.coaching import Audit, Mentors
 from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
 from contactcentre.controller.desk import Desk
-from contactcentre.controller.greeting import go_on, greet
+from contactcentre.controller.greeting import go_on, greet, turn_away
 from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
@@ -31,7 +32,7 @@ from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.agents import AgentState
-from contactcentre.live import Change, Commands, LiveError
+from contactcentre.live import Change, LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
@@ -68,6 +69,7 @@ class Controller:
         load: Callable[[], Configuration],
         look_back: Callable[[], None] = lambda: None,
         audit: Audit = lambda *_: None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """`load` reads the newest configuration from the store, `look_back` learns from history for ever, `audit`
         writes into the audit log."""
@@ -83,7 +85,8 @@ class Controller:
         self._stopped = Flag()
         self._started = time.time()
         self.failed = False
-        self.pulse = Pulse(SignsOfLife())
+        self.admission = Admission(limits)
+        self.pulse = Pulse(SignsOfLife(), self.admission.look)
         node.lines = Lines(node, self._look_soon)
         node.lamps = Lamps(node)
         self.softphones = Softphones(node)
@@ -96,6 +99,8 @@ class Controller:
     def run(self) -> None:
         """Returns after `stop`. Raises LiveError when Redis is not there at the start."""
         node = self.node
+        node.greenlets.spawn("pulse", self.pulse.run, essential=True)
+        notify(READY)
         node.replica.load()
         node.journal.flush()  # what an earlier process left in its spool must be known before contacts are taken up
         essential: dict[str, Callable[[], None]] = {
@@ -105,9 +110,8 @@ class Controller:
             "journal": node.journal.run,
             "saver": node.saver.run,
             "events": self._take_events,
-            "commands": self._serve_commands,
+            "commands": self._commands.serve,
             "heartbeat": self._beat,
-            "pulse": self.pulse.run,
             "presence": Presence(node, lambda: self.linked).run,
             "look": self._look_regularly,
             "absent": Absent(node).run,
@@ -129,7 +133,6 @@ class Controller:
         gc.set_threshold(20_000, 20, 50)
         node.pbx.start(self._sink)
         log.info("controller started", node=node.name, site=node.configuration.version)
-        notify(READY)
         self._stopped.wait()
         self._shut_down()
 
@@ -268,7 +271,11 @@ class Controller:
         node.router.wake()
 
     def _greet(self, arrived: Arrived) -> None:
-        self._spawn(*greet(self.node, arrived))
+        if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
+            self.admission.turned_away += 1
+            self._spawn(*turn_away(self.node, arrived))
+        else:
+            self._spawn(*greet(self.node, arrived))
 
     def _feature(self, arrived: Arrived) -> None:
         try:
@@ -365,11 +372,6 @@ class Controller:
     def _prepare_prompts(self) -> None:
         """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
         self.node.greenlets.spawn("prompts", _run_prepare)
-
-    def _serve_commands(self) -> None:
-        Commands(self.node.live.redis).serve(
-            self.node.name, self._commands.run, spawn=lambda run: self.node.greenlets.spawn("command", run)
-        )
 
     def _beat(self) -> None:
         while True:

@@ -86,6 +86,7 @@ class Outcome(StrEnum):
     CALLBACK = "callback"  # asked to be called back
     TRANSFERRED = "transferred"  # went out of our hands to a number or to the PBX's own dialplan
     REJECTED = "rejected"  # turned away: closed, full, unknown DID
+    OVERLOAD = "overload"  # turned away: more calls came than the controller could serve in time
     LOST = "lost"  # our fault: an error, or a call that vanished while we were away
 
 

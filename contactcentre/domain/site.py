@@ -269,6 +269,8 @@ class Settings(Model):
     supervision_tone: bool = False  # an agent hears a beep when a supervisor begins to listen
     record_announce: Prompt = ""  # said to a customer, once, before anything of the call is recorded; "" = nothing
     record_announce_all: bool = False  # also to agents and others who come into a recorded conversation
+    # What callers meet while more come than can be served: a message and the busy tone, that tone, the PBX's own queue.
+    overload: Literal["message", "busy", "fallback"] = "message"
     park_seconds: Annotated[float, Field(ge=10, le=3600)] = 120  # then a parked customer goes back to who parked it
     # Digit 1.. by their place, so nine at most.
     pause_reasons: Annotated[tuple[Name, ...], Field(max_length=9)] = (

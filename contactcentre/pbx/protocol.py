@@ -258,8 +258,8 @@ class Pbx(Protocol):
 
     def stay(self, seconds: float) -> None:
         """The dialplan may lead new callers to us for so many seconds more (to the next whole one; below 0: none).
-        After that it goes its other way at once, also while the link is there: whoever hangs does not say this again. Raises
-        Refused, LinkDown, Deadline."""
+        After that it goes its other way at once, also while the link is there: whoever hangs does not say this again.
+        Raises Refused, LinkDown, Deadline."""
 
     def recording(self, name: str) -> Iterator[bytes]:
         """Reads a finished recording's file in chunks. Raises Gone."""

@@ -127,6 +127,7 @@ def view_of(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> 
         "music": sorted(site.music.items()),
         "lamps": site.settings.message_lamp != "off",
         "default_trunk": trunk_out(site),
+        "overload": site.settings.overload,
     }
 
 

@@ -21,12 +21,10 @@ REMEMBERED = 60.0
 
 
 class Pulse:
-    def __init__(self, *each: Callable[[], None], every: float = EVERY) -> None:
-        """`each` is called at every look; must not block."""
+    def __init__(self, *each: Callable[[float], None], every: float = EVERY) -> None:
+        """`each` is told at every look how late it was (seconds); must not block."""
         self._each, self._every = each, every
         self.lags = Histogram()
-        self.lag = 0.0
-        """Seconds that the last look was late."""
         self._late: deque[tuple[float, float]] = deque(maxlen=round(REMEMBERED / every))
 
     def run(self) -> None:
@@ -34,11 +32,11 @@ class Pulse:
             due = time.monotonic() + self._every
             time.sleep(self._every)
             now = time.monotonic()
-            self.lag = max(0.0, now - due)
-            self.lags.observe(self.lag)
-            self._late.append((now, self.lag))
-            for call in self._each:
-                call()
+            lag = max(0.0, now - due)
+            self.lags.observe(lag)
+            self._late.append((now, lag))
+            for tell in self._each:
+                tell(lag)
 
     @property
     def worst(self) -> float:

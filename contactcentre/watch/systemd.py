@@ -33,7 +33,7 @@ class SignsOfLife:
         """Seconds; 0 = nobody waits for them."""
         self._due = 0.0
 
-    def __call__(self) -> None:
+    def __call__(self, lag: float = 0.0) -> None:
         if self.every and (now := time.monotonic()) >= self._due:
             self._due = now + self.every
             notify(ALIVE)

@@ -1,4 +1,4 @@
-"""Each of our processes is killed while people talk and wait: it comes back, and no call notices."""
+"""Each of our processes is killed, or hangs, while people talk and wait: it comes back, and no call notices."""
 
 import os
 import signal
@@ -28,9 +28,15 @@ def back(centre: Centre, name: str, killed_at: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["controller", "recorder", "worker", "web"])
-def test_a_killed_process_comes_back_and_those_who_talk_wait_or_choose_notice_nothing(
-    centre: Centre, name: str
+WAYS = [
+    *((name, signal.SIGKILL) for name in ("controller", "recorder", "worker", "web")),
+    ("controller", signal.SIGSTOP),
+]
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS, ids=[f"{name}-{way.name}" for name, way in WAYS])
+def test_a_killed_or_hung_process_comes_back_and_those_who_talk_wait_or_choose_notice_nothing(
+    centre: Centre, name: str, way: signal.Signals
 ) -> None:
     centre.on_duty("bruno", "emma")
     choosing = centre.dial(talk=None)
@@ -40,7 +46,7 @@ def test_a_killed_process_comes_back_and_those_who_talk_wait_or_choose_notice_no
     before = centre.processes()[name]
 
     killed_at = time.time()
-    os.kill(before["pid"], signal.SIGKILL)
+    os.kill(before["pid"], way)
     eventually(lambda: centre.processes()[name]["restarts"] == before["restarts"] + 1, f"{name} is started again")
     eventually(lambda: back(centre, name, killed_at), f"{name} works again")
     assert [call.result for call in (*calls, choosing)] == [None] * 5, "everybody is still on the line"

@@ -32,7 +32,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_every_number_that_an_alert_or_a_panel_asks_for_is_told_by_the_running_processes(centre: Centre) -> None:
-    centre.on_duty("anna")
+    centre.on_duty("emma")
     call = centre.support()
     call.until("person", 60)
     centre.results()
@@ -69,7 +69,7 @@ def test_every_process_says_that_it_is_ready_and_what_it_has_done(centre: Centre
         eventually(lambda process=process: ask(centre.watch_base, process, "/readyz").status_code == 200, process)
         assert set(ask(centre.watch_base, process, "/readyz").json()["parts"]) >= {"redis", "postgresql"}
     before = {process: scrape(centre.watch_base, process) for process in ("recorder", "worker")}
-    centre.on_duty("anna")
+    centre.on_duty("emma")
     centre.support()
     centre.results()
     centre.settle()

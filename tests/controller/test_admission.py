@@ -1,0 +1,121 @@
+"""More calls than can be served: new ones are turned away and counted, those who talk and wait notice nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from contactcentre.controller.admission import EVENTS, LOOKS, Admission, Limits
+from contactcentre.domain.agents import Verb
+from contactcentre.domain.events import Event, Kind
+from tests.controller.stack import Stack, eventually, kinds, one
+from tests.watch.scrape import four_ports, scrape, value
+
+BUSY = 486
+LATE = 0.2
+
+
+def looked(admission: Admission, *lags: float) -> bool:
+    """Whether one call more is turned away after these looks."""
+    for lag in lags:
+        admission.look(lag)
+    return admission.refuses(0, 0)
+
+
+def test_one_late_look_turns_nobody_away_several_in_a_row_do() -> None:
+    admission = Admission(Limits(lag=0.5))
+    assert not looked(admission, 3.0, 0.0, 0.0, 3.0, 3.0, 0.4, 3.0)
+    assert looked(admission, *[0.6] * LOOKS)
+
+
+def test_calls_are_let_in_again_once_the_process_is_well_in_time_and_not_before() -> None:
+    admission = Admission(Limits(lag=0.5))
+    assert looked(admission, *[0.6] * LOOKS)
+    assert looked(admission, *[0.3] * LOOKS), "just below the limit it would be above it again at once"
+    assert looked(admission, 0.0, 0.0, 0.3), "nor after two good looks"
+    assert not looked(admission, *[0.2] * LOOKS)
+
+
+def test_without_limits_nobody_is_turned_away_but_for_a_flood_of_events() -> None:
+    admission = Admission(Limits())
+    assert not looked(admission, *[60.0] * LOOKS)
+    assert not admission.refuses(contacts=100_000, events=EVENTS)
+    assert admission.refuses(contacts=0, events=EVENTS + 1)
+
+
+def test_a_limit_of_contacts_holds_to_the_number() -> None:
+    admission = Admission(Limits(contacts=2))
+    assert [admission.refuses(contacts, 0) for contacts in (0, 1, 2, 3)] == [False, False, True, True]
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[int]:
+    """Where the controller tells of itself; it takes two contacts at a time, and may be LATE."""
+    with pytest.MonkeyPatch.context() as patch:
+        ports = four_ports()
+        patch.setenv("CONTACTCENTRE_WATCH_PORT", str(ports))
+        patch.setenv("CONTACTCENTRE_MAX_CONTACTS", "2")
+        patch.setenv("CONTACTCENTRE_OVERLOAD_LAG", str(LATE))
+        yield ports
+
+
+def turned_away(stack: Stack, caller: str) -> list[Event]:
+    """The whole story of one who was."""
+    story = stack.ended(caller)
+    end = one(story, Kind.ENDED).data
+    assert (end["outcome"], end["by"]) == ("overload", "system")
+    assert kinds(story) == [Kind.ARRIVED, Kind.LEG_STARTED, Kind.LEG_ENDED, Kind.ENDED], "nothing else was done"
+    return story
+
+
+def test_who_comes_when_all_places_are_taken_hears_busy_is_counted_and_harms_nobody(base: int, stack: Stack) -> None:
+    refused = value(scrape(base, "controller"), "contacts_ended_total", outcome="overload")
+    first = stack.lab.dial("1000", caller="+33190000001", talk=1, patience=60)
+    second = stack.lab.dial("1000", caller="+33190000002", talk=1, patience=60)
+    for caller in ("+33190000001", "+33190000002"):
+        stack.wait_for(caller, Kind.QUEUED)
+
+    third = stack.lab.call("1000", caller="+33190000003", patience=60)
+
+    assert (third.status, third.answered, third.ended_by) == (BUSY, False, "pbx")
+    turned_away(stack, "+33190000003")
+    assert value(scrape(base, "controller"), "contacts_ended_total", outcome="overload") == refused + 1
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        assert first.wait(60).served
+        assert second.wait(60).served
+        assert stack.lab.call("1000", caller="+33190000004", talk=1, patience=60).served, "there is room again"
+    stack.nothing_left_on_the_pbx()
+
+
+def test_a_controller_that_does_not_keep_up_turns_new_callers_away_until_it_does(base: int, stack: Stack) -> None:
+    waits = stack.lab.dial("1000", caller="+33190000011", talk=1, patience=120)
+    stack.wait_for("+33190000011", Kind.QUEUED)
+    assert stack.controller is not None
+    hinder = gevent.spawn(held_up, stack.controller.pid)
+    try:
+        eventually(lambda: value(scrape(base, "controller"), "admitting") == 0, "it turns callers away")
+        call = stack.lab.call("1000", caller="+33190000012", patience=60)
+        assert call.status == BUSY
+    finally:
+        hinder.kill()
+    turned_away(stack, "+33190000012")
+    eventually(lambda: value(scrape(base, "controller"), "admitting") == 1, "it lets them in again")
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        assert waits.wait(120).served, "who waited has precedence, and waited on"
+    stack.nothing_left_on_the_pbx()
+
+
+def held_up(pid: int) -> None:
+    """As if others took its processor, nine tenths of it."""
+    try:
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            gevent.sleep(2 * LATE + 0.25)
+            os.kill(pid, signal.SIGCONT)
+            gevent.sleep(0.05)
+    finally:
+        os.kill(pid, signal.SIGCONT)
