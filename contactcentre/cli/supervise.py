@@ -21,10 +21,14 @@ import gevent
 from gevent.event import Event
 
 from contactcentre import logs
-from contactcentre.processes import Post, bind_to_parent, holder, how_it_ended, word_of
+from contactcentre.processes import Post, bind_to_parent, holder, how_it_ended, word_of, worked
 from contactcentre.watch.systemd import ALIVE, READY, STOPPING
 
 log = logs.get(__name__)
+
+BUSY, PATIENCE = 0.1, 5
+"""One that is silent and has used a tenth of a processor, or waits for one, may only have too much to do: to kill it
+would make that worse. It is given five times as long."""
 
 LOOK = 1.0
 """Seconds between two looks whether a child lives that is not ready yet."""
@@ -46,7 +50,7 @@ class Program:
     stop_deadline: float = 15.0
     """Seconds from SIGTERM to SIGKILL."""
     watchdog: float = 0.0
-    """Seconds without a sign of life after which one that was ready is killed; 0 = never."""
+    """Seconds without a sign of life after which one that was ready, and does nothing, is killed; 0 = never."""
 
 
 @dataclass
@@ -142,18 +146,26 @@ class Supervisor:
 
     def _watch(self, program: Program, process: subprocess.Popen[bytes], ear: "Ear") -> None:
         """Kills one that hangs. Before it was ready, and when it is about to end, it may take its time."""
-        ready = False
+        ready, silent = False, 0.0
+        _, used = worked(process.pid)
         with contextlib.closing(ear):
             while process.poll() is None and not self._stopping.is_set():
                 words = ear.hear(program.watchdog if ready else LOOK)
-                if words & {READY, ALIVE}:
-                    ready = True
+                runs, uses = worked(process.pid)
                 if STOPPING in words:
                     return
-                if ready and not words and process.poll() is None and not self._stopping.is_set():
-                    log.error(f"{program.name} hangs; killing it", silent_seconds=program.watchdog)
-                    _kill_group(process.pid)
-                    return
+                ready = ready or bool(words & {READY, ALIVE})
+                silent = 0.0 if words or not ready else silent + program.watchdog
+                busy = runs or uses - used > BUSY * program.watchdog
+                used = uses
+                if not silent or process.poll() is not None or self._stopping.is_set():
+                    continue
+                if busy and silent < PATIENCE * program.watchdog:
+                    log.warning(f"{program.name} gives no sign of life, but works", silent_seconds=silent)
+                    continue
+                log.error(f"{program.name} hangs; killing it", silent_seconds=silent)
+                _kill_group(process.pid)
+                return
 
     def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():

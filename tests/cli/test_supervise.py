@@ -237,3 +237,16 @@ def test_the_words_of_a_systemd_above_are_not_handed_on_to_children(
     one = supervisor(only="import os; print(os.environ.get('NOTIFY_SOCKET'), os.environ.get('WATCHDOG_USEC'))")
     one.start()
     eventually(lambda: ("only", "None None") in lines, "it has neither")
+
+
+def test_one_that_is_silent_because_it_has_much_to_do_is_given_more_time_but_not_for_ever(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "PATIENCE", 10_000)
+    works = "while time.process_time() < 1: pass\nprint('done')\nwhile True: pass"
+    one = supervisor(watchdog=0.2, only=f"{SAYS}say('READY=1')\n{works}")
+    one.start()
+    eventually(lambda: ("only", "done") in lines, "it outlives the watchdog while it works")
+    assert [child["restarts"] for child in one.status().values()] == [0]
+    monkeypatch.setattr(supervise, "PATIENCE", 2)
+    eventually(lambda: [child["restarts"] for child in one.status().values()] == [1], "it is killed at last")
