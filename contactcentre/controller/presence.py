@@ -11,8 +11,8 @@ from contactcentre.pbx.errors import PbxError
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
-PROMISED = 3.0
-"""Seconds for which new callers are led to us after the last word of ours: two words may be late."""
+PROMISED = 4.0
+"""Seconds for which new callers are led to us after the last word of ours: three words may be late."""
 
 
 class Presence:
