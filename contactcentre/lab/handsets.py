@@ -96,8 +96,7 @@ class Switchboard(asyncio.DatagramProtocol):
                         "why": f"{type(error).__name__}: {error}",
                     }
                 )
-        for call in list(self._calls.values()):
-            call.hang_up()
+        self.do_hang_up_all()
         await asyncio.gather(*(self._sign_off(h) for h in self._handsets.values()))
         self._transport.close()
 
@@ -212,6 +211,10 @@ class Switchboard(asyncio.DatagramProtocol):
     def do_hang_up(self, call: str) -> None:
         if found := self._calls.get(call):
             found.hang_up()
+
+    def do_hang_up_all(self) -> None:
+        for call in list(self._calls.values()):
+            call.hang_up()
 
     def do_answer(self, call: str) -> None:
         if found := self._calls.get(call):

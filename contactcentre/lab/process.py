@@ -12,6 +12,8 @@ from contactcentre.lab.install import clean_environment
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this process started: dead children stay zombies until they are polled."""
+_returned: dict[int, int] = {}
+"""What became of them, as `Popen.returncode` has it."""
 
 
 def launch(command: list[str], directory: Path, console: Path) -> int:
@@ -33,12 +35,22 @@ def launch(command: list[str], directory: Path, console: Path) -> int:
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     child = _children.get(pid)
-    if child is not None and child.poll() is not None:
+    if child is not None and (code := child.poll()) is not None:
+        _returned[pid] = code
         del _children[pid]
     try:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def ending(pid: int) -> str:
+    """How a process ended that this one started, such as "SIGSEGV" or "exit code 1"; "" = that is not known."""
+    alive(pid)
+    code = _returned.get(pid)
+    if code is None:
+        return ""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def with_arguments(*arguments: str) -> set[int]:

@@ -16,7 +16,7 @@ from contactcentre.lab.errors import LabError, LabNotRunning, LabTimeout
 from contactcentre.lab.install import file_lock
 from contactcentre.lab.phones import OngoingCall, Phone, place_calls
 from contactcentre.lab.ports import LOOPBACK, Ports
-from contactcentre.lab.process import alive, end, launch, with_arguments
+from contactcentre.lab.process import alive, end, ending, launch, with_arguments
 from contactcentre.lab.remote import Handsets
 from contactcentre.lab.results import CallPlan, CallResult
 
@@ -154,7 +154,11 @@ class Switch(ABC, Generic[I]):
         """The running lab; raises LabNotRunning when it is not."""
         running = self.status()
         if running is None:
-            raise LabNotRunning(f"no lab runs at {self.directories.state}: start it with `contactcentre lab start`")
+            how = ending(self._load().get("pid", 0))
+            why = f" ({self.title} has ended: {how})" if how else ""
+            raise LabNotRunning(
+                f"no lab runs at {self.directories.state}{why}: start it with `contactcentre lab start`"
+            )
         return running
 
     def __enter__(self) -> Self:
@@ -231,6 +235,11 @@ class Switch(ABC, Generic[I]):
             self.close()
             self._handsets = Handsets(pbx)
         return self._handsets
+
+    def hang_up(self) -> None:
+        """Every phone and caller of this object hangs up; the phones stay registered."""
+        if self._handsets is not None and self._handsets.alive:
+            self._handsets.send("hang_up_all")
 
     def close(self) -> None:
         """End this object's phones and callers; the lab goes on."""

@@ -16,6 +16,7 @@ from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store
 from tests.cli.test_existing_pbx import doctor
 from tests.cli.test_provisioning import Console, database_url
+from tests.plugins.lab import running
 from tests.provision.sites import document
 
 __all__ = ["database_url"]
@@ -23,12 +24,7 @@ __all__ = ["database_url"]
 
 @pytest.fixture(scope="module")
 def freeswitch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeswitchLab]:
-    if reason := can_have_freeswitch():
-        pytest.skip(reason)
-    lab = FreeswitchLab(tmp_path_factory.mktemp("cli-freeswitch"))
-    lab.start(until_parent_dies=True)
-    yield lab
-    lab.stop()
+    yield from running(FreeswitchLab(tmp_path_factory.mktemp("cli-freeswitch")), can_have_freeswitch())
 
 
 @pytest.fixture

@@ -162,6 +162,7 @@ def stack(module_stack: Stack) -> Iterator[Stack]:
     """One controller for a module's tests; each begins with nobody logged in and nobody on the line."""
     module_stack.ready()
     yield module_stack
+    module_stack.lab.hang_up()  # whom a test that failed has left on the line
     assert "Traceback" not in module_stack.log(), module_stack.log()
 
 

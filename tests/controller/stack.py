@@ -35,13 +35,13 @@ class NotInTime(AssertionError):
     pass
 
 
-def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """What `look` answers as soon as it is true; raises NotInTime. A look is never broken off: that would leave its
-    connection in the midst of something."""
+def eventually(look: Callable[[], Any], what: str | Callable[[], str], seconds: float = PATIENCE) -> Any:
+    """What `look` answers as soon as it is true; raises NotInTime, which says `what` did not come to be (a function:
+    what is so instead). A look is never broken off: that would leave its connection in the midst of something."""
     give_up = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > give_up:
-            raise NotInTime(f"not within {seconds:g} s: {what}")
+            raise NotInTime(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
         gevent.sleep(0.02)
     return found
 
@@ -87,11 +87,21 @@ class Stack:
         """The controller runs, every call of an earlier test is over, and all agents are logged out."""
         if self.controller is None or self.controller.poll() is not None:
             self.start()
-        eventually(lambda: not self.live.contacts() and not self.live.waiting(), "the last test's calls are over")
+        eventually(
+            lambda: not self.live.contacts() and not self.live.waiting(),
+            lambda: f"the last test's calls are over\n{self._calls()}",
+        )
         for agent in self.live.agents().values():
             if agent.state is not AgentState.LOGGED_OUT:
                 self.act(agent.name, Verb.LOGOUT)
                 self.agent_is(agent.name, AgentState.LOGGED_OUT)
+
+    def _calls(self) -> str:
+        """Everything that is known of whoever has a call."""
+        contacts = [f"contact {contact}" for contact in self.live.contacts().values()]
+        waiting = [f"waiting {entry}" for entry in self.live.waiting()]
+        agents = [f"agent {agent}" for agent in self.live.agents().values()]
+        return "\n".join([*contacts, *waiting, *agents, f"on the PBX: {self.switch.left() or 'nothing'}"])
 
     def signs(self) -> dict[str, Any]:
         """What the controller last said of itself."""
@@ -129,7 +139,7 @@ class Stack:
 
     def nothing_left_on_the_pbx(self) -> None:
         """No channel, and no bridge but the empty waiting rooms."""
-        eventually(lambda: not self.switch.left(), self.switch.left())
+        eventually(lambda: not self.switch.left(), lambda: f"nothing is left on the PBX\n{self._calls()}")
 
     # -- people -------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy
 import pytest
 
 from contactcentre.lab import Lab, can_have_asterisk
+from tests.plugins.lab import running
 
 SECRET = "the phones' secret"
 
@@ -77,9 +78,7 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     agents = (("anna", "ulaw"), ("bea", "alaw"))
     endpoints = "".join(ENDPOINT.format(name=name, codec=codec, secret=SECRET) for name, codec in agents)
     (provisioned / "pjsip.conf").write_text(endpoints)
-    lab.start(until_parent_dies=True)
-    yield lab
-    lab.stop()
+    yield from running(lab, None)
 
 
 def strongest_hertz(path: Path) -> float:

@@ -1,6 +1,7 @@
 """The life of the lab's Asterisk: starting, dying, stopping, and what it leaves behind."""
 
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from contactcentre.lab import Lab, LabError
+from contactcentre.lab import Lab, LabError, LabNotRunning
 from contactcentre.lab.process import alive, with_arguments
 from tests.lab.conftest import eventually
+from tests.plugins.lab import revived, running
 
 
 def test_a_started_lab_answers_over_ari_with_the_secret_of_its_owners_file(fresh_lab: Lab) -> None:
@@ -58,6 +60,28 @@ def test_a_lab_bound_to_its_parent_dies_with_it(fresh_lab: Lab, tmp_path: Path) 
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL
     eventually(lambda: not alive(int(done.stdout)), "Asterisk died with its parent")
+
+
+def test_a_shared_lab_that_dies_in_a_test_says_how_and_is_there_again_where_it_was(tmp_path: Path) -> None:
+    shared = running(Lab(tmp_path), None)
+    lab = next(shared)
+    before = lab.info()
+    assert revived(lab) == ""
+    lab.stop()
+    by_a_test = lab.start(until_parent_dies=True)
+    assert revived(lab) == ""
+    os.kill(by_a_test.pid, signal.SIGSEGV)
+    eventually(lambda: not alive(by_a_test.pid), "Asterisk died")
+    with pytest.raises(LabNotRunning, match="Asterisk has ended: SIGSEGV"):
+        lab.info()
+    said = revived(lab)
+    assert said.startswith("the lab's Asterisk died in this test (SIGSEGV), its last words:\n")
+    assert "Asterisk" in said.partition(":\n")[2]
+    after = lab.info()
+    assert after.pid not in (before.pid, by_a_test.pid)
+    assert (after.sip_port, after.ari_url) == (by_a_test.sip_port, by_a_test.ari_url)
+    assert list(shared) == []
+    assert lab.status() is None
 
 
 def test_a_state_directory_asterisk_could_not_use_is_refused_by_name(tmp_path: Path) -> None:

@@ -10,27 +10,19 @@ from contactcentre.lab import FreeswitchLab, Lab, can_have_asterisk, can_have_fr
 from tests.pbx.bed import AsteriskBed, Bed
 from tests.pbx.freeswitch.bed import FreeSwitchBed
 from tests.pbx.scene import Scene
+from tests.plugins.lab import running
 
 
 @pytest.fixture(scope="package")
 def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """An Asterisk of this package's own: its dialplan is not that of a contact centre."""
-    if reason := can_have_asterisk():
-        pytest.skip(reason)
-    with Lab(str(tmp_path_factory.mktemp("pbx"))) as lab:
-        lab.start(until_parent_dies=True)
-        yield lab
+    yield from running(Lab(tmp_path_factory.mktemp("pbx")), can_have_asterisk())
 
 
 @pytest.fixture(scope="package")
 def freeswitch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreeswitchLab]:
     """A FreeSWITCH of this package's own."""
-    if reason := can_have_freeswitch():
-        pytest.skip(reason)
-    lab = FreeswitchLab(str(tmp_path_factory.mktemp("pbx-freeswitch")))
-    lab.start(until_parent_dies=True)
-    yield lab
-    lab.stop()
+    yield from running(FreeswitchLab(tmp_path_factory.mktemp("pbx-freeswitch")), can_have_freeswitch())
 
 
 BEDS = {"asterisk": AsteriskBed, "freeswitch": FreeSwitchBed}
