@@ -145,6 +145,10 @@ def _made(
     reloads = [command for file, commands in RELOADS.items() if file in touched for command in commands]
     if any("type = registration" in f"{change.old}{change.new}" for change in files):
         reloads.append("module reload res_pjsip_outbound_registration.so")
+    if "pjsip.conf" in touched:
+        # By itself Asterisk asks a new trunk within a minute whether it is there, and until then agents whose numbers
+        # it leads to count as away.
+        reloads += [f"pjsip qualify {name}" for name in site.trunks if site.trunks[name] != before.trunks.get(name)]
     return Plan(site, before, tuple(files), tuple(reloads), tuple(checks) if reloads else (), fresh, tuple(notes))
 
 

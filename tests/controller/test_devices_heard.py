@@ -66,8 +66,9 @@ def test_an_agent_outside_takes_the_call_by_a_key_and_until_then_the_caller_hear
     stack: Stack, outside: Phone
 ) -> None:
     stack.act("anna", Verb.LOGIN)
+    stack.reachable("anna")
     call = stack.lab.dial("1000", caller="+33100000951", tone=400, talk=None, patience=None)
-    shown = outside.wait_ringing(20)
+    shown = outside.wait_ringing()
     assert shown["caller"] == "+33100000000", "carriers want a number of ours"
     stack.wait_for("+33100000951", Kind.OFFERED)
     gevent.sleep(1)
@@ -83,8 +84,9 @@ def test_an_agent_outside_takes_the_call_by_a_key_and_until_then_the_caller_hear
 
 def test_an_answering_machine_outside_gets_no_customer(stack: Stack, outside: Phone) -> None:
     stack.act("anna", Verb.LOGIN)
+    stack.reachable("anna")
     call = stack.lab.dial("1000", caller="+33100000952", tone=400, talk=None, patience=None)
-    outside.wait_ringing(20)
+    outside.wait_ringing()
     heard = [hears(call) for _ in range(8)]
     assert set().union(*heard) == {"music"}
     eventually(lambda: stack.wait_for("+33100000952", Kind.REFUSED), "the offer is over")

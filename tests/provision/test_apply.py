@@ -9,6 +9,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import gevent
 import pytest
 
 from contactcentre.domain.strategies import STRATEGIES
@@ -60,6 +61,23 @@ def test_a_change_reloads_only_what_it_touches(pbx: Pbx) -> None:
     plan = pbx.plan(parse(document(queues__sales__wrap_up=30)))
     assert [change.name for change in plan.files] == ["contactcentre/queues.conf"]
     assert plan.reloads == ("queue reload all",)
+
+
+def test_a_trunk_that_is_new_or_was_changed_is_asked_at_once_whether_it_is_there(pbx: Pbx) -> None:
+    """Not within the minute in which Asterisk would do so by itself. This PBX answers itself."""
+    here = {"host": "127.0.0.1", "port": pbx.lab.info().sip_port, "match": ["127.0.0.9"]}
+    pbx.apply(pbx.plan(parse(document(trunks__own=here))))
+    _is_there(pbx, "own")
+    plan = pbx.plan(parse(document(trunks__own={**here, "codecs": ["alaw"]})))
+    assert plan.reloads == ("module reload res_pjsip.so", "pjsip qualify own"), "the others have not changed"
+    pbx.apply(plan)
+    _is_there(pbx, "own")
+
+
+def _is_there(pbx: Pbx, trunk: str) -> None:
+    with gevent.Timeout(30, AssertionError(f"trunk {trunk} is not known to be there")):
+        while "Avail" not in pbx.lab.rx(f"pjsip show aor {trunk}"):
+            gevent.sleep(0.05)
 
 
 def test_a_change_that_no_file_shows_is_in_the_plan_and_needs_no_pbx(pbx: Pbx) -> None:
