@@ -1,26 +1,37 @@
 """Drive the PBX of this node: take calls, walk flows, route, record."""
 
+import os
 import signal
+import sys
 from types import FrameType
 
 import click
 
 from contactcentre import logs
-from contactcentre.cli.context import knowing_the_pbx, open_services
+from contactcentre.cli.context import knowing_the_pbx, open_live, open_services
 from contactcentre.settings import Settings
 
 
-@click.command()
-def command() -> None:
-    """Run the controller of this node until SIGTERM.
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Run the controller of this node until SIGTERM; or stand by, where the node has one already.
 
     Stopping or killing it drops no call: what talks goes on, what waits waits on, and the next start takes them up.
+    Start it twice, on this machine or another one with the same DATABASE_URL and REDIS_URL: the second one takes over
+    within two seconds when the first one dies or hangs.
     """
+    if context.invoked_subcommand is None and _run():
+        os.execv(sys.executable, [sys.executable, "-m", "contactcentre", "controller"])  # noqa: S606
+
+
+def _run() -> bool:
+    """Whether to start anew: as a stand-by, in a process that knows nothing of what was."""
     import holidays  # noqa: F401 - at the first call of a site with public holidays it would hold up all others
 
     from contactcentre.controller.build import build
     from contactcentre.controller.watched import ESSENTIAL, Watched
-    from contactcentre.live import SpoolInUse, connect
+    from contactcentre.live import connect
     from contactcentre.store import Store
     from contactcentre.watch.listener import Listener
 
@@ -28,18 +39,14 @@ def command() -> None:
     logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
     with open_services(settings) as services, Store(services.database_url) as store:
         store.migrate()
-        try:
-            controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
-        except SpoolInUse:
-            raise click.ClickException(
-                f"a controller of {settings.node} runs already on {settings.state_dir}: `contactcentre status`"
-            ) from None
+        controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
 
         watched = Watched(controller, store)
         listener = Listener(settings, "controller", watched.parts, ESSENTIAL, watched, controller.pulse)
         listener.start()
 
         def end(number: int, frame: FrameType | None) -> None:
+            controller.again = False
             controller.stop()
 
         signal.signal(signal.SIGTERM, end)
@@ -47,3 +54,24 @@ def command() -> None:
         controller.run()
     if controller.failed:
         raise SystemExit(1)
+    return controller.again
+
+
+@command.command()
+@click.argument("standby", default="")
+def handover(standby: str) -> None:
+    """Give the node to its stand-by, without a gap.
+
+    Before an upgrade of the active one. Calls go on; who was active is started anew, with what is installed then,
+    and stands by. STANDBY is the id of one, or its beginning (`contactcentre status` names them); needed where there
+    are several. Refused where none is ready.
+    """
+    from contactcentre.live.standbys import hand_over
+
+    settings = Settings()
+    with open_live(settings) as live:
+        done = hand_over(live.redis, settings.node, standby)
+    click.echo(
+        f"{settings.node}: {done['from']} handed over to {done['id']} (process {done['pid']} on {done['host']}).\n"
+        f"Gap {done['gap'] * 1000:.0f} ms; {done['contacts']} contacts were taken up."
+    )

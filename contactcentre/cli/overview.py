@@ -17,6 +17,7 @@ from contactcentre.cli.examine_pbx import Ari
 from contactcentre.domain.site import Site
 from contactcentre.live import Signs, in_use, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes
+from contactcentre.live.standbys import Standby, standbys
 from contactcentre.logs import printable
 from contactcentre.pbx.errors import PbxError
 from contactcentre.settings import Settings
@@ -73,8 +74,12 @@ class Overview:
     """Facts that wait in local files because Redis was away."""
     unreachable: Mapping[str, float] = field(default_factory=dict)
     """Agents whose phone no controller can ring, and since when."""
+    own: Signs | None = None
+    """What this node's active controller says of itself."""
     others: tuple[Signs, ...] = ()
     """Controllers of other nodes that live."""
+    standbys: tuple[Standby, ...] = ()
+    """Controllers that would take over, of all nodes."""
 
     @property
     def recording(self) -> bool:
@@ -95,6 +100,10 @@ class Overview:
             "recorder": {**self.recorder, "running": self.recording},
             "spool_bytes": self.spool_bytes,
             "unreachable": dict(self.unreachable),
+            "active": None if self.own is None else {"since": self.own.active, **_who(self.own)},
+            "standbys": [
+                {"node": one.node, "ready": one.ready, "since": one.since, **_who(one)} for one in self.standbys
+            ],
             "other_nodes": [{"node": one.node, "linked": one.linked, "contacts": one.contacts} for one in self.others],
             **self.board.model_dump(mode="json", exclude={"now"}),
         }
@@ -125,6 +134,8 @@ def gather(
         processes=processes,
         pbx=_pbx(settings),
         connected=own is not None and own.linked,
+        own=own,
+        standbys=tuple(standbys(live.redis)),
         others=tuple(one for name, one in sorted(signs.items()) if name != settings.node),
         board=board.snapshot(now),
         recorder={
@@ -192,6 +203,12 @@ def _head(seen: Overview) -> Table:
         table.add_row("processes", line)
     link = ("controller connected", "green") if seen.connected else ("no controller connected", "bold red")
     table.add_row("pbx", Text.assemble(f"{seen.pbx}, ", link))
+    if seen.own is not None and seen.own.id:
+        table.add_row("active", f"{_named(seen.own)} for {for_people(seen.at - seen.own.active)}")
+    for standby in seen.standbys:
+        ready = ("ready", "green") if standby.ready else ("not ready yet", "yellow")
+        since = for_people(seen.at - standby.since)
+        table.add_row("stand-by", Text.assemble(f"{standby.node}, {_named(standby)} for {since}, ", ready))
     for one in seen.others:
         text, style = (f"{one.contacts} contacts", "green") if one.linked else ("no link to its PBX", "bold red")
         table.add_row(one.node, Text(f"controller alive, {text}", style=style))
@@ -205,6 +222,14 @@ def _head(seen: Overview) -> Table:
         text = f"{seen.spool_bytes} bytes of facts that history has not confirmed yet"
         table.add_row("spool", Text(text, style="yellow"))
     return table
+
+
+def _who(one: Signs | Standby) -> dict[str, str | int]:
+    return {"id": one.id, "pid": one.pid, "host": one.host}
+
+
+def _named(one: Signs | Standby) -> str:
+    return f"{one.id} (process {one.pid} on {one.host})"
 
 
 def queues(seen: rows.Snapshot) -> Table:

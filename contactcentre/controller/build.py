@@ -23,6 +23,7 @@ from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
 from contactcentre.controller.sounds import Sounds
 from contactcentre.controller.speech import Prompts
+from contactcentre.controller.tenure import Tenure
 from contactcentre.controller.told import Told, told
 from contactcentre.controller.wrap_ups import WrapUps
 from contactcentre.domain.events import Event, Kind
@@ -30,9 +31,10 @@ from contactcentre.domain.site import Site
 from contactcentre.live import Change, Journal, Live
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.reader import facts_in
+from contactcentre.live.spool import earlier_spools, tenure_spool
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
-from contactcentre.pbx.protocol import Pbx
+from contactcentre.pbx.protocol import MayAct, Pbx, always
 from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.store.history import MAX_PAGE
@@ -47,9 +49,19 @@ LENT = "lent"
 
 
 def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = None) -> Controller:
-    """Raises SettingsError when no PBX is named, SpoolInUse when a controller of this node runs already."""
+    """`redis` writes from now on only while the controller is the node's active one. Raises SettingsError when no PBX
+    is named."""
+    tenure = Tenure(redis, settings.node)
+    redis.fence = tenure  # type: ignore[attr-defined]
     live = Live(redis)
-    journal = Journal(redis, settings.state_dir / "spool" / f"{settings.node}.jsonl")
+    spool = settings.state_dir / "spool"
+
+    def open_journal(fence: str) -> Journal:
+        path = tenure_spool(spool, settings.node, fence)
+        journal = Journal(redis, path)
+        for earlier in earlier_spools(spool, settings.node, path):
+            journal.inherit(earlier)
+        return journal
 
     driven = settings.pbx or "asterisk"
     # FreeSWITCH says numbers only with files of its own for each language: ours are spoken
@@ -78,9 +90,8 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     greenlets = Greenlets(failed)
     node = Node(
         name=settings.node,
-        pbx=pbx or pbx_of(settings),
+        pbx=pbx or pbx_of(settings, tenure.may_act, tenure.may_take),
         live=live,
-        journal=journal,
         replica=replica,
         agents=Agents(live, replica, lambda: node.now(), lambda: node.router.agents_moved()),
         greenlets=greenlets,
@@ -93,16 +104,19 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.wrap_ups = WrapUps()
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
     limits = Limits(settings.overload_lag, settings.max_contacts)
-    controller = Controller(node, load, partial(replica.estimates.look_back, store), store.audit, limits)
+    look_back = partial(replica.estimates.look_back, store)
+    controller = Controller(node, tenure, open_journal, load, look_back, store.audit, limits)
     return controller
 
 
-def pbx_of(settings: Settings) -> Pbx:
+def pbx_of(settings: Settings, may_act: MayAct = always, may_take: MayAct = always) -> Pbx:
     """The driver of the PBX that the settings name. Raises SettingsError when they do not say enough."""
-    return _freeswitch(settings) if settings.pbx == "freeswitch" else _asterisk(settings)
+    if settings.pbx == "freeswitch":
+        return _freeswitch(settings, may_act, may_take)
+    return _asterisk(settings, may_act)
 
 
-def _freeswitch(settings: Settings) -> FreeSwitchPbx:
+def _freeswitch(settings: Settings, may_act: MayAct, may_take: MayAct) -> FreeSwitchPbx:
     if not settings.esl_address:
         raise SettingsError(
             "no PBX is named: set CONTACTCENTRE_ESL_ADDRESS (say 127.0.0.1:8021), or `contactcentre lab start`"
@@ -125,10 +139,12 @@ def _freeswitch(settings: Settings) -> FreeSwitchPbx:
         settings.pbx_recordings_dir,
         door=settings.esl_door,
         sounds=settings.prompts_dir / stock_sounds.DIRECTORY,
+        may_act=may_act,
+        may_take=may_take,
     )
 
 
-def _asterisk(settings: Settings) -> AsteriskPbx:
+def _asterisk(settings: Settings, may_act: MayAct) -> AsteriskPbx:
     if not settings.ari_url:
         raise SettingsError(
             "no PBX is named: set CONTACTCENTRE_ARI_URL (say http://127.0.0.1:8088), or `contactcentre lab start`"
@@ -144,6 +160,7 @@ def _asterisk(settings: Settings) -> AsteriskPbx:
         settings.ari_user,
         settings.ari_secret.get_secret_value(),
         sounds=settings.prompts_dir.absolute(),
+        may_act=may_act,
     )
 
 

@@ -114,6 +114,8 @@ class Conductor:
         if contact.caller_there:
             try:
                 contact.caller = contact.node.pbx.adopt(contact.caller_id, contact.post)
+                if self._found is not None:
+                    contact.hush()
             except Gone:
                 contact.caller_there = False
         if not contact.caller_there:

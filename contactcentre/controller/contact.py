@@ -9,7 +9,7 @@ touching the call, and `reconcile` takes it up again, in this process or the nex
 import itertools
 import unicodedata
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -262,6 +262,19 @@ class Contact:
             agent = str(one.get("agent", ""))
             self.emit(Kind.SUPERVISION_ENDED, supervisor=str(one["supervisor"]), agent=agent, reason=reason)
         self.now = replace(self.now, detail={**self.now.detail, LISTENERS: []})
+
+    def say(self, media: Sequence[Medium], language: str = "") -> str:
+        """Begins to play it to the caller; answers the playback's id. Whoever takes the contact up must stop it first:
+        the PBX would let the caller wait for its end before anything else."""
+        playback = self.new_id("p")
+        self.note(plays=playback)
+        self.caller.play(playback, media, language)
+        return playback
+
+    def hush(self) -> None:
+        """Stops what an earlier controller has begun to play, if it still does."""
+        if plays := self.now.detail.get("plays"):
+            self.caller.stop_playing(str(plays))
 
     def bridge(self) -> Bridge:
         """The one bridge in which this contact's conversations take place; made when first needed."""

@@ -18,12 +18,18 @@ AT_A_TIME = 200
 
 
 class Desk:
-    """`signs` tells how the controller is."""
+    """`signs` tells how the controller is, `hand_over` gives the node to a stand-by."""
 
     def __init__(
-        self, node: Node, softphones: Softphones, supervisions: Supervisions, signs: Callable[[], dict[str, Any]]
+        self,
+        node: Node,
+        softphones: Softphones,
+        supervisions: Supervisions,
+        signs: Callable[[], dict[str, Any]],
+        hand_over: Callable[[str], dict[str, Any]],
     ) -> None:
-        self.node, self.softphones, self.supervisions, self._signs = node, softphones, supervisions, signs
+        self.node, self.softphones, self.supervisions = node, softphones, supervisions
+        self._signs, self._hand_over = signs, hand_over
 
     def serve(self) -> None:
         """Takes what is asked, for ever; so many at a time, the others wait in their stream."""
@@ -55,6 +61,8 @@ class Desk:
             return self.softphones.command(args)
         if verb == "supervise":
             return self.supervisions.command(args)
+        if verb == "handover":
+            return self._hand_over(str(args.get("to", "")))
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
 
     def _ask(self, args: dict[str, Any]) -> dict[str, Any]:

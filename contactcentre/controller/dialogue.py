@@ -91,9 +91,7 @@ class Dialogue:
         contact.language = language
         try:
             media = contact.node.configuration.prompts.media(speech, language)
-            playback = contact.new_id("p")
-            contact.caller.play(playback, media, language)
+            return contact.say(media, language)
         except (SpeechError, Refused) as error:
             log.warning("prompt not played", contact_id=contact.id, error=str(error))
             return ""
-        return playback

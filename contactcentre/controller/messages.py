@@ -214,9 +214,9 @@ def _asked(contact: Contact, takes: int) -> str:
 
 def _play(contact: Contact, media: list[Medium], seconds: float) -> str:
     """The key that cut it short; "" = none."""
-    playback, until = contact.new_id("p"), contact.node.now() + seconds
+    until = contact.node.now() + seconds
     try:
-        contact.caller.play(playback, media, contact.language)
+        playback = contact.say(media, contact.language)
     except Refused as error:
         log.warning("not played", contact_id=contact.id, error=str(error))
         return ""

@@ -77,7 +77,6 @@ class Node:
     name: str
     pbx: Pbx
     live: Live
-    journal: Journal
     replica: Replica
     greenlets: Greenlets
     saver: Saver
@@ -91,6 +90,8 @@ class Node:
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
     tally: Tally = field(default_factory=Tally)
+    journal: Journal = field(init=False)
+    """From when this controller is the active one."""
     router: "Router" = field(init=False)
     lines: "Lines" = field(init=False)
     lamps: "Lamps" = field(init=False)

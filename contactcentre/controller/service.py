@@ -4,8 +4,7 @@ import gc
 import json
 import os
 import resource
-import signal
-import sys
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +12,6 @@ from typing import Any
 
 import gevent
 import structlog
-from gevent import subprocess
 from gevent.event import Event as Flag
 from gevent.queue import Queue
 
@@ -21,7 +19,7 @@ from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
 from contactcentre.controller.admission import NO_LIMITS, Admission, Limits
 from contactcentre.controller.coaching import Audit, Mentors
-from contactcentre.controller.contact import SUSPENDING, Contact, SiteChanged
+from contactcentre.controller.contact import SUSPENDING, Contact
 from contactcentre.controller.desk import Desk
 from contactcentre.controller.greeting import go_on, greet, turn_away
 from contactcentre.controller.lamps import Lamps
@@ -29,14 +27,16 @@ from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.presence import Presence
 from contactcentre.controller.reconcile import reconcile
+from contactcentre.controller.site_keeper import SiteKeeper
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
+from contactcentre.controller.tenure import Tenure, now
 from contactcentre.domain.agents import AgentState
-from contactcentre.live import Change, LiveError
+from contactcentre.live import Change, Journal, LiveError
 from contactcentre.live.connection import PREFIX, ask
+from contactcentre.live.standbys import chosen, standbys
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
-from contactcentre.processes import bind_to_parent
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
@@ -48,10 +48,12 @@ LOOK_AGAIN = 1.0
 
 LOOK_REGULARLY = 60.0
 
-RELOAD = 5.0
-"""Seconds after which a site that could not be loaded is asked for again."""
+LINGER = 3.0
+"""Seconds that a controller which gave the node to a stand-by keeps its link, for the calls that come meanwhile."""
 
-PREPARE_DEADLINE = 300.0
+ANSWERED = 0.1
+"""Seconds after which whoever asked for a handover has its answer."""
+
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
 
@@ -66,41 +68,72 @@ class Controller:
     def __init__(
         self,
         node: Node,
+        tenure: Tenure,
+        open_journal: Callable[[str], Journal],
         load: Callable[[], Configuration],
         look_back: Callable[[], None] = lambda: None,
         audit: Audit = lambda *_: None,
         limits: Limits = NO_LIMITS,
     ) -> None:
-        """`load` reads the newest configuration from the store, `look_back` learns from history for ever, `audit`
-        writes into the audit log."""
-        self.node = node
+        """`open_journal` opens the journal of the tenure with this fence. `load` reads the newest configuration from
+        the store, `look_back` learns from history for ever, `audit` writes into the audit log."""
+        self.node, self.tenure, self._open_journal = node, tenure, open_journal
         self._look_back = look_back
-        self._load = load
+        self.sites = SiteKeeper(node, load)
         self._events: Queue[NodeEvent | LookAgain] = Queue()
-        self._site_wanted, self._reach_wanted = Flag(), Flag()
+        self._reach_wanted, self._beat_wanted = Flag(), Flag()
         self._looking_soon = False
         self._reconciled = False
         self._replaced = False
         self._linked = False
-        self._stopped = Flag()
+        self._stopped, self._succeeded = Flag(), Flag()
+        self._heir = ""
+        self._succession: dict[str, Any] = {}
         self._started = time.time()
         self.failed = False
         self.admission = Admission(limits)
         self.pulse = Pulse(SignsOfLife(), self.admission.look)
+        self.active = False
+        """It is the node's active controller; else it stands by."""
+        self.again = False
+        """Ended, but not for good: to be started anew, as a stand-by."""
         node.lines = Lines(node, self._look_soon)
         node.lamps = Lamps(node)
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._commands = Desk(node, self.softphones, self.supervisions, self._signs)
+        self._commands = Desk(node, self.softphones, self.supervisions, self._signs, self.hand_over)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Returns after `stop`. Raises LiveError when Redis is not there at the start."""
-        node = self.node
-        node.greenlets.spawn("pulse", self.pulse.run, essential=True)
+        """Stands by while another controller of this node is active, then is the active one. Returns after `stop`, and
+        when another one has taken over. Raises LiveError when Redis is not there at the start."""
+        # What lives as long as the process is not to be looked through again and again while calls wait.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        self.node.greenlets.spawn("pulse", self.pulse.run, essential=True)
         notify(READY)
+        if self._await_turn():
+            self._begin()
+            self._stopped.wait()
+            self._shut_down()
+
+    def _await_turn(self) -> bool:
+        tenure, spawn = self.tenure, self.node.greenlets.spawn
+        chores = [spawn("stand-by", tenure.keep_saying), spawn("stand-by's site", self.sites.stand_by, tenure.warm)]
+        try:
+            return tenure.await_turn(self._stopped)
+        finally:
+            gevent.killall(chores)
+            tenure.say_no_longer()
+
+    def _begin(self) -> None:
+        node = self.node
+        self.tenure.keep(self._superseded)
+        node.journal = self._open_journal(self.tenure.lease.fence)
+        self.active = True
         node.replica.load()
         node.journal.flush()  # what an earlier process left in its spool must be known before contacts are taken up
         essential: dict[str, Callable[[], None]] = {
@@ -120,21 +153,14 @@ class Controller:
             "lamps": node.lamps.run,
             "softphones": self.softphones.run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
-            "configuration": self._keep_configuration,
+            "configuration": self.sites.run,
             "reachable": self._look_who_is_reachable,
         }
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
-        self._prepare_prompts()
         node.greenlets.spawn("experience", self._look_back)
-        # What lives as long as the process is not to be looked through again and again while calls wait.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
         node.pbx.start(self._sink)
-        log.info("controller started", node=node.name, site=node.configuration.version)
-        self._stopped.wait()
-        self._shut_down()
+        log.info("controller started", node=node.name, site=node.configuration.version, id=self.tenure.id)
 
     def stop(self) -> None:
         """Asks `run` to end. Calls go on; the next controller takes them up."""
@@ -154,13 +180,34 @@ class Controller:
         self.failed = True
         self._stopped.set()
 
+    def _superseded(self) -> None:
+        """The contacts are another controller's."""
+        self._replaced = self.again = True
+        self._stopped.set()
+
+    def hand_over(self, to: str) -> dict[str, Any]:
+        """Gives the node to the stand-by with this id (or its beginning; "" = the one there is), right after the
+        answer, and stands by from then on. Raises CommandFailed."""
+        heir = chosen(standbys(self.node.live.redis, self.node.name), to)
+        self.again, self._heir = True, heir.id
+        self.node.greenlets.spawn("handover", self._stop_soon)
+        return {"from": self.tenure.id, "to": heir.id, "host": heir.host, "pid": heir.pid}
+
+    def _stop_soon(self) -> None:
+        gevent.sleep(ANSWERED)
+        self.stop()
+
     def _shut_down(self) -> None:
-        node = self.node
-        notify(STOPPING)
+        """With an heir the link stays until that one has taken it: so no call finds nobody."""
+        node, heir = self.node, self._find_heir()
+        if not self.again:
+            notify(STOPPING)
+        self.tenure.hush()
         for contact in list(node.contacts.values()):
             contact.post(LinkLost(node.now(), "the controller stops"))
         gevent.sleep(0)
-        node.pbx.stop()
+        if not heir:
+            node.pbx.stop()
         node.greenlets.stopping = True
         node.journal.close()
         node.greenlets.stop()
@@ -170,14 +217,28 @@ class Controller:
                 node.saver.flush()
                 ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive
             node.journal.flush()
+            self.tenure.let_go(self._heir)
         except LiveError as error:
             log.warning("the last events stay in the spool", error=str(error))
         node.journal.release()
-        log.info("controller stopped", node=node.name, contacts_left_running=len(node.contacts))
+        if heir and not self._succeeded.wait(LINGER):
+            log.warning("the stand-by has not come", standby=heir)
+        node.pbx.stop()
+        log.info("controller stopped", node=node.name, contacts_left_running=len(node.contacts), heir=heir)
+
+    def _find_heir(self) -> str:
+        """The stand-by that will take over at once; "" = none."""
+        try:
+            ready = [one.id for one in standbys(self.node.live.redis, self.node.name) if one.ready]
+        except LiveError:
+            return ""
+        return "" if self._replaced else self._heir or next(iter(ready), "")
 
     # -- what the PBX says --------------------------------------------------------------------------------------------
 
     def _sink(self, event: NodeEvent) -> None:
+        if isinstance(event, LinkLost) and event.replaced:
+            self._succeeded.set()
         if isinstance(event, Arrived):
             if len(self._events) >= ARRIVALS_LIMIT:
                 log.error("too many arrivals at once: one must wait until we look again")
@@ -259,6 +320,8 @@ class Controller:
         node.replica.load()
         node.router.reach(node.pbx.phones())
         found = reconcile(node, first=not self._reconciled)
+        if not self._reconciled:
+            self._took_over(len(found.contacts))
         self._reconciled = True
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
@@ -269,6 +332,14 @@ class Controller:
             node.channels.add(arrived.channel_id)
             self._greet(arrived)
         node.router.wake()
+
+    def _took_over(self, contacts: int) -> None:
+        came = self.tenure.succession
+        if came is not None and came.predecessor:
+            how = {"from": came.predecessor, "planned": came.planned, "gap": round(now() - came.began, 3)}
+            self._succession = {**how, "contacts": contacts}
+            log.info("taken over", **self._succession)
+        self._beat_wanted.set()
 
     def _greet(self, arrived: Arrived) -> None:
         if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
@@ -333,8 +404,8 @@ class Controller:
             self.node.lines.changed()
         if change.kind == "box":
             self.node.lamps.changed()
-        if change.kind == "site" and change.value != self.node.configuration.version:
-            self._site_wanted.set()
+        if change.kind == "site":
+            self.sites.published(change.value)
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
             away = self.node.router.is_away(change.key)
             if self._linked and away:
@@ -350,29 +421,6 @@ class Controller:
             except PbxError as error:
                 log.info("endpoints not asked", error=str(error))
 
-    def _keep_configuration(self) -> None:
-        """Loads the site when another version was published. One that cannot be had or read leaves the last one."""
-        while True:
-            self._site_wanted.wait()
-            self._site_wanted.clear()
-            try:
-                self.node.configure(self._load())
-                self.node.lines.changed()
-                self.node.lamps.changed()
-            except Exception:
-                log.exception("site not loaded, trying again")
-                gevent.sleep(RELOAD)
-                self._site_wanted.set()
-                continue
-            self._prepare_prompts()
-            log.info("site loaded", version=self.node.configuration.version)
-            for contact in list(self.node.contacts.values()):
-                contact.post(SiteChanged())
-
-    def _prepare_prompts(self) -> None:
-        """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
-        self.node.greenlets.spawn("prompts", _run_prepare)
-
     def _beat(self) -> None:
         while True:
             try:
@@ -380,7 +428,8 @@ class Controller:
                 ask(self.node.live.redis, "SET", key, json.dumps(self._signs()), "EX", int(HEARTBEAT * 5))
             except LiveError as error:
                 log.warning("no sign of life: live state is away", error=str(error))
-            gevent.sleep(HEARTBEAT)
+            self._beat_wanted.wait(HEARTBEAT)
+            self._beat_wanted.clear()
 
     def _signs(self) -> dict[str, Any]:
         not_free = self.node.router.phones_not_free.items()
@@ -388,7 +437,11 @@ class Controller:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "node": self.node.name,
+            "id": self.tenure.id,
             "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "active": self.tenure.since,
+            "took_over": self._succession,
             "started": self._started,
             "at": time.time(),
             "linked": self.linked,
@@ -402,14 +455,3 @@ class Controller:
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
             "rss_kb": usage.ru_maxrss,
         }
-
-
-def _run_prepare() -> None:
-    command = [sys.executable, "-m", "contactcentre", "prompts", "prepare"]
-    done = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=bind_to_parent(signal.SIGTERM))
-    try:
-        if done.wait(PREPARE_DEADLINE):
-            log.warning("not all prompts could be prepared", exit_code=done.returncode)
-    finally:
-        if done.poll() is None:
-            done.terminate()

@@ -16,8 +16,8 @@ from contactcentre.watch.families import counter, counters, family, gauge, gauge
 if TYPE_CHECKING:
     from contactcentre.controller.service import Controller
 
-ESSENTIAL = ("pbx", "redis")
-"""Without these no call is served; without PostgreSQL all are, and history waits."""
+ESSENTIAL = ("pbx", "standing_by", "redis")
+"""Without these no call is served, or could be; without PostgreSQL all are, and history waits."""
 
 STATES = ("ivr", "queue", "ringing", "talking", "parked", "voicemail", "transfer", "transferred", "suspended")
 """Of contacts. Those named here are told also when there is none."""
@@ -29,14 +29,19 @@ class Watched:
 
     def parts(self) -> Mapping[str, bool]:
         """What it depends on, and whether it is there now."""
-        redis = self._controller.node.live.redis
-        return {"pbx": self._controller.linked, "redis": is_there(redis), "postgresql": self._store.is_there()}
+        controller = self._controller
+        own = {"pbx": controller.linked} if controller.active else {"standing_by": controller.tenure.is_warm}
+        return {**own, "redis": is_there(controller.node.live.redis), "postgresql": self._store.is_there()}
 
     def collect(self) -> Iterator[Metric]:
+        yield gauge(
+            "active", "Whether this is the node's active controller; 0 = it stands by.", self._controller.active
+        )
         yield from self._link()
         yield from self._calls()
         yield from self._routing()
-        yield from self._journal()
+        if self._controller.active:
+            yield from self._journal()
 
     def _link(self) -> Iterator[Metric]:
         controller = self._controller

@@ -16,10 +16,11 @@ from contactcentre.live.errors import (
     Refused,
     Resync,
     SpoolInUse,
+    Stale,
     TooLarge,
 )
 from contactcentre.live.journal import Journal
-from contactcentre.live.leases import Lease
+from contactcentre.live.leases import Held, Lease, Watch
 from contactcentre.live.lines import LineHolders
 from contactcentre.live.reader import JournalReader
 from contactcentre.live.records import AgentFact, Change, ContactNow, Estimate, Snapshot
@@ -36,6 +37,7 @@ __all__ = [
     "Commands",
     "ContactNow",
     "Estimate",
+    "Held",
     "Journal",
     "JournalReader",
     "Lease",
@@ -51,8 +53,10 @@ __all__ = [
     "Signs",
     "Snapshot",
     "SpoolInUse",
+    "Stale",
     "TooLarge",
     "Waiting",
+    "Watch",
     "boxes_moved",
     "connect",
     "in_use",

@@ -12,7 +12,9 @@ from typing import Any
 
 from redis import Redis
 from redis.connection import AbstractConnection
-from redis.exceptions import ConnectionError, NoScriptError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError, TimeoutError
+
+from contactcentre.live.fencing import CHECK, UNHELD, Fence
 
 AT_HAND = 16
 """Connections kept beside the pool; it has those that more callers at once need."""
@@ -20,6 +22,9 @@ AT_HAND = 16
 
 class Client(Redis):
     """Made by `connect`."""
+
+    fence: Fence | None = None
+    """Set once, by whom writes only while it holds a lease."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -62,15 +67,33 @@ class Client(Redis):
 
 
 class Script:
-    """One Lua script, by its hash; sent whole where Redis does not know it yet."""
+    """One Lua script, by its hash; sent whole where Redis does not know it yet. Behind the fence, where the client has
+    one."""
 
     def __init__(self, redis: "Redis", text: str) -> None:
-        self._redis, self._text = redis, text
-        self._hash = sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._redis = redis
+        self._plain, self._fenced = _Text(text), _Text(CHECK + text)
 
     def __call__(self, keys: Sequence[str], args: Sequence[str | float]) -> Any:
-        """Raises redis-py's errors."""
+        """Raises redis-py's errors, and Stale."""
+        fence = getattr(self._redis, "fence", None)
+        if fence is None:
+            return self._plain.run(self._redis, keys, args)
         try:
-            return self._redis.execute_command("EVALSHA", self._hash, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
+            return self._fenced.run(self._redis, [*keys, fence.key], [*args, fence.token()])
+        except ResponseError as error:
+            if UNHELD not in str(error):
+                raise
+            fence.missing()
+            return self._fenced.run(self._redis, [*keys, fence.key], [*args, fence.token()])
+
+
+class _Text:
+    def __init__(self, text: str) -> None:
+        self._text, self._hash = text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def run(self, redis: "Redis", keys: Sequence[str], args: Sequence[str | float]) -> Any:
+        try:
+            return redis.execute_command("EVALSHA", self._hash, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
         except NoScriptError:
-            return self._redis.execute_command("EVAL", self._text, len(keys), *keys, *args)  # type: ignore[no-untyped-call]
+            return redis.execute_command("EVAL", self._text, len(keys), *keys, *args)  # type: ignore[no-untyped-call]

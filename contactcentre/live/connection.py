@@ -9,7 +9,6 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.client import Pipeline
 from redis.connection import BlockingConnectionPool
 from redis.exceptions import (
     BusyLoadingError,
@@ -21,8 +20,9 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from contactcentre.live.client import Client
-from contactcentre.live.errors import Away, LiveError, Refused
+from contactcentre.live.client import Client, Script
+from contactcentre.live.errors import Away, LiveError, Refused, Stale
+from contactcentre.live.fencing import COMMANDS, READS, STALE, UNHELD, words
 
 PREFIX = "cc:"
 TIMEOUT = 3.0
@@ -47,6 +47,15 @@ def connect(url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> "Re
     return Client.from_pool(pool)
 
 
+def beside(redis: "Redis", timeout: float) -> "Redis":
+    """Another client of the same Redis, without a fence, and with another deadline (seconds)."""
+    pool = redis.connection_pool
+    made_with = {**pool.connection_kwargs, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+    kind = pool.connection_class
+    beside = BlockingConnectionPool(4, timeout, kind, **made_with)  # type: ignore[no-untyped-call]
+    return Client.from_pool(beside)
+
+
 def checked(redis: "Redis") -> "Redis":
     """Refuses a client that `connect` did not make: one without deadline, or that answers bytes. Raises ValueError."""
     made_with = redis.connection_pool.connection_kwargs
@@ -68,13 +77,19 @@ def named_errors() -> Iterator[None]:
     except (ConnectionError, TimeoutError, BusyLoadingError, MaxConnectionsError, OSError) as error:
         raise Away(f"redis is away: {str(error) or type(error).__name__}") from error
     except ResponseError as error:
+        if STALE in str(error):
+            raise Stale(f"redis refused: {error}") from error
+        if UNHELD in str(error):
+            raise Away(f"the lease is not there: {error}") from error
         raise Refused(f"redis refused: {error}") from error
     except RedisError as error:
         raise LiveError(f"redis: {error}") from error
 
 
-def ask(redis: "Redis | Pipeline", *command: str | float) -> Any:
+def ask(redis: "Redis", *command: str | float) -> Any:
     """One command as it stands in the Redis manual."""
+    if getattr(redis, "fence", None) is not None and command[0] not in READS:
+        return _behind_the_fence(redis, [command])[0]
     with named_errors():
         return redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
@@ -88,20 +103,37 @@ def is_there(redis: "Redis") -> bool:
     return True
 
 
+def _behind_the_fence(redis: "Redis", commands: list[tuple[str | float, ...]]) -> list[Any]:
+    with named_errors():
+        return list(Script(redis, COMMANDS)(keys=[], args=words(commands)))
+
+
+def time_of(redis: "Redis") -> float:
+    """Epoch seconds by the clock of Redis."""
+    seconds, micros = ask(redis, "TIME")
+    return int(seconds) + int(micros) / 1e6
+
+
 @contextmanager
-def transaction(redis: "Redis") -> Iterator["Answers"]:
-    """Commands that Redis carries out together or not at all; the answers are there when the block has ended."""
+def transaction(redis: "Redis", fenced: bool = True) -> Iterator["Answers"]:
+    """Commands that Redis carries out together or not at all; the answers are there when the block has ended. `fenced`:
+    by a client with a fence, and answered as Lua has it; not so what writes nothing that matters."""
+    answers = Answers()
+    yield answers
+    if fenced and getattr(redis, "fence", None) is not None:
+        answers.values = _behind_the_fence(redis, answers.commands)
+        return
     with named_errors():
         pipe = redis.pipeline(transaction=True)
-        answers = Answers(pipe)
-        yield answers
+        for command in answers.commands:
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
         answers.values = pipe.execute()
 
 
 class Answers:
-    def __init__(self, pipe: Pipeline) -> None:
-        self._pipe = pipe
+    def __init__(self) -> None:
+        self.commands: list[tuple[str | float, ...]] = []
         self.values: list[Any] = []
 
     def ask(self, *command: str | float) -> None:
-        ask(self._pipe, *command)
+        self.commands.append(command)

@@ -13,6 +13,10 @@ class Refused(LiveError):
     """Redis answered and refused: out of memory, read-only, no permission, its disk is full."""
 
 
+class Stale(LiveError):
+    """Another controller has our place: nothing that we write counts any more."""
+
+
 class LostRace(LiveError):
     """Somebody else changed the record each time we tried."""
 

@@ -21,7 +21,7 @@ from contactcentre.domain.events import Event
 from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, checked, named_errors
 from contactcentre.live.errors import LiveError
-from contactcentre.live.spool import Spool
+from contactcentre.live.spool import Spool, unread_lines
 
 BATCH_BYTES = 128 * 1024
 ENTRY_EVENTS = 20
@@ -84,7 +84,18 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Never waits for Redis and never raises for want of it. Raises TypeError when data is no JSON."""
-        line = event.to_json().encode() + b"\n"
+        self._append(event.to_json().encode() + b"\n")
+
+    def inherit(self, path: Path) -> None:
+        """Takes over what another controller's spool file still holds, and removes the file: should that one live, what
+        it writes there now is gone. Raises OSError."""
+        for line in unread_lines(path):
+            self._append(line)
+        if not self._memory:  # else they are nowhere but there
+            self._sync()
+            path.unlink()
+
+    def _append(self, line: bytes) -> None:
         if self._memory or not self._spooled(line):
             if len(self._memory) >= KEPT_IN_MEMORY:
                 self.lost += 1

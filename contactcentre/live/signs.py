@@ -28,6 +28,11 @@ class Signs:
     """Agents whose phone it cannot ring, not registered or not answering, and since when it knows (epoch seconds)."""
     in_use: Mapping[str, float] = field(default_factory=dict)
     """Agents whose phone is in a call of their own, and since when."""
+    id: str = ""
+    pid: int = 0
+    host: str = ""
+    active: float = 0.0
+    """Since when it is the node's active controller (epoch seconds)."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Signs":
@@ -42,6 +47,10 @@ class Signs:
                 site=int(raw.get("site", 0)),
                 unreachable=_moments(raw.get("unreachable", {})),
                 in_use=_moments(raw.get("in_use", {})),
+                id=str(raw.get("id", "")),
+                pid=int(raw.get("pid", 0)),
+                host=str(raw.get("host", "")),
+                active=float(raw.get("active", 0.0)),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"signs of life: {error!r}") from error

@@ -6,7 +6,9 @@ page cache, so the death of the process loses nothing; `sync` also makes it safe
 
 import fcntl
 import os
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from gevent import get_hub
@@ -121,6 +123,28 @@ def unread_bytes(path: Path) -> int:
     except FileNotFoundError:
         return 0
     return max(0, size - int(head)) if len(head) == HEADER and head[:-1].isdigit() else 0
+
+
+def unread_lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of a spool file that are still needed, without taking it from the process that has it open."""
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+        if len(head) == HEADER and head[:-1].isdigit():  # else it is no file of ours
+            file.seek(int(head))
+            yield from (line for line in file if line.endswith(b"\n"))
+
+
+def tenure_spool(directory: Path, node: str, fence: str) -> Path:
+    """The file of one controller, from when it became a node's active one. Each has a file of its own: the one before
+    may be frozen, and still have its own open."""
+    return directory / f"{node}.{fence}.jsonl"
+
+
+def earlier_spools(directory: Path, node: str, than: Path) -> list[Path]:
+    """Those that the node's earlier controllers on this machine have left, the oldest first."""
+    ours = re.compile(rf"{re.escape(node)}(\.(\d+))?\.jsonl").fullmatch
+    found = [(int(fits[2] or 0), path) for path in directory.glob("*.jsonl") if (fits := ours(path.name))]
+    return [path for _, path in sorted(found) if path != than]
 
 
 def _open(path: Path) -> int:

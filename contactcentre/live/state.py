@@ -328,7 +328,7 @@ class Live:
 
     def snapshot(self) -> Snapshot:
         """All of it at one instant. Records that cannot be understood are left out and counted in `malformed`."""
-        with transaction(self.redis) as all_of_it:
+        with transaction(self.redis, fenced=False) as all_of_it:
             all_of_it.ask("EVAL", _START, 2, self._changes, self._generation)
             all_of_it.ask("HGETALL", self._agents)
             all_of_it.ask("HGETALL", self._waiting)

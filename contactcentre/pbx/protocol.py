@@ -24,6 +24,17 @@ MAX_DIGITS = 32
 DIGIT_SECONDS = 0.2
 """How long one takes, with the pause after it."""
 
+MayAct = Callable[[], bool]
+"""Whether this controller may do something on the PBX: not when another one took over. May wait for the answer; asked
+before anything is sent."""
+NOT_OURS = "another controller drives the PBX"
+
+
+def always() -> bool:
+    """The MayAct of whoever is alone."""
+    return True
+
+
 Inbox = Callable[[ChannelEvent], None]
 """Takes one event; must not block (it is called by the socket's reader)."""
 

@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 
 from contactcentre.cli.overview import Overview, for_people, screen
+from contactcentre.live import Signs
+from contactcentre.live.standbys import Standby
 from contactcentre.web import rows
 
 NOW = time.time()
@@ -60,6 +62,24 @@ def test_a_queue_an_agent_and_a_process_are_each_on_one_line() -> None:
     assert any(line[:4] == ["ben", "paused", "(lunch)", "1:06:40"] for line in lines)
     assert "controller (1:30, 2 restarts)" in text
     assert "0.2 s behind, 3 facts waiting" in text
+
+
+def test_who_is_active_and_who_stands_by_is_named_and_since_when() -> None:
+    own = Signs("node1", NOW, True, id="11aa22bb", pid=7, host="left", active=NOW - 90)
+    seen = overview(
+        own=own,
+        standbys=(
+            Standby("node1", "33cc44dd", 8, "right", NOW - 5, True),
+            Standby("node1", "55ee66ff", 9, "x", NOW, False),
+        ),
+    )
+    text = shown(seen)
+    assert "11aa22bb (process 7 on left) for 1:30" in text
+    assert "node1, 33cc44dd (process 8 on right) for 5 s, ready" in text
+    assert "node1, 55ee66ff (process 9 on x) for 0 s, not ready yet" in text
+    told = seen.to_json()
+    assert told["active"] == {"since": NOW - 90, "id": "11aa22bb", "pid": 7, "host": "left"}
+    assert [one["ready"] for one in told["standbys"]] == [True, False]
 
 
 def test_boxes_with_new_messages_are_named() -> None:

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut: the link between a controller and its PBX, or its Redis."""
+"""A proxy that can be cut, and hears what is said: the link between a controller and its PBX, or its Redis."""
 
 from contextlib import suppress
 
@@ -8,8 +8,10 @@ from gevent.server import StreamServer
 
 
 class Proxy:
-    def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
+    def __init__(self, target: int | str) -> None:
+        """`target`: a port on loopback, or the path of a unix socket."""
+        self._target = target
+        self._noted: dict[socket.socket, bytearray] = {}
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._up = True
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
@@ -27,6 +29,14 @@ class Proxy:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
+    def note(self) -> None:
+        """Keeps from now on what is said on the connections there are: to the target, by whoever made them."""
+        self._noted = {near: bytearray() for near, _ in self._pairs}
+
+    def noted(self) -> list[bytes]:
+        """What was said since `note`, by connection."""
+        return [bytes(said) for said in self._noted.values()]
+
     def mend(self) -> None:
         self._up = True
 
@@ -36,7 +46,7 @@ class Proxy:
 
     def _serve(self, near: socket.socket, address: object) -> None:
         try:
-            far = socket.create_connection(self._target, 2.0)
+            far = self._connected()
         except OSError:
             near.close()
             return
@@ -51,10 +61,18 @@ class Proxy:
             near.close()
             far.close()
 
-    @staticmethod
-    def _copy(source: socket.socket, target: socket.socket) -> None:
+    def _connected(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target), 2.0)
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self._target)
+        return far
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if source in self._noted:
+                    self._noted[source] += data
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -75,13 +75,15 @@ class Stack:
             self.store.set_secret(name, value)
 
     def start(self) -> None:
-        environment = {**os.environ, **self.switch.environment()}
-        log = (self.settings.state_dir / "controller.log").open("ab")
-        with log:
-            self.controller = subprocess.Popen(
-                [sys.executable, "-m", "contactcentre", "controller"], env=environment, stdout=log, stderr=log
-            )
-        eventually(self._linked, f"controller linked (see {log.name})")
+        self.controller = self.spawn()
+        eventually(self._linked, "controller linked")
+
+    def spawn(self, **environment: str) -> subprocess.Popen[bytes]:
+        """One controller, as a process of its own."""
+        environment = {**os.environ, **self.switch.environment(), **environment}
+        with (self.settings.state_dir / "controller.log").open("ab") as log:
+            command = [sys.executable, "-m", "contactcentre", "controller"]
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def ready(self) -> None:
         """The controller runs, every call of an earlier test is over, and all agents are logged out."""

@@ -12,7 +12,7 @@ import gevent
 import pytest
 import redis.exceptions
 
-from contactcentre.controller import conduct, estimates, offers, replica, router, saver, service
+from contactcentre.controller import conduct, estimates, offers, replica, router, saver, service, site_keeper
 from contactcentre.controller.build import build
 from contactcentre.controller.node import Configuration
 from contactcentre.controller.service import Controller
@@ -204,9 +204,12 @@ class World:
         client.connection_pool.connection_class = self.away.of(client.connection_pool.connection_class)
         self.store = Store(self.database_url)  # the connections of a killed one are of no use
         self.controller = build(Settings(state_dir=self.at, node=self.node).prepare(), self.store, client, self.pbx)
-        self.controller._load = self.configuration
+        self.controller.sites.load = self.configuration
         self.controller.node.configure(self.configuration())
         self.controller._reconcile = self.look
+        given_up = {"holder": "", "fence": "1", "beat": "0", "since": "0", "note": ""}
+        self.redis.hset(self.controller.tenure.key, mapping=given_up)
+        self.redis.persist(self.controller.tenure.key)
         self.run = gevent.spawn(self.controller.run)
         eventually(lambda: self.controller._linked, "linked")
 
@@ -215,7 +218,8 @@ class World:
         self.looks += 1
 
     def kill(self) -> None:
-        """As kill -9 does, but for the file lock. Who has just come may leave before anybody knows."""
+        """As kill -9 does, but for the lease: the next one need not wait for its end. Who has just come may leave
+        before anybody knows."""
         node = self.controller.node
         self.unseen |= {e.channel_id for e in self.controller._events.queue if isinstance(e, Arrived)}
         node.saver._unsaved = {}
@@ -228,6 +232,8 @@ class World:
         gevent.joinall(parts, timeout=1)
         self.pbx.stop()
         node.journal.release()
+        if (keeper := self.controller.tenure._keeper) is not None:
+            keeper.kill()
         self.store.close()
 
     def restart(self) -> None:
@@ -471,7 +477,7 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes tenths, and nothing is synthesised."""
     for module, name, seconds in (
         (service, "LOOK_AGAIN", 0.05),
-        (service, "RELOAD", 0.05),
+        (site_keeper, "RELOAD", 0.05),
         (router, "RETRY", 0.05),
         (replica, "GRACE", 0.3),
         (estimates, "PUBLISH", 0.3),
@@ -482,4 +488,4 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
         (offers, "REQUEST_DEADLINE", 0.3),
     ):
         patch.setattr(module, name, seconds)
-    patch.setattr(service, "_run_prepare", lambda: None)
+    patch.setattr(site_keeper, "_run_prepare", lambda: None)

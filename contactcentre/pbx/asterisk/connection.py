@@ -29,7 +29,7 @@ from contactcentre.pbx.asterisk.protocol import (
 )
 from contactcentre.pbx.asterisk.websocket import WebSocket
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
-from contactcentre.pbx.protocol import REQUEST_DEADLINE
+from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
 PING_EVERY = 10.0
 """Seconds between two signs of life that we ask for."""
@@ -83,11 +83,13 @@ class Connection:
         on_event: Callable[[Event], None],
         on_up: Callable[[], None],
         on_lost: Callable[[str, bool], None],
+        may_act: MayAct = always,
     ) -> None:
         """`url` is `http://host:port` (or https), with the prefix of http.conf if there is one; `/ari` may be left out.
 
         `on_up()` runs when a link is there and may make requests; `on_lost(reason, replaced)` when one that was up is
-        lost. After a loss with `replaced` (another controller took over) there is no reconnecting.
+        lost. After a loss with `replaced` (another controller took over) there is no reconnecting. No request is sent
+        without `may_act`.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -97,7 +99,7 @@ class Connection:
         self._uri = parse_uri(f"ws{base.removeprefix('http')}/events?app={app}&subscribeAll=false")
         self._authorization = urllib3.make_headers(basic_auth=f"{user}:{secret}")["authorization"]
         self._http = Http(base, user, secret)
-        self._on_event, self._on_up, self._on_lost = on_event, on_up, on_lost
+        self._on_event, self._on_up, self._on_lost, self._may_act = on_event, on_up, on_lost, may_act
         self._greenlets = Group()
         self._closed = Flag()
         self._socket: WebSocket | None = None
@@ -118,6 +120,7 @@ class Connection:
     def send(self, method: str, path: str, query: Query | None = None, body: Any = None) -> Pending:
         """Sends and does not wait, so that several requests go out together. Raises TooLarge, LinkDown."""
         pending = Pending(self, f"{method} {path}")
+        self._must_be_allowed()
         socket = self._socket
         if socket is None:
             raise LinkDown("no link to the PBX")
@@ -141,10 +144,15 @@ class Connection:
 
     def over_http(self, method: str, path: str, query: Query | None = None) -> Any:
         """A request that goes over HTTP whatever the server can (its answer may be too large for a websocket)."""
+        self._must_be_allowed()
         response = self._http.request(method, path, query)
         if (error := error_of(response, f"{method} {path}")) is not None:
             raise error
         return response.body
+
+    def _must_be_allowed(self) -> None:
+        if not self._may_act():
+            raise LinkDown(NOT_OURS)
 
     def stream(self, path: str) -> Iterator[bytes]:
         """A binary resource in chunks. Raises Gone, Refused, LinkDown, Deadline."""

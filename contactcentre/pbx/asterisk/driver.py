@@ -35,7 +35,7 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
-from contactcentre.pbx.protocol import NO_ACCOUNTS, REQUEST_DEADLINE, Inbox, Inventory, Mode, line_end
+from contactcentre.pbx.protocol import NO_ACCOUNTS, REQUEST_DEADLINE, Inbox, Inventory, MayAct, Mode, always, line_end
 from contactcentre.pbx.timing import PBX, timed
 
 AFTERMATH = 2.0
@@ -70,6 +70,7 @@ class AsteriskPbx:
         *,
         technology: str = "PJSIP",
         sounds: Path | None = None,
+        may_act: MayAct = always,
     ) -> None:
         if not _app_name(app):
             raise ValueError(f"ARI application {app!r}: must be letters, digits, _ and -")
@@ -77,7 +78,16 @@ class AsteriskPbx:
         self._outlet = Outlet()
         self._stopped = Flag()
         self._look_again_at: float | None = None
-        self._link = Connection(url, user, secret, app, on_event=self._on_event, on_up=self._set_up, on_lost=self._lost)
+        self._link = Connection(
+            url,
+            user,
+            secret,
+            app,
+            on_event=self._on_event,
+            on_up=self._set_up,
+            on_lost=self._lost,
+            may_act=may_act,
+        )
         self.request = self._link.request
         self.legs = Legs(report)
         self.rooms = WaitingRooms(self)

@@ -18,7 +18,7 @@ from contactcentre.pbx.freeswitch import protocol
 from contactcentre.pbx.freeswitch.link import Link, Pending
 from contactcentre.pbx.freeswitch.names import Names
 from contactcentre.pbx.freeswitch.reader import Event
-from contactcentre.pbx.protocol import REQUEST_DEADLINE
+from contactcentre.pbx.protocol import REQUEST_DEADLINE, MayAct, always
 
 PING_EVERY = 10.0
 """Seconds between two signs of life that we ask for."""
@@ -46,16 +46,17 @@ class Connection:
         on_event: Callable[[Event], None],
         on_up: Callable[[bool], None],
         on_lost: Callable[[str, bool], None],
+        may_act: MayAct = always,
     ) -> None:
         """`events` as the command `event json` takes them; `filters` (header, value) let pass what one of them fits.
 
         `on_up(restarted)` runs when a link is there and may make requests; `restarted`: the PBX is another than that of
         the link before, whose channels are gone. `on_lost(reason, replaced)` when one that was up is lost; after
-        `give_way` it is `replaced`, and there is no reconnecting.
+        `give_way` it is `replaced`, and there is no reconnecting. Nothing is sent without `may_act`.
         """
         self._host, self._port, self._secret = host, port, secret
         self._events, self._filters = tuple(events), tuple(filters)
-        self._on_event, self._on_up, self._on_lost = on_event, on_up, on_lost
+        self._on_event, self._on_up, self._on_lost, self._may_act = on_event, on_up, on_lost, may_act
         self._greenlets = Group()
         self._closed = Flag()
         self._link: Link | None = None
@@ -132,7 +133,7 @@ class Connection:
 
     def _live(self) -> bool:
         """One link's life. True if it came up; raises if it did not."""
-        link = links.connect(self._host, self._port, self._on_event, names=self.names)
+        link = links.connect(self._host, self._port, self._on_event, names=self.names, may_act=self._may_act)
         try:
             restarted = self._prepare(link)
             self._link = link

@@ -36,7 +36,7 @@ from contactcentre.pbx.freeswitch.taps import Taps
 from contactcentre.pbx.freeswitch.transfers import Transfers
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
-from contactcentre.pbx.protocol import NO_ACCOUNTS, SPY, Inbox, Inventory, Mode
+from contactcentre.pbx.protocol import NO_ACCOUNTS, SPY, Inbox, Inventory, MayAct, Mode, always
 from contactcentre.pbx.timing import PBX, timed
 
 SWEEP = 0.5
@@ -58,7 +58,8 @@ log = logging.getLogger(__name__)
 @timed(*PBX)
 class FreeSwitchPbx:
     """See pbx.protocol.Pbx. `recordings_dir` is where FreeSWITCH writes recordings, as both of us see it; `door` the
-    address that its dialplan reaches us at, `sounds` where sounds are that it has not itself (`Sounds`)."""
+    address that its dialplan reaches us at, `sounds` where sounds are that it has not itself (`Sounds`). Calls
+    that come are taken while `may_take`."""
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class FreeSwitchPbx:
         *,
         door: str = "127.0.0.1",
         sounds: Path | None = None,
+        may_act: MayAct = always,
+        may_take: MayAct = always,
     ) -> None:
         if not _app_name(app):
             raise ValueError(f"application {app!r}: must be letters, digits, _ and -")
@@ -95,6 +98,7 @@ class FreeSwitchPbx:
             on_event=lambda event: self.intake.take(event),
             on_up=self._set_up,
             on_lost=self._lost,
+            may_act=may_act,
         )
         self.request, self._awaited = self._link.request, Awaited()
         self.legs, self.spies = Legs(report), Spies()
@@ -119,7 +123,7 @@ class FreeSwitchPbx:
             registered=self._registered,
         )
         self._endpoints = Endpoints(app, self._link, self._outlet.tell, self.legs)
-        self._door = Door(app, door, lambda: self._link.up)
+        self._door = Door(app, door, lambda: self._link.up and may_take())
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 

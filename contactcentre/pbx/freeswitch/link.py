@@ -20,7 +20,7 @@ from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.freeswitch import protocol
 from contactcentre.pbx.freeswitch.names import Names
 from contactcentre.pbx.freeswitch.reader import BODY, Event, Frame, Malformed, Reader, decoded, event_of
-from contactcentre.pbx.protocol import REQUEST_DEADLINE
+from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
 MAX_UNSENT = 4_194_304
 """Bytes that wait to be sent at most: above it the PBX has stopped reading, and the link is cut."""
@@ -100,8 +100,15 @@ class Link:
 
     _keys = count(1)
 
-    def __init__(self, connection: Any, on_event: Callable[[Event], None], names: Names | None = None) -> None:
-        self._socket, self._on_event = connection, on_event
+    def __init__(
+        self,
+        connection: Any,
+        on_event: Callable[[Event], None],
+        names: Names | None = None,
+        may_act: MayAct = always,
+    ) -> None:
+        """Nothing is sent without `may_act`."""
+        self._socket, self._on_event, self._may_act = connection, on_event, may_act
         self._names = names or Names()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(None)
@@ -125,6 +132,8 @@ class Link:
 
     def send(self, data: bytes, pending: Pending | None = None) -> Pending:
         """A command made by `protocol`. Does not wait. Raises LinkDown."""
+        if not self.reason and not self._may_act():
+            raise LinkDown(NOT_OURS)
         if self.reason:
             raise LinkDown(self.reason)
         pending = pending or Pending(data[:80].partition(b"\n")[0].decode("utf-8", "replace"))
@@ -192,6 +201,8 @@ class Link:
         while True:
             self._to_send.wait()
             self._to_send.clear()
+            if not self._may_act():  # we were frozen with something to send
+                self.close(NOT_OURS)
             if self.reason:
                 return
             data, self._unsent, self._size = b"".join(self._unsent), [], 0
@@ -293,13 +304,14 @@ def connect(
     on_event: Callable[[Event], None],
     timeout: float = REQUEST_DEADLINE,
     names: Names | None = None,
+    may_act: MayAct = always,
 ) -> Link:
     """A link to a FreeSWITCH that listens, not yet authenticated. Raises LinkDown."""
     try:
         connection = socket.create_connection((host, port), timeout)
     except OSError as error:
         raise LinkDown(f"{host}:{port}: {error}") from None
-    return Link(connection, on_event, names)
+    return Link(connection, on_event, names, may_act)
 
 
 def log_in(link: Link, secret: str, timeout: float = REQUEST_DEADLINE) -> None:
