@@ -151,6 +151,7 @@ class Media:
 
     def hear(self, seconds: float, path: Path, then: Callable[[int], None]) -> None:
         """Write what is heard from now on to a WAV file of that length; where nothing comes, silence fills it up."""
+        self._listen()  # what has come already was said before
         self._ears.append(_Ear(time.monotonic() + seconds, round(seconds * SAMPLE_RATE), path, then))
 
     def tick(self) -> None:

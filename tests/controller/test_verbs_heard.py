@@ -14,16 +14,24 @@ from contactcentre.domain.events import Kind
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.pbx.scene import WHOLE
 from tests.pbx.spectrum import tones
 
 TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert", 1700: "carla"}
 
 
 def hears(who: Phone | OngoingCall) -> set[str]:
-    """In half a second from now, when the sound has followed what was done."""
-    gevent.sleep(0.3)
-    with TemporaryDirectory() as directory:
-        return {TONES[int(hertz)] for hertz in tones(who.hear(0.5, Path(directory) / "heard.wav").wait(), TONES)}
+    """In half a second from now, when the sound has followed what was done. Where packets are missing, it is silent or
+    the machine was busy with others: then the same must be heard twice."""
+    before: set[str] | None = None
+    while True:
+        gevent.sleep(0.3)
+        with TemporaryDirectory() as directory:
+            hearing = who.hear(0.5, Path(directory) / "heard.wav")
+            heard = {TONES[int(hertz)] for hertz in tones(hearing.wait(), TONES)}
+        if hearing.packets >= WHOLE or heard == before:
+            return heard
+        before = heard
 
 
 def ask(stack: Stack, caller: str, verb: str, **args: Any) -> dict[str, Any]:

@@ -109,3 +109,17 @@ def test_what_was_heard_is_a_wav_file(line: tuple[Media, socket.socket], tmp_pat
     with wave.open(str(tmp_path / "heard.wav")) as sound:
         assert (sound.getframerate(), sound.getnframes()) == (8000, 160)
         assert struct.unpack("<2h", sound.readframes(2)) == (32124, -32124)
+
+
+def test_who_listens_hears_what_comes_from_then_on(line: tuple[Media, socket.socket], tmp_path: Path) -> None:
+    """Not what came before and was not read yet, because the machine was busy with others."""
+    media, other = line
+    header = struct.pack("!BBHII", 0x80, PCMU, 1, 1, 1)
+    heard: list[int] = []
+    other.send(header + b"\x11" * 160)
+    media.hear(60, tmp_path / "ear.wav", heard.append)
+    other.send(header + b"\x22" * 160)
+    media.close()
+    assert heard == [1]
+    with wave.open(str(tmp_path / "ear.wav")) as sound:
+        assert set(struct.unpack("<160h", sound.readframes(160))) == {from_ulaw(0x22)}

@@ -19,6 +19,8 @@ FIRST = {"customer": 60_000, "anna": 50_000, "ben": 30_000, "carla": 10_000}
 ben's behind the customer's. There are switches that take such voices for late packets."""
 SETTLE = 0.3
 """Seconds that media needs to follow the PBX: its buffers, and those of the simulated phones."""
+WHOLE = 20
+"""So many packets of 25 are in half a second that was heard without a gap."""
 
 
 class Party:
@@ -67,10 +69,16 @@ class Scene:
         return self._directory / f"{name}.wav"
 
     def heard(self) -> dict[str, set[str]]:
-        """Whom each party hears, in half a second from now."""
-        gevent.sleep(SETTLE)
-        files: dict[str, Hearing] = {party.name: party.end.hear(0.5, self.file(party.name)) for party in self.everybody}
-        return {name: self._audible(file.wait()) for name, file in files.items()}
+        """Whom each party hears, in half a second from now. Where packets are missing, it is silent or the machine was
+        busy with others: then the same must be heard twice."""
+        before: dict[str, set[str]] | None = None
+        while True:
+            gevent.sleep(SETTLE)
+            files: dict[str, Hearing] = {one.name: one.end.hear(0.5, self.file(one.name)) for one in self.everybody}
+            heard = {name: self._audible(file.wait()) for name, file in files.items()}
+            if heard == before or all(file.packets >= WHOLE for file in files.values()):
+                return heard
+            before = heard
 
     def music(self, party: Party) -> bool:
         """Does this one hear the music of a waiting room, and nothing else?"""
