@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import gevent
@@ -14,12 +14,15 @@ import structlog
 from gevent.event import Event
 
 from contactcentre import embedded, logs
-from contactcentre.cli.context import knowing_the_pbx
+from contactcentre.cli.context import knowing_the_pbx, which_pbx
 from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
 from contactcentre.settings import Settings
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
+
+if TYPE_CHECKING:
+    from contactcentre.domain.site import PbxName
 
 log = logs.get(__name__)
 
@@ -36,7 +39,9 @@ _COLOURS = {"controller": "cyan", "recorder": "magenta", "worker": "yellow", "we
 
 
 @click.command()
-@click.option("--lab", "with_lab", is_flag=True, help="Drive the lab's private PBX; start it if it does not run.")
+@click.option(
+    "--lab", "with_lab", is_flag=True, help="Drive the lab's private PBX, of the kind that the site is for; start it."
+)
 def command(with_lab: bool) -> None:
     """Run the whole contact centre on this box until Ctrl-C or SIGTERM.
 
@@ -47,12 +52,13 @@ def command(with_lab: bool) -> None:
     logs.configure(settings.log_level, settings.log_format, process="up")
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(only_one(settings.state_dir))
-        if with_lab:
-            stack.enter_context(running_lab(settings))
-            settings = Settings()
         must_be_free(settings)
         services = stack.enter_context(embedded.services(settings))
         migrate(services.database_url)
+        if with_lab:
+            settings = settings.model_copy(update={"pbx": pbx_of_the_site(settings, services.database_url)})
+            stack.enter_context(running_lab(settings))
+            settings = Settings(pbx=settings.pbx)
         must_name_a_pbx(settings, services.database_url)
         over = Event()
         supervisor = supervise(settings, printer(settings), write)
@@ -82,6 +88,7 @@ def supervise(
     environment = {
         "CONTACTCENTRE_STATE_DIR": str(settings.state_dir),
         "CONTACTCENTRE_WEB_PORT": str(settings.web_port),
+        "CONTACTCENTRE_PBX": settings.pbx or "",  # the lab's; "" = not set
         "PYTHONUNBUFFERED": "1",
     }
     return Supervisor(PROGRAMS, emit, environment, lambda supervisor: write({"children": supervisor.status()}))
@@ -93,6 +100,15 @@ def migrate(database_url: str) -> None:
 
     with contextlib.closing(Store(database_url)) as store:
         log.info("schema up to date", version=store.migrate())
+
+
+def pbx_of_the_site(settings: Settings, database_url: str) -> "PbxName":
+    """Raises SettingsError when settings and site name two."""
+    from contactcentre.store import Store
+
+    with contextlib.closing(Store(database_url)) as store:
+        _, site = store.site()
+    return which_pbx(settings, site)
 
 
 def must_name_a_pbx(settings: Settings, database_url: str) -> None:

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from contactcentre.cli.context import open_store
+from contactcentre.domain.site import Site
+from contactcentre.settings import Settings
 from tests.cli.test_up import Up, eventually, processes_of
 from tests.plugins.lab import PBXS
 from tests.plugins.speech import Spoken
+
+TITLES = {"asterisk": "Asterisk", "freeswitch": "FreeSWITCH"}
 
 pytestmark = pytest.mark.slow
 
@@ -17,10 +22,12 @@ pytestmark = pytest.mark.slow
 def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(
     pbx: str, unused_port: int, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CONTACTCENTRE_PBX", pbx)
+    monkeypatch.delenv("CONTACTCENTRE_PBX", raising=False)  # the site says it
     with tempfile.TemporaryDirectory(prefix="cc-up-", dir="/tmp") as directory:
         state = spoken(Path(directory))
         state.chmod(0o755)
+        with open_store(Settings(state_dir=state)) as store:
+            store.save_site(Site.model_validate({"pbx": pbx}), "test", "", expected=0)
         links = []
         for turn in (1, 2):
             up = Up(state, unused_port)
@@ -28,6 +35,7 @@ def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(
                 eventually(up, lambda up=up: any("reconciled" in line for line in up.lines), "the PBX is linked")  # type: ignore[misc]
                 eventually(up, lambda up=up: any("web serves" in line for line in up.lines), "the dashboard")  # type: ignore[misc]
                 eventually(up, lambda up=up: any("recording" in line for line in up.lines), "the recorder")  # type: ignore[misc]
+                assert any(f'"pbx": "{TITLES[pbx]}"' in line for line in up.lines), up.said()
                 links.append(any("/welcome#" in line for line in up.lines))
                 up.process.send_signal(signal.SIGTERM)
                 assert up.process.wait(60) == 0, f"turn {turn}\n{up.said()}"
