@@ -55,9 +55,9 @@ What the tests above do not say in a word:
   tells it 200 or 403 when the controller has decided, and then connects the two again;
   ``tests/pbx/freeswitch/test_transfers.py`` tries that.
 * **An attended transfer by the phone's key** (two calls of one phone): FreeSWITCH has told the phone of success
-  before we are asked. A transfer that the controller then declines leaves the colleague alone, who is hung up after
-  30 seconds; a customer who is not on hold, and a colleague who still rings, are refused with 403. Consulting with
-  the keys of ``features.keys`` is the same on both.
+  before we are asked. A transfer that the controller then declines ends the colleague's call as well as the phone's
+  own; a customer who is not on hold, and a colleague who still rings, are refused with 403. Consulting with the keys
+  of ``features.keys`` is the same on both.
 * **A carrier that asks for a transfer** is refused by Asterisk; on FreeSWITCH it hears 200, and nobody is moved.
   ``disable-transfer`` in a SIP profile of the trunks' own refuses there, too.
 * **Softphones in the browser** are provisioned on Asterisk only.

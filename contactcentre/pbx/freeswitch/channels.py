@@ -88,7 +88,7 @@ class FreeSwitchChannel:
         self._pbx.ask("uuid_send_dtmf", self.id, f"{translate.digits_to_send(digits)}@{length}")
 
     def transfer_progress(self, progress: Progress) -> None:
-        """See Pbx.transfer_progress. An attended transfer was confirmed by FreeSWITCH itself."""
+        """See Pbx.transfer_progress. A phone's attended transfer was confirmed by FreeSWITCH itself."""
         if progress is not Progress.TRYING:
             self._pbx.transfers.confirm(self.id, done=progress is Progress.DONE)
 

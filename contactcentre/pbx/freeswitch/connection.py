@@ -48,7 +48,8 @@ class Connection:
         on_lost: Callable[[str, bool], None],
         may_act: MayAct = always,
     ) -> None:
-        """`events` as the command `event json` takes them; `filters` (header, value) let pass what one of them fits.
+        """`events` as the command `event json` takes them; `filters` (header, value) let pass what one of them fits,
+        and nothing that fits one whose value begins with `-`.
 
         `on_up(restarted)` runs when a link is there and may make requests; `restarted`: the PBX is another than that of
         the link before, whose channels are gone. `on_lost(reason, replaced)` when one that was up is lost; after

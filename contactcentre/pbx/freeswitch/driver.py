@@ -21,7 +21,7 @@ from contactcentre.pbx.freeswitch.connection import Connection
 from contactcentre.pbx.freeswitch.door import VARIABLE, Door
 from contactcentre.pbx.freeswitch.endpoints import Endpoints
 from contactcentre.pbx.freeswitch.holds import OFFER, Holds
-from contactcentre.pbx.freeswitch.intake import CONTROLLERS, EVENTS, OF_ALL, Intake
+from contactcentre.pbx.freeswitch.intake import CONTROLLERS, EVENTS, NOT_OF, OF_ALL, Intake
 from contactcentre.pbx.freeswitch.lamps import Lamps
 from contactcentre.pbx.freeswitch.link import Pending
 from contactcentre.pbx.freeswitch.places import Places
@@ -88,6 +88,7 @@ class FreeSwitchPbx:
             (f"variable_{translate.APP}", app),
             (f"variable_{translate.PEER}", app),
             *(("Event-Name", name) for name in OF_ALL),
+            *(("Application", f"-{name}") for name in NOT_OF),
         ]
         self._link = Connection(
             host,

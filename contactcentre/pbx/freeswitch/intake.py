@@ -56,6 +56,9 @@ OF_ALL = (
 """These are short, or come without variables."""
 EVENTS = (*OF_CHANNELS, *OF_ALL, CONTROLLERS, *REGISTRATIONS, OFFERED)
 
+NOT_OF = ("park", "socket", "transfer", "uuid_bridge")
+"""Applications whose beginning and end says nothing that another event does not: half of all that would be sent."""
+
 SPY_SETTLES = 0.3
 """Seconds after the end of what a supervisor heard in which the end of the call is told that was heard."""
 

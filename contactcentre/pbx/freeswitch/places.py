@@ -17,7 +17,6 @@ from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.freeswitch import translate
 from contactcentre.pbx.freeswitch.awaited import BRIDGED, PARKED, Awaited
 from contactcentre.pbx.freeswitch.connection import Connection
-from contactcentre.pbx.freeswitch.link import Pending
 from contactcentre.pbx.freeswitch.protocol import identity
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.freeswitch.stock import Stocked, variable
@@ -85,14 +84,14 @@ class Places:
         if spies and len(everybody - spies) > 1:
             raise Refused(f"bridge {bridge_id}: one listens through a spy, and nobody else")
         with self._hold(new, bridge):
-            self._see(new)
+            self._mark(new, {translate.BRIDGE: bridge_id, translate.MUSIC: "", FILTER: str(absorb).lower()})
             for member in new:
                 self._leave(member)
                 bridge.members[member] = absorb
                 self._where[member] = bridge_id
-            for channel_id in bridge.channels:
-                if channel_id in new:
-                    self._note(channel_id, translate.BRIDGE, bridge_id)
+                if self._filtered.get(member) is not absorb:
+                    self._filtered[member] = absorb
+                    self._with.pop(member, None)  # it is read when they are connected
             try:
                 self._arrange(bridge)
             except Gone:
@@ -108,6 +107,7 @@ class Places:
         with self._hold([member], bridge):
             was_conference = bridge.conference
             self._leave(member)
+            self._note(member, translate.BRIDGE, "")
             self._settle(bridge, member)
             if was_conference:
                 self._arrange(bridge)
@@ -124,6 +124,7 @@ class Places:
             for member in list(bridge.members):
                 self._leave(member)
                 try:
+                    self._note(member, translate.BRIDGE, "")
                     self._settle(bridge, member)
                 except Gone:
                     self.ended(member)
@@ -131,9 +132,8 @@ class Places:
     def music(self, channel_id: str, music: str) -> None:
         stream = translate.music(music)
         with self._hold([channel_id]):
-            self._see([channel_id])
+            self._mark([channel_id], {translate.MUSIC: music, translate.BRIDGE: ""})
             self._leave(channel_id)
-            self._note(channel_id, translate.MUSIC, music)
             self._run(channel_id, "playback", stream, _MUSIC)  # the stream has no end
             self._music[channel_id] = music
 
@@ -256,23 +256,26 @@ class Places:
                     self._coming.pop(member, None)
             yield
 
-    def _see(self, members: Iterable[str]) -> None:
-        """All are there. Raises Gone before anybody is moved."""
-        asked: list[tuple[str, Pending]] = []
-        for member in members:
-            if not member.startswith(SPY):
-                asked.append((member, self._link.send(f"uuid_exists {identity(member)}")))
-        for member, pending in asked:
-            if pending.wait() != "true":
-                raise Gone(f"channel {member} is gone")
+    def _mark(self, members: Iterable[str], variables: Mapping[str, str]) -> None:
+        """Notes where they are about to be, for the controller after this one. Raises Gone, if one of them is, before
+        anybody is moved."""
+        values = ";".join(f"{name}={value}" for name, value in variables.items())
+        channels = [member for member in members if not member.startswith(SPY)]
+        asked = [(c, self._link.send(f"uuid_setvar_multi {identity(c)} {values}")) for c in channels]
+        try:
+            for _, pending in asked:
+                pending.wait()
+        except Gone:
+            for channel_id in channels:  # they are where they were
+                self._note(channel_id, translate.BRIDGE, self._where.get(channel_id, ""))
+                self._note(channel_id, translate.MUSIC, self._music.get(channel_id, ""))
+            raise
 
     def _leave(self, member: str) -> None:
         """Out of the bridge and off the music that it is in, in our books."""
         if (bridge := self._bridges.get(self._where.pop(member, ""))) is not None:
             bridge.members.pop(member, None)
-            self._note(member, translate.BRIDGE, "")
-        if self._music.pop(member, None) is not None:
-            self._note(member, translate.MUSIC, "")
+        self._music.pop(member, None)
 
     def _note(self, member: str, variable: str, value: str) -> None:
         """For the controller after this one. Does not wait."""

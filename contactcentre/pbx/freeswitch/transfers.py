@@ -29,6 +29,8 @@ from contactcentre.pbx.legs import Legs
 CONFIRM = "confirm_blind_transfer"
 PEER_WITHIN = 1.0
 """Seconds in which whom a phone hands over has parked."""
+DECIDED_WITHIN = 1.0
+"""Seconds after a phone's attended transfer in which its leg, which is gone, can still be told what became of it."""
 
 
 class Transfers:
@@ -50,6 +52,7 @@ class Transfers:
         self._asked: dict[str, str] = {}  # a phone's leg -> whom it transfers, until it is told what becomes of it
         self._peers: dict[str, tuple[str, str]] = {}  # a phone's leg -> whom it hands over, and the number
         self._ending: dict[str, Flag] = {}  # phones' legs that are gone, and whose peers are not there yet
+        self._deciding: dict[str, tuple[str, Flag]] = {}  # phones' legs that are gone, whom they hand over; decided?
 
     def allow(self, channel_id: str) -> None:
         """This is a phone of ours."""
@@ -65,9 +68,14 @@ class Transfers:
 
     def confirm(self, channel_id: str, *, done: bool) -> None:
         """Tells the phone what becomes of the transfer that it asked for. If it is not `done` FreeSWITCH connects the
-        two again. Raises LinkDown, Deadline."""
+        two again; after an attended transfer, whom the phone has called is hung up. Raises LinkDown, Deadline."""
+        if channel_id in self._deciding:
+            peer, decided = self._deciding.pop(channel_id)
+            if not done:
+                self._link.send(f"uuid_kill {peer}")
+            return decided.set()
         if not (customer := self._asked.pop(channel_id, "")):
-            return
+            return None
         with suppress(Gone), ExitStack() as stack:
             if not done:
                 stack.enter_context(self._awaited.expected(BRIDGED, channel_id, customer))
@@ -75,6 +83,7 @@ class Transfers:
             told.wait()  # not before may the phone's leg be hung up
         if not done:
             self._places.reconnect(channel_id)
+        return None
 
     def handed_over(self, event: Event, peer: str) -> None:
         """Whom a phone of ours has called by itself is parked now."""
@@ -98,7 +107,10 @@ class Transfers:
             peer, target = self._peers.get(channel_id, ("", ""))
             if peer:
                 other = event.get("variable_refer_uuid", "")
+                self._deciding[channel_id] = peer, (decided := Flag())
                 self._legs.tell(TransferAsked(channel_id, at, number_of(target), other, peer))
+                decided.wait(DECIDED_WITHIN)
+                self._deciding.pop(channel_id, None)
             end()
 
         return self._later(finish)

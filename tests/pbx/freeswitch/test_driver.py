@@ -87,6 +87,7 @@ def test_events_are_asked_for_by_name_and_of_our_channels_only(fake: FakeFreeSwi
     assert "RECV_INFO" not in events
     assert "filter variable_contactcentre_app contactcentre" in fake.lines
     assert not any(line.startswith("filter Event-Name CHANNEL_PARK") for line in fake.lines)
+    assert "filter Application -park" in fake.lines
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,32 @@ def test_a_transfer_that_is_declined_is_told_to_the_phone_and_the_two_talk_on(sc
     assert scene.heard() == {"customer": set(), "anna": set()}, "and they can be moved as before"
 
 
+def test_whom_a_phone_hands_over_is_hung_up_when_that_is_declined(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contactcentre.pbx.freeswitch.translate.PEER_WAITS", 3600)
+    customer, anna, bed = scene.customer(), scene.agent("anna"), scene.bed
+    scene.together(customer, anna)
+    assert isinstance(anna.end, Phone)
+    anna.end.hold()
+    anna.inbox.until(PhoneHeld)
+    customer.channel.wait_with_music(MUSIC)
+    scene.enter(bed.phone("ben", ring=0, talk=None, tone=BEN))
+    call = anna.end.dial("*99", tone=1000, talk=None, patience=None)
+    call.until("person")
+    anna.end.transfer("*99", other=call)
+    asked = anna.inbox.until(TransferAsked)
+    assert (asked.channel_id, asked.target) == (anna.channel.id, "*99")
+    anna.channel.transfer_progress(Progress.DECLINED)
+    anna.inbox.next(Ended)
+    scene.everybody.remove(anna)
+    with gevent.Timeout(PATIENCE, AssertionError("the colleague is left alone")):
+        while asked.peer in bed.pbx.inventory().channels:
+            gevent.sleep(0.05)
+    assert call.wait(PATIENCE)
+    assert customer.channel.id in bed.pbx.inventory().channels
+
+
 def test_an_attended_transfer_is_told_before_the_phone_is_gone_and_the_colleague_can_be_taken(scene: Scene) -> None:
     customer, anna, bed = scene.customer(), scene.agent("anna"), scene.bed
     scene.together(customer, anna)
