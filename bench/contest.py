@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from bench.measure import Processes, close, milliseconds  # noqa: E402
+from bench.measure import Processes, Yardstick, close, milliseconds  # noqa: E402
 from bench.sipp import Moment, Sipp, SippFailed, caller, media_port, phone, register, sip_port  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.domain.site import Site  # noqa: E402
@@ -31,6 +31,7 @@ from contactcentre.lab.process import with_arguments  # noqa: E402
 QUICK = bool(os.environ.get("QUICK"))
 WAITING = [int(text) for text in os.environ.get("WAITING", "50" if QUICK else "200,500").split(",")]
 HANDOVERS = int(os.environ.get("HANDOVERS", "60" if QUICK else "500"))
+ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "3"))
 RATE = float(os.environ.get("RATE", "40"))
 SECONDS = float(os.environ.get("SECONDS", "12" if QUICK else "24"))
 STEPS = [float(text) for text in os.environ.get("STEPS", "70" if QUICK else "70,100,130,160,190").split(",")]
@@ -41,6 +42,8 @@ FEW = 10
 """Agents who serve a long queue."""
 SHORT_TALK = (0.8, 1.6)
 """Least and most seconds that these talk."""
+PREPARED, IDLE = 120.0, 0.03
+"""Seconds that a controller gets to come to rest, and the share of a processor that it then takes."""
 RING = 0.05
 """Seconds that a phone rings."""
 LINGER = (0.1, 1.2)
@@ -92,8 +95,40 @@ class Bench:
     here: Stage
     phones: Mapping[str, Sipp]  # of the agents, by group
     media: int
-    processes: Processes
+    name: str  # of the PBX
+    yardstick: Yardstick
+    processes: Processes = field(init=False)
+    serving: bool = True  # our controller is there
     runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.serve(ours=True)
+
+    def serve(self, *, ours: bool) -> None:
+        """By our controller, or, with all of ours gone, by the PBX's own queue."""
+        if ours and not self.serving:
+            self.here.supervisor.start()
+        elif not ours and self.serving:
+            self.here.supervisor.stop()
+        self.serving, pbx = ours, {self.name: self.here.lab.info().pid}
+        if not ours:
+            self.processes = Processes(pbx)
+            time.sleep(2.0)
+            return
+        children = {name: child["pid"] for name, child in self.here.supervisor.status().items()}
+        (keeper,) = with_arguments("-m", "contactcentre.embedded.keeper", str(self.here.settings.state_dir))
+        self.processes = Processes({**pbx, **children, "databases": keeper})
+        self._settled()
+
+    def _settled(self) -> None:
+        """Until the controller has made what it says of its texts, and does nothing any more."""
+        until, used = time.monotonic() + PREPARED, self.processes.seconds()
+        while time.monotonic() < until:
+            time.sleep(5.0)
+            before, used = used, self.processes.seconds()
+            if used["controller"] - before["controller"] < IDLE * 5.0:
+                return
+        raise SippFailed("the controller does not come to rest")
 
     @property
     def pbx(self) -> str:
@@ -199,6 +234,7 @@ class Bench:
                 part: round(1000 * (used_at_end[part] - used.get(part, 0.0)) / max(1, within), 2)
                 for part in used_at_end
             },
+            "yardstick_ms": self.yardstick.between(begin, end),
             "held": len(served) >= SERVED * calls and p99 <= RING_DELAY and begun >= BEGUN * calls,
         }
 
@@ -225,43 +261,50 @@ def quiet(lab: AnyLab) -> None:
     lab.rx("logger reload")
 
 
-def measure(bench: Bench, side: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def measure(bench: Bench, other: str) -> dict[str, dict[str, Any]]:
+    """By side. Hand-over and collapse are asked of one after the other, what a call costs in turns: see Yardstick."""
+    found: dict[str, dict[str, Any]] = {"ours": {}, other: {}}
+
+    def keep(side: str, question: str, told: dict[str, Any]) -> None:
+        found[side].setdefault(question, []).append(told)
+        print(f"{side:9} {question:9}", told)
+
     if "handover" in ONLY:
-        found["handover"] = []
-        for waiting in WAITING:
-            found["handover"].append(bench.handover(side, waiting))
-            print(f"{side:9} hand-over", found["handover"][-1])
-    if "cost" in ONLY:
-        found["cost"] = bench.load(side, RATE)
-        print(f"{side:9} cost     ", found["cost"])
+        for side in found:
+            bench.serve(ours=side == "ours")
+            for waiting in WAITING:
+                keep(side, "hand-over", bench.handover(side, waiting))
+    for side in [*found] * (ROUNDS if "cost" in ONLY else 0):
+        bench.serve(ours=side == "ours")
+        keep(side, "cost", bench.load(side, RATE))
     if "collapse" in ONLY:
-        found["steps"] = []
-        for rate in STEPS:
-            found["steps"].append(bench.load(side, rate))
-            print(f"{side:9} load     ", found["steps"][-1])
-            if not found["steps"][-1]["held"]:
-                break
+        for side in found:
+            bench.serve(ours=side == "ours")
+            for rate in STEPS:
+                keep(side, "load", bench.load(side, rate))
+                if not found[side]["load"][-1]["held"]:
+                    break
     return found
 
 
 def total(step: Mapping[str, Any]) -> float:
-    return round(sum(step["cpu_ms_per_call"].values()), 2)
+    return float(sum(step["cpu_ms_per_call"].values()))
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, Any]:
-    last = found["handover"][-1] if found.get("handover") else {}
-    held = [step["offered"] for step in [found.get("cost"), *found.get("steps", [])] if step and step["held"]]
+    last = found["hand-over"][-1] if "hand-over" in found else {}
+    costs = found.get("cost", [])
+    held = [step["offered"] for step in [*costs, *found.get("load", [])] if step["held"]]
     return {
         "p50_ms": last.get("p50_ms"),
         "p99_ms": last.get("p99_ms"),
-        "cpu_ms_per_call": total(found["cost"]) if "cost" in found else None,
+        "cpu_ms_per_call": round(sum(map(total, costs)) / len(costs), 2) if costs else None,
         "max_calls_per_s": max(held, default=None),
     }
 
 
 def run(name: str, pbx: str, other: str) -> None:
-    """Measures ours and then, with the controller gone, the PBX's own queue (`other`). The last line is JSON."""
+    """Measures ours and, with the controller gone, the PBX's own queue (`other`). The last line is JSON."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.WARNING)
     with ExitStack() as stack:
@@ -284,13 +327,8 @@ def run(name: str, pbx: str, other: str) -> None:
 
         here = stack.enter_context(stage(directory, 1.0, print, site(), register=registered, pbx=pbx))
         quiet(here.lab)
-        children = {name: child["pid"] for name, child in here.supervisor.status().items()}
-        (keeper,) = with_arguments("-m", "contactcentre.embedded.keeper", str(here.settings.state_dir))
-        processes = Processes({pbx: here.lab.info().pid, **children, "databases": keeper})
-        bench = Bench(directory, here, phones, media, processes)
-        ours = measure(bench, "ours")
-        here.supervisor.stop()
-        bench.processes = Processes({pbx: here.lab.info().pid})
-        theirs = measure(bench, other)
+        yardstick = Yardstick(directory / "yardstick")
+        stack.callback(yardstick.stop)
+        found = measure(Bench(directory, here, phones, media, pbx, yardstick), other)
     waiting = WAITING[-1] if "handover" in ONLY else None
-    close({"bench": name, "waiting": waiting, "ours": summary(ours), other: summary(theirs)})
+    close({"bench": name, "waiting": waiting, **{side: summary(told) for side, told in found.items()}})

@@ -6,14 +6,14 @@ Three questions, each asked of our controller and then, with the controller gone
              that agent's phone? Who was served is followed by a new caller some moments later.
   cost       processor time of a queued and answered call at 40 calls/s: Asterisk, and everything of ours (controller,
              recorder, worker, web, Redis, PostgreSQL), idle costs included. Taken in the middle of the load, when as
-             many calls end as begin.
+             many calls end as begin; both sides in turns, for the machine becomes faster and slower (`yardstick_ms`).
   collapse   the load grows step by step; a step is held when 97 % of its callers are answered, 99 % of the agents'
              phones are called within 1.5 s of the caller's INVITE, and as many calls are begun as were asked for.
 
 What both have in common with `callcenter` is in `contest`.
 
-WAITING=200,500 HANDOVERS=500 RATE=40 SECONDS=24 (of each step) STEPS=70,100,130,160,190 TALK=5-8 (seconds); QUICK=1
-is a short look at everything; ONLY=handover,cost,collapse.
+WAITING=200,500 HANDOVERS=500 ROUNDS=3 (of cost) RATE=40 SECONDS=24 (of each step) STEPS=70,100,130,160,190 TALK=5-8
+(seconds); QUICK=1 is a short look at everything; ONLY=handover,cost,collapse.
 """
 
 from bench.contest import run

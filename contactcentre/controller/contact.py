@@ -11,7 +11,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -27,6 +27,7 @@ from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.keying import codes_of
 from contactcentre.domain.recorded import Recorded, after
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow, LiveError
 from contactcentre.live.listens import LISTENERS

@@ -1,7 +1,5 @@
 """A contact's stay in a queue: music, announcements, offers, and the one way out it takes."""
 
-from dataclasses import replace
-
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged, TurnedOut
 from contactcentre.controller.conversing import begin, converse
 from contactcentre.controller.offers import Offer, Offers
@@ -9,6 +7,7 @@ from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Sent
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.site import Queue
 from contactcentre.live import Waiting
 from contactcentre.pbx.errors import Gone

@@ -7,7 +7,7 @@ settles what two replicas saw differently.
 
 import secrets
 from collections.abc import Collection, Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,7 @@ from contactcentre.domain.conditions import Refusal, absences, may_enter, must_l
 from contactcentre.domain.devices import Device
 from contactcentre.domain.devices import Kind as DeviceKind
 from contactcentre.domain.events import Kind, LeftQueue
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Decision, Round
 from contactcentre.live import Change, LiveError, Waiting
 from contactcentre.pbx.events import Phone

@@ -5,13 +5,14 @@ happens. So a controller that takes up another one's contacts lets the facts cor
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.recorded import Recorded, is_message
 from contactcentre.domain.recorded import after as recorded_after
+from contactcentre.domain.replacing import replace
 from contactcentre.live import ContactNow
 
 MESSAGE_LIMIT = 600.0

@@ -5,11 +5,12 @@ never "stuck in reserved". `deadline` bounds every state that someone else must 
 passed any controller may end it (`Verb.EXPIRE`).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 from contactcentre.domain.notation import decode, encode
+from contactcentre.domain.replacing import replace
 
 
 class AgentState(StrEnum):
@@ -92,7 +93,7 @@ LONGEST_WRAP_UP = 1800.0
 """Seconds from now to which wrap-up can be extended, so that nobody is in wrap-up for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentStatus:
     """One agent now. `version` grows by one with every change and is the key of compare-and-set."""
 

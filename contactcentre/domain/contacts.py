@@ -19,7 +19,6 @@ Seconds of a contact, and where each definition comes from:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, Party, Place, after
@@ -35,6 +34,7 @@ from contactcentre.domain.history import (
     Visit,
     Voicemail,
 )
+from contactcentre.domain.replacing import replace
 
 __all__ = [
     "Contact",

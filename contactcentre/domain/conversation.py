@@ -19,11 +19,12 @@ believes and what another one reads in the journal after a crash are the same. T
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 from contactcentre.domain.events import ConsultResult, Kind
+from contactcentre.domain.replacing import replace
 
 Fact = tuple[Kind, dict[str, Any]]
 
@@ -42,7 +43,7 @@ class Refusal(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Party:
     """Somebody who takes part, but for the customer."""
 
@@ -56,10 +57,10 @@ class Party:
 
     def save(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(vars(self))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conversation:
     """`owner`: the leg of the agent whose customer this is; "" = nobody's (parked, or talks with somebody outside)."""
 

@@ -22,7 +22,7 @@ nothing. `error_of` tells what became of past estimates; show it wherever an est
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, exp
 from statistics import fmean
@@ -30,6 +30,7 @@ from statistics import fmean
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.crew import Crew
 from contactcentre.domain.metrics import percentile
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import RoutingConfig, Terms, Waiting
 
 SMALLEST_SAMPLE = 20

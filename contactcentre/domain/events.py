@@ -128,7 +128,7 @@ class OfferResult(StrEnum):
     ANSWERED_ELSEWHERE = "answered_elsewhere"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     contact_id: str
     seq: int
@@ -137,9 +137,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        return encode(
-            {"contact_id": self.contact_id, "seq": self.seq, "at": self.at, "kind": self.kind, "data": dict(self.data)}
-        )
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Event":

@@ -28,7 +28,7 @@ class Phase(StrEnum):
     WRAP_UP = "wrap_up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Leg:
     leg: str
     role: str = ""
@@ -40,7 +40,7 @@ class Leg:
     cause: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segment:
     kind: Phase
     started: float
@@ -49,7 +49,7 @@ class Segment:
     agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Participation:
     """What one agent did in the contact: talk, hold, consult or conference. An agent's own tile the time from joining
     to leaving: no gap, no overlap; two agents' overlap."""
@@ -62,7 +62,7 @@ class Participation:
     had_customer: bool = False  # whose customer it was, or one who was asked or called in
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Visit:
     """One stay in one queue: what queue statistics count."""
 
@@ -80,7 +80,7 @@ class Visit:
     wrap_up: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     id: str
     kind: str = "call"  # or "voicemail"
@@ -114,7 +114,7 @@ class Recording:
         return "ended" if self.ended is not None else "recording"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Voicemail:
     recording: str
     box: str
@@ -122,7 +122,7 @@ class Voicemail:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contact:
     id: str
     node: str = ""
@@ -155,7 +155,7 @@ class Contact:
     missing: tuple[tuple[int, int], ...] = ()  # ranges (first, last) of events never seen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContactHistory:
     contact: Contact
     legs: tuple[Leg, ...] = ()

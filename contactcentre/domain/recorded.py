@@ -5,10 +5,11 @@ began goes on through queues and conversations until the flow stops it or the co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from contactcentre.domain.events import Kind
+from contactcentre.domain.replacing import replace
 
 FLOW, QUEUE = "flow", "queue"
 """Who begins a recording, or pauses it; else whoever asked: agent, phone, supervisor or program."""
@@ -19,7 +20,7 @@ SENSITIVE = "sensitive"
 """The reason of a pause while the customer keys in what is to be in no recording."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recorded:
     recording: str = ""  # "" = nothing is
     by: str = ""  # who began it
@@ -40,7 +41,7 @@ class Recorded:
 
     def save(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(vars(self))
 
     @classmethod
     def restore(cls, saved: Mapping[str, Any]) -> Self:

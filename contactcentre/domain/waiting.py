@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from contactcentre.domain.notation import decode, encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waiting:
     """One contact waiting in a queue."""
 

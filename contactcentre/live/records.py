@@ -11,7 +11,7 @@ from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.errors import Malformed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContactNow:
     """Where one live contact is. Written by its owner, read by pages and by the controller that takes it over."""
 
@@ -48,7 +48,7 @@ class ContactNow:
         return made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentFact:
     """One change of an agent, for history. `(agent, version)` is unique for ever, so writing it twice is harmless."""
 

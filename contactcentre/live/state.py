@@ -8,13 +8,13 @@ Keys, under a prefix (`cc:`): hashes `agents` and `agent_versions` (name -> reco
 
 import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from random import random
 from typing import Any
 
 from redis import Redis
 
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Waiting
 from contactcentre.live.boxes import read_box
 from contactcentre.live.client import Script

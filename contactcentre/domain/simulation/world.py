@@ -10,7 +10,7 @@ What is left out: flows, transfers, and the milliseconds that networks take.
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from contactcentre.domain.crew import Crew
 from contactcentre.domain.estimate import Experience, ahead, estimate
 from contactcentre.domain.events import LeftQueue, OfferResult
 from contactcentre.domain.metrics import AgentTime, Counts, agent_time, count
+from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Decision, Round, RoutingConfig, Waiting, next_change
 from contactcentre.domain.simulation.arrivals import Arrival
 from contactcentre.domain.simulation.distributions import stream

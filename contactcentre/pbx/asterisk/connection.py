@@ -7,6 +7,7 @@ over HTTP where the server is too old for that; callers see no difference.
 import logging
 from collections.abc import Callable, Iterator
 from random import SystemRandom
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ PING_EVERY = 10.0
 """Seconds between two signs of life that we ask for."""
 PING_DEADLINE = 5.0
 """Seconds that such a sign may take; then the link is cut and made anew."""
+LATE_BY = 0.25
+"""Seconds by which a deadline may be told late."""
 PROBE = 2.0
 """Seconds that a server whose version tells nothing gets to answer its first request over the websocket."""
 FIRST_DELAY, LAST_DELAY = 0.2, 10.0
@@ -48,19 +51,25 @@ log = logging.getLogger(__name__)
 class Pending:
     """A request under way."""
 
-    __slots__ = ("_link", "_request_id", "_result", "_what")
+    __slots__ = ("_link", "_request_id", "_result", "_until", "_what")
 
     def __init__(self, link: "Connection", what: str) -> None:
         self._link, self._what, self._request_id = link, what, ""
+        self._until = monotonic() + REQUEST_DEADLINE
         self._result: AsyncResult[Response] = AsyncResult()
 
-    def wait(self, timeout: float = REQUEST_DEADLINE) -> Any:
-        """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (`timeout` seconds)."""
-        # wait() and not get(timeout): a gevent.Timeout that comes from outside is our caller's and passes through.
-        self._result.wait(timeout)
-        if not self._result.ready():
-            self._link.exchange.forget(self._request_id)
-            raise Deadline(f"{self._what}: no answer within {timeout} s")
+    def is_late(self) -> bool:
+        return self._until < monotonic()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (after `timeout` seconds,
+        or REQUEST_DEADLINE since it was sent)."""
+        if timeout is not None:
+            # wait() and not get(timeout): a gevent.Timeout that comes from outside is our caller's and passes through.
+            self._result.wait(timeout)
+            if not self._result.ready():
+                self._link.exchange.forget(self._request_id)
+                raise Deadline(f"{self._what}: no answer within {timeout} s")
         response = self._result.get()
         assert response is not None
         if response.status >= 400:
@@ -174,6 +183,7 @@ class Connection:
         self._closed.clear()
         self._replaced = False
         self._greenlets.spawn(self._keep)
+        self._greenlets.spawn(self._watch_deadlines)
 
     def close(self) -> None:
         """Cuts the link for good. `on_lost` is not called."""
@@ -247,6 +257,13 @@ class Connection:
             socket.ping()
         else:
             self.send("GET", "asterisk/ping").wait(PING_DEADLINE)
+
+    def _watch_deadlines(self) -> None:
+        """One look at all that wait costs less than a timer for each of them."""
+        while not self._closed.wait(LATE_BY):
+            for pending in self.exchange.overdue(Pending.is_late):
+                text = f"{pending._what}: no answer within {REQUEST_DEADLINE} s"
+                pending._result.set_exception(Deadline(text))
 
     def _read(self, socket: WebSocket) -> None:
         try:

@@ -16,7 +16,7 @@ from contactcentre.pbx.asterisk.channels import AsteriskBridge, AsteriskChannel
 from contactcentre.pbx.asterisk.company import Company
 from contactcentre.pbx.asterisk.connection import Connection
 from contactcentre.pbx.asterisk.decoders import Decoders
-from contactcentre.pbx.asterisk.endpoints import POLL, Endpoints
+from contactcentre.pbx.asterisk.endpoints import Endpoints
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.foreign import Foreign
 from contactcentre.pbx.asterisk.intake import Intake
@@ -415,7 +415,7 @@ class AsteriskPbx:
                     self._try("DELETE", resource("channels", leg.id))
 
     def _watch_endpoints(self) -> None:
-        while not self._stopped.wait(POLL):
+        while not self._stopped.wait(self._endpoints.pause):
             if self._outlet.linked:  # there is a link
                 self._look_at_endpoints()
 

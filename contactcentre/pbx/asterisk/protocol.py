@@ -6,7 +6,7 @@ never raised: a broken peer must not end the reader.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -145,6 +145,16 @@ class Exchange(Generic[W]):
 
     def forget(self, request_id: str) -> None:
         self._waiting.pop(request_id, None)
+
+    def overdue(self, late: Callable[[W], bool]) -> list[W]:
+        """Those who have waited too long; they are forgotten. They were begun in the order of their deadlines."""
+        found = []
+        for request_id, waiter in list(self._waiting.items()):
+            if not late(waiter):
+                break
+            del self._waiting[request_id]
+            found.append(waiter)
+        return found
 
     def abandon(self) -> list[W]:
         """Everyone who waits; to be told that the link is gone."""

@@ -1,11 +1,14 @@
 """The link to a server that is old, slow, silent, broken or gone."""
 
+import time
+
 import gevent
 import pytest
 
 from contactcentre.pbx.asterisk import AsteriskPbx, connection, websocket
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, Refused, TooLarge
 from contactcentre.pbx.events import Arrived, Digit, LinkLost, LinkUp
+from contactcentre.pbx.protocol import REQUEST_DEADLINE
 from tests.pbx.asterisk.fake import AT, SECRET, USER, FakeAri, channel
 from tests.pbx.bed import Heard, told
 
@@ -94,6 +97,16 @@ def test_a_request_without_an_answer_ends_at_its_deadline_and_a_late_answer_harm
     ari.send("RESTResponse", request_id=pending._request_id, status_code=200, message_body="")
     assert pbx._link.request("GET", "asterisk/ping") == {"ping": "pong"}
     assert pbx._link.exchange.late == 1
+    assert len(pbx._link.exchange) == 0
+
+
+def test_the_deadline_of_a_verb_counts_from_its_request(ari: FakeAri, pbx: AsteriskPbx, nodes: Heard) -> None:
+    ari.silent = True
+    pending = pbx._link.send("GET", "asterisk/ping")
+    assert pending._until > time.monotonic() + REQUEST_DEADLINE - 1
+    pending._until = time.monotonic()
+    with gevent.Timeout(REQUEST_DEADLINE / 2), pytest.raises(Deadline, match="asterisk/ping: no answer"):
+        pending.wait()
     assert len(pbx._link.exchange) == 0
 
 

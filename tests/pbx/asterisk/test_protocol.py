@@ -128,6 +128,16 @@ def test_a_late_answer_is_counted_and_reaches_nobody() -> None:
     assert (exchange.late, exchange.errors) == (1, 0)
 
 
+def test_who_has_waited_too_long_is_named_once_and_the_others_wait_on() -> None:
+    exchange, frames = begun(3)
+    assert exchange.overdue(lambda waiter: waiter < "waiter 2") == ["waiter 0", "waiter 1"]
+    assert exchange.overdue(lambda waiter: waiter < "waiter 2") == []
+    reply = {"type": "RESTResponse", "request_id": frames[2]["request_id"], "status_code": 200}
+    answer = exchange.receive(json.dumps(reply))
+    assert isinstance(answer, Answer)
+    assert answer.waiter == "waiter 2"
+
+
 def test_who_waits_when_the_link_drops_is_named_once() -> None:
     exchange, _ = begun(3)
     assert exchange.abandon() == ["waiter 0", "waiter 1", "waiter 2"]
