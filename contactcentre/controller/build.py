@@ -60,7 +60,10 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         path = tenure_spool(spool, settings.node, fence)
         journal = Journal(redis, path)
         for earlier in earlier_spools(spool, settings.node, path):
-            journal.inherit(earlier)
+            try:
+                journal.inherit(earlier)
+            except OSError as error:  # calls go on
+                log.error("an earlier controller's facts stay where they are", spool=str(earlier), error=str(error))
         return journal
 
     driven = settings.pbx or "asterisk"

@@ -22,8 +22,12 @@ class Presence:
     def run(self) -> None:
         while True:
             if self._linked():
-                try:
-                    self._node.pbx.stay(PROMISED)
-                except PbxError as error:
-                    log.info("the dialplan was not told that we are there", error=str(error))
+                self.say()
             gevent.sleep(EVERY)
+
+    def say(self) -> None:
+        """Once, now."""
+        try:
+            self._node.pbx.stay(PROMISED)
+        except PbxError as error:
+            log.info("the dialplan was not told that we are there", error=str(error))

@@ -144,11 +144,6 @@ class Router:
         node.replica.index.reach(away)
         self.agents_moved()
 
-    def is_away(self, agent: str) -> bool:
-        """The agent's phone cannot ring."""
-        known = self.phones_not_free.get(agent)
-        return known is not None and known.phone is Phone.AWAY
-
     # -- contacts of ours ---------------------------------------------------------------------------------------------
 
     def refusal(self, waiting: Waiting, only_if_somebody_can: bool) -> Refusal | None:

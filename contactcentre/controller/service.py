@@ -1,11 +1,6 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
 import gc
-import json
-import os
-import resource
-import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,6 +17,7 @@ from contactcentre.controller.coaching import Audit, Mentors
 from contactcentre.controller.contact import SUSPENDING, Contact
 from contactcentre.controller.desk import Desk
 from contactcentre.controller.greeting import go_on, greet, turn_away
+from contactcentre.controller.heartbeat import Heartbeat
 from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
@@ -30,13 +26,12 @@ from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.site_keeper import SiteKeeper
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
-from contactcentre.controller.tenure import Tenure, now
+from contactcentre.controller.tenure import Tenure
 from contactcentre.domain.agents import AgentState
 from contactcentre.live import Change, Journal, LiveError
-from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.standbys import chosen, standbys
 from contactcentre.pbx.errors import PbxError
-from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent, Phone
+from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
@@ -53,9 +48,6 @@ LINGER = 3.0
 
 ANSWERED = 0.1
 """Seconds after which whoever asked for a handover has its answer."""
-
-HEARTBEAT = 2.0
-"""Seconds between two signs of life of a controller, in `cc:node:NAME`; the key lives five times as long."""
 
 
 class LookAgain:
@@ -81,15 +73,13 @@ class Controller:
         self._look_back = look_back
         self.sites = SiteKeeper(node, load)
         self._events: Queue[NodeEvent | LookAgain] = Queue()
-        self._reach_wanted, self._beat_wanted = Flag(), Flag()
+        self._reach_wanted = Flag()
         self._looking_soon = False
         self._reconciled = False
         self._replaced = False
         self._linked = False
         self._stopped, self._succeeded = Flag(), Flag()
         self._heir = ""
-        self._succession: dict[str, Any] = {}
-        self._started = time.time()
         self.failed = False
         self.admission = Admission(limits)
         self.pulse = Pulse(SignsOfLife(), self.admission.look)
@@ -102,7 +92,9 @@ class Controller:
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._commands = Desk(node, self.softphones, self.supervisions, self._signs, self.hand_over)
+        self._presence = Presence(node, lambda: self.linked)
+        self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
+        self._commands = Desk(node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -144,8 +136,8 @@ class Controller:
             "saver": node.saver.run,
             "events": self._take_events,
             "commands": self._commands.serve,
-            "heartbeat": self._beat,
-            "presence": Presence(node, lambda: self.linked).run,
+            "heartbeat": self._heartbeat.run,
+            "presence": self._presence.run,
             "look": self._look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,
@@ -215,7 +207,7 @@ class Controller:
             if not self._replaced:  # else the contacts are another's, who knows better where they are
                 node.router.tell()
                 node.saver.flush()
-                ask(node.live.redis, "DEL", f"{PREFIX}node:{node.name}")  # nobody is to take us for alive
+                self._heartbeat.stop()
             node.journal.flush()
             self.tenure.let_go(self._heir)
         except LiveError as error:
@@ -320,9 +312,10 @@ class Controller:
         node.replica.load()
         node.router.reach(node.pbx.phones())
         found = reconcile(node, first=not self._reconciled)
-        if not self._reconciled:
-            self._took_over(len(found.contacts))
-        self._reconciled = True
+        first, self._reconciled = not self._reconciled, True
+        if first:
+            self._presence.say()  # before anybody is told that we are here
+            self._heartbeat.taken_up(len(found.contacts))
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)
@@ -332,14 +325,6 @@ class Controller:
             node.channels.add(arrived.channel_id)
             self._greet(arrived)
         node.router.wake()
-
-    def _took_over(self, contacts: int) -> None:
-        came = self.tenure.succession
-        if came is not None and came.predecessor:
-            how = {"from": came.predecessor, "planned": came.planned, "gap": round(now() - came.began, 3)}
-            self._succession = {**how, "contacts": contacts}
-            log.info("taken over", **self._succession)
-        self._beat_wanted.set()
 
     def _greet(self, arrived: Arrived) -> None:
         if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
@@ -407,12 +392,15 @@ class Controller:
         if change.kind == "site":
             self.sites.published(change.value)
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
-            away = self.node.router.is_away(change.key)
-            if self._linked and away:
-                self._reach_wanted.set()
+            self._reach_soon(change.key)
+
+    def _reach_soon(self, agent: str) -> None:
+        """To a controller that has just taken over a phone may be in use by a leg that it does not know yet."""
+        if self._linked and agent in self.node.router.phones_not_free:
+            self._reach_wanted.set()
 
     def _look_who_is_reachable(self) -> None:
-        """At once, for an agent who has just become available with a phone that was away at the last look."""
+        """At once, for an agent who has just become available with a phone that was not free at the last look."""
         while True:
             self._reach_wanted.wait()
             self._reach_wanted.clear()
@@ -420,38 +408,3 @@ class Controller:
                 self.node.router.reach(self.node.pbx.phones())
             except PbxError as error:
                 log.info("endpoints not asked", error=str(error))
-
-    def _beat(self) -> None:
-        while True:
-            try:
-                key = f"{PREFIX}node:{self.node.name}"
-                ask(self.node.live.redis, "SET", key, json.dumps(self._signs()), "EX", int(HEARTBEAT * 5))
-            except LiveError as error:
-                log.warning("no sign of life: live state is away", error=str(error))
-            self._beat_wanted.wait(HEARTBEAT)
-            self._beat_wanted.clear()
-
-    def _signs(self) -> dict[str, Any]:
-        not_free = self.node.router.phones_not_free.items()
-        away = {name: one.since for name, one in not_free if one.phone is Phone.AWAY}
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        return {
-            "node": self.node.name,
-            "id": self.tenure.id,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "active": self.tenure.since,
-            "took_over": self._succession,
-            "started": self._started,
-            "at": time.time(),
-            "linked": self.linked,
-            "contacts": len(self.node.contacts),
-            "reachable": len(self.node.site.agents) - len(away),
-            "unreachable": away,
-            "in_use": {name: one.since for name, one in not_free if one.phone is Phone.IN_USE},
-            "greenlets": len(self.node.greenlets),
-            "site": self.node.configuration.version,
-            "unsent": self.node.journal.unsent,
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-            "rss_kb": usage.ru_maxrss,
-        }

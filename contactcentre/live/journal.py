@@ -89,8 +89,10 @@ class Journal:
     def inherit(self, path: Path) -> None:
         """Takes over what another controller's spool file still holds, and removes the file: should that one live, what
         it writes there now is gone. Raises OSError."""
-        for line in unread_lines(path):
+        for number, line in enumerate(unread_lines(path)):
             self._append(line)
+            if number % 1000 == 0:
+                time.sleep(0)  # others are not to wait for a long file
         if not self._memory:  # else they are nowhere but there
             self._sync()
             path.unlink()

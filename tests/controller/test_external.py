@@ -164,6 +164,19 @@ def test_a_phone_in_a_call_of_its_own_gets_no_offer_until_that_is_over(calm: Wor
     eventually(lambda: "anna" in {leg.endpoint for leg in calm.pbx.ringing()}, "rings in between")
 
 
+def test_a_phone_that_was_not_free_at_the_last_look_is_looked_at_as_soon_as_its_agent_is(calm: World) -> None:
+    calm.live.change("bert", Verb.LOGOUT, time.time())
+    eventually(lambda: state(calm, "bert") is AgentState.LOGGED_OUT, "anna is alone")
+    _, leg = talks(calm)
+    node = calm.controller.node
+    node.router.reach({"anna": Phone.IN_USE})  # so it looks to a controller that has just taken over
+    caller = calls(calm, "1")
+    comes(calm, caller, Kind.DECISION)
+    calm.pbx.leave(leg)
+    assert rings(calm).endpoint == "anna"
+    assert not node.router.phones_not_free
+
+
 def test_a_colleague_at_home_is_asked_for_the_key_too(calm: World) -> None:
     configure(calm, agents={"anna": Agent(), "bert": Agent(external=OUTSIDE)})
     calm.live.change("bert", Verb.PAUSE, time.time(), reason="lunch")

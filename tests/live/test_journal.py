@@ -14,7 +14,7 @@ from redis import Redis
 from contactcentre.domain.events import Event, Kind
 from contactcentre.live import Away, Journal, JournalReader, LiveError, SpoolInUse
 from contactcentre.live import spool as spool_module
-from contactcentre.live.spool import HEADER
+from contactcentre.live.spool import HEADER, earlier_spools, tenure_spool
 from tests.live.conftest import RedisServer
 
 
@@ -176,6 +176,49 @@ def test_a_killed_process_loses_no_event_that_it_had_appended(
         assert rows[:appended] == list(range(1, appended + 1))
         seen += appended
     assert seen >= 900
+
+
+def test_the_next_controller_takes_over_the_files_of_those_before_also_of_one_that_still_writes(
+    redis: "Redis", tmp_path: Path
+) -> None:
+    (tmp_path / "b.7.jsonl").write_text("another node's")
+    frozen = Journal(redis, tenure_spool(tmp_path, "a", "20"))
+    frozen.append(event("c1", 2))
+    with (tmp_path / "a.20.jsonl").open("ab") as file:
+        file.write(b'{"contact_id":"c1","seq":3,"at"')  # it was frozen in the midst of it
+    before = Journal(redis, tmp_path / "a.jsonl")  # of a version that had one file for all
+    before.append(event("c1", 1))
+    before.release()
+    path = tenure_spool(tmp_path, "a", "100")
+    successor = Journal(redis, path)
+    earlier = earlier_spools(tmp_path, "a", path)
+    assert [one.name for one in earlier] == ["a.jsonl", "a.20.jsonl"], "the oldest first"
+    for one in earlier:
+        successor.inherit(one)
+    frozen.append(event("c1", 9))  # it wakes
+    frozen.release()
+    successor.append(event("c1", 3))
+    successor.flush()
+    successor.release()
+    assert [one.seq for one in recorded(redis)] == [1, 2, 3]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.100.jsonl", "b.7.jsonl"]
+
+
+def test_what_history_has_confirmed_is_not_taken_over(redis: "Redis", tmp_path: Path) -> None:
+    first = Journal(redis, tenure_spool(tmp_path, "a", "1"))
+    for seq in (1, 2):
+        first.append(event("c1", seq))
+        first.flush()
+        if seq == 1:
+            redis.xtrim("cc:events", 0)  # as the recorder does
+            first.flush()
+    first.release()
+    redis.delete("cc:events")
+    second = Journal(redis, tenure_spool(tmp_path, "a", "2"))
+    second.inherit(tmp_path / "a.1.jsonl")
+    second.flush()
+    second.release()
+    assert [one.seq for one in recorded(redis)] == [2]
 
 
 def test_a_line_cut_by_a_crash_is_left_out_and_hurts_no_other(redis: "Redis", tmp_path: Path) -> None:
