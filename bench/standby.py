@@ -40,7 +40,7 @@ WAITING = int(os.environ.get("WAITING", "30"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 QUIET = float(os.environ.get("QUIET", "60"))
 LOAD = int(os.environ.get("LOAD", "8"))
-PATIENCE = 60.0
+PATIENCE = 240.0
 KINDS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "stop": signal.SIGTERM, "handover": None}
 
 

@@ -156,7 +156,8 @@ class Tenure:
         while True:
             began = now()
             try:
-                if not self.lease.renew(sure=began - self._looked < GRACE):
+                # later another one could have had it, if its own clock and Redis's go right
+                if not self.lease.renew(sure=began - self._looked < TTL + GRACE):
                     break
                 self._looked, away = began, False
             except LiveError as error:  # nobody else gets it either

@@ -121,7 +121,8 @@ class Lease:
 
     def renew(self, sure: bool) -> bool:
         """False: somebody else has it, or had it since. It can be had again only as at first. `sure`: we have looked so
-        lately that nobody can have had it since (less than a Watch's `grace` ago); should Redis have lost its data."""
+        lately that nobody can have had it since (`ttl` and a Watch's `grace` ago at most); should Redis have lost its
+        data."""
         args: list[str | float] = [self.holder, int(self.ttl * 1000), self.fence, "sure" if sure else ""]
         with named_errors():
             return bool(self._renew(keys=self._keys, args=args))
