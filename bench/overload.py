@@ -81,12 +81,14 @@ def running(lag: str) -> Iterator[tuple[Bench, int]]:
 
         def registered(lab: AnyLab, secrets: Mapping[str, str]) -> None:
             info = lab.info()
-            users = {name: secret for name, secret in secrets.items() if name.startswith("many")}
-            port, pbx = sip_port(), f"{info.sip_host}:{info.sip_port}"
-            register(users, (info.sip_host, info.sip_port), port)
-            script = phone(contest.RING, TALKS["many"])
-            phones["many"] = Sipp(directory, "phones-many", script, pbx, media, "-p", str(port))
-            stack.callback(phones["many"].stop)
+            pbx = f"{info.sip_host}:{info.sip_port}"
+            for group, talk in TALKS.items():
+                users = {name: secret for name, secret in secrets.items() if name.startswith(group)}
+                port = sip_port()
+                register(users, (info.sip_host, info.sip_port), port)
+                script = phone(contest.RING, talk)
+                phones[group] = Sipp(directory, f"phones-{group}", script, pbx, media, "-p", str(port))
+                stack.callback(phones[group].stop)
 
         here = stack.enter_context(stage(directory, 1.0, print, site(), register=registered))
         quiet(here.lab)

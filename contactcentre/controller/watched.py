@@ -16,7 +16,7 @@ from contactcentre.watch.families import counter, counters, family, gauge, gauge
 if TYPE_CHECKING:
     from contactcentre.controller.service import Controller
 
-ESSENTIAL = ("pbx", "standing_by", "redis")
+ESSENTIAL = ("pbx", "lease", "standing_by", "redis")
 """Without these no call is served, or could be; without PostgreSQL all are, and history waits."""
 
 STATES = ("ivr", "queue", "ringing", "talking", "parked", "voicemail", "transfer", "transferred", "suspended")
@@ -29,8 +29,9 @@ class Watched:
 
     def parts(self) -> Mapping[str, bool]:
         """What it depends on, and whether it is there now."""
-        controller = self._controller
-        own = {"pbx": controller.linked} if controller.active else {"standing_by": controller.tenure.is_warm}
+        controller, tenure = self._controller, self._controller.tenure
+        active = {"pbx": controller.linked, "lease": not tenure.lost}
+        own = active if controller.active else {"standing_by": tenure.is_warm}
         return {**own, "redis": is_there(controller.node.live.redis), "postgresql": self._store.is_there()}
 
     def collect(self) -> Iterator[Metric]:

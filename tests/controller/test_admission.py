@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
@@ -11,6 +12,7 @@ from contactcentre.controller.admission import EVENTS, LOOKS, Admission, Limits
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from tests.controller.stack import Stack, eventually, kinds, one
+from tests.pbx.spectrum import loudness, seconds
 from tests.watch.scrape import four_ports, scrape, value
 
 BUSY = 486
@@ -70,16 +72,21 @@ def turned_away(stack: Stack, caller: str) -> list[Event]:
     return story
 
 
-def test_who_comes_when_all_places_are_taken_hears_busy_is_counted_and_harms_nobody(base: int, stack: Stack) -> None:
+def test_who_comes_when_all_places_are_taken_is_told_so_is_counted_and_harms_nobody(
+    base: int, stack: Stack, tmp_path: Path
+) -> None:
     refused = value(scrape(base, "controller"), "contacts_ended_total", outcome="overload")
     first = stack.lab.dial("1000", caller="+33190000001", talk=1, patience=60)
     second = stack.lab.dial("1000", caller="+33190000002", talk=1, patience=60)
     for caller in ("+33190000001", "+33190000002"):
         stack.wait_for(caller, Kind.QUEUED)
 
-    third = stack.lab.call("1000", caller="+33190000003", patience=60)
+    heard = tmp_path / "heard.wav"
+    third = stack.lab.call("1000", caller="+33190000003", patience=60, heard=heard)
 
     assert (third.status, third.answered, third.ended_by) == (BUSY, False, "pbx")
+    assert seconds(heard) > 1
+    assert loudness(heard) > 100, "a message or the busy tone, before the answer"
     turned_away(stack, "+33190000003")
     assert value(scrape(base, "controller"), "contacts_ended_total", outcome="overload") == refused + 1
     with stack.phone("anna", ring=0.1):

@@ -63,5 +63,12 @@ def test_a_caller_who_was_given_to_it_before_anybody_noticed_is_served_once_it_i
     hung.nothing_left_on_the_pbx()
 
 
+def test_the_controller_after_a_dead_one_is_led_callers_from_the_moment_on_that_it_is_linked(stack: Stack) -> None:
+    stack.kill()
+    eventually(lambda: hangs_for_the_dialplan(stack), "the dead one's promise is over")
+    stack.start()
+    assert not hangs_for_the_dialplan(stack)
+
+
 def test_a_new_caller_is_led_to_one_that_hangs_for_five_seconds_at_most_and_three_words_may_be_late() -> None:
     assert 4 * EVERY <= PROMISED <= 5 - 1, "the PBX compares whole seconds"

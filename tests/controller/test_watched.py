@@ -66,14 +66,14 @@ def test_a_call_is_seen_in_the_numbers_while_it_waits_and_after_it(base: int, st
 def test_a_controller_without_its_link_is_not_ready_and_says_why(base: int, stack: Stack, proxy: Proxy) -> None:
     assert ask(base, "controller", "/readyz").json() == {
         "status": "ok",
-        "parts": {"pbx": True, "redis": True, "postgresql": True},
+        "parts": {"pbx": True, "lease": True, "redis": True, "postgresql": True},
     }
     losses = value(scrape(base, "controller"), "pbx_link_losses_total")
     proxy.cut()
     try:
         eventually(lambda: ask(base, "controller", "/readyz").status_code == 503, "it is not ready")
         parts = ask(base, "controller", "/readyz").json()["parts"]
-        assert parts == {"pbx": False, "redis": True, "postgresql": True}
+        assert parts == {"pbx": False, "lease": True, "redis": True, "postgresql": True}
         cut = scrape(base, "controller")
         assert value(cut, "pbx_linked") == 0
         assert value(cut, "pbx_link_losses_total") == losses + 1
