@@ -5,6 +5,7 @@ Who talks or waits has precedence: only who has just come is turned away, by the
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +22,7 @@ EVENTS = 1_000
 @dataclass(frozen=True, slots=True)
 class Limits:
     lag: float = 0.0
-    """Seconds that the process may be late; 0 = any time."""
+    """Seconds that the process, decisions or the PBX may be late; 0 = any time."""
     contacts: int = 0
     """At the same time; 0 = any number."""
 
@@ -30,8 +31,9 @@ NO_LIMITS = Limits()
 
 
 class Admission:
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, *others: Callable[[], float]) -> None:
+        """`others` tell how late (seconds) what else calls wait for is: decisions, the PBX."""
+        self._limits, self._others = limits, others
         self._lags: deque[float] = deque(maxlen=LOOKS)
         self.late = False
         """The process does not keep up."""
@@ -39,13 +41,16 @@ class Admission:
 
     def look(self, lag: float) -> None:
         """How late the process is now; told at every look of its pulse."""
-        self._lags.append(lag)
+        self._lags.append(max(lag, *(late() for late in self._others), 0.0))
         limit = self._limits.lag
         if not limit or len(self._lags) < LOOKS:
             return
         if not self.late and min(self._lags) > limit:
             self.late = True
-            log.warning("more calls than can be served in time: new ones are turned away", late_seconds=round(lag, 2))
+            log.warning(
+                "more calls than can be served in time: new ones are turned away",
+                late_seconds=round(max(self._lags), 2),
+            )
         elif self.late and max(self._lags) < limit / 2:
             self.late = False
             log.warning("calls are let in again", turned_away=self.turned_away)

@@ -39,6 +39,9 @@ IDLE = 30.0
 BRIEFING = 10.0
 """Seconds that what an agent is told before the caller may take; for so long the reservation outlasts the ringing."""
 
+TURNS_REMEMBERED = 5.0
+"""Seconds for which it counts that a turn came late."""
+
 GATHER = 0.05
 """Seconds in which what Redis is to be told is gathered, so that much of it travels together."""
 
@@ -58,6 +61,7 @@ class Router:
         self._node = node
         self._wake, self._untold = Flag(), Flag()
         self._woken_at = 0.0  # since when it is to decide; 0 = it is not
+        self._delayed = (0.0, 0.0)  # by how much the last turn was, and when it was over (perf_counter)
         self._own: dict[str, Contact] = {}
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
@@ -77,6 +81,13 @@ class Router:
         if not self._woken_at:
             self._woken_at = perf_counter()
         self._wake.set()
+
+    @property
+    def late(self) -> float:
+        """Seconds by which the last decisions came late, for those before them took so long. A Redis that is away
+        delays them, too, and is no reason to turn anybody away: only turns that succeed count."""
+        delay, at = self._delayed
+        return delay if perf_counter() - at < TURNS_REMEMBERED else 0.0
 
     def agents_moved(self) -> None:
         """An agent, a phone or the site has changed."""
@@ -211,9 +222,11 @@ class Router:
         while True:
             self._wake.wait(self._until_next())
             self._wake.clear()
-            self._woken_at, woken_at = 0.0, self._woken_at or perf_counter()
+            began = perf_counter()
+            self._woken_at, woken_at = 0.0, self._woken_at or began
             try:
                 self.turn(woken_at)
+                self._delayed = began - woken_at, perf_counter()
             except LiveError as error:
                 log.warning("no routing while live state is away", error=str(error))
                 gevent.sleep(RETRY)

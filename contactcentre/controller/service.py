@@ -32,6 +32,7 @@ from contactcentre.live import Change, Journal, LiveError
 from contactcentre.live.standbys import chosen, standbys
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent
+from contactcentre.pbx.timing import Slowness
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
@@ -81,7 +82,7 @@ class Controller:
         self._stopped, self._succeeded = Flag(), Flag()
         self._heir = ""
         self.failed = False
-        self.admission = Admission(limits)
+        self.admission = Admission(limits, lambda: node.router.late, Slowness())
         self.pulse = Pulse(SignsOfLife(), self.admission.look)
         self.active = False
         """It is the node's active controller; else it stands by."""

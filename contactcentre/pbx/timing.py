@@ -22,7 +22,27 @@ seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
 failures: Counter[tuple[str, str]] = Counter()
 """By verb and error: `Gone`, `Refused`, `TooLarge`, `LinkDown`, `Deadline`."""
 
+TOLD = frozenset({*CHANNEL, *(f"bridge_{verb}" for verb in BRIDGE), "call", "bridge"})
+"""What calls need; the others are lists, or answered by ourselves."""
+
 C = TypeVar("C", bound=type)
+
+
+class Slowness:
+    """How long calls' verbs took on the average since it was asked last, seconds. Where none was done, half of what it
+    was before: they may all be waiting."""
+
+    def __init__(self) -> None:
+        self._before = (0, 0.0)
+        self._mean = 0.0
+
+    def __call__(self) -> float:
+        known = [histogram for verb, histogram in seconds.items() if verb in TOLD]
+        done, spent = sum(one.total for one in known), sum(one.spent for one in known)
+        (done_before, spent_before), self._before = self._before, (done, spent)
+        new = done - done_before
+        self._mean = (spent - spent_before) / new if new else self._mean / 2
+        return self._mean
 
 
 def timed(*verbs: str, prefix: str = "") -> Callable[[C], C]:

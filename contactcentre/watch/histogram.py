@@ -23,6 +23,11 @@ class Histogram:
         self._sum += seconds
 
     @property
+    def spent(self) -> float:
+        """Seconds, of all together."""
+        return self._sum
+
+    @property
     def total(self) -> int:
         """How many were observed."""
         return sum(self._counts)

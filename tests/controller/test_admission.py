@@ -11,6 +11,7 @@ import pytest
 from contactcentre.controller.admission import EVENTS, LOOKS, Admission, Limits
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
+from contactcentre.pbx import timing
 from tests.controller.stack import Stack, eventually, kinds, one
 from tests.pbx.spectrum import loudness, seconds
 from tests.watch.scrape import four_ports, scrape, value
@@ -38,6 +39,33 @@ def test_calls_are_let_in_again_once_the_process_is_well_in_time_and_not_before(
     assert looked(admission, *[0.3] * LOOKS), "just below the limit it would be above it again at once"
     assert looked(admission, 0.0, 0.0, 0.3), "nor after two good looks"
     assert not looked(admission, *[0.2] * LOOKS)
+
+
+def test_decisions_or_a_pbx_that_are_late_count_like_the_process_itself() -> None:
+    late = {"decisions": 0.0, "pbx": 0.0}
+    admission = Admission(Limits(lag=0.5), lambda: late["decisions"], lambda: late["pbx"])
+    assert not looked(admission, *[0.0] * LOOKS)
+    late["pbx"] = 0.6
+    assert looked(admission, *[0.0] * LOOKS)
+    late["pbx"] = 0.0
+    assert not looked(admission, *[0.0] * LOOKS)
+    late["decisions"] = 0.6
+    assert looked(admission, *[0.0] * LOOKS)
+
+
+def test_how_slow_the_pbx_is_is_what_calls_verbs_took_lately_and_forgotten_when_none_is_asked_for() -> None:
+    slowness = timing.Slowness()
+    slowness()
+    timing.seconds["answer"].observe(3.0)
+    timing.seconds["play"].observe(1.0)
+    timing.seconds["inventory"].observe(60.0)
+    assert slowness() == pytest.approx(2.0)
+    assert slowness() == pytest.approx(1.0)
+    for _ in range(10):
+        slowness()
+    assert slowness() < 0.01
+    timing.seconds["answer"].observe(0.01)
+    assert slowness() == pytest.approx(0.01)
 
 
 def test_without_limits_nobody_is_turned_away_but_for_a_flood_of_events() -> None:
