@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     overload_lag: float = Field(0.5, ge=0, le=60)  # seconds that the controller is late; 0 = never
     max_contacts: int = Field(0, ge=0)  # of this node at the same time; 0 = no limit
 
+    # for so many seconds after a controller's last word the PBX leads new callers to it (docs/admin.rst)
+    presence: float = Field(4.0, ge=2, le=60)
+
     phone_url: str = Field("", pattern=r"^(wss?://[^/?#@\s]+(/[^?#\s]*)?)?$")  # SIP over websocket, for browsers
     phone_ice: str = Field("", pattern=r"^((stuns?|turns?):[^\s]+(\s+|$))*$")  # STUN, TURN for those at home
     turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it

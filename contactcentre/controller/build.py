@@ -108,7 +108,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
     limits = Limits(settings.overload_lag, settings.max_contacts)
     look_back = partial(replica.estimates.look_back, store)
-    controller = Controller(node, tenure, open_journal, load, look_back, store.audit, limits)
+    controller = Controller(node, tenure, open_journal, load, look_back, store.audit, limits, settings.presence)
     return controller
 
 

@@ -11,13 +11,13 @@ from contactcentre.pbx.errors import PbxError
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
-PROMISED = 4.0
-"""Seconds for which new callers are led to us after the last word of ours: three words may be late."""
+"""Seconds between two words; by default three of them may be late (`Settings.presence`)."""
 
 
 class Presence:
-    def __init__(self, node: Node, linked: Callable[[], bool]) -> None:
-        self._node, self._linked = node, linked
+    def __init__(self, node: Node, linked: Callable[[], bool], promised: float) -> None:
+        """`promised`: seconds for which new callers are led to us after the last word of ours."""
+        self._node, self._linked, self._promised = node, linked, promised
 
     def run(self) -> None:
         while True:
@@ -28,6 +28,6 @@ class Presence:
     def say(self) -> None:
         """Once, now."""
         try:
-            self._node.pbx.stay(PROMISED)
+            self._node.pbx.stay(self._promised)
         except PbxError as error:
             log.info("the dialplan was not told that we are there", error=str(error))

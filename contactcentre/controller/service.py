@@ -67,9 +67,11 @@ class Controller:
         look_back: Callable[[], None] = lambda: None,
         audit: Audit = lambda *_: None,
         limits: Limits = NO_LIMITS,
+        presence: float = 4.0,
     ) -> None:
         """`open_journal` opens the journal of the tenure with this fence. `load` reads the newest configuration from
-        the store, `look_back` learns from history for ever, `audit` writes into the audit log."""
+        the store, `look_back` learns from history for ever, `audit` writes into the audit log. `presence`: see
+        `Settings`."""
         self.node, self.tenure, self._open_journal = node, tenure, open_journal
         self._look_back = look_back
         self.sites = SiteKeeper(node, load)
@@ -93,7 +95,7 @@ class Controller:
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._presence = Presence(node, lambda: self.linked)
+        self._presence = Presence(node, lambda: self.linked, presence)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
         self._commands = Desk(node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over)
 

@@ -117,7 +117,16 @@ def _only_ours(state_dir: Path, pbx: str) -> None:
     # a PBX, database or Redis that the environment names is somebody's real one
     for name in list(os.environ):
         if name.startswith("CONTACTCENTRE_") and not name.endswith(
-            ("_DEBUG", "_DEBIAN_MIRROR", "_LOG_LEVEL", "_WEB_PORT", "_WATCH_PORT", "_OVERLOAD_LAG", "_MAX_CONTACTS")
+            (
+                "_DEBUG",
+                "_DEBIAN_MIRROR",
+                "_LOG_LEVEL",
+                "_WEB_PORT",
+                "_WATCH_PORT",
+                "_OVERLOAD_LAG",
+                "_MAX_CONTACTS",
+                "_PRESENCE",
+            )
         ):
             del os.environ[name]
     for name in ("DATABASE_URL", "REDIS_URL"):

@@ -27,6 +27,9 @@ def _no_settings_from_outside() -> Iterator[None]:
             if name.startswith("CONTACTCENTRE_") or name in ("DATABASE_URL", "REDIS_URL"):
                 patch.delenv(name)
         patch.setenv("CONTACTCENTRE_WATCH_PORT", "0")  # processes of tests share no ports
+        # nor is a machine that runs several tests at once to turn callers away, or to lead them elsewhere
+        patch.setenv("CONTACTCENTRE_OVERLOAD_LAG", "0")
+        patch.setenv("CONTACTCENTRE_PRESENCE", "60")
         yield
 
 
