@@ -25,24 +25,33 @@ failures: Counter[tuple[str, str]] = Counter()
 TOLD = frozenset({*CHANNEL, *(f"bridge_{verb}" for verb in BRIDGE), "call", "bridge"})
 """What calls need; the others are lists, or answered by ourselves."""
 
+ENOUGH = 5
+"""Verbs between two questions from which on their average tells how the PBX is; a busy one does dozens."""
+
 C = TypeVar("C", bound=type)
 
 
 class Slowness:
-    """How long calls' verbs took on the average since it was asked last, seconds. Where none was done, half of what it
-    was before: they may all be waiting."""
+    """How long calls' verbs took on the average since it was asked last, seconds. Where hardly any was done, half of
+    what it was before: they may all be waiting; or one alone waited for the end of what was played, which says
+    nothing."""
 
     def __init__(self) -> None:
-        self._before = (0, 0.0)
+        self._before = _done()
         self._mean = 0.0
 
     def __call__(self) -> float:
-        known = [histogram for verb, histogram in seconds.items() if verb in TOLD]
-        done, spent = sum(one.total for one in known), sum(one.spent for one in known)
-        (done_before, spent_before), self._before = self._before, (done, spent)
+        (done_before, spent_before), self._before = self._before, _done()
+        done, spent = self._before
         new = done - done_before
-        self._mean = (spent - spent_before) / new if new else self._mean / 2
+        self._mean = (spent - spent_before) / new if new >= ENOUGH else self._mean / 2
         return self._mean
+
+
+def _done() -> tuple[int, float]:
+    """How many of calls' verbs so far, and the seconds that they took."""
+    known = [histogram for verb, histogram in seconds.items() if verb in TOLD]
+    return sum(one.total for one in known), sum(one.spent for one in known)
 
 
 def timed(*verbs: str, prefix: str = "") -> Callable[[C], C]:
