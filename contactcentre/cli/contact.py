@@ -1,7 +1,8 @@
 """Contacts: what happened to each caller."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 import click
@@ -11,17 +12,21 @@ from rich.text import Text
 from contactcentre.cli import why
 from contactcentre.cli.context import open_store
 from contactcentre.cli.moments import MOMENT, Clock, iso, seconds
-from contactcentre.cli.terminal import facts, json_option, narrow, print_json, said
+from contactcentre.cli.reading import pairs
+from contactcentre.cli.terminal import actor, facts, json_option, narrow, print_json, said
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
 from contactcentre.domain.events import Event, Outcome
 from contactcentre.domain.ids import short
+from contactcentre.domain.results import Wish, of_queue
+from contactcentre.domain.site import Queue
+from contactcentre.store import Note
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.timeline import NOISE, line
 
 _TIMES = {
     *("at", "arrived", "answered", "queued", "connected", "started", "entered", "left", "ended"),
-    *("stored_at", "failed_at", "deleted_at"),
+    *("stored_at", "failed_at", "deleted_at", "callback_at", "called_at"),
 }
 """Fields of history's records that are times; all other numbers are seconds or counts."""
 BLINK = 0.1
@@ -43,6 +48,7 @@ def command() -> None:
 @click.option("--agent", default="", help="Talked with this agent.")
 @click.option("--caller", default="", help="The caller's number as it came.")
 @click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), help="How it ended.")
+@click.option("--disposition", default="", help="Said of it; - where an agent talked and nobody has said any.")
 @click.option("--live/--ended", default=None, help="Only those that have not ended, or that have.")
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True)
 @click.option("--cursor", default="", help="The next page: what the last line of this one says.")
@@ -54,6 +60,7 @@ def list_(
     agent: str,
     caller: str,
     outcome: str | None,
+    disposition: str,
     live: bool | None,
     limit: int,
     cursor: str,
@@ -69,6 +76,7 @@ def list_(
             agent=agent,
             caller=caller,
             outcome=outcome or "",
+            disposition=disposition,
             live=live,
             limit=limit,
             cursor=cursor,
@@ -100,16 +108,71 @@ def show(contact: str, as_json: bool) -> None:
     with open_store() as store:
         clock = Clock.of(store)
         history = store.history(contact)
-        events = store.events(history.contact.id)
+        events, notes = store.events(history.contact.id), store.notes(history.contact.id)
     if as_json:
-        print_json(_everything(history, events))
+        print_json(_everything(history, events, notes))
         return
     _facts(history, clock)
+    _notes(notes)
     _timeline(events, clock)
     _parts(history, clock)
 
 
+@command.command("result")
+@click.argument("contact")
+@click.option("--disposition", help="Its code; an empty one: none after all.")
+@click.option("--queue", help="One that it passed through (the last).")
+@click.option("--note", help="The whole note.")
+@click.option("--answer", "answers", multiple=True, metavar="NAME=TEXT", help="To the queue's script. Several times.")
+@click.option("--callback-at", help="When to call back, where the disposition promises that: '2026-11-23 14:30'.")
+@click.option("--number", help="Which number to call back (the caller's).")
+def result(
+    contact: str,
+    disposition: str | None,
+    queue: str | None,
+    note: str | None,
+    answers: tuple[str, ...],
+    callback_at: str | None,
+    number: str | None,
+) -> None:
+    """Say how a contact ended, or write down something about it.
+
+    It is a fact of the contact, with who said it, and in the audit log. What is not given stays.
+    """
+    with open_store() as store:
+        clock = Clock.of(store)
+        history = store.history(contact)
+        its = history.contact
+        if queue is not None and queue not in its.queues:
+            raise click.BadParameter(
+                f"{its.id} passed through: {', '.join(its.queues) or 'none'}", param_hint="--queue"
+            )
+        try:
+            at = clock.read(callback_at) if callback_at else 0.0
+        except ValueError:
+            raise click.BadParameter("write it as '2026-11-23 14:30'", param_hint="--callback-at") from None
+        known = store.result(*of_queue(history, queue))
+        wish = Wish(disposition, note, pairs(answers, None), at, number or (its.caller if at else ""))
+        _, site = store.site()
+        rules = (site.queues.get(known.queue) if site is not None else None) or Queue()
+        by = actor()
+        after = store.say(known, rules, wish, by, time.time())
+        if after is not known:
+            store.audit(by, "contact.result", its.id, {"queue": known.queue, "disposition": after.code})
+
+
 command.add_command(why.command, "why")
+
+
+def _notes(notes: Sequence[Note]) -> None:
+    """What was written down, where something was."""
+    table = facts([])
+    for note in notes:
+        for label, text in (("note", note.note), *((one.label, one.value) for one in note.answers.values())):
+            if text:
+                table.add_row(Text(label, style="bold"), said(f"{text} ({note.queue}, {note.by})"))
+    if table.row_count:
+        show_parts(table)
 
 
 def _row(contact: Contact, clock: Clock, is_narrow: bool) -> dict[str, Text]:
@@ -199,10 +262,11 @@ def _parts(history: ContactHistory, clock: Clock) -> None:
         show_parts("", agents)
 
 
-def _everything(history: ContactHistory, events: list[Event]) -> dict[str, Any]:
+def _everything(history: ContactHistory, events: list[Event], notes: Sequence[Note]) -> dict[str, Any]:
     found: dict[str, Any] = {"contact": plain(history.contact)}
-    for name in ("legs", "segments", "participations", "visits", "recordings", "voicemails"):
+    for name in ("legs", "segments", "participations", "visits", "recordings", "voicemails", "said"):
         found[name] = [plain(part) for part in getattr(history, name)]
+    found["notes"] = [{**asdict(note), "at": iso(note.at)} for note in notes]
     found["events"] = [{"seq": e.seq, "at": iso(e.at), "kind": e.kind.value, "data": dict(e.data)} for e in events]
     return found
 

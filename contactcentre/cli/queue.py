@@ -36,6 +36,9 @@ command = noun(
         "auto_answer": "Ask the agent's phone to answer by itself (no).",
         "announce_to_agent": "Prompt that the agent hears before being joined with the caller.",
         "wrap_up": "Seconds of after-call work (15).",
+        "dispositions": "How contacts may have ended, like solved=Solved. May be given several times.",
+        "disposition_required": "An agent ends wrap-up by saying one (no).",
+        "script": "A question that agents fill in, like order=Order number. May be given several times.",
         "max_wait": "Seconds after which the flow goes on; 0 = never (0).",
         "max_length": "Contacts that may wait; 0 = no limit (0).",
         "join_empty": "May contacts enter when nobody is there: yes, no, strict, loose or Asterisk's conditions (yes).",
@@ -63,6 +66,22 @@ command = noun(
     ("requires", "agents", "ring_seconds", "wrap_up", "service_level"),
     now=waiting_in,
 )
+
+
+@command.command()
+@click.option("--since", default="today", show_default=True, type=MOMENT, help="Said at or after.")
+@click.option("--until", type=MOMENT, help="Said before.")
+@json_option
+def dispositions(since: str, until: str | None, as_json: bool) -> None:
+    """How contacts ended, in their agents' words: how often each disposition was said.
+
+    Of each contact and queue the last that was said counts.
+    """
+    with open_store() as store:
+        clock = Clock.of(store)
+        found = store.count_said(clock.read(since), clock.read(until) if until else time.time())
+    rows = [{"queue": one.queue, "code": one.code, "disposition": one.label, "contacts": one.number} for one in found]
+    listed(rows, ("queue", "code", "disposition", "contacts"), as_json, "Nobody has said any.")
 
 
 @command.command()

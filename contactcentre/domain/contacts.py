@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, Party, Place, after
-from contactcentre.domain.events import AFTERWARDS, Event, Kind, LeftQueue, OfferResult, Outcome
+from contactcentre.domain.data import integer_of, mapping_of, number_of, text_of
+from contactcentre.domain.events import AFTERWARDS, SAID, Event, Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.history import (
     Contact,
     ContactHistory,
@@ -30,11 +31,13 @@ from contactcentre.domain.history import (
     Participation,
     Phase,
     Recording,
+    Said,
     Segment,
     Visit,
     Voicemail,
 )
 from contactcentre.domain.replacing import replace
+from contactcentre.domain.said import say
 
 __all__ = [
     "Contact",
@@ -43,6 +46,7 @@ __all__ = [
     "Participation",
     "Phase",
     "Recording",
+    "Said",
     "Segment",
     "Visit",
     "Voicemail",
@@ -59,7 +63,10 @@ def fold(events: Iterable[Event]) -> ContactHistory:
     for event in ordered:
         folding.take(event)
     for event in afterwards:
-        folding.recording(event)
+        if event.kind in SAID:
+            say(folding.said, event)
+        else:
+            folding.recording(event)
     return folding.result(_missing([event.seq for event in ordered]))
 
 
@@ -73,7 +80,7 @@ def _arrange(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
         if event.seq != AFTERWARDS:
             by_seq.setdefault(event.seq, event)
         else:
-            added.setdefault((_text(event.data, "recording"), event.kind), event)
+            added.setdefault((text_of(event.data, "id" if event.kind in SAID else "recording"), event.kind), event)
     if len(contacts) != 1:
         raise ValueError(f"events of {len(contacts)} contacts cannot be folded into one")
     return [by_seq[seq] for seq in sorted(by_seq)], [added[key] for key in sorted(added)]
@@ -125,6 +132,7 @@ class _Folding:
         self.agents: list[str] = []
         self.recordings: dict[str, Recording] = {}
         self.voicemails: dict[str, Voicemail] = {}
+        self.said: dict[str, Said] = {}  # by queue
         self.contact = Contact(first.contact_id)
 
     def take(self, event: Event) -> None:
@@ -136,25 +144,25 @@ class _Folding:
         match event.kind:
             case Kind.ARRIVED:
                 names = ("node", "did", "caller", "caller_name", "flow", "language")
-                self.facts.update({name: _text(data, name) for name in names})
+                self.facts.update({name: text_of(data, name) for name in names})
             case Kind.ANSWERED:
                 self.facts.setdefault("answered", self.at)
             case Kind.NODE if not self._waiting() and self.conversation.state == "over":
-                self._phase(Phase.VOICEMAIL if _text(data, "type") == "voicemail" else Phase.IVR)
+                self._phase(Phase.VOICEMAIL if text_of(data, "type") == "voicemail" else Phase.IVR)
             case Kind.QUEUED | Kind.UNQUEUED | Kind.OFFERED | Kind.REFUSED:
                 self._queueing(event.kind, data)
             case Kind.TALK_STARTED:
-                self._leave(LeftQueue.ANSWERED, _text(data, "agent"))
+                self._leave(LeftQueue.ANSWERED, text_of(data, "agent"))
                 self.facts.setdefault("connected", self.at)
-                self.agents.append(_text(data, "agent"))
+                self.agents.append(text_of(data, "agent"))
             case Kind.WRAP_UP_STARTED | Kind.WRAP_UP_ENDED:
-                self._wrapping(event.kind, _text(data, "agent"), _text(data, "queue"))
+                self._wrapping(event.kind, text_of(data, "agent"), text_of(data, "queue"))
             case Kind.LEG_STARTED | Kind.LEG_ANSWERED | Kind.LEG_ENDED:
                 self._leg(event.kind, data)
             case Kind.TRANSFERRED:
-                self.facts["transferred_to"] = _text(data, "to")
-            case Kind.DISPOSITION:
-                self.facts["disposition"] = _text(data, "code")
+                self.facts["transferred_to"] = text_of(data, "to")
+            case Kind.DISPOSITION | Kind.CALLED_BACK:
+                say(self.said, event)
             case Kind.ENDED:
                 self._end(data)
             case _ if "recording" in data:
@@ -182,16 +190,16 @@ class _Folding:
             self.visits[-1] = replace(visit, left=self.at, waited=waited, reason=visit.reason or reason, agent=agent)
 
     def _queueing(self, kind: Kind, data: Mapping[str, Any]) -> None:
-        queue, visit = _text(data, "queue"), self._waiting()
+        queue, visit = text_of(data, "queue"), self._waiting()
         if kind is Kind.QUEUED:
             self._leave(LeftQueue.TRANSFERRED)
-            self.visits.append(Visit(queue, self.at, _text(data, "requirement"), _integer(data, "priority")))
+            self.visits.append(Visit(queue, self.at, text_of(data, "requirement"), integer_of(data, "priority")))
             self.facts.setdefault("queued", self.at)
             self._phase(Phase.QUEUE, queue)
         elif visit is None:
             return
         elif kind is Kind.UNQUEUED:
-            reason = _text(data, "reason") or LeftQueue.LOST
+            reason = text_of(data, "reason") or LeftQueue.LOST
             if reason == LeftQueue.ANSWERED:  # the wait goes on until they talk
                 self.visits[-1] = replace(visit, reason=reason)
             else:
@@ -199,12 +207,12 @@ class _Folding:
                 self._phase(Phase.IVR)
         elif kind is Kind.OFFERED:
             self.visits[-1] = replace(visit, offers=visit.offers + 1)
-            self.ringing.append(_text(data, "agent"))
+            self.ringing.append(text_of(data, "agent"))
             self._phase(Phase.RING, visit.queue, self.ringing[0])
         else:
-            if _text(data, "result") not in (OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE):
+            if text_of(data, "result") not in (OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE):
                 self.visits[-1] = replace(visit, missed=visit.missed + 1)
-            if (agent := _text(data, "agent")) in self.ringing:
+            if (agent := text_of(data, "agent")) in self.ringing:
                 self.ringing.remove(agent)
             if self.ringing:
                 self._phase(Phase.RING, visit.queue, self.ringing[0])
@@ -250,41 +258,41 @@ class _Folding:
         if "ended" in self.facts:
             return
         self.taking_part = [replace(p, ended=self.at) if p.ended is None else p for p in self.taking_part]
-        outcome = _text(data, "outcome")
+        outcome = text_of(data, "outcome")
         self._leave(LeftQueue.ABANDONED if outcome == Outcome.ABANDONED else LeftQueue.LOST)
         self.tiles[-1] = replace(self.tiles[-1], ended=self.at)
         self.facts.update(
             ended=self.at,
             outcome=outcome or Outcome.LOST,
-            ended_by=_text(data, "by"),
-            cause=_integer(data, "cause"),
+            ended_by=text_of(data, "by"),
+            cause=integer_of(data, "cause"),
         )
 
     # -- legs and recordings ---------------------------------------------------------------------------------
 
     def _leg(self, kind: Kind, data: Mapping[str, Any]) -> None:
-        name = _text(data, "leg")
+        name = text_of(data, "leg")
         leg = self.legs.get(name)
         if kind is Kind.LEG_STARTED and leg is None:
-            role, endpoint, agent = (_text(data, key) for key in ("role", "endpoint", "agent"))
+            role, endpoint, agent = (text_of(data, key) for key in ("role", "endpoint", "agent"))
             self.legs[name] = Leg(name, role, endpoint, agent, self.at)
         elif leg is not None and kind is Kind.LEG_ANSWERED:
             self.legs[name] = replace(leg, answered=self.at if leg.answered is None else leg.answered)
         elif leg is not None and kind is Kind.LEG_ENDED and leg.ended is None:
-            self.legs[name] = replace(leg, ended=self.at, cause=_integer(data, "cause"))
+            self.legs[name] = replace(leg, ended=self.at, cause=integer_of(data, "cause"))
 
     def recording(self, event: Event) -> None:
         """Takes a fact about a recording, from the owner or from afterwards (whose time may be any)."""
         data, at = event.data, event.at
-        id = _text(data, "recording")
+        id = text_of(data, "recording")
         known = self.recordings.get(id, Recording(id))
         match event.kind:
             case Kind.RECORDING_STARTED:
-                known = replace(known, started=at, agent=_text(data, "agent"), queue=_text(data, "queue"))
+                known = replace(known, started=at, agent=text_of(data, "agent"), queue=text_of(data, "queue"))
             case Kind.RECORDING_ENDED:
-                started = _number(data, "started_at") or known.started
-                files, offsets = _mapping(data, "files"), _mapping(data, "offsets")
-                agent, queue = known.agent or _text(data, "agent"), known.queue or _text(data, "queue")
+                started = number_of(data, "started_at") or known.started
+                files, offsets = mapping_of(data, "files"), mapping_of(data, "offsets")
+                agent, queue = known.agent or text_of(data, "agent"), known.queue or text_of(data, "queue")
                 known = replace(
                     known, started=started, ended=at, files=files, offsets=offsets, agent=agent, queue=queue
                 )
@@ -292,19 +300,19 @@ class _Folding:
                 known = replace(
                     known,
                     stored_at=at,
-                    path=_text(data, "path"),
-                    seconds=_number(data, "seconds"),
-                    sha256=_text(data, "sha256"),
-                    bytes=_integer(data, "bytes", bits=53),
-                    channels=_integer(data, "channels"),
-                    file_sha256=_text(data, "file_sha256"),
+                    path=text_of(data, "path"),
+                    seconds=number_of(data, "seconds"),
+                    sha256=text_of(data, "sha256"),
+                    bytes=integer_of(data, "bytes", bits=53),
+                    channels=integer_of(data, "channels"),
+                    file_sha256=text_of(data, "file_sha256"),
                 )
             case Kind.RECORDING_FAILED:
-                known = replace(known, failed_at=at, error=_text(data, "error"))
+                known = replace(known, failed_at=at, error=text_of(data, "error"))
             case Kind.RECORDING_DELETED:
                 known = replace(known, deleted_at=at)
             case Kind.VOICEMAIL:
-                box, seconds = _text(data, "box"), _number(data, "seconds")
+                box, seconds = text_of(data, "box"), number_of(data, "seconds")
                 known = replace(known, kind="voicemail", box=box, ended=known.ended or at)
                 self.voicemails[id] = Voicemail(id, box, at, seconds)
             case _:
@@ -330,6 +338,7 @@ class _Folding:
             hold=_seconds(tiles, Phase.HOLD),
             consult=_seconds(tiles, Phase.CONSULT),
             wrap_up=_seconds(self.wraps, Phase.WRAP_UP),
+            disposition=max(self.said.values(), key=lambda one: one.at).code if self.said else "",
             missing=missing,
         )
         return ContactHistory(
@@ -340,6 +349,7 @@ class _Folding:
             tuple(visits),
             tuple(self.recordings.values()),
             tuple(self.voicemails.values()),
+            tuple(self.said.values()),
         )
 
     def _handled(self, tiles: Sequence[Segment]) -> list[Visit]:
@@ -376,26 +386,3 @@ def _part(now: Conversation, party: Party) -> tuple[Phase, bool] | None:
 
 def _seconds(segments: Iterable[Segment], *kinds: Phase) -> float:
     return sum((s.ended - s.started for s in segments if s.kind in kinds and s.ended is not None), 0.0)
-
-
-# Data of an event is what some version of a controller wrote: a value of the wrong type counts as not known.
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key, "")
-    return value if isinstance(value, str) else ""
-
-
-def _number(data: Mapping[str, Any], key: str) -> float:
-    value = data.get(key, 0.0)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
-
-
-def _integer(data: Mapping[str, Any], key: str, bits: int = 31) -> int:
-    number = _number(data, key)
-    return int(number) if abs(number) < 2**bits else 0
-
-
-def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}

@@ -68,12 +68,18 @@ class Kind(StrEnum):
     SUPERVISION_ENDED = "supervision.ended"  # supervisor, agent, reason
     WRAP_UP_STARTED = "wrap_up.started"  # agent, queue, seconds (allowed)
     WRAP_UP_ENDED = "wrap_up.ended"  # agent, queue
-    DISPOSITION = "contact.disposition"  # agent, code
+    # agent (of the contact), queue, code ("" = taken back), label, by (who said it), callback_at (epoch seconds a call
+    # back was promised for; 0 = none), number
+    DISPOSITION = "contact.disposition"
+    CALLED_BACK = "callback.done"  # agent, queue, by: the promise was kept
 
 
 AFTERWARDS = 0
-"""`seq` of a fact that not the contact's owner but a worker adds, perhaps long after the contact's end: that a
-recording was stored, failed or was deleted. It has no place in the order, and happens once for each."""
+"""`seq` of a fact that not the contact's owner adds, perhaps long after the contact's end: a worker, that a recording
+was stored, failed or was deleted, once for each; a person, how it ended (SAID). It has no place in the order."""
+
+SAID = frozenset({Kind.DISPOSITION, Kind.CALLED_BACK})
+"""Facts that people add. Their `data` has an `id` (UUIDv7) of its own, so writing one twice is harmless."""
 
 
 class Outcome(StrEnum):

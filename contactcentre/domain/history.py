@@ -123,6 +123,21 @@ class Voicemail:
 
 
 @dataclass(frozen=True)
+class Said:
+    """How the contact ended for one of its queues, as was said last."""
+
+    queue: str
+    agent: str
+    code: str
+    label: str
+    at: float
+    by: str
+    callback_at: float | None = None  # a call back was promised for then
+    number: str = ""
+    called_at: float | None = None  # the promise was kept
+
+
+@dataclass(frozen=True)
 class Contact:
     id: str
     node: str = ""
@@ -150,7 +165,7 @@ class Contact:
     consult: float = 0.0  # of talk
     wrap_up: float = 0.0
     transferred_to: str = ""
-    disposition: str = ""
+    disposition: str = ""  # the last that was said
     last_seq: int = 0
     missing: tuple[tuple[int, int], ...] = ()  # ranges (first, last) of events never seen
 
@@ -164,3 +179,4 @@ class ContactHistory:
     visits: tuple[Visit, ...] = ()
     recordings: tuple[Recording, ...] = ()
     voicemails: tuple[Voicemail, ...] = ()
+    said: tuple[Said, ...] = ()

@@ -6,7 +6,7 @@ Durations are seconds. Names are the keys people type: lower case letters, digit
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 # Every text below ends up in a PBX's configuration, a page or a log line, so each has a pattern that leaves no room for
 # a line break, a comment sign or a quote. `provision.load` tells these patterns in words.
@@ -101,6 +101,38 @@ class RelaxStep(Model):
     agents: tuple[Name, ...] = ()  # join the queue's own, to the end
 
 
+class Labelled(Model):
+    """Something that agents read. A text alone is its label."""
+
+    label: Text = ""  # "" = its name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_label(cls, value: Any) -> Any:
+        return {"label": value} if isinstance(value, str) else value
+
+    def called(self, name: str) -> str:
+        return self.label or name
+
+
+class Disposition(Labelled):
+    """How a contact may have ended, as its agent says it."""
+
+    final: bool = True  # the matter is closed
+    callback: bool = False  # the agent has promised to call back: when and at which number is asked for
+
+
+class ScriptField(Labelled):
+    """One question of the form that an agent fills in during a contact."""
+
+    kind: Literal["text", "choice", "number", "date"] = "text"
+    choices: Annotated[
+        tuple[Annotated[Text, StringConstraints(min_length=1, max_length=100)], ...], Field(max_length=50)
+    ] = ()
+    required: bool = False  # before the agent is done with the contact
+    hint: Text = ""  # what to say or to look at
+
+
 class Queue(Model):
     """Where contacts wait for an agent."""
 
@@ -124,6 +156,9 @@ class Queue(Model):
     auto_answer: bool = False  # the agent's phone is asked to answer by itself
     announce_to_agent: Prompt = ""  # played to the agent who has answered, before the two are joined
     wrap_up: Seconds = 15
+    dispositions: Annotated[dict[Name, Disposition], Field(max_length=50)] = {}  # in the order in which agents see them
+    disposition_required: bool = False  # an agent ends wrap-up by saying one; the timer ends it all the same
+    script: Annotated[dict[Name, ScriptField], Field(max_length=40)] = {}  # the form that agents fill in
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit
     join_empty: Conditions = "yes"  # Asterisk's words, see domain.conditions

@@ -135,6 +135,7 @@ def _queues(site: Site, knows: Knows | None) -> Iterator[Problem]:
                 message = f"{step.after:g} s is not later than the step before it"
                 yield Problem(f"{where}.relax.{index}.after", "order", message)
             last = step.after
+        yield from _results(where, queue)
         members: set[str] = set()
         lists = [(f"{where}.agents", queue.agents)]
         lists += [(f"{where}.relax.{index}.agents", step.agents) for index, step in enumerate(queue.relax)]
@@ -158,6 +159,26 @@ def _queues(site: Site, knows: Knows | None) -> Iterator[Problem]:
         yield from _destinations(site, name, queue)
         if knows is not None:
             yield from _queue_prompts(where, queue, site.settings.language, knows)
+
+
+def _results(where: str, queue: Queue) -> Iterator[Problem]:
+    """What agents are asked about a contact."""
+    if queue.disposition_required and not queue.dispositions:
+        yield Problem(f"{where}.disposition_required", "missing", "the queue has no dispositions to choose from")
+    for code, disposition in queue.dispositions.items():
+        if disposition.callback and disposition.final:
+            message = "who is to be called back is not done with: write final: false"
+            yield Problem(f"{where}.dispositions.{code}.callback", "order", message)
+    for name, field in queue.script.items():
+        if field.kind == "choice" and not field.choices:
+            yield Problem(f"{where}.script.{name}.choices", "missing", "a choice needs something to choose from")
+        if field.kind != "choice" and field.choices:
+            yield Problem(
+                f"{where}.script.{name}.choices", "order", f"are for kind: choice, and this is a {field.kind}"
+            )
+        for index, choice in enumerate(field.choices):
+            if choice in field.choices[:index]:
+                yield Problem(f"{where}.script.{name}.choices.{index}", "duplicate", f"{choice} appears twice")
 
 
 def _destinations(site: Site, name: str, queue: Queue) -> Iterator[Problem]:

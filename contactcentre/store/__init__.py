@@ -14,7 +14,8 @@ from contactcentre.store.history import (
     Page,
 )
 from contactcentre.store.holds import Hold, Holds, OnHold
-from contactcentre.store.journal import JournalWriter, Recorded
+from contactcentre.store.journal import Recorded
+from contactcentre.store.results import Changed, Note, Promise, Results, SaidCount
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
@@ -27,6 +28,7 @@ __all__ = [
     "BadCursor",
     "BoxMessage",
     "Callback",
+    "Changed",
     "Hold",
     "Link",
     "NameTaken",
@@ -35,10 +37,13 @@ __all__ = [
     "NoSuchRecording",
     "NoSuchUser",
     "NoSuchVersion",
+    "Note",
     "OnHold",
     "Page",
+    "Promise",
     "QueueStats",
     "Recorded",
+    "SaidCount",
     "SchemaTooNew",
     "SiteChanged",
     "SiteVersion",
@@ -49,5 +54,5 @@ __all__ = [
 ]
 
 
-class Store(JournalWriter, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
+class Store(Results, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -14,6 +14,7 @@ from contactcentre.domain.contacts import (
     Participation,
     Phase,
     Recording,
+    Said,
     Segment,
     Visit,
     Voicemail,
@@ -24,6 +25,8 @@ from contactcentre.store.database import Database, by_name
 from contactcentre.store.journal import events_of
 
 MAX_PAGE = 1000
+SAID_NOTHING = "-"
+"""In place of a disposition: of contacts that an agent talked with, and of which nobody has said how they ended."""
 
 
 class NoSuchContact(Exception):
@@ -60,6 +63,7 @@ class History(Database):
         agent: str = "",
         caller: str = "",
         outcome: str = "",
+        disposition: str = "",
         live: bool | None = None,
         limit: int = 50,
         cursor: str = "",
@@ -67,7 +71,8 @@ class History(Database):
     ) -> Page:
         """Contacts that arrived in [since, until) and match all that is given. `live`: only those that (have
         not) ended. `queue` and `agent`: any that it passed through; `only`: it passed through one of these queues.
-        `limit` is at most MAX_PAGE. Raises BadCursor."""
+        `disposition`: said for one of its queues; SAID_NOTHING: an agent talked, and it has none. `limit` is at most
+        MAX_PAGE. Raises BadCursor."""
         columns = tables.contact.c
         limit = max(1, min(limit, MAX_PAGE))
         statement = sa.select(tables.contact).order_by(columns.arrived.desc(), columns.id.desc()).limit(limit + 1)
@@ -85,6 +90,12 @@ class History(Database):
             statement = statement.where(columns.caller == caller)
         if outcome:
             statement = statement.where(columns.outcome == outcome)
+        if disposition == SAID_NOTHING:
+            statement = statement.where(columns.disposition == "", columns.connected.is_not(None))
+        elif disposition:
+            own = tables.said.c
+            said = sa.exists().where(own.contact_id == columns.id, own.code == disposition)
+            statement = statement.where(said if only is None else said.where(own.queue.in_(list(only))))
         if live is not None:
             statement = statement.where(columns.ended.is_(None) if live else columns.ended.is_not(None))
         if cursor:
@@ -137,6 +148,9 @@ class History(Database):
     def visits(self, contact_id: str) -> list[Visit]:
         return [Visit(**row) for row in self._of(tables.queue_visit, contact_id, tables.queue_visit.c.n)]
 
+    def said(self, contact_id: str) -> list[Said]:
+        return [Said(**row) for row in self._of(tables.said, contact_id, tables.said.c.at)]
+
     def history(self, contact_id: str) -> ContactHistory:
         """Everything derived about one contact. Raises NoSuchContact, AmbiguousContact."""
         contact = self.contact(contact_id)
@@ -149,6 +163,7 @@ class History(Database):
             tuple(self.visits(contact.id)),
             tuple(self.recordings(contact_id=contact.id)),
             tuple(Voicemail(**row) for row in voicemails),
+            tuple(self.said(contact.id)),
         )
 
     def recordings(

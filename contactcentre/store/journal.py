@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from contactcentre.domain.contacts import ContactHistory, fold
-from contactcentre.domain.events import AFTERWARDS, Event, Kind
+from contactcentre.domain.events import AFTERWARDS, SAID, Event, Kind
 from contactcentre.domain.notation import decode
 from contactcentre.store import bulk, tables
 from contactcentre.store.bulk import Row
@@ -65,10 +65,14 @@ class JournalWriter(Database):
         goes to `rejected_event` with the reason and holds up no other. Raises StoreUnavailable, with nothing
         written."""
         with self._begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(RECORD_LOCK)))
-            batch = _Batch(connection)
-            batch.take(events, agent_facts)
-            return batch.write()
+            return self._write(connection, events, agent_facts)
+
+    @staticmethod
+    def _write(connection: sa.Connection, events: Iterable[Event], agent_facts: Iterable[AgentChange] = ()) -> Recorded:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(RECORD_LOCK)))
+        batch = _Batch(connection)
+        batch.take(events, agent_facts)
+        return batch.write()
 
     def refold(self, contact_ids: Sequence[str]) -> None:
         """Derives these contacts' rows again from their events (after a change of the rules in
@@ -97,7 +101,7 @@ class JournalWriter(Database):
 class _Batch:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self.rows: dict[str, list[Row]] = {"event": [], "recording_event": [], "agent_event": []}
+        self.rows: dict[str, list[Row]] = {"event": [], "said_event": [], "recording_event": [], "agent_event": []}
         self.rejects: list[Row] = []
         self.touched: set[str] = set()
         self.offered = 0
@@ -105,7 +109,8 @@ class _Batch:
 
     def take(self, events: Iterable[Event], agent_facts: Iterable[AgentChange]) -> None:
         for event in events:
-            self._prepare(event, "recording_event" if event.seq == AFTERWARDS else "event", _event_row)
+            afterwards = "said_event" if event.kind in SAID else "recording_event"
+            self._prepare(event, afterwards if event.seq == AFTERWARDS else "event", _event_row)
         for fact in agent_facts:
             self._prepare(fact, "agent_event", _agent_row)
 
@@ -178,6 +183,7 @@ class _Batch:
             (tables.segment, "segments"),
             (tables.participation, "participations"),
             (tables.queue_visit, "visits"),
+            (tables.said, "said"),
         ):
             bulk.delete(self.connection, table, ids)
             bulk.insert(self.connection, table, _parts(histories, part, numbered="n" in table.c))
@@ -208,6 +214,8 @@ class _Batch:
 def _event_row(event: Event) -> Row:
     row = {"contact_id": str(UUID(event.contact_id)), "at": _time(event.at), "kind": str(Kind(event.kind))}
     data = storable(dict(event.data))
+    if event.seq == AFTERWARDS and event.kind in SAID:
+        return {**row, "id": str(UUID(data["id"])), "data": data}
     if event.seq == AFTERWARDS:
         if not isinstance(data.get("recording"), str) or not data["recording"]:
             raise ValueError(f"{event.kind} names no recording, and only facts about recordings have no number")
@@ -250,7 +258,7 @@ def events_of(connection: sa.Connection, contact_ids: Sequence[str]) -> dict[str
     if not contact_ids:
         return found
     ids = list(contact_ids)
-    for contact_id, text in connection.exec_driver_sql(_EVENTS, (ids, ids)):
+    for contact_id, text in connection.exec_driver_sql(_EVENTS, (ids, ids, ids)):
         for seq, at, kind, data in decode(text):
             if kind in _KINDS:  # a newer program may have written others
                 found[contact_id].append(Event(contact_id, seq, at, Kind(kind), data))
@@ -265,6 +273,8 @@ FROM (
     SELECT contact_id, seq, at, kind, data FROM event WHERE contact_id = ANY(CAST(%s AS uuid[]))
     UNION ALL
     SELECT contact_id, {AFTERWARDS}, at, kind, data FROM recording_event WHERE contact_id = ANY(CAST(%s AS uuid[]))
+    UNION ALL
+    SELECT contact_id, {AFTERWARDS}, at, kind, data FROM said_event WHERE contact_id = ANY(CAST(%s AS uuid[]))
 ) AS facts
 GROUP BY contact_id
 """  # noqa: S608 (a number of ours)

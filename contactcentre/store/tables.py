@@ -1,5 +1,5 @@
-"""The tables. `contact`, `leg`, `segment`, `queue_visit`, `recording` and `voicemail` are derived from
-`event` and `recording_event` by `domain.contacts.fold` and can be made again at any time; the others are
+"""The tables. `contact`, `leg`, `segment`, `queue_visit`, `said`, `recording` and `voicemail` are derived from
+`event`, `said_event` and `recording_event` by `domain.contacts.fold` and can be made again at any time; the others are
 truths of their own.
 
 No table has a foreign key to `contact`: a contact's id is a UUIDv7, which begins with the time of its
@@ -81,6 +81,18 @@ recording_event = sa.Table(
     sa.Column("data", JSONB, nullable=False),
     _time("recorded_at", nullable=False, server_default=sa.func.now()),
     comment="What a worker adds after the contact's owner has done its part",
+)
+
+said_event = sa.Table(
+    "said_event",
+    metadata,
+    _id("id", primary_key=True),
+    _id(index=True),
+    _time("at", nullable=False),
+    _text("kind"),
+    sa.Column("data", JSONB, nullable=False),
+    _time("recorded_at", nullable=False, server_default=sa.func.now()),
+    comment="What people say of a contact, perhaps after its end",
 )
 
 agent_event = sa.Table(
@@ -206,6 +218,37 @@ queue_visit = sa.Table(
     _seconds("wrap_up"),
 )
 sa.Index("ix_queue_visit_entered_queue", queue_visit.c.entered, queue_visit.c.queue)
+
+said = sa.Table(
+    "said",
+    metadata,
+    _id(primary_key=True),
+    _text("queue", primary_key=True),
+    _text("agent"),
+    _text("code"),
+    _text("label"),
+    _time("at", nullable=False),
+    _text("by"),
+    _time("callback_at"),
+    _text("number"),
+    _time("called_at"),
+    comment="how each contact ended for each of its queues, as was said last",
+)
+sa.Index("ix_said_at", said.c.at)
+sa.Index("ix_said_promise", said.c.callback_at, postgresql_where=said.c.callback_at.is_not(None))
+
+contact_note = sa.Table(
+    "contact_note",
+    metadata,
+    _id(primary_key=True),
+    _text("queue", primary_key=True),
+    _text("note"),
+    sa.Column("answers", JSONB, nullable=False, comment="of the script: name -> {label, value}"),
+    sa.Column("version", sa.Integer, nullable=False),
+    _time("at", nullable=False),
+    _text("by"),
+    comment="what agents write down about a contact; erased with the customer's data, so it is in no event",
+)
 
 recording = sa.Table(
     "recording",

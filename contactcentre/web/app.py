@@ -79,7 +79,7 @@ class WebServices:
 
 def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
-    from contactcentre.web.api import calls, coaches, health, keeping, listens, me, messages, now, stream, why
+    from contactcentre.web.api import calls, coaches, health, keeping, listens, me, messages, now, results, stream, why
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.pages import account, agents, audit, contacts, desk, live, voicemail
 
@@ -109,7 +109,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
-    for api in (now, stream, me, api_contacts, calls, listens, coaches, messages, keeping, why, health):
+    for api in (now, stream, me, api_contacts, results, calls, listens, coaches, messages, keeping, why, health):
         app.register_blueprint(api.blueprint)
     for page in (account, live, desk, contacts, agents, audit, voicemail):
         app.register_blueprint(page.blueprint)

@@ -50,6 +50,10 @@ class Conflict(WebError):
     status, code, title = HTTPStatus.CONFLICT, "conflict", "That is not possible now"
 
 
+class Changed(WebError):
+    status, code, title = HTTPStatus.PRECONDITION_FAILED, "changed", "Somebody else has changed it meanwhile"
+
+
 class Gone(WebError):
     status, code, title = HTTPStatus.GONE, "gone", "It is no longer there"
 

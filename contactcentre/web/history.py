@@ -7,6 +7,7 @@ from pydantic import Field
 
 from contactcentre.domain.contacts import Contact, ContactHistory, Recording
 from contactcentre.domain.events import Event
+from contactcentre.store import Note
 from contactcentre.web.rows import Row
 
 
@@ -35,7 +36,7 @@ class ContactSummary(Row):
     consult: float = Field(description="of talk: the customer heard music while the agent asked somebody")
     wrap_up: float
     transferred_to: str
-    disposition: str
+    disposition: str = Field(description="the last that was said; empty: none")
 
     @classmethod
     def of(cls, contact: Contact) -> Self:
@@ -100,6 +101,39 @@ class RecordingRow(Row):
         return cls.model_validate({**asdict(recording), "state": recording.state, "audio": audio})
 
 
+class SaidRow(Row):
+    """How the contact ended for one of its queues, as was said last."""
+
+    queue: str
+    agent: str
+    code: str
+    label: str
+    at: float
+    by: str
+    callback_at: float | None = Field(description="a call back was promised for then")
+    number: str
+    called_at: float | None = Field(description="the promise was kept")
+
+
+class AnswerRow(Row):
+    label: str = Field(description="the question, as it was asked then")
+    value: str
+
+
+class NoteRow(Row):
+    """What was written down about a contact for one of its queues."""
+
+    queue: str
+    note: str
+    answers: dict[str, AnswerRow] = Field(description="to the queue's script, by the field's name")
+    at: float
+    by: str
+
+    @classmethod
+    def of(cls, note: Note) -> Self:
+        return cls.model_validate(asdict(note))
+
+
 class EventRow(Row):
     seq: int
     at: float
@@ -119,10 +153,14 @@ class ContactDetail(Row):
     visits: list[VisitRow]
     legs: list[LegRow]
     recordings: list[RecordingRow]
+    said: list[SaidRow]
+    notes: list[NoteRow]
     events: list[EventRow]
 
     @classmethod
-    def of(cls, history: ContactHistory, events: list[Event], recordings: list[RecordingRow]) -> Self:
+    def of(
+        cls, history: ContactHistory, events: list[Event], recordings: list[RecordingRow], notes: list[Note]
+    ) -> Self:
         return cls(
             contact=ContactSummary.of(history.contact),
             segments=[SegmentRow.model_validate(asdict(one)) for one in history.segments],
@@ -130,5 +168,7 @@ class ContactDetail(Row):
             visits=[VisitRow.model_validate(asdict(one)) for one in history.visits],
             legs=[LegRow.model_validate(asdict(one)) for one in history.legs],
             recordings=recordings,
+            said=[SaidRow.model_validate(asdict(one)) for one in history.said],
+            notes=[NoteRow.of(one) for one in notes if one.note or one.answers],
             events=[EventRow(seq=one.seq, at=one.at, kind=one.kind, data=dict(one.data)) for one in events],
         )

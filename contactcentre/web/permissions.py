@@ -20,6 +20,7 @@ class Permission(StrEnum):
     PHONE = "phone.use"  # one's own calls and state at work, and a phone in the browser
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
+    RESULTS = "contacts.results"  # how other people's contacts ended, and their notes
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     SUPERVISE = "calls.supervise"  # listen to calls that go on, and see who does
     LISTEN = "recordings.listen"
@@ -44,6 +45,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.PHONE,
             Permission.LIVE,
             Permission.CONTACTS,
+            Permission.RESULTS,
             Permission.CONTROL,
             Permission.SUPERVISE,
             Permission.LISTEN,
@@ -60,6 +62,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.PHONE: "your own calls, and a phone in the browser",
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
+    Permission.RESULTS: "saying how contacts ended",
     Permission.CONTROL: "holding, transferring and ending calls",
     Permission.SUPERVISE: "listening to calls that go on",
     Permission.LISTEN: "listening to recordings",

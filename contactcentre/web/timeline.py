@@ -94,6 +94,10 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.TRANSFERRED:
             by = f" by {data['by']}" if data.get("by") else ""
             return f"Transferred{by} to {data['to']}", (), ""
+        case Kind.DISPOSITION:
+            return _said(data)
+        case Kind.CALLED_BACK:
+            return f"{data['by']} called back, as promised", (), "answered"
         case Kind.TALK_HELD | Kind.TALK_RESUMED | Kind.MUTED | Kind.UNMUTED | Kind.PARKED | Kind.RETRIEVED:
             return _held(kind, data)
         case Kind.CONSULT_STARTED | Kind.CONSULT_ANSWERED | Kind.CONSULT_TOGGLED | Kind.CONSULT_ENDED:
@@ -172,6 +176,15 @@ _CONSULTS: Mapping[Any, str] = {
     ConsultResult.CUSTOMER_GONE: "meanwhile the customer hung up",
     ConsultResult.AGENT_GONE: "hung up before anybody had answered",
 }
+
+
+def _said(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    of = f" ({data['queue']})" if data["queue"] else ""
+    if not data["code"]:
+        return f"{data['by']} took the disposition back{of}", (), ""
+    promised = f"A call back to {readable(data['number'])} was promised." if data.get("callback_at") else ""
+    by = "" if data["by"] == data["agent"] else f"Said by {data['by']}."
+    return f"{data['agent'] or data['by']}: {data['label']}{of}", (promised, by), "wrap_up"
 
 
 def _decision(at: float, finding: Finding) -> Line:

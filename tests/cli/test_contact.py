@@ -284,3 +284,30 @@ def test_why_says_that_a_phone_is_not_registered_and_that_no_controller_lives(
     assert "no link to its PBX" in run("why", waits)
     assert "name a contact" in run("why", fails=2)
     assert "there is no agent zoe" in run("why", "--agent", "zoe", fails=2)
+
+
+def test_how_a_contact_ended_is_said_shown_found_and_counted(run: Run, store: Store) -> None:
+    call = answered(time.time() - 100, caller="+33612407755")
+    store.record(call.events)
+    rules = {"dispositions": {"solved": "Solved", "again": {"callback": True, "final": False}}, "script": {"order": {}}}
+    store.save_site(Site(queues={"support": Queue.model_validate(rules)}), "test")
+    assert call.id[:18] in run("contact", "list", "--disposition", "-")
+    assert "not one of this queue's: solved, again" in run("contact", "result", call.id, "--disposition", "x", fails=2)
+    run("contact", "result", call.id[:18], "--disposition", "solved", "--note", "His cable.", "--answer", "order=A-17")
+    shown = run("contact", "show", call.id)
+    for part in ("His cable. (support, cli:", "A-17 (support, cli:", "bob: Solved (support)"):
+        assert part in shown
+    found = from_json(run, "contact", "show", call.id)
+    assert (found["said"][0]["code"], found["notes"][0]["answers"]["order"]["value"]) == ("solved", "A-17")
+    assert call.id[:18] in run("contact", "list", "--disposition", "solved")
+    assert from_json(run, "queue", "dispositions") == [
+        {"queue": "support", "code": "solved", "disposition": "Solved", "contacts": 1}
+    ]
+    assert "which number" not in run(
+        "contact", "result", call.id, "--disposition", "again", "--callback-at", "2099-01-01", fails=2
+    )
+    soon = time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() + 7200))
+    run("contact", "result", call.id, "--disposition", "again", "--callback-at", soon)
+    assert [one.said.number for one in store.promises()] == ["+33612407755"]
+    assert "passed through: support" in run("contact", "result", call.id, "--queue", "sales", fails=2)
+    assert {one.action for one in store.audit_entries(subject=call.id)} == {"contact.result"}

@@ -24,6 +24,21 @@ def test_a_good_site_has_no_problem() -> None:
     [
         ("agents__support", {}, "agents.support", "duplicate"),
         ("queues__support__keys", {"1": "voicemail:suport"}, "queues.support.keys.1", "unknown-box"),
+        ("queues__support__disposition_required", True, "queues.support.disposition_required", "missing"),
+        (
+            "queues__support__dispositions",
+            {"again": {"callback": True}},
+            "queues.support.dispositions.again.callback",
+            "order",
+        ),
+        ("queues__support__script", {"a": {"kind": "choice"}}, "queues.support.script.a.choices", "missing"),
+        ("queues__support__script", {"a": {"choices": ["x"]}}, "queues.support.script.a.choices", "order"),
+        (
+            "queues__support__script",
+            {"a": {"kind": "choice", "choices": ["x", "x"]}},
+            "queues.support.script.a.choices.1",
+            "duplicate",
+        ),
         ("settings__outbound_trunk", "nope", "settings.outbound_trunk", "unknown-trunk"),
         ("settings__transfer_numbers", ["06", "+999"], "settings.transfer_numbers.1", "number"),
         ("settings__pause_reasons", ["break", "break"], "settings.pause_reasons.1", "duplicate"),

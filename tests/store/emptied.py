@@ -8,6 +8,9 @@ from contactcentre.store import Store
 
 FACTS_AND_PEOPLE = (
     "event",
+    "said_event",
+    "said",
+    "contact_note",
     "recording_event",
     "agent_event",
     "contact",

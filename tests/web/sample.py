@@ -9,7 +9,21 @@ def site() -> Site:
             "settings": {"name": "Riverside Support", "timezone": "Europe/Paris"},
             "skills": {"lang_fr": "French", "lang_en": "English", "billing": "Invoices"},
             "queues": {
-                "support": {"description": "Technical help, French and English", "requires": "lang_fr or lang_en"},
+                "support": {
+                    "description": "Technical help, French and English",
+                    "requires": "lang_fr or lang_en",
+                    "dispositions": {
+                        "solved": "Solved",
+                        "passed_on": {"label": "Passed on", "final": False},
+                        "again": {"label": "Call back", "final": False, "callback": True},
+                    },
+                    "disposition_required": True,
+                    "script": {
+                        "order": {"label": "Order number", "hint": "On the invoice, top right"},
+                        "product": {"label": "Product", "kind": "choice", "choices": ["Router", "Phone"]},
+                        "bought": {"label": "Bought on", "kind": "date"},
+                    },
+                },
                 "billing": {"description": "Invoices and contracts", "requires": "billing", "service_level": 30},
             },
             "agents": {

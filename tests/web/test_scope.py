@@ -98,6 +98,9 @@ ONE: dict[tuple[str, str], str] = {
     ("GET", "/contacts/<id>"): "contact",
     ("GET", "/contacts/<id>/now"): "contact",
     ("GET", "/api/v1/contacts/<id>"): "contact",
+    ("GET", "/api/v1/contacts/<id>/result"): "contact",
+    ("PUT", "/api/v1/contacts/<id>/result"): "contact",
+    ("POST", "/contacts/<id>/result"): "contact",
     ("GET", "/api/v1/contacts/<id>/why"): "contact",
     ("GET", "/api/v1/recordings/<id>/audio"): "recording",
     ("GET", "/api/v1/voicemail/<id>/audio"): "message",
@@ -128,7 +131,8 @@ ELSEWHERE = {
     *("/api/v1/listens/<id>/<verb>", "/audit", "/api/v1/recordings/<verb>"),
     *("/", "/me", "/me/password", "/logout", "/api/v1/openapi.json"),
     *("/agent", "/api/v1/me", "/api/v1/me/live", "/api/v1/me/colleagues", "/api/v1/me/phone", "/api/v1/me/<step>"),
-    "/api/v1/me/call/<verb>",
+    *("/api/v1/me/call/<verb>", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
+    *("/api/v1/me/callbacks", "/api/v1/me/callbacks/<id>", "/api/v1/dispositions"),
 }
 """With a test of its own below, closed to who is limited (test_permissions), with nothing of any queue, or of one's own
 work, which no limit takes away."""
@@ -180,7 +184,7 @@ def _ask(browser: FlaskClient, method: str, path: str, kind: str, part: Part) ->
     thing = getattr(part, kind)
     there = path.replace("<id>", thing).replace("<step>", "claim").replace("<verb>", "hold")
     body = {"contact": thing, "phone": "ben"} if path == "/api/v1/listens" else {}
-    return browser.open(there, method=method, json=body if path.startswith("/api") and method == "POST" else None)
+    return browser.open(there, method=method, json=body if path.startswith("/api") and method != "GET" else None)
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.AGENT])  # of whom the test before tells

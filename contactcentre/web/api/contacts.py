@@ -15,6 +15,7 @@ from contactcentre.archive.shelf import SOUND, suffix_of
 from contactcentre.domain.contacts import ContactHistory, Recording
 from contactcentre.domain.events import Outcome
 from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSuchRecording
+from contactcentre.store.history import SAID_NOTHING
 from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
 from contactcentre.web.permissions import Permission, granted, requires
@@ -36,6 +37,7 @@ class Filter(BaseModel):
     agent: str = Field("", description="talked with")
     caller: str = Field("", description="the whole number")
     outcome: Outcome | None = None
+    disposition: str = Field("", description=f"said of it; {SAID_NOTHING}: nobody has said any")
     live: bool | None = Field(None, description="true: only those that go on; false: only those that ended")
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str = ""
@@ -133,7 +135,8 @@ def detail(history: ContactHistory) -> ContactDetail:
     """Everything about a contact, for the API and the page."""
     scope = current_scope()
     rows = [RecordingRow.of(one, _address(one)) for one in history.recordings if scope.recording(one)]
-    return ContactDetail.of(history, services().store.events(history.contact.id), rows)
+    store, id = services().store, history.contact.id
+    return ContactDetail.of(history, store.events(id), rows, store.notes(id))
 
 
 def _address(recording: Recording) -> str | None:

@@ -18,6 +18,7 @@ from contactcentre.live.calls import ask
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.api.calls import Told, Wish, arguments
+from contactcentre.web.api.results import need_result
 from contactcentre.web.errors import BadValue, Conflict, NotFound, TooManyTries, Unavailable
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import own_agent
@@ -123,7 +124,8 @@ def colleagues() -> Colleagues:
 @blueprint.doc(
     summary="Begin and end work, pause, return, more wrap-up",
     description=f"`step`: {', '.join(STEPS)}. During a call `logout` and `pause` come when it is over; `unpause` takes "
-    "that back, and ends wrap-up. `login` with a `device` also changes it while at work. Answers the state after it.",
+    "that back, and ends wrap-up: 409 `result_missing` where its queue still wants to know something. `login` "
+    "with a `device` also changes it while at work. Answers the state after it.",
     responses={404: "No such step, or the account is no agent's", 409: "Not possible now"},
 )
 @requires(Permission.PHONE)
@@ -137,6 +139,8 @@ def act(step: str, wish: Step) -> rows.Desk:
         if not wish.device:
             return _desk()
         verb = Verb.SWITCH
+    if step in ("unpause", "pause"):
+        need_result(live.agent(me))
     try:
         live.change(me, verb, time.time(), **args)
     except NotAllowed as refused:

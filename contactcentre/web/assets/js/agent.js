@@ -2,9 +2,13 @@
 
 import { ask } from "./ask.js";
 import { ServerClock } from "./clock.js";
-import { Devices, measure, ring, test } from "./devices.js";
+import { Devices, ring, test } from "./devices.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { Handset } from "./handset.js";
+import { shortcuts } from "./keyboard.js";
+import { Mine } from "./mine.js";
 import { Phone } from "./phone.js";
+import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
 import { duration, placeWords, stateName, talkWords, wish } from "./words.js";
@@ -30,10 +34,14 @@ let colleagues = { agents: [], queues: [] };
 let link = "connecting";
 let busy = false;
 let ringing = null; // stops the ringing
-let measuring = null; // stops the level
 let coming = false; // back into the call
 let telling = false; // that we are there
+let looking = ""; // at an earlier contact of one's own
 const title = document.title;
+const now = () => clock.now();
+const mine = new Mine({ token, now, on: { open: look } });
+const result = new Result({ token, now, on: { saved: () => mine.load() } });
+const handset = new Handset({ devices, phone, on: { problem: drawPhone } });
 
 const stream = new LiveStream("/api/v1/me/live", {
   event(name, body) {
@@ -59,6 +67,7 @@ function draw() {
   if (!desk) return;
   drawMe(desk.agent);
   drawCall(desk.agent, desk.contact);
+  drawResult(desk.agent, desk.contact);
   attach(desk.agent, desk.contact);
   tick();
 }
@@ -87,7 +96,7 @@ function drawMe(me) {
     ...(me.state === "wrap_up" ? [["extend", "One more minute"]] : []),
     ...(me.then === "logout" ? [] : [["logout", "End work"]]),
   ];
-  keyed($("me-steps"), steps, ([step, words]) => step + words, ([step, words]) => element("button", { class: step === "logout" ? "button" : "button main", type: "button", "data-step": step }, words), () => {});
+  keyed($("me-steps"), steps, ([step, words]) => step + words, ([step, words]) => element("button", { class: ["logout", "extend"].includes(step) ? "button" : "button main", type: "button", "data-step": step }, words), () => {});
   $("me-pause").hidden = me.state === "logged_out" || desk.pause_reasons.length === 0;
   keyed($("me-reason"), desk.pause_reasons, (reason) => reason, (reason) => element("option", { value: reason }, reason), () => {});
 }
@@ -103,7 +112,7 @@ function drawCall(me, contact) {
   text($("talk-title"), words);
   $("talk-none").hidden = at !== "nothing";
   $("talk-some").hidden = at === "nothing";
-  const [said, colour] = contact?.talk ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? ["Ringing", "ringing"] : ["", ""];
+  const [said, colour] = contact?.talk && at !== "wrap-up" ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? ["Ringing", "ringing"] : ["", ""];
   text($("talk-state"), said);
   attribute($("talk-state"), "data-state", colour);
   $("talk-state").hidden = said === "";
@@ -120,11 +129,35 @@ function drawCall(me, contact) {
   if (!phone.talking) openKeys(false);
   const does = owner && contact?.talk ? verbsOf(contact).filter(([verb]) => verb !== "hangup") : [];
   drawVerbs($("talk-verbs"), does.map(([verb, words, body]) => ({ verb, said: MINE[words] ?? words, body })));
-  keyed($("talk-parties"), contact?.talk?.parties ?? [], (party) => party.leg || party.role, makeParty, (node, party) => updateParty(node, party, contact, owner));
+  keyed($("talk-parties"), at === "wrap-up" ? [] : contact?.talk?.parties ?? [], (party) => party.leg || party.role, makeParty, (node, party) => updateParty(node, party, contact, owner));
   const to = owner && contact?.talk ? verbsTo(contact) : [];
   if (to.length > 0 && $("talk-to").hidden) loadColleagues();
   $("talk-to").hidden = to.length === 0;
   drawVerbs($("talk-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
+}
+
+// What is written belongs to the contact that rings, is talked with or is wrapped up; after that, to the last one.
+function drawResult(me, contact) {
+  const current = ["offered", "talking", "wrap_up"].includes(me.state) ? me.contact_id : "";
+  if (drawResult.current !== current) {
+    if (drawResult.current) mine.load();
+    looking = "";
+  }
+  drawResult.current = current;
+  if (current && !looking) result.open(current, { caller: contact?.caller_text || me.caller_text, number: contact?.caller ?? "" });
+  const its = current !== "" && !looking;
+  result.allow(!its || me.state !== "offered");
+  text($("result-title"), its ? "This contact" : "Last contact");
+  $("result-back").hidden = !(current && looking);
+  $("result-done").hidden = $("result-more").hidden = !(its && me.state === "wrap_up");
+}
+
+// At an earlier contact of one's own.
+function look({ id, caller, caller_name }) {
+  looking = id;
+  result.open(id, { caller: caller_name || caller, number: caller });
+  draw();
+  $("result-title").focus();
 }
 
 function drawVerbs(parent, verbs) {
@@ -177,6 +210,9 @@ function tick() {
   const waited = contact && (contact.entered ?? contact.arrived);
   $("talk-waited-box").hidden = !(at === "ringing" && waited);
   if (waited) text($("talk-waited"), duration(now - waited));
+  const left = me.state === "wrap_up" && me.deadline ? me.deadline - now : null;
+  text($("result-left"), left === null || looking ? "" : `${duration(left)} left`);
+  attribute($("result-left"), "data-late", left !== null && left < 10);
   $("talk-lasts-box").hidden = at !== "talking";
   text($("talk-lasts"), duration(now - me.since));
   stillHere(me, contact);
@@ -243,6 +279,7 @@ function phoneMoved() {
 }
 
 window.addEventListener("pagehide", () => {
+  result.flush({ leaving: true });
   if (phone.talking) ask("/api/v1/me/call/away", {}, token, true); // and the phone stays ours
   else phone.stop();
 });
@@ -264,11 +301,19 @@ async function request(path, body, problem) {
 }
 
 async function step(name, body = {}) {
+  if (name === "unpause" && desk.agent.state === "wrap_up" && result.contact === desk.agent.contact_id) return finish();
   const after = await request(`/api/v1/me/${name}`, body, $("me-problem"));
   if (after) {
     desk = after;
     draw();
   }
+}
+
+// Done with the contact: what was said of it goes with it.
+async function finish() {
+  const said = await result.flush({ done: true });
+  text($("me-problem"), said);
+  $("me-problem").hidden = said === "";
 }
 
 async function press(button) {
@@ -308,46 +353,7 @@ function key(digit) {
   else phone.press(digit);
 }
 
-// -- devices -----------------------------------------------------------------------------------------------------------
-
-async function drawDevices() {
-  for (const select of document.querySelectorAll("[data-device]")) {
-    const name = select.dataset.device;
-    const there = [["", "As the system says"], ...(await devices.list(name))];
-    keyed(select, there, ([id]) => id, ([id]) => element("option", { value: id }), (node, [, label]) => text(node, label));
-    select.value = there.some(([id]) => id === devices.chosen[name]) ? devices.chosen[name] : "";
-  }
-}
-
-async function testMicrophone() {
-  const begin = !measuring;
-  measuring?.();
-  measuring = null;
-  $("level").value = 0;
-  attribute($("test-microphone"), "aria-pressed", begin);
-  if (!begin) return;
-  try {
-    const heard = await devices.microphone();
-    const stop = measure(heard, (level) => ($("level").value = level));
-    measuring = () => {
-      stop();
-      for (const track of heard.getTracks()) track.stop();
-    };
-    drawDevices(); // their names are known now
-  } catch (error) {
-    phone.problem = `The microphone cannot be used: ${error.message}`;
-    drawPhone();
-  }
-}
-
 // -- the page ----------------------------------------------------------------------------------------------------------
-
-const SHORTCUTS = {
-  a: () => phone.answer(),
-  e: () => phone.hangUp(),
-  m: () => phone.mute(!phone.muted),
-  k: () => phone.talking && openKeys($("keys").hidden),
-};
 
 document.addEventListener("click", ({ target }) => {
   const [verb, digit, tested] = ["verb", "key", "test"].map((name) => target.closest(`[data-${name}]`));
@@ -357,12 +363,21 @@ document.addEventListener("click", ({ target }) => {
   else if (tested) test(devices, tested.dataset.test);
   else if (wanted && wanted.dataset.step !== "pause") step(wanted.dataset.step, wanted.dataset.step === "login" && desk.softphone ? { device: "webrtc" } : {});
 });
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea");
-  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !$("shortcuts").checked) return;
-  if (typing && typing.type !== "checkbox") return;
-  if (!$("keys").hidden && /^[0-9*#]$/.test(event.key)) key(event.key);
-  else SHORTCUTS[event.key.toLowerCase()]?.();
+shortcuts({
+  keys: (digit) => !$("keys").hidden && (key(digit), true),
+  a: () => phone.answer(),
+  e: () => phone.hangUp(),
+  m: () => phone.mute(!phone.muted),
+  k: () => phone.talking && openKeys($("keys").hidden),
+  h: () => document.querySelector("#talk-verbs [data-verb=hold], #talk-verbs [data-verb=resume]")?.click(),
+  t: () => $("talk-whom").focus(),
+  r: () => (document.querySelector("#result-list input:checked") ?? document.querySelector("#result-list input"))?.focus(),
+  s: () => document.querySelector("#result-script [name]")?.focus(),
+  n: () => $("result-note").focus(),
+  d: () => document.querySelector("#me-steps [data-step=unpause]")?.click(),
+  w: () => document.querySelector("#me-steps [data-step=extend]")?.click(),
+  p: () => $("me-reason").focus(),
+  l: () => document.querySelector("#recent-list button")?.focus(),
 });
 $("answer").addEventListener("click", () => phone.answer());
 $("hang-up").addEventListener("click", () => phone.hangUp());
@@ -370,34 +385,25 @@ $("mute").addEventListener("click", () => phone.mute(!phone.muted));
 $("keys-open").addEventListener("click", () => openKeys($("keys").hidden));
 $("phone-take").addEventListener("click", () => phone.start({ take: true }));
 $("come-back").addEventListener("click", comeBack);
-$("test-microphone").addEventListener("click", testMicrophone);
 $("me-pause").addEventListener("submit", (event) => {
   event.preventDefault();
   step("pause", { reason: $("me-reason").value });
 });
+$("result-done").addEventListener("click", finish);
+$("result-more").addEventListener("click", () => step("extend"));
+$("result-back").addEventListener("click", () => {
+  looking = "";
+  draw();
+});
 $("talk-to").addEventListener("submit", (event) => event.preventDefault());
 $("talk-whom").addEventListener("focus", loadColleagues);
 $("talk-whom").addEventListener("change", () => ($("talk-number").hidden = $("talk-whom").value !== "number:"));
-for (const select of document.querySelectorAll("[data-device]")) {
-  select.addEventListener("change", () => {
-    devices.choose(select.dataset.device, select.value);
-    if (select.dataset.device === "microphone") phone.useMicrophone();
-    if (select.dataset.device === "speaker") devices.lead($("far"), "speaker");
-  });
-}
-$("clean").checked = devices.chosen.clean;
-$("clean").addEventListener("change", ({ target }) => {
-  devices.choose("clean", target.checked);
-  phone.useMicrophone();
-});
-$("shortcuts").checked = localStorage.shortcuts !== "off";
-$("shortcuts").addEventListener("change", ({ target }) => (localStorage.shortcuts = target.checked ? "on" : "off"));
 document.querySelector("form.who")?.addEventListener("submit", () => phone.stop());
-navigator.mediaDevices?.addEventListener("devicechange", drawDevices);
 
 // A page that holds a lock is not put to sleep by the browser, however long it is hidden.
 navigator.locks?.request(`phone ${phone.holder}`, () => new Promise(() => {}));
 stream.start();
 drawPhone();
-drawDevices();
+handset.draw();
+mine.load();
 setInterval(tick, 500);

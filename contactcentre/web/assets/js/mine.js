@@ -1,0 +1,78 @@
+// The agent's own lists: contacts of the last day, and calls back that were promised.
+
+import { ask } from "./ask.js";
+import { attribute, element, keyed, text } from "./dom.js";
+
+const $ = (id) => document.getElementById(id);
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const day = (seconds) => new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" });
+
+export class Mine {
+  #asked = 0;
+
+  // on.open(contact): one is to be opened
+  constructor({ token, now, on }) {
+    Object.assign(this, { token, now, on });
+    $("recent-list").addEventListener("click", ({ target }) => {
+      const row = target.closest("button");
+      if (row) this.on.open(row.contact);
+    });
+    $("promises-list").addEventListener("click", ({ target }) => {
+      const row = target.closest("button");
+      if (row) this.#called(row);
+    });
+  }
+
+  async load() {
+    const asked = ++this.#asked;
+    const [contacts, callbacks] = await Promise.all([read("contacts"), read("callbacks")]);
+    if (asked !== this.#asked) return;
+    if (contacts) this.#drawRecent(contacts.contacts);
+    if (callbacks) this.#drawPromises(callbacks.callbacks);
+  }
+
+  #drawRecent(contacts) {
+    $("recent").hidden = contacts.length === 0;
+    keyed($("recent-list"), contacts, ({ id }) => id, () => element("li", {}, element("button", { class: "row", type: "button" }, element("time"), element("bdi"), element("span", { class: "soft" }))), (node, contact) => {
+      const button = node.firstElementChild;
+      const [time, who, said] = button.children;
+      button.contact = contact;
+      text(time, clock(contact.arrived));
+      text(who, contact.caller_name || contact.caller || "Withheld");
+      text(said, contact.disposition || contact.queue);
+    });
+  }
+
+  #drawPromises(callbacks) {
+    $("promises").hidden = callbacks.length === 0;
+    keyed($("promises-list"), callbacks, ({ contact }) => contact, () => element("li", {}, element("span", { class: "state" }), element("bdi"), element("a"), element("button", { class: "button small", type: "button" }, "Called")), (node, one) => {
+      const [when, who, number, done] = node.children;
+      const late = one.at <= this.now();
+      text(when, late || day(one.at) === day(this.now()) ? clock(one.at) : day(one.at));
+      attribute(when, "data-state", late ? "lost" : "offered");
+      text(who, one.caller_name || one.label);
+      text(number, one.number);
+      attribute(number, "href", `tel:${one.number}`);
+      attribute(done, "aria-label", `Called ${one.number}`);
+      done.contact = one.contact;
+    });
+  }
+
+  async #called(button) {
+    button.disabled = true;
+    const [said] = await ask(`/api/v1/me/callbacks/${button.contact}`, {}, this.token);
+    button.disabled = false;
+    text($("promises-problem"), said);
+    $("promises-problem").hidden = said === "";
+    this.load();
+  }
+}
+
+async function read(what) {
+  try {
+    const response = await fetch(`/api/v1/me/${what}`, { cache: "no-store" });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null; // what is known stays
+  }
+}

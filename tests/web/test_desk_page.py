@@ -1,0 +1,183 @@
+"""The agent's page in a real Chromium: what is written down about a contact. Its phone: tests/system/test_softphone."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.results import Wish
+from contactcentre.live import Live
+from contactcentre.store import Store
+from contactcentre.web import accounts
+from tests.store.calls import Call
+from tests.web import populate
+from tests.web.chromium import Chromium, why_not
+from tests.web.conftest import PASSWORD
+from tests.web.sample import site
+from tests.web.serving import Server, until
+from tests.web.test_browser import FAINT_TEXT
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
+
+CALLER = "+33612407755"
+TYPE = """([selector, value]) => {
+  const field = document.querySelector(selector);
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+@pytest.fixture
+def desk(page: Chromium, server: Server, store: Store, live: Live) -> Chromium:
+    """Anna's page. She is at work, with a telephone on her desk."""
+    store.add_user("anna", accounts.hash_password(PASSWORD), "agent")
+    store.change_user("anna", agent="anna")
+    live.change("anna", Verb.LOGIN, time.time() - 3600)
+    page.goto(f"{server.url}/login")
+    page.fill("#name", "anna")
+    page.fill("#password", PASSWORD)
+    page.click("button.main")
+    page.wait_for_selector("#desk[data-stale=false]")
+    return page
+
+
+def talk(live: Live) -> str:
+    return populate.talk(live, "anna", "support", time.time() - 30, CALLER, "Marie Dubois")
+
+
+def kept(store: Store, contact: str, condition: Callable[[str, str], bool]) -> None:
+    """Until the store has the disposition and note that are wanted."""
+
+    def there() -> bool:
+        found = store.result(contact, "support", "anna")
+        return condition(found.code, found.note)
+
+    until(there)
+
+
+def test_the_script_is_read_while_it_rings_and_filled_in_from_the_first_word_on(
+    desk: Chromium, live: Live, store: Store
+) -> None:
+    contact = populate.ring(live, "anna", "support", time.time(), CALLER, "Marie Dubois")
+    desk.wait_for_text("#result-script", "Order number")
+    assert desk.evaluate("document.querySelector('#result-fields').disabled")
+    live.change("anna", Verb.ACCEPT, time.time(), token="t")
+    desk.wait_for_function("() => !document.querySelector('#result-fields').disabled")
+    desk.fill("#answer-order", "A-17")
+    desk.select_option("#answer-product", "Router")
+    desk.fill("#result-note", "Says that the lamp is off")
+    desk.wait_for_text("#result-state", "Saved")
+    found = store.result(contact, "support", "")
+    assert {name: answer.value for name, answer in found.answers.items()} == {"order": "A-17", "product": "Router"}
+    assert found.note == "Says that the lamp is off"
+    desk.reload()
+    desk.wait_for_function("() => document.querySelector('#answer-order')?.value === 'A-17'")
+    assert desk.evaluate("document.querySelector('#result-note').value") == "Says that the lamp is off"
+    assert desk.errors == []
+
+
+def test_wrap_up_is_extended_and_ended_by_keys_once_it_was_said_how_the_contact_ended(
+    desk: Chromium, live: Live, store: Store
+) -> None:
+    contact = talk(live)
+    desk.wait_for_text("#result-whose", "+33 6 12 40 77 55 · support")
+    live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=30)
+    desk.wait_for_text("#result-left", "left")
+    desk.press("body", "w")
+    until(lambda: live.agent("anna").deadline > time.time() + 60)
+    desk.press("body", "d")
+    desk.wait_for_text("#me-problem", "Still missing: how it ended.")
+    desk.press("body", "r")
+    desk.press("#result-list input", "Space")
+    kept(store, contact, lambda code, note: code == "solved")
+    desk.press("#result-list input", "n")
+    assert desk.evaluate("document.activeElement.id") == "result-note"
+    desk.press("#result-note", "d")
+    assert desk.evaluate("document.activeElement.value") == "d", "who types, types"
+    desk.press("#result-note", "Escape")
+    desk.press("body", "d")
+    until(lambda: live.agent("anna").state is AgentState.AVAILABLE)
+    desk.wait_for_text("#result-title", "Last contact")
+    assert (store.result(contact, "support", "").note, desk.evaluate("document.querySelector('#result').hidden")) == (
+        "d",
+        False,
+    )
+    assert [error for error in desk.errors if " 409 " not in error] == []
+
+
+def test_a_promise_asks_when_and_whom_and_stands_in_the_list_until_it_is_kept(
+    desk: Chromium, live: Live, store: Store
+) -> None:
+    call = Call(time.time() - 40, caller=CALLER, caller_name="Marie Dubois").queued(1).offered(2, "anna")
+    store.record(call.talked(5, 30, "anna").ended(35).events)
+    desk.reload()
+    desk.click("#recent-list button")
+    desk.wait_for_text("#result-whose", "Marie Dubois · support")
+    desk.click("#result-list label:nth-child(3)")
+    desk.wait_for_selector("#result-callback:not([hidden])")
+    assert desk.evaluate("document.querySelector('#result-number').value") == CALLER
+    kept(store, call.id, lambda code, note: code == "again")
+    at = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() + 86400))
+    desk.fill("#result-when", at)
+    until(lambda: (store.promises("anna")[0].said.callback_at or 0) > time.time() + 80000)
+    desk.wait_for_text("#promises-list", CALLER)
+    desk.click("#promises-list button")
+    desk.wait_for_selector("#promises", state="hidden")
+    assert store.promises() == []
+    assert desk.errors == []
+
+
+def test_what_was_typed_survives_what_somebody_else_writes_and_a_server_that_is_away(
+    desk: Chromium, live: Live, store: Store, server: Server
+) -> None:
+    contact, rules = talk(live), site().queues["support"]
+    desk.wait_for_selector("#answer-order")
+    store.say(store.result(contact, "support", "anna"), rules, Wish(answers={"product": "Phone"}), "sue", time.time())
+    desk.fill("#result-note", "mine")
+    kept(store, contact, lambda code, note: note == "mine")
+    desk.wait_for_function("() => document.querySelector('#answer-product').value === 'Phone'")
+    server.stop()
+    desk.fill("#result-note", "mine, later")
+    desk.wait_for_text("#result-problem", "The server did not answer")
+    server.start()
+    kept(store, contact, lambda code, note: note == "mine, later")
+    desk.wait_for_text("#result-state", "Saved")
+
+
+def test_what_was_typed_a_moment_before_the_page_is_closed_is_kept(desk: Chromium, live: Live, store: Store) -> None:
+    contact = talk(live)
+    desk.wait_for_selector("#answer-order")
+    desk.fill("#result-note", "in a hurry")
+    desk.goto("about:blank")
+    kept(store, contact, lambda code, note: note == "in a hurry")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_on_the_page_is_too_faint_or_too_wide(
+    desk: Chromium, live: Live, store: Store, scheme: str, tmp_path: object
+) -> None:
+    desk.emulate_media(color_scheme=scheme)
+    now = time.time()
+    for n, code in enumerate(("solved", "", "again")):
+        call = Call(now - 4000 + n * 600, caller=f"+3361240775{n}", caller_name="Ana Sousa" if n else "").queued(1)
+        store.record(call.offered(2, "anna").talked(5, 30, "anna").ended(35).events)
+        wish = (
+            Wish(code or None, callback_at=now + 1800, number="+33612407752") if code == "again" else Wish(code or None)
+        )
+        store.say(store.result(call.id, "support", "anna"), site().queues["support"], wish, "anna", now)
+    talk(live)
+    live.change("anna", Verb.FINISH, now, token="t", wrap_up=60)
+    desk.reload()
+    desk.wait_for_text("#recent-list", "Solved")
+    desk.wait_for_text("#result-left", "left")
+    desk.click("#result-list label:nth-child(3)")
+    desk.wait_for_text("#result-state", "Saved")
+    assert desk.evaluate("document.querySelector('#result-list input:checked').value") == "again"
+    assert desk.evaluate(FAINT_TEXT) == []
+    desk.screenshot(path=f"{tmp_path}/desk-{scheme}.png", full_page=True)
+    assert desk.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    desk.set_viewport_size({"width": 390, "height": 844})
+    assert desk.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    desk.screenshot(path=f"{tmp_path}/desk-narrow-{scheme}.png", full_page=True)
+    assert desk.errors == []
