@@ -1,13 +1,17 @@
-"""Erasure on request: of one recording, of all of a contact, or of all of a customer. Messages that were left are
-recordings, too. What is on legal hold is refused, and then nothing is erased."""
+"""Erasure on request: of one recording, of all of a contact, or of all of a customer; or of the customer, with all that
+says who it was. Messages that were left are recordings, too. What is on legal hold is refused, and then nothing is
+erased."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from contactcentre.archive.shelf import Shelf
 from contactcentre.domain.contacts import Recording
+from contactcentre.domain.customers import Customer
 from contactcentre.domain.events import AFTERWARDS, Event, Kind
 from contactcentre.domain.numbers import spellings
 from contactcentre.store import AmbiguousContact, NoSuchContact, NoSuchRecording, OnHold, Store
+from contactcentre.store.customers import spelled
 
 Found = tuple[str, Recording]
 """The contact's id, and the recording."""
@@ -35,6 +39,34 @@ def of_caller(store: Store, number: str) -> list[Found]:
     """All that is kept of a customer, however the number was spelled as it came."""
     _, site = store.site()
     return store.recordings_of_caller(spellings(number, site.settings.country if site is not None else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class OfCustomer:
+    """All that is kept of a customer."""
+
+    customer: Customer
+    contacts: tuple[str, ...]
+    recordings: tuple[Found, ...]
+
+
+def of_customer(store: Store, customer: Customer, country: str) -> OfCustomer:
+    """Raises OnHold, StillRuns; else it can be erased."""
+    numbers = spelled(customer.numbers, country)
+    contacts = store.contact_ids_of(numbers)
+    if running := [id for id, ended in contacts if not ended]:
+        raise StillRuns(f"still going on: contact {', '.join(running)}: end the call first")
+    found = to_erase(store, store.recordings_of_caller(numbers))
+    return OfCustomer(customer, tuple(id for id, _ in contacts), tuple(found))
+
+
+def erase_customer(
+    store: Store, shelf: Shelf, known: OfCustomer, reason: str, actor: str, now: float, address: str = ""
+) -> None:
+    """Recordings first: a crash in between is mended by doing it again. Raises OnHold, BadName."""
+    for one in known.recordings:
+        erase(store, shelf, one, reason, actor, now, address)
+    store.forget_customer(known.customer, known.contacts, reason, actor, address)
 
 
 def to_erase(store: Store, found: Sequence[Found]) -> list[Found]:

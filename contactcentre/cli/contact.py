@@ -110,7 +110,7 @@ def show(contact: str, as_json: bool) -> None:
         history = store.history(contact)
         events, notes = store.events(history.contact.id), store.notes(history.contact.id)
     if as_json:
-        print_json(_everything(history, events, notes))
+        print_json(everything(history, events, notes))
         return
     _facts(history, clock)
     _notes(notes)
@@ -262,7 +262,8 @@ def _parts(history: ContactHistory, clock: Clock) -> None:
         show_parts("", agents)
 
 
-def _everything(history: ContactHistory, events: list[Event], notes: Sequence[Note]) -> dict[str, Any]:
+def everything(history: ContactHistory, events: list[Event], notes: Sequence[Note]) -> dict[str, Any]:
+    """All that is known of a contact, for JSON."""
     found: dict[str, Any] = {"contact": plain(history.contact)}
     for name in ("legs", "segments", "participations", "visits", "recordings", "voicemails", "said"):
         found[name] = [plain(part) for part in getattr(history, name)]

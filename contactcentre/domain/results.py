@@ -139,7 +139,7 @@ def _promise(disposition: Disposition, at: float, number: str, now: float) -> No
 
 def _note(text: str) -> str:
     """The note as it is kept. Raises NotAcceptable."""
-    text = _clean("note", text.replace("\r\n", "\n"))
+    text = clean("note", text.replace("\r\n", "\n"))
     if len(text) > NOTE_LIMIT:
         raise NotAcceptable(f"note: {len(text)} characters, at most {NOTE_LIMIT}")
     return text
@@ -168,7 +168,7 @@ def _missing(queue: Queue, code: str, answers: Mapping[str, Answer]) -> list[str
 
 
 def _answer(name: str, field: ScriptField, text: str) -> str:
-    text = _clean(f"answers.{name}", text)
+    text = clean(f"answers.{name}", text)
     if len(text) > ANSWER_LIMIT:
         raise NotAcceptable(f"answers.{name}: {len(text)} characters, at most {ANSWER_LIMIT}")
     if not text:
@@ -192,7 +192,7 @@ def _answer(name: str, field: ScriptField, text: str) -> str:
     return text
 
 
-def _clean(where: str, text: str) -> str:
+def clean(where: str, text: str) -> str:
     if _CONTROL.search(text):
         raise NotAcceptable(f"{where}: control characters are not allowed")
     return text.strip()

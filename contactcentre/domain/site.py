@@ -315,6 +315,8 @@ class Settings(Model):
         "training",
         "other",
     )
+    # What is written down of a customer, beside name, numbers, tags and notes: name -> label.
+    customer_fields: Annotated[dict[Name, Labelled], Field(max_length=30)] = {}
     service_level_formula: Word = "answered_in_time_over_offered"  # see domain.metrics
     short_abandon: Seconds = 5
     order: Literal["score", "service-level"] = "score"  # of all that wait, see domain.order

@@ -3,6 +3,7 @@
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
 from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
+from contactcentre.store.customers import CustomerPage, Customers, NoSuchCustomer, NumberTaken
 from contactcentre.store.data_keys import DataKeys
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
@@ -15,7 +16,7 @@ from contactcentre.store.history import (
 )
 from contactcentre.store.holds import Hold, Holds, OnHold
 from contactcentre.store.journal import Recorded
-from contactcentre.store.results import Changed, Note, Promise, Results, SaidCount
+from contactcentre.store.results import Changed, Note, Promise, SaidCount
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
@@ -29,15 +30,18 @@ __all__ = [
     "BoxMessage",
     "Callback",
     "Changed",
+    "CustomerPage",
     "Hold",
     "Link",
     "NameTaken",
     "NoSuchContact",
+    "NoSuchCustomer",
     "NoSuchMessage",
     "NoSuchRecording",
     "NoSuchUser",
     "NoSuchVersion",
     "Note",
+    "NumberTaken",
     "OnHold",
     "Page",
     "Promise",
@@ -54,5 +58,5 @@ __all__ = [
 ]
 
 
-class Store(Results, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
+class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

@@ -62,6 +62,7 @@ class History(Database):
         queue: str = "",
         agent: str = "",
         caller: str = "",
+        callers: Collection[str] | None = None,
         outcome: str = "",
         disposition: str = "",
         live: bool | None = None,
@@ -71,6 +72,7 @@ class History(Database):
     ) -> Page:
         """Contacts that arrived in [since, until) and match all that is given. `live`: only those that (have
         not) ended. `queue` and `agent`: any that it passed through; `only`: it passed through one of these queues.
+        `callers`: from one of these numbers, as they came.
         `disposition`: said for one of its queues; SAID_NOTHING: an agent talked, and it has none. `limit` is at most
         MAX_PAGE. Raises BadCursor."""
         columns = tables.contact.c
@@ -88,6 +90,8 @@ class History(Database):
             statement = statement.where(columns.agents.contains([agent]))
         if caller:
             statement = statement.where(columns.caller == caller)
+        if callers is not None:
+            statement = statement.where(columns.caller.in_(list(callers)))
         if outcome:
             statement = statement.where(columns.outcome == outcome)
         if disposition == SAID_NOTHING:

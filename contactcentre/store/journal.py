@@ -78,10 +78,14 @@ class JournalWriter(Database):
         """Derives these contacts' rows again from their events (after a change of the rules in
         `domain.contacts`)."""
         with self._begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(RECORD_LOCK)))
-            batch = _Batch(connection)
-            batch.fold(contact_ids)
-            batch.write()
+            self._fold(connection, contact_ids)
+
+    @staticmethod
+    def _fold(connection: sa.Connection, contact_ids: Sequence[str]) -> None:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(RECORD_LOCK)))
+        batch = _Batch(connection)
+        batch.fold(contact_ids)
+        batch.write()
 
     def reject(self, text: str, error: Exception) -> None:
         """Puts a fact aside that could not even be tried."""

@@ -60,7 +60,7 @@ class Results(JournalWriter):
             return [_note(row) for row in connection.execute(statement).mappings()]
 
     def result(self, contact_id: str, queue: str, agent: str) -> Result:
-        """What was said of a contact for this queue. `agent`: whose contact it was, where nobody has said anything. Read
+        """What was said of a contact for this queue. `agent`: whose contact it was, where nobody has said any. Read
         from what people said itself: the contact's own facts may still be on their way."""
         noted = (contact_note.c.contact_id == contact_id) & (contact_note.c.queue == queue)
         with self._begin() as connection:

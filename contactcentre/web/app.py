@@ -79,9 +79,23 @@ class WebServices:
 
 def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
-    from contactcentre.web.api import calls, coaches, health, keeping, listens, me, messages, now, results, stream, why
+    from contactcentre.web.api import (
+        calls,
+        coaches,
+        health,
+        keeping,
+        listens,
+        me,
+        messages,
+        now,
+        own,
+        results,
+        stream,
+        why,
+    )
     from contactcentre.web.api import contacts as api_contacts
-    from contactcentre.web.pages import account, agents, audit, contacts, desk, live, voicemail
+    from contactcentre.web.api import customers as api_customers
+    from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail
 
     app = APIFlask(
         __name__,
@@ -109,9 +123,10 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
-    for api in (now, stream, me, api_contacts, results, calls, listens, coaches, messages, keeping, why, health):
+    histories = (api_contacts, results, api_customers, own, messages, keeping, why)
+    for api in (now, stream, me, calls, listens, coaches, health, *histories):
         app.register_blueprint(api.blueprint)
-    for page in (account, live, desk, contacts, agents, audit, voicemail):
+    for page in (account, live, desk, contacts, customers, agents, audit, voicemail):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:

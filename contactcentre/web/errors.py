@@ -54,6 +54,10 @@ class Changed(WebError):
     status, code, title = HTTPStatus.PRECONDITION_FAILED, "changed", "Somebody else has changed it meanwhile"
 
 
+class MatchNeeded(WebError):
+    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "match_needed", "Say which version is to be changed"
+
+
 class Gone(WebError):
     status, code, title = HTTPStatus.GONE, "gone", "It is no longer there"
 

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     LIVE = "live.see"  # queues, agents and contacts now
     CONTACTS = "contacts.see"  # history with callers' numbers
     RESULTS = "contacts.results"  # how other people's contacts ended, and their notes
+    CUSTOMERS = "customers.use"  # who calls: names, numbers, notes
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     SUPERVISE = "calls.supervise"  # listen to calls that go on, and see who does
     LISTEN = "recordings.listen"
@@ -46,6 +47,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.LIVE,
             Permission.CONTACTS,
             Permission.RESULTS,
+            Permission.CUSTOMERS,
             Permission.CONTROL,
             Permission.SUPERVISE,
             Permission.LISTEN,
@@ -63,10 +65,11 @@ WORDS: Mapping[Permission, str] = {
     Permission.LIVE: "the live page",
     Permission.CONTACTS: "contacts and their history",
     Permission.RESULTS: "saying how contacts ended",
+    Permission.CUSTOMERS: "customers",
     Permission.CONTROL: "holding, transferring and ending calls",
     Permission.SUPERVISE: "listening to calls that go on",
     Permission.LISTEN: "listening to recordings",
-    Permission.KEEP: "holding and erasing recordings",
+    Permission.KEEP: "holding and erasing recordings, and erasing customers",
     Permission.VOICEMAIL: "voicemail",
     Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",

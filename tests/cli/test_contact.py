@@ -311,3 +311,26 @@ def test_how_a_contact_ended_is_said_shown_found_and_counted(run: Run, store: St
     assert [one.said.number for one in store.promises()] == ["+33612407755"]
     assert "passed through: support" in run("contact", "result", call.id, "--queue", "sales", fails=2)
     assert {one.action for one in store.audit_entries(subject=call.id)} == {"contact.result"}
+
+
+def test_a_customer_is_written_down_found_merged_handed_out_and_erased(run: Run, store: Store) -> None:
+    call = answered(time.time() - 100, caller="+33612407755", caller_name="Marie")
+    store.record(call.events)
+    store.save_site(Site.model_validate({"settings": {"country": "FR", "customer_fields": {"account": {}}}}), "test")
+    id = run("customer", "set", "06 12 40 77 55", "--name", "Marie", "--field", "account=17", "--tag", "gold").strip()
+    assert run("customer", "set", id, "--name", "Marie") == ""
+    assert "no such field" in run("customer", "set", id, "--field", "colour=red", fails=2)
+    assert from_json(run, "customer", "list", "--text", "mari")["customers"][0]["id"] == id
+    other = run("customer", "set", "+33142968100", "--notes", "Rude").strip()
+    assert "nothing is known of" in run("customer", "merge", id, "+4930551207", fails=2)
+    run("customer", "merge", id, "01 42 96 81 00")
+    shown = run("customer", "show", other)
+    for part in (id, "+33612407755, +33142968100", "gold", "Rude", call.id[:18]):
+        assert part in shown
+    found = json.loads(run("customer", "export", id))
+    assert (found["customer"]["fields"], found["contacts"][0]["contact"]["id"]) == ({"account": "17"}, call.id)
+    run("customer", "erase", id, "--reason", "asked", fails=1)
+    assert store.contact(call.id).caller_name == "Marie"
+    assert "1 contact, 0 recordings erased" in run("customer", "erase", id, "--reason", "asked", "--yes")
+    assert "there is no customer" in run("customer", "show", id, fails=2)
+    assert store.contact(call.id).caller_name == ""

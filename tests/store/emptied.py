@@ -11,6 +11,8 @@ FACTS_AND_PEOPLE = (
     "said_event",
     "said",
     "contact_note",
+    "customer",
+    "customer_number",
     "recording_event",
     "agent_event",
     "contact",

@@ -1,6 +1,9 @@
 """Agents whose telephone is a page in a real browser: WebRTC to the lab's Asterisk, heard on both sides."""
 
+import os
 import re
+import signal
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -271,6 +274,34 @@ def test_an_agent_holds_asks_a_colleague_in_another_browser_and_hands_the_custom
     david.press("body", "e")
     call.wait(20)
     centre.until_agent("david", AgentState.AVAILABLE)
+
+
+def test_what_an_agent_says_of_a_contact_outlives_a_killed_controller_and_ends_wrap_up(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser("emma")
+    call = answered(centre, page)
+    until_hears(page, tmp_path, 500.0)
+    page.fill("#answer-order", "A-17")
+    page.wait_for_text("#result-state", "Saved")
+    page.press("#answer-order", "Escape")
+    page.press("body", "e")
+    page.wait_for_selector("#result-more:not([hidden])")
+    page.press("body", "w")
+    eventually(lambda: centre.agent("emma").deadline > time.time() + 30, "a minute more")
+    before = centre.processes()["controller"]
+    os.kill(before["pid"], signal.SIGKILL)
+    page.click("#result-list label:first-child")
+    page.wait_for_text("#result-state", "Saved")
+    eventually(lambda: centre.processes()["controller"]["restarts"] == before["restarts"] + 1, "it is started again")
+    assert centre.agent("emma").state is AgentState.WRAP_UP
+    page.press("body", "d")
+    centre.until_agent("emma", AgentState.AVAILABLE)
+    history = centre.history(call)
+    assert [(one.queue, one.agent, one.label) for one in history.said] == [("support", "emma", "Solved")]
+    (note,) = centre.store.notes(history.contact.id)
+    assert note.answers["order"].value == "A-17"
+    assert centre.ask_json("queue", "dispositions")[0]["code"] == "solved"
 
 
 def test_a_supervisor_hears_a_call_in_the_browser_and_whispers(

@@ -2,11 +2,13 @@
 
 from contactcentre.domain.site import Site
 
+FIELDS = {"account": "Account number"}
+
 
 def site() -> Site:
     return Site.model_validate(
         {
-            "settings": {"name": "Riverside Support", "timezone": "Europe/Paris"},
+            "settings": {"name": "Riverside Support", "timezone": "Europe/Paris", "customer_fields": FIELDS},
             "skills": {"lang_fr": "French", "lang_en": "English", "billing": "Invoices"},
             "queues": {
                 "support": {

@@ -153,6 +153,36 @@ def test_what_was_typed_a_moment_before_the_page_is_closed_is_kept(desk: Chromiu
     kept(store, contact, lambda code, note: note == "in a hurry")
 
 
+def test_who_calls_is_shown_while_it_rings_with_what_was_before_and_written_down_in_the_call(
+    desk: Chromium, live: Live, store: Store
+) -> None:
+    now = time.time()
+    past = Call(now - 900, caller=CALLER).queued(1).offered(2, "ben").talked(5, 30, "ben").ended(35)
+    store.record(past.events)
+    wish = Wish("solved", "It was the cable")
+    store.say(store.result(past.id, "support", "ben"), site().queues["support"], wish, "ben", now - 860)
+    populate.ring(live, "anna", "support", now, CALLER, "Marie Dubois")
+    desk.wait_for_text("#customer-numbers", CALLER)
+    desk.wait_for_text("#customer-past", "support · ben · Solved")
+    desk.wait_for_text("#customer-past", "It was the cable")
+    assert desk.text_content("#customer-new") == "not known yet"
+    live.change("anna", Verb.ACCEPT, now, token="t")
+    desk.press("body", "c")
+    assert desk.evaluate("document.activeElement.id") == "customer-name"
+    desk.fill("#customer-name", "Marie Dubois")
+    desk.fill("#customer-tags", "gold, mornings")
+    desk.fill("#customer-field-account", "A-17")
+    desk.wait_for_text("#customer-state", "Saved")
+    until(lambda: (known := store.customer_of(CALLER)) is not None and known.fields == {"account": "A-17"})
+    known = store.customer_of(CALLER)
+    assert known is not None
+    assert (known.name, known.tags, known.changed_by) == ("Marie Dubois", ("gold", "mornings"), "anna")
+    desk.wait_for_selector("#customer-new", state="hidden")
+    live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=0)
+    desk.wait_for_selector("#customer", state="hidden")
+    assert desk.errors == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_on_the_page_is_too_faint_or_too_wide(
     desk: Chromium, live: Live, store: Store, scheme: str, tmp_path: object

@@ -28,6 +28,18 @@ TABLE: dict[str, set[str]] = {
     "/agent": {"admin", "supervisor", "agent"},
     "/contacts": {"admin", "supervisor", "auditor"},
     "/contacts/<id>": {"admin", "supervisor", "auditor"},
+    "/customers": {"admin", "supervisor"},
+    "/customers/<id>": {"admin", "supervisor"},
+    "/customers/<id>/merge": {"admin", "supervisor"},
+    "/customers/<id>/export": {"admin", "supervisor"},
+    "/customers/<id>/erase": {"admin"},
+    "/api/v1/customers": {"admin", "supervisor"},
+    "/api/v1/customers/<id>": {"admin", "supervisor"},
+    "/api/v1/customers/<id>/contacts": {"admin", "supervisor"},
+    "/api/v1/customers/<id>/merge": {"admin", "supervisor"},
+    "/api/v1/customers/<id>/export": {"admin", "supervisor"},
+    "/api/v1/customers/<id>/erase": {"admin"},
+    "/api/v1/me/contacts/<id>/customer": {"admin", "supervisor", "agent"},
     "/contacts/<id>/result": {"admin", "supervisor"},
     "/contacts/<id>/now": {"admin", "supervisor", "auditor"},
     "/agents/<name>": {"admin", "supervisor", "auditor"},
@@ -71,7 +83,10 @@ TABLE: dict[str, set[str]] = {
 POSTED = {"/me/password", "/api/v1/me/phone", "/contacts/<id>/result", "/api/v1/me/callbacks/<id>"}
 """Takes no GET, and its path does not say so."""
 
-UNDIVIDED = {"/audit", "/api/v1/recordings/<verb>"}
+UNDIVIDED = {
+    *("/audit", "/api/v1/recordings/<verb>"),
+    *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
+}
 """What an account that is limited to queues has nothing of; of the rest it has its queues' part (test_scope)."""
 
 
@@ -100,7 +115,7 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(
     for path, allowed in TABLE.items():
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
-        posted = path in POSTED or path.endswith(("/<step>", "/<verb>"))
+        posted = path in POSTED or path.endswith(("/<step>", "/<verb>", "/merge", "/erase"))
         method = "POST" if posted else "GET"
         there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
         body = {} if method == "POST" and path.startswith("/api/") else None

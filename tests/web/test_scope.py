@@ -132,6 +132,9 @@ ELSEWHERE = {
     *("/", "/me", "/me/password", "/logout", "/api/v1/openapi.json"),
     *("/agent", "/api/v1/me", "/api/v1/me/live", "/api/v1/me/colleagues", "/api/v1/me/phone", "/api/v1/me/<step>"),
     *("/api/v1/me/call/<verb>", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
+    *(f"{api}/customers{more}" for api in ("", "/api/v1") for more in ("", "/<id>")),  # test_customers
+    *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
+    *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),
     *("/api/v1/me/callbacks", "/api/v1/me/callbacks/<id>", "/api/v1/dispositions"),
 }
 """With a test of its own below, closed to who is limited (test_permissions), with nothing of any queue, or of one's own

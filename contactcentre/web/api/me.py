@@ -18,7 +18,7 @@ from contactcentre.live.calls import ask
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.api.calls import Told, Wish, arguments
-from contactcentre.web.api.results import need_result
+from contactcentre.web.api.own import need_result
 from contactcentre.web.errors import BadValue, Conflict, NotFound, TooManyTries, Unavailable
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import own_agent

@@ -10,19 +10,23 @@ from flask import make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.utils import redirect
 
+from contactcentre.domain.customers import number_of
 from contactcentre.domain.events import Outcome
+from contactcentre.domain.results import NotAcceptable
 from contactcentre.domain.site import Queue
 from contactcentre.store import BadCursor
 from contactcentre.store.history import SAID_NOTHING
 from contactcentre.web.api.contacts import detail, history_of
 from contactcentre.web.api.results import change_as_supervisor, may_say, of_contact
 from contactcentre.web.api.why import of_contact as why_of
-from contactcentre.web.errors import BadValue, Changed
+from contactcentre.web.customers import find
+from contactcentre.web.errors import BadValue, Changed, NotFound
 from contactcentre.web.history import NoteRow
 from contactcentre.web.numbers import readable
-from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.results import Wish
 from contactcentre.web.scope import current_scope
+from contactcentre.web.session import current_account
 from contactcentre.web.timeline import NOISE, Line, line
 from contactcentre.web.wiring import services
 
@@ -123,9 +127,22 @@ def _contact(id: str, problem: str = "") -> str:
         technical=technical,
         sheet=of_contact(id) if may_say() else None,
         problem=problem,
+        **_customer(found.contact.caller),
         begin=found.contact.arrived,
         end=max([found.contact.ended or found.contact.arrived, *ends]),
     )
+
+
+def _customer(caller: str) -> dict[str, str]:
+    """Who called, for those who may see customers."""
+    account = current_account()
+    try:
+        number = number_of(caller, services().fanout.country)
+        if account is None or not granted(account.role, Permission.CUSTOMERS):
+            return {}
+        return {"customer_name": find(number).name, "customer_link": url_for("customers.one", id=number)}
+    except (NotAcceptable, NotFound):
+        return {}
 
 
 def _noted(note: NoteRow) -> list[Line]:

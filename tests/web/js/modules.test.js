@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
+import { Draft, localTime, secondsOf, soon } from "../../../contactcentre/web/assets/js/draft.js";
 import { listenVerbs } from "../../../contactcentre/web/assets/js/listens.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
 import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/verbs.js";
@@ -183,4 +184,69 @@ test("listening is offered where an agent talks, and to who listens already anot
   assert.deepEqual(mine.filter((verb) => verb[4]).map(([key]) => key), ["whisper"]);
   assert.equal(mine[4][2], "/s%201/stop");
   assert.equal(offered({ listeners }, "max").length, 3, "another supervisor may listen, too");
+});
+
+const SHEET = {
+  disposition: "", callback_at: null, number: "", note: "", answers: {},
+  script: [{ name: "order" }, { name: "product" }],
+  dispositions: [{ code: "solved", callback: false }, { code: "again", callback: true }],
+};
+
+test("of what is written about a contact only what was touched is sent", () => {
+  const draft = new Draft(SHEET);
+  assert.equal(draft.dirty, false);
+  assert.deepEqual(draft.wish, {});
+  draft.set("note", "");
+  assert.equal(draft.dirty, false);
+  draft.set("note", "a");
+  draft.set("answers.order", "17");
+  assert.deepEqual(draft.wish, { note: "a", answers: { order: "17" } });
+  draft.set("disposition", "solved");
+  assert.equal(draft.wish.disposition, "solved");
+  assert.equal("number" in draft.wish, false);
+});
+
+test("what is typed while something is sent is sent next", () => {
+  const draft = new Draft(SHEET);
+  draft.set("note", "a");
+  const wish = draft.wish;
+  draft.set("note", "ab");
+  draft.sent(wish);
+  draft.take({ ...SHEET, note: "a" });
+  assert.equal(draft.values.note, "ab");
+  assert.deepEqual(draft.wish, { note: "ab" });
+  draft.sent(draft.wish);
+  assert.equal(draft.dirty, false);
+});
+
+test("what somebody else wrote fills the fields that were not touched here", () => {
+  const draft = new Draft(SHEET);
+  draft.set("note", "mine");
+  draft.take({ ...SHEET, note: "theirs", disposition: "solved", answers: { order: { value: "9" } } });
+  assert.deepEqual(draft.values, { disposition: "solved", callback_at: 0, number: "", note: "mine", "answers.order": "9", "answers.product": "" });
+  assert.deepEqual(draft.wish, { note: "mine" });
+});
+
+test("a promise goes with when and where, and not before both are there", () => {
+  const draft = new Draft(SHEET);
+  draft.set("disposition", "again");
+  assert.deepEqual(draft.wish, {});
+  assert.equal(draft.dirty, true);
+  draft.set("callback_at", 100);
+  draft.set("number", "+33");
+  assert.deepEqual(draft.wish, { disposition: "again", callback_at: 100, number: "+33" });
+  const wish = draft.wish;
+  draft.set("number", "+44");
+  draft.sent(wish);
+  assert.equal(draft.wish.number, "+44", "another number since then");
+  draft.sent(draft.wish);
+  assert.equal(draft.dirty, false);
+});
+
+test("local times go into a field and come out as they were, to the minute", () => {
+  const at = Math.floor(Date.now() / 60000) * 60;
+  assert.equal(secondsOf(localTime(at)), at);
+  assert.equal(secondsOf(""), 0);
+  assert.equal(soon(0), 3600);
+  assert.equal(soon(1), 4500);
 });

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { ServerClock } from "./clock.js";
+import { Customer } from "./customer.js";
 import { Devices, ring, test } from "./devices.js";
 import { attribute, element, keyed, text } from "./dom.js";
 import { Handset } from "./handset.js";
@@ -41,6 +42,7 @@ const title = document.title;
 const now = () => clock.now();
 const mine = new Mine({ token, now, on: { open: look } });
 const result = new Result({ token, now, on: { saved: () => mine.load() } });
+const customer = new Customer({ token, on: { saved: () => {} } });
 const handset = new Handset({ devices, phone, on: { problem: drawPhone } });
 
 const stream = new LiveStream("/api/v1/me/live", {
@@ -146,6 +148,7 @@ function drawResult(me, contact) {
   drawResult.current = current;
   if (current && !looking) result.open(current, { caller: contact?.caller_text || me.caller_text, number: contact?.caller ?? "" });
   const its = current !== "" && !looking;
+  customer.open(looking || current);
   result.allow(!its || me.state !== "offered");
   text($("result-title"), its ? "This contact" : "Last contact");
   $("result-back").hidden = !(current && looking);
@@ -279,7 +282,8 @@ function phoneMoved() {
 }
 
 window.addEventListener("pagehide", () => {
-  result.flush({ leaving: true });
+  result.leave();
+  customer.leave();
   if (phone.talking) ask("/api/v1/me/call/away", {}, token, true); // and the phone stays ours
   else phone.stop();
 });
@@ -311,7 +315,7 @@ async function step(name, body = {}) {
 
 // Done with the contact: what was said of it goes with it.
 async function finish() {
-  const said = await result.flush({ done: true });
+  const said = await result.done();
   text($("me-problem"), said);
   $("me-problem").hidden = said === "";
 }
@@ -374,6 +378,7 @@ shortcuts({
   r: () => (document.querySelector("#result-list input:checked") ?? document.querySelector("#result-list input"))?.focus(),
   s: () => document.querySelector("#result-script [name]")?.focus(),
   n: () => $("result-note").focus(),
+  c: () => $("customer-name").focus(),
   d: () => document.querySelector("#me-steps [data-step=unpause]")?.click(),
   w: () => document.querySelector("#me-steps [data-step=extend]")?.click(),
   p: () => $("me-reason").focus(),

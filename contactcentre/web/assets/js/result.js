@@ -1,45 +1,33 @@
 // What the agent says of a contact: the queue's script, how it ended, a note. It is kept while it is typed.
 
-import { send } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
 import { Draft, localTime, secondsOf, soon } from "./draft.js";
+import { Kept, fill } from "./kept.js";
 
-const REST = 700; // ms without a key after which it is sent
-const AGAIN = 5000; // ms until it is tried again
 const $ = (id) => document.getElementById(id);
 
 export class Result {
-  #draft = null;
-  #etag = "";
-  #timer = 0;
-  #sending = null; // the sending that runs
-  #opening = "";
-  contact = ""; // whose sheet is open
+  #kept;
 
   // `now`: the server's time. on.saved(): something was kept
   constructor({ token, now, on }) {
-    Object.assign(this, { token, now, on });
+    this.now = now;
+    this.#kept = new Kept({ token, state: $("result-state"), problem: $("result-problem"), on: { ...on, drawn: () => this.#draw() } });
     $("result-form").addEventListener("input", ({ target }) => this.#typed(target));
     $("result-form").addEventListener("submit", (event) => event.preventDefault());
   }
 
-  // The sheet of a contact of one's own; what was written on the one before is sent first. `about`: whose it is.
-  async open(contact, about) {
-    if (contact === this.#opening) return;
-    this.#opening = contact;
-    await this.flush();
-    const [said, sheet, code, etag] = await send("GET", `/api/v1/me/contacts/${contact}`, null, this.token);
-    if (contact !== this.#opening) return;
-    if (said && code !== "not_found") {
-      this.#opening = ""; // the next news of the desk tries again
-      return this.#tell(said, true);
-    }
-    this.contact = said ? "" : contact;
-    this.about = about;
-    this.#draft = said ? null : new Draft(sheet);
-    this.#etag = etag;
-    this.#draw();
-    this.#tell("");
+  // Whose sheet is open.
+  get contact() {
+    return this.#kept.path.split("/").at(-1);
+  }
+
+  // The sheet of a contact of one's own. `about`: whose it is.
+  open(contact, about) {
+    return this.#kept.open(`/api/v1/me/contacts/${contact}`, (sheet) => {
+      this.about = about;
+      return new Draft(sheet);
+    });
   }
 
   // May it be written on? While it rings, it is only read.
@@ -47,56 +35,17 @@ export class Result {
     $("result-fields").disabled = !writing;
   }
 
-  get missing() {
-    return this.#draft?.sheet.missing ?? [];
+  // Done with the contact: wrap-up ends. Answers what is missing, or "".
+  done() {
+    return this.#kept.flush({ more: { done: true } });
   }
 
-  // Sends what is not sent. `done`: wrap-up ends with it. Answers what was wrong, "" where all is kept.
-  async flush({ done = false, leaving = false } = {}) {
-    clearTimeout(this.#timer);
-    while (this.#sending && !leaving) await this.#sending;
-    if (!this.#draft || (!this.#draft.dirty && !done)) return "";
-    this.#sending = this.#send(done, leaving);
-    try {
-      return await this.#sending;
-    } finally {
-      this.#sending = null;
-    }
-  }
-
-  async #send(done, leaving) {
-    const draft = this.#draft;
-    const path = `/api/v1/me/contacts/${this.contact}`;
-    for (let turn = 0; turn < 3; turn++) {
-      const wish = draft.wish;
-      if (!done && Object.keys(wish).length === 0) return "";
-      if (!leaving) this.#tell("Saving");
-      const [said, sheet, code, etag] = await send("PUT", path, { ...wish, done }, this.token, { leaving, etag: this.#etag });
-      if (!said) {
-        draft.sent(wish);
-        draft.take(sheet);
-        this.#etag = etag;
-        if (draft === this.#draft) this.#draw();
-        this.#tell(draft.dirty ? "" : "Saved");
-        this.on.saved();
-        return "";
-      }
-      if (code !== "changed") {
-        this.#tell(said, true);
-        if (code === "no_answer") this.#timer = setTimeout(() => this.flush(), AGAIN);
-        return said;
-      }
-      const [lost, theirs, , now] = await send("GET", path, null, this.token);
-      if (lost) return lost;
-      draft.take(theirs);
-      this.#etag = now;
-      this.#draw();
-    }
-    return "Others keep changing it.";
+  leave() {
+    this.#kept.flush({ leaving: true });
   }
 
   #typed({ name, value, type }) {
-    const draft = this.#draft;
+    const { draft } = this.#kept;
     if (!draft || !name) return;
     if (name === "disposition" && draft.sheet.dispositions.find(({ code }) => code === value)?.callback && !draft.values.callback_at) {
       draft.set("callback_at", soon(this.now()));
@@ -104,19 +53,11 @@ export class Result {
     }
     draft.set(name, name === "callback_at" ? secondsOf(value) : value);
     if (name === "disposition") this.#draw();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), type === "radio" || type === "select-one" ? 0 : REST);
-    this.#tell("");
-  }
-
-  #tell(words, wrong = false) {
-    text($("result-state"), wrong ? "" : words);
-    text($("result-problem"), wrong ? words : "");
-    $("result-problem").hidden = !wrong;
+    this.#kept.touched(type === "radio" || type === "select-one" ? 0 : undefined);
   }
 
   #draw() {
-    const draft = this.#draft;
+    const { draft } = this.#kept;
     $("result").hidden = !draft;
     if (!draft) return;
     const { dispositions, script, queue, required } = draft.sheet;
@@ -134,11 +75,6 @@ export class Result {
     }
     fill($("result-note"), draft.values.note);
   }
-}
-
-// Never what somebody types in at this moment.
-function fill(field, value) {
-  if (field !== document.activeElement && field.value !== value) field.value = value;
 }
 
 function choice({ code, label, callback }) {

@@ -1,0 +1,127 @@
+"""Who calls: a customer is known by telephone numbers, and has a name, fields, tags and notes.
+
+Numbers are kept as E.164 says (`+33612407755`), so a customer is recognised however a number was spelled as it came.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from contactcentre.domain.numbers import canonical, is_possible
+from contactcentre.domain.results import NotAcceptable, clean
+from contactcentre.domain.site import Settings
+
+MOST_NUMBERS, MOST_TAGS = 20, 30
+NAME_LIMIT, FIELD_LIMIT, NOTES_LIMIT = 120, 500, 8000
+TAG = re.compile(r"[^\W_][\w -]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """`id` "": nobody has written anything about who calls from this number. Times are epoch seconds."""
+
+    id: str
+    numbers: tuple[str, ...] = ()
+    name: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    version: int = 0
+    created_at: float = 0.0
+    changed_at: float = 0.0
+    changed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody wants to be otherwise; None: it stays. Of `fields` those that are named; an empty one goes."""
+
+    numbers: Iterable[str] | None = None
+    name: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    tags: Iterable[str] | None = None
+    notes: str | None = None
+
+
+def number_of(text: str, country: str) -> str:
+    """A number as customers are known by. Raises NotAcceptable for what cannot be anybody's."""
+    number = canonical(re.sub(r"[\s().-]", "", text), country)
+    if not re.fullmatch(r"\+[0-9]{4,15}", number) or not is_possible(number, country):
+        where = "" if country else " with + and its country's code"
+        raise NotAcceptable(f"numbers: {text[:40]!r} is no telephone number{where}")
+    return number
+
+
+def changed(known: Customer, change: Change, settings: Settings) -> Customer:
+    """The customer afterwards; `known` itself where nothing is otherwise. Raises NotAcceptable."""
+    numbers = known.numbers
+    if change.numbers is not None:
+        numbers = tuple(dict.fromkeys(number_of(one, settings.country) for one in change.numbers if one.strip()))
+        if len(numbers) > MOST_NUMBERS:
+            raise NotAcceptable(f"numbers: {len(numbers)}, at most {MOST_NUMBERS}")
+    if not numbers:
+        raise NotAcceptable("numbers: a customer is known by one at least")
+    name = known.name if change.name is None else _text("name", change.name, NAME_LIMIT)
+    if "\n" in name:
+        raise NotAcceptable("name: one line")
+    after = replace(
+        known,
+        numbers=numbers,
+        name=name,
+        fields=_fields(known, change.fields, settings),
+        tags=known.tags if change.tags is None else _tags(change.tags),
+        notes=known.notes if change.notes is None else _text("notes", change.notes, NOTES_LIMIT),
+    )
+    return known if after == known else after
+
+
+def merged(kept: Customer, other: Customer) -> Customer:
+    """Two that are one person: numbers and tags of both; name and fields of `kept` where it has them, else the other's;
+    the notes of both. Raises NotAcceptable for a customer with itself, or too many numbers."""
+    if kept.id == other.id:
+        raise NotAcceptable("with: it is the same customer")
+    numbers = tuple(dict.fromkeys((*kept.numbers, *other.numbers)))
+    if len(numbers) > MOST_NUMBERS:
+        raise NotAcceptable(f"with: together they have {len(numbers)} numbers, at most {MOST_NUMBERS}")
+    return replace(
+        kept,
+        numbers=numbers,
+        name=kept.name or other.name,
+        fields={**other.fields, **kept.fields},
+        tags=tuple(dict.fromkeys((*kept.tags, *other.tags)))[:MOST_TAGS],
+        notes="\n\n".join(notes for notes in (kept.notes, other.notes) if notes)[:NOTES_LIMIT],
+    )
+
+
+def what_changed(before: Customer, after: Customer) -> list[str]:
+    """The names of what is otherwise, for the audit log, which has no customer's data."""
+    names = [name for name in ("numbers", "name", "tags", "notes") if getattr(before, name) != getattr(after, name)]
+    both = {*before.fields, *after.fields}
+    return names + sorted(f"fields.{name}" for name in both if before.fields.get(name) != after.fields.get(name))
+
+
+def _fields(known: Customer, given: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    found = dict(known.fields)
+    for name, text in given.items():
+        if name not in settings.customer_fields and name not in known.fields:
+            there = ", ".join(settings.customer_fields) or "none"
+            raise NotAcceptable(f"fields.{name[:40]}: the site has no such field: {there}")
+        found[name] = _text(f"fields.{name}", text, FIELD_LIMIT)
+    return {name: text for name, text in found.items() if text}
+
+
+def _tags(given: Iterable[str]) -> tuple[str, ...]:
+    tags = tuple(dict.fromkeys(tag for one in given if (tag := one.strip().lower())))
+    for tag in tags:
+        if not TAG.fullmatch(tag):
+            raise NotAcceptable(f"tags: {tag[:40]!r} is not a tag: letters, digits, spaces, - and _, at most 40")
+    if len(tags) > MOST_TAGS:
+        raise NotAcceptable(f"tags: {len(tags)}, at most {MOST_TAGS}")
+    return tags
+
+
+def _text(where: str, text: str, most: int) -> str:
+    text = clean(where, text.replace("\r\n", "\n"))
+    if len(text) > most:
+        raise NotAcceptable(f"{where}: {len(text)} characters, at most {most}")
+    return text
