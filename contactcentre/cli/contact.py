@@ -135,7 +135,7 @@ def result(
     callback_at: str | None,
     number: str | None,
 ) -> None:
-    """Say how a contact ended, or write down something about it.
+    """Say how a contact ended, or write about it.
 
     It is a fact of the contact, with who said it, and in the audit log. What is not given stays.
     """

@@ -101,7 +101,10 @@ def set_(
     tags: tuple[str, ...],
     notes: str | None,
 ) -> None:
-    """Change a customer, or write down who calls from a number. What is not given stays."""
+    """Change a customer, or write down who calls.
+
+    A number of which nothing is known becomes a customer. What is not given stays.
+    """
     with open_store() as store:
         known, site = find(store, customer), _settings(store)
         texts = {field.strip(): text for field, _, text in (one.partition("=") for one in fields)}
@@ -116,7 +119,10 @@ def set_(
 @_customer
 @click.argument("other", metavar="OTHER")
 def merge(customer: str, other: str) -> None:
-    """OTHER is CUSTOMER from now on: numbers, tags and notes of both stay. It cannot be undone."""
+    """OTHER is CUSTOMER from now on.
+
+    Numbers, tags and notes of both stay. It cannot be undone.
+    """
     with open_store() as store:
         kept, gone = find(store, customer), find(store, other)
         for one in (kept, gone):
@@ -128,7 +134,10 @@ def merge(customer: str, other: str) -> None:
 @command.command("export")
 @_customer
 def export(customer: str) -> None:
-    """Everything that is kept of a customer, as JSON: contacts with their facts, notes, answers, recordings."""
+    """Everything that is kept of a customer, as JSON.
+
+    Contacts with their facts, notes, answers and recordings.
+    """
     with open_store() as store:
         known, site = find(store, customer), _settings(store)
         ids = [id for id, _ in store.contact_ids_of(spelled(known.numbers, site.country))]
@@ -142,10 +151,10 @@ def export(customer: str) -> None:
 @click.option("--reason", required=True, help="For the audit log.")
 @click.option("--yes", is_flag=True, help="Erase; without it only what would be erased is said.")
 def erase(customer: str, reason: str, yes: bool) -> None:
-    """Erase a customer: recordings and messages, notes, answers, and number and name in every contact.
+    """Erase a customer.
 
-    When, how long and with whom stays, so every report stays what it was. What is on legal hold is refused, and then
-    nothing is erased.
+    Recordings and messages, notes, answers, and number and name in every contact go. When, how long and with whom
+    stays, so every report stays what it was. What is on legal hold is refused, and then nothing is erased.
     """
     with open_store() as store:
         found = of_customer(store, find(store, customer), _settings(store).country)

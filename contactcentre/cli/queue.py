@@ -39,6 +39,8 @@ command = noun(
         "dispositions": "How contacts may have ended, like solved=Solved. May be given several times.",
         "disposition_required": "An agent ends wrap-up by saying one (no).",
         "script": "A question that agents fill in, like order=Order number. May be given several times.",
+        "screen_pop": "Address that agents open for a contact, like https://crm.example.com/?phone={caller}.",
+        "screen_pop_at": "click, ring or answer: opens by itself when it rings or is answered (click).",
         "max_wait": "Seconds after which the flow goes on; 0 = never (0).",
         "max_length": "Contacts that may wait; 0 = no limit (0).",
         "join_empty": "May contacts enter when nobody is there: yes, no, strict, loose or Asterisk's conditions (yes).",
@@ -73,9 +75,9 @@ command = noun(
 @click.option("--until", type=MOMENT, help="Said before.")
 @json_option
 def dispositions(since: str, until: str | None, as_json: bool) -> None:
-    """How contacts ended, in their agents' words: how often each disposition was said.
+    """How often each disposition was said.
 
-    Of each contact and queue the last that was said counts.
+    How contacts ended, in their agents' words. Of each contact and queue the last that was said counts.
     """
     with open_store() as store:
         clock = Clock.of(store)

@@ -102,8 +102,7 @@ def shift(
     last = every[0].at if every else since
     others = _others(agent, changes, elsewhere, last)
     time = agent_time(changes, since, now) if changes else AgentTime()
-    took = ("", ANSWERED, OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE)
-    missed = sum(1 for offer in every if offer.at >= since and offer.result not in took)
+    missed = not_taken(agent, own, since)
     lines = [_day(time, missed)]
     if call := next((offer for offer in every if offer.result == ANSWERED), None):
         talked = f": they talked for {lasting(call.talked)}" if call.talked is not None else ""
@@ -123,6 +122,13 @@ def shift(
     elif every:
         lines.append("Since then no contact of its queues went to anybody else.")
     return Shift(since, time, tuple(every[:kept]), missed, last, others, more, tuple(lines))
+
+
+def not_taken(agent: str, own: Events, since: float) -> int:
+    """Offers since then that came to nothing through the agent's side, of these contacts."""
+    took = ("", ANSWERED, OfferResult.CALLER_GONE, OfferResult.ANSWERED_ELSEWHERE)
+    offers = (offer for events in own.values() for offer in _offers(agent, events))
+    return sum(1 for offer in offers if offer.at >= since and offer.result not in took)
 
 
 def _offers(agent: str, events: Iterable[Event]) -> Iterable[PastOffer]:

@@ -30,6 +30,7 @@ CLOSING = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
 DAYS = r"^(mon|tue|wed|thu|fri|sat|sun)([,-](mon|tue|wed|thu|fri|sat|sun))*$"
 COUNTRY = r"^(?:[A-Z]{2})?$"
+ADDRESS = r"^(?:https?://[A-Za-z0-9._~:/?#@!$&'()*+,=%{}-]{1,500})?$"
 KEY = r"^[0-9*#]$"
 KEY_CODE = r"^(?:[*#][0-9*#]{1,4})?$"
 DESTINATION = r"^(?:(?:queue|flow|agent|voicemail):[a-z][a-z0-9_-]{0,39}|number:\+?[0-9]{1,32}|callback)$"
@@ -159,6 +160,9 @@ class Queue(Model):
     dispositions: Annotated[dict[Name, Disposition], Field(max_length=50)] = {}  # in the order in which agents see them
     disposition_required: bool = False  # an agent ends wrap-up by saying one; the timer ends it all the same
     script: Annotated[dict[Name, ScriptField], Field(max_length=40)] = {}  # the form that agents fill in
+    # The page of another program about who calls, see domain.screen_pop: "https://crm.example.com/?phone={caller}"
+    screen_pop: Annotated[str, StringConstraints(pattern=ADDRESS)] = ""
+    screen_pop_at: Literal["click", "ring", "answer"] = "click"  # opens by itself when it rings, or is answered
     max_wait: Seconds = 0  # 0 = for ever
     max_length: Annotated[int, Field(ge=0)] = 0  # 0 = no limit
     join_empty: Conditions = "yes"  # Asterisk's words, see domain.conditions
@@ -315,6 +319,7 @@ class Settings(Model):
         "training",
         "other",
     )
+    screen_pop_http: bool = False  # queues' `screen_pop` may be http:// (anybody between can read who calls)
     # What is written down of a customer, beside name, numbers, tags and notes: name -> label.
     customer_fields: Annotated[dict[Name, Labelled], Field(max_length=30)] = {}
     service_level_formula: Word = "answered_in_time_over_offered"  # see domain.metrics

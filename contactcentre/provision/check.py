@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Collection, Iterator
 
-from contactcentre.domain import conditions, hours, requirements
+from contactcentre.domain import conditions, hours, requirements, screen_pop
 from contactcentre.domain.devices import account_of, trunk_out, web_account
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.flows.check import check as check_flow
@@ -136,6 +136,8 @@ def _queues(site: Site, knows: Knows | None) -> Iterator[Problem]:
                 yield Problem(f"{where}.relax.{index}.after", "order", message)
             last = step.after
         yield from _results(where, queue)
+        if queue.screen_pop and (broken := screen_pop.wrong(queue.screen_pop, site.settings.screen_pop_http)):
+            yield Problem(f"{where}.screen_pop", "form", broken)
         members: set[str] = set()
         lists = [(f"{where}.agents", queue.agents)]
         lists += [(f"{where}.relax.{index}.agents", step.agents) for index, step in enumerate(queue.relax)]

@@ -37,6 +37,7 @@ _IN_WORDS = {
     words.DATE: "a date like 2026-12-25",
     words.DAYS: "days like mon-fri or mon,wed",
     words.COUNTRY: "a country's two capital letters",
+    words.ADDRESS: "an address like https://crm.example.com/?phone={caller}",
     words.KEY: "one key: 0-9, * or #",
     words.KEY_CODE: "two to five keys (0-9, * and #), the first of them * or #",
     words.DESTINATION: "a destination: queue:NAME, flow:NAME, voicemail:BOX, agent:NAME, number:N or callback",

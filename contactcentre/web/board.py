@@ -11,8 +11,10 @@ from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.devices import device_of
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
+from contactcentre.domain.numbers import canonical
 from contactcentre.domain.recorded import Recorded
 from contactcentre.domain.routing import Waiting
+from contactcentre.domain.screen_pop import address
 from contactcentre.domain.site import Settings, Site
 from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live.calls import under_way
@@ -121,8 +123,31 @@ class Board:
         if row is None or known is None:
             return None
         contact = self.contacts.get(row.contact_id)
-        reasons = tuple(self._site.settings.pause_reasons)
-        return rows.Desk(now=now, agent=row, contact=contact, pause_reasons=reasons, softphone=known.webrtc)
+        pop, at = self._screen_pop(row, contact)
+        return rows.Desk(
+            now=now,
+            agent=row,
+            contact=contact,
+            pause_reasons=tuple(self._site.settings.pause_reasons),
+            softphone=known.webrtc,
+            screen_pop=pop,
+            screen_pop_at=at,
+        )
+
+    def _screen_pop(self, agent: rows.AgentRow, contact: rows.ContactRow | None) -> tuple[str, str]:
+        """(the address, when it opens) of the queue's other program."""
+        queue = self._site.queues.get(agent.queue)
+        if contact is None or queue is None or not queue.screen_pop:
+            return "", "click"
+        values = {
+            "contact": contact.id,
+            "caller": canonical(contact.caller, self._site.settings.country),
+            "caller_name": contact.caller_name,
+            "did": contact.did,
+            "queue": agent.queue,
+            "agent": agent.name,
+        }
+        return address(queue.screen_pop, values), queue.screen_pop_at
 
     def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]:
         """What the rows are made of, at one instant."""

@@ -170,3 +170,5 @@ class Desk(Row):
     contact: ContactRow | None = Field(default=None, description="that rings, is talked with, or is being wrapped up")
     pause_reasons: tuple[str, ...] = ()
     softphone: bool = Field(default=False, description="the agent may be called in the browser")
+    screen_pop: str = Field(default="", description="another program's page about the contact")
+    screen_pop_at: str = Field(default="click", description="ring or answer: it opens by itself then")

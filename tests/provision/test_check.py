@@ -39,6 +39,7 @@ def test_a_good_site_has_no_problem() -> None:
             "queues.support.script.a.choices.1",
             "duplicate",
         ),
+        ("queues__support__screen_pop", "http://crm.example.com/", "queues.support.screen_pop", "form"),
         ("settings__outbound_trunk", "nope", "settings.outbound_trunk", "unknown-trunk"),
         ("settings__transfer_numbers", ["06", "+999"], "settings.transfer_numbers.1", "number"),
         ("settings__pause_reasons", ["break", "break"], "settings.pause_reasons.1", "duplicate"),

@@ -20,6 +20,8 @@ def site() -> Site:
                         "again": {"label": "Call back", "final": False, "callback": True},
                     },
                     "disposition_required": True,
+                    "screen_pop": "https://127.0.0.1:9/find?phone={caller}&name={caller_name}",
+                    "screen_pop_at": "answer",
                     "script": {
                         "order": {"label": "Order number", "hint": "On the invoice, top right"},
                         "product": {"label": "Product", "kind": "choice", "choices": ["Router", "Phone"]},

@@ -7,7 +7,9 @@ import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.results import Wish
-from contactcentre.live import Live
+from contactcentre.domain.voicemail import BoxCount
+from contactcentre.live import BoxCounts, Live
+from contactcentre.live.records import AgentFact
 from contactcentre.store import Store
 from contactcentre.web import accounts
 from tests.store.calls import Call
@@ -181,6 +183,62 @@ def test_who_calls_is_shown_while_it_rings_with_what_was_before_and_written_down
     live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=0)
     desk.wait_for_selector("#customer", state="hidden")
     assert desk.errors == []
+
+
+OPENED = """
+window.opened = [];
+window.open = (address, where) => (window.opened.push([address, where]), window.blocked ? null : {});
+"""
+
+
+def test_the_other_programs_page_opens_by_itself_once_where_the_queue_says_so(desk: Chromium, live: Live) -> None:
+    desk.add_init_script(OPENED)
+    desk.reload()
+    populate.ring(live, "anna", "support", time.time(), CALLER, "A&B <x>")
+    desk.wait_for_selector("#pop:not([hidden])")
+    address = "https://127.0.0.1:9/find?phone=%2B33612407755&name=A%26B%20%3Cx%3E"
+    assert desk.evaluate("document.querySelector('#pop').href") == address
+    assert desk.evaluate("[document.querySelector('#pop').rel, window.opened.length]") == ["noopener noreferrer", 0]
+    live.change("anna", Verb.ACCEPT, time.time(), token="t")
+    desk.wait_for_function("() => window.opened.length === 1")
+    assert desk.evaluate("window.opened") == [[address, "_blank"]]
+    desk.reload()
+    desk.wait_for_selector("#pop:not([hidden])")
+    assert desk.evaluate("window.opened") == [], "once for each contact"
+    live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=0)
+    desk.wait_for_selector("#pop", state="hidden")
+    desk.evaluate("window.blocked = true")
+    talk(live)
+    desk.wait_for_selector("#pop-problem:not([hidden])")
+
+
+def test_the_own_day_is_counted_from_stored_facts(desk: Chromium, store: Store, live: Live) -> None:
+    now = time.time()
+    changes = (
+        ("logged_out", "available", now - 100),
+        ("available", "offered", now - 90),
+        ("offered", "available", now - 80),
+        ("available", "offered", now - 70),
+        ("offered", "talking", now - 65),
+        ("talking", "wrap_up", now - 35),
+        ("wrap_up", "available", now - 20),
+    )
+    call = Call(now - 90).queued(0).offered(0, "anna").missed(10, "anna").offered(20, "anna").talked(25, 30, "anna")
+    facts = [
+        AgentFact(
+            "anna", n, at, AgentState(before), AgentState(after), "", call.id if "offered" in (before, after) else ""
+        )
+        for n, (before, after, at) in enumerate(changes, 1)
+    ]
+    store.record(call.events, facts)
+    desk.reload()
+    desk.wait_for_text("#today-calls", "1")
+    shown = [desk.text_content(f"#today-{name}") for name in ("calls", "talk", "wrap_up", "missed")]
+    assert shown == ["1", "0:30", "0:15", "1"]
+    BoxCounts(live.redis).tell({"anna": BoxCount(2, 0, now)})
+    desk.wait_for_text("#me-messages", "2 new messages")
+    desk.press("body", "v")
+    desk.wait_for_function("() => location.pathname === '/voicemail'")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

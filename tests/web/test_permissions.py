@@ -56,6 +56,7 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/me/<step>": {"admin", "supervisor", "agent"},
     "/api/v1/me/call/<verb>": {"admin", "supervisor", "agent"},
     "/api/v1/me/contacts": {"admin", "supervisor", "agent"},
+    "/api/v1/me/today": {"admin", "supervisor", "agent"},
     "/api/v1/me/contacts/<id>": {"admin", "supervisor", "agent"},
     "/api/v1/me/callbacks": {"admin", "supervisor", "agent"},
     "/api/v1/me/callbacks/<id>": {"admin", "supervisor", "agent"},

@@ -131,7 +131,7 @@ ELSEWHERE = {
     *("/api/v1/listens/<id>/<verb>", "/audit", "/api/v1/recordings/<verb>"),
     *("/", "/me", "/me/password", "/logout", "/api/v1/openapi.json"),
     *("/agent", "/api/v1/me", "/api/v1/me/live", "/api/v1/me/colleagues", "/api/v1/me/phone", "/api/v1/me/<step>"),
-    *("/api/v1/me/call/<verb>", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
+    *("/api/v1/me/call/<verb>", "/api/v1/me/today", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
     *(f"{api}/customers{more}" for api in ("", "/api/v1") for more in ("", "/<id>")),  # test_customers
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
     *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),

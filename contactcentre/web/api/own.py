@@ -8,7 +8,9 @@ from pydantic import Field
 
 from contactcentre.domain.agents import AgentState, AgentStatus, NotAllowed, Verb
 from contactcentre.domain.customers import Customer, number_of
+from contactcentre.domain.metrics import AgentTime, agent_time
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.shift import FACTS, not_taken
 from contactcentre.store import AmbiguousContact, NoSuchContact
 from contactcentre.web import customers
 from contactcentre.web.api.results import Answer, told
@@ -16,6 +18,7 @@ from contactcentre.web.customers import CustomerRow
 from contactcentre.web.customers import Wish as CustomerWish
 from contactcentre.web.errors import Conflict, NotFound
 from contactcentre.web.etags import etag, wanted_version
+from contactcentre.web.fanout import midnight
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Row
@@ -27,6 +30,9 @@ OWN_SECONDS = 7 * 86400.0
 
 RECENT_SECONDS = 24 * 3600.0
 """Own contacts of so long are listed."""
+
+MOST_OFFERS = 1000
+"""More than anybody gets in a day."""
 
 PAST = 10
 """Earlier contacts of a customer that an agent is shown."""
@@ -50,6 +56,17 @@ class OwnContact(Row):
 
 class OwnContacts(Row):
     contacts: list[OwnContact] = Field(description="of the last 24 hours, the latest first")
+
+
+class TodayRow(Row):
+    """Since midnight in the site's time zone; seconds in each state, from stored facts."""
+
+    since: float
+    calls: int = Field(description="answered")
+    talk: float
+    wrap_up: float
+    paused: float
+    missed: int = Field(description="offers that came to nothing through one's own side")
 
 
 class PastContact(Row):
@@ -89,6 +106,26 @@ class PromiseRow(Row):
 
 class Promises(Row):
     callbacks: list[PromiseRow] = Field(description="not made yet, the earliest first")
+
+
+@blueprint.get("/me/today")
+@blueprint.output(TodayRow)
+@blueprint.doc(summary="What one did today", responses={404: "The account is no agent's"})
+@requires(Permission.PHONE)
+def today() -> TodayRow:
+    me, store, now = own_agent(), services().store, time.time()
+    since = midnight(services().fanout.timezone, now)
+    changes = store.agent_changes(me, since, now)
+    spent = agent_time(changes, since, now) if changes else AgentTime()
+    offered = store.facts(store.contacts_offered(me, since, most=MOST_OFFERS), FACTS)
+    return TodayRow(
+        since=since,
+        calls=spent.calls,
+        talk=spent.talking,
+        wrap_up=spent.wrap_up,
+        paused=sum(spent.paused.values()),
+        missed=not_taken(me, offered, since),
+    )
 
 
 @blueprint.get("/me/contacts")

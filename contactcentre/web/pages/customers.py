@@ -12,6 +12,7 @@ from contactcentre.store import BadCursor
 from contactcentre.web.api.customers import actor, erase_one, exported, merge_two
 from contactcentre.web.customers import Wish, change, contacts_of, fields_of, find
 from contactcentre.web.errors import BadValue, Changed, Conflict, NotFound
+from contactcentre.web.pages.contacts import dispositions
 from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import current_account
@@ -114,6 +115,7 @@ def _shown(known: Customer, problem: str = "", *, wish: Wish | None = None, **mo
         fields=fields_of(known),
         problem=problem,
         typed=wish,
+        dispositions=dispositions(site.queues if (site := services().store.site()[1]) else {}),
         may_merge=everything and known.id,
         may_erase=account is not None and granted(account.role, Permission.KEEP, limited=not everything),
         may_export=everything,

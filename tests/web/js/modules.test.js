@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
-import { Draft, localTime, secondsOf, soon } from "../../../contactcentre/web/assets/js/draft.js";
+import { CustomerDraft, Draft, localTime, secondsOf, soon } from "../../../contactcentre/web/assets/js/draft.js";
 import { listenVerbs } from "../../../contactcentre/web/assets/js/listens.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
 import { verbsOf, verbsOn, verbsTo } from "../../../contactcentre/web/assets/js/verbs.js";
@@ -249,4 +249,16 @@ test("local times go into a field and come out as they were, to the minute", () 
   assert.equal(secondsOf(""), 0);
   assert.equal(soon(0), 3600);
   assert.equal(soon(1), 4500);
+});
+
+test("of a customer only what was touched is sent, tags as a list", () => {
+  const draft = new CustomerDraft({ customer: { name: "Marie", tags: ["gold"], notes: "" }, fields: [{ name: "account", value: "17" }] });
+  assert.deepEqual(draft.values, { name: "Marie", tags: "gold", notes: "", "fields.account": "17" });
+  draft.set("tags", "gold, vip");
+  draft.set("fields.account", "");
+  assert.deepEqual(draft.wish, { tags: ["gold", " vip"], fields: { account: "" } });
+  const wish = draft.wish;
+  draft.set("name", "Marie D.");
+  draft.sent(wish);
+  assert.deepEqual(draft.wish, { name: "Marie D." });
 });

@@ -9,6 +9,7 @@ import { Handset } from "./handset.js";
 import { shortcuts } from "./keyboard.js";
 import { Mine } from "./mine.js";
 import { Phone } from "./phone.js";
+import { drawPop } from "./pop.js";
 import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
@@ -69,6 +70,7 @@ function draw() {
   if (!desk) return;
   drawMe(desk.agent);
   drawCall(desk.agent, desk.contact);
+  drawPop(desk);
   drawResult(desk.agent, desk.contact);
   attach(desk.agent, desk.contact);
   tick();
@@ -90,7 +92,8 @@ function drawMe(me) {
   text($("me-state"), me.state === "paused" ? `Paused: ${me.reason}` : stateName(me.state));
   attribute($("me-state"), "data-state", me.state);
   text($("me-wish"), wish(me.then));
-  text($("me-calls"), me.calls);
+  text($("me-messages"), me.messages === 1 ? "1 new message" : `${me.messages} new messages`);
+  $("me-messages").hidden = me.messages === 0;
   const free = { paused: "I am free", wrap_up: "Done", offered: me.then && "Stay", talking: me.then && "Stay" }[me.state];
   const steps = me.state === "logged_out" ? [["login", "Begin work"]] : [
     ...(free ? [["unpause", free]] : []),
@@ -107,7 +110,7 @@ function drawCall(me, contact) {
   const mine = contact?.talk?.parties.some((party) => party.agent === me.name);
   const owner = contact?.agent === me.name && me.state === "talking";
   const rings = phone.ringing && !phone.automatic;
-  const at = rings ? "ringing" : phone.talking || mine ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
+  const at = rings ? "ringing" : phone.talking || mine || me.state === "talking" ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
   if ($("talk").dataset.at !== at) $("talk-problem").hidden = true; // it was about the last call
   $("talk").dataset.at = at;
   const words = { ringing: "It rings", talking: "In a call", "wrap-up": "After the call", nothing: "No call" }[at];
@@ -374,6 +377,8 @@ shortcuts({
   m: () => phone.mute(!phone.muted),
   k: () => phone.talking && openKeys($("keys").hidden),
   h: () => document.querySelector("#talk-verbs [data-verb=hold], #talk-verbs [data-verb=resume]")?.click(),
+  o: () => $("pop").click(),
+  v: () => $("me-messages").click(),
   t: () => $("talk-whom").focus(),
   r: () => (document.querySelector("#result-list input:checked") ?? document.querySelector("#result-list input"))?.focus(),
   s: () => document.querySelector("#result-script [name]")?.focus(),

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { duration } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -25,9 +26,10 @@ export class Mine {
 
   async load() {
     const asked = ++this.#asked;
-    const [contacts, callbacks] = await Promise.all([read("contacts"), read("callbacks")]);
+    const [contacts, callbacks, today] = await Promise.all(["contacts", "callbacks", "today"].map(read));
     if (asked !== this.#asked) return;
     if (contacts) this.#drawRecent(contacts.contacts);
+    if (today) drawToday(today);
     if (callbacks) this.#drawPromises(callbacks.callbacks);
   }
 
@@ -66,6 +68,12 @@ export class Mine {
     $("promises-problem").hidden = said === "";
     this.load();
   }
+}
+
+function drawToday(today) {
+  text($("today-calls"), today.calls);
+  text($("today-missed"), today.missed);
+  for (const name of ["talk", "wrap_up"]) text($(`today-${name}`), duration(today[name]));
 }
 
 async function read(what) {
