@@ -41,7 +41,7 @@ DEADLINE = 0.3
 SAY = 1.0
 """Seconds between two signs of life of a stand-by."""
 SLOW = 0.2
-"""A look that took so many seconds tells nothing of whether the holder could renew."""
+"""The time of a look that took so many seconds does not count: the holder could perhaps not renew either."""
 
 
 def now() -> float:
@@ -90,9 +90,9 @@ class Tenure:
             began = now()
             try:
                 seen = self.lease.look()
-                if now() - began > SLOW:
-                    self._watch.blind()
-                elif self._may_take(seen, began) and self.lease.take(seen):
+                if (took := now() - began) > SLOW:
+                    self._watch.skip(took)
+                if self._may_take(seen, began) and self.lease.take(seen):
                     self._looked = began
                     self._begin(seen or last, changed)
                     return True

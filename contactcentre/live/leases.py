@@ -38,6 +38,7 @@ _TAKE = (
     _NOTE
     + """
 if at[1] == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'note', '')
   redis.call('HINCRBY', KEYS[1], 'beat', 1)
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return at[2]
@@ -167,5 +168,10 @@ class Watch:
         return now - self._since >= (self._grace if seen is None else self._ttl + self._grace)
 
     def blind(self) -> None:
-        """A look failed, or took long: whoever holds it may not have been able to renew it either."""
+        """A look failed: whoever holds it may not have been able to renew it either."""
         self._since = None
+
+    def skip(self, seconds: float) -> None:
+        """A look took so long: in that time, too, nobody may have been able to renew it."""
+        if self._since is not None:
+            self._since += seconds

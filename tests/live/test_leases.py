@@ -105,10 +105,16 @@ def test_a_lease_is_handed_to_one_who_has_it_from_that_moment_and_nobody_else(re
     old, new, other = (Lease(redis, "node:a", 10) for _ in range(3))
     old.take(None)
     fence = old.fence
-    assert old.hand_to(new.holder)
+    assert old.hand_to(new.holder, "for you")
+    waiting = other.look()
+    assert waiting is not None
+    assert waiting.note == "for you"
     assert old.fence == ""
     assert not other.take(None)
     assert new.take(None), "whatever it had seen"
+    seen = other.look()
+    assert seen is not None
+    assert seen.note == "", "it was meant for that one only"
     assert int(new.fence) > int(fence)
     assert not old.hand_to(other.holder)
     assert new.renew(True)
@@ -178,6 +184,14 @@ def test_after_redis_could_not_be_asked_its_holder_gets_its_time_anew() -> None:
     watch.blind()
     assert not watch.may_take(held(1), 10.0)
     assert watch.may_take(held(1), 10.0 + TTL + GRACE)
+
+
+def test_the_time_that_redis_took_for_an_answer_does_not_count() -> None:
+    watch = Watch(TTL, GRACE)
+    watch.may_take(held(1), 0.0)
+    watch.skip(5.0)
+    assert not watch.may_take(held(1), 5.0 + TTL)
+    assert watch.may_take(held(1), 5.0 + TTL + GRACE)
 
 
 # -- what is written under it ------------------------------------------------------------------------------------------
