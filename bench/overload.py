@@ -20,7 +20,7 @@ os.environ.setdefault("ONLY", "collapse")  # of what `contest` can ask, and so n
 
 from bench import contest
 from bench.contest import SECONDS, STEPS, TALKS, Bench, quiet, site
-from bench.measure import Processes, close
+from bench.measure import Yardstick, close
 from bench.sipp import Sipp, media_port, phone, register, sip_port
 from contactcentre.demo.stage import stage
 from contactcentre.lab import AnyLab
@@ -92,8 +92,9 @@ def running(lag: str) -> Iterator[tuple[Bench, int]]:
 
         here = stack.enter_context(stage(directory, 1.0, print, site(), register=registered))
         quiet(here.lab)
-        children = {name: child["pid"] for name, child in here.supervisor.status().items()}
-        yield Bench(directory, here, phones, media, Processes({"asterisk": here.lab.info().pid, **children})), base
+        yardstick = Yardstick(directory / "yardstick")
+        stack.callback(yardstick.stop)
+        yield Bench(directory, here, phones, media, "asterisk", yardstick), base
 
 
 def main() -> None:
