@@ -1,4 +1,4 @@
-"""Many calls at once on a real Asterisk, and everybody does whatever comes to mind: nothing is left when they are over.
+"""Many calls at once on a real PBX, and everybody does whatever comes to mind: nothing is left when they are over.
 
 `STRESS_CALLS=100 STRESS_SECONDS=300` is the whole of it; here are fewer, for less long.
 """
@@ -21,8 +21,9 @@ from contactcentre.domain.contacts import fold
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.history import Phase
 from contactcentre.domain.site import Site
+from contactcentre.domain.stereo import stereo_of
 from contactcentre.embedded import Services
-from contactcentre.lab import Lab, OngoingCall, Phone
+from contactcentre.lab import AnyLab, OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands, LiveError, NoReply, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -66,7 +67,7 @@ VERBS = {
 
 @pytest.fixture(scope="module")
 def module_stack(
-    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, lab: Lab, spoken: Spoken
+    tmp_path_factory: pytest.TempPathFactory, services: Services, database_url: str, switch_lab: AnyLab, spoken: Spoken
 ) -> Iterator[Stack]:
     state: Path = spoken(tmp_path_factory.mktemp("state"))
     with pytest.MonkeyPatch.context() as patch:
@@ -77,7 +78,7 @@ def module_stack(
         redis.flushall()
         with Store(database_url) as store:
             store.migrate()
-            stack = Stack(Settings().prepare(), lab, store, redis)
+            stack = Stack(Settings().prepare(), switch_lab, store, redis)
             stack.provision(SITE)
             try:
                 yield stack
@@ -260,6 +261,7 @@ def files(stack: Stack) -> set[str]:
 
 
 def told_of(stack: Stack) -> set[str]:
-    """Recordings of which it was told that they are complete."""
+    """Files of the recordings of which it was told that they are complete; FreeSWITCH has both sides in one."""
     ended = [event for event in stack.events() if event.kind is Kind.RECORDING_ENDED]
-    return {name for event in ended for name in event.data["files"].values()}
+    names = {name for event in ended for name in event.data["files"].values()}
+    return names | {stereo_of(name)[0] for name in names}
