@@ -24,7 +24,7 @@ class Hearing:
         handsets.listen(self._token, self._take)
         handsets.send("hear", call=call, seconds=seconds, path=str(self.path), token=self._token)
 
-    def wait(self, deadline: float = 30.0) -> Path:
+    def wait(self, deadline: float = 60.0) -> Path:
         """The WAV file, as long as was asked for, when it is complete. Raises LabTimeout `deadline` seconds later."""
         heard = self._done.wait(self._seconds + deadline)
         self._handsets.listen(self._token, None)
@@ -56,13 +56,13 @@ class End:
         """Listen from now on for so long, into a WAV file."""
         return Hearing(self._handsets, self.current(), seconds, path)
 
-    def hold(self, music: int | None = None, deadline: float = 30.0) -> None:
+    def hold(self, music: int | None = None, deadline: float = 60.0) -> None:
         """Press the hold key. This end then sends nothing, or a tone of `music` Hz.
 
         Raises LabTimeout when the PBX has not agreed by then."""
         self._renew(True, music, deadline)
 
-    def resume(self, deadline: float = 30.0) -> None:
+    def resume(self, deadline: float = 60.0) -> None:
         """Press the hold key again."""
         self._renew(False, None, deadline)
 
@@ -74,7 +74,7 @@ class End:
         beside = other.current() if other is not None else ""
         self._handsets.send("transfer", call=self.current(), number=number, other=beside)
 
-    def wait_transfer(self, deadline: float = 30.0) -> int:
+    def wait_transfer(self, deadline: float = 60.0) -> int:
         """The final SIP status of a transfer: 200 done (this end has hung up), 603 declined, 503 unavailable ..."""
         if not self._wait(lambda: bool(self._final()), deadline):
             raise LabTimeout(f"{self._title}: nothing final within {deadline:g} s, only {self.transferring}")

@@ -57,7 +57,7 @@ class OngoingCall(End):
             sequence=plan.sequence,
         )
 
-    def until(self, moment: str, deadline: float = 30.0) -> float:
+    def until(self, moment: str, deadline: float = 60.0) -> float:
         """Wait until the call is `ringing`, `answered`, hears a `person` or has `ended`: when (epoch).
 
         Raises LabTimeout at the deadline, and PhoneError when the call ended without that.
@@ -139,7 +139,7 @@ class Phone(End):
         expires: int = 60,
         heard: Path | str | None = None,
         sequence: int | None = None,
-        deadline: float = 30.0,
+        deadline: float = 60.0,
         on_event: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Raises LabTimeout when it is not registered within `deadline` seconds (0: do not wait)."""
@@ -178,12 +178,12 @@ class Phone(End):
     def registered(self) -> bool:
         return self._registered
 
-    def wait_registered(self, deadline: float = 30.0) -> None:
+    def wait_registered(self, deadline: float = 60.0) -> None:
         """Raises LabTimeout with the registrar's last answer."""
         if not self._wait(lambda: self._registered, deadline):
             raise LabTimeout(f"phone {self.name} is not registered within {deadline:g} s (last answer {self._status})")
 
-    def wait_ringing(self, deadline: float = 30.0) -> dict[str, Any]:
+    def wait_ringing(self, deadline: float = 60.0) -> dict[str, Any]:
         """Wait until a call is here; its record: call (Call-ID), caller, caller_name, ringing_at, headers."""
         if not self._wait(lambda: bool(self.ringing), deadline):
             raise LabTimeout(f"phone {self.name}: no call came within {deadline:g} s")
@@ -195,13 +195,13 @@ class Phone(End):
             raise LabTimeout(f"phone {self.name}: {len(self.calls)} of {count} calls ended within {deadline:g} s")
         return self.calls[:count]
 
-    def wait_messages(self, new: int, old: int = 0, deadline: float = 30.0) -> dict[str, Any]:
+    def wait_messages(self, new: int, old: int = 0, deadline: float = 60.0) -> dict[str, Any]:
         """Wait until the phone knows of so many messages; what it was told."""
         if not self._wait(lambda: (self.lamp.get("new"), self.lamp.get("old")) == (new, old), deadline):
             raise LabTimeout(f"phone {self.name}: not told of {new}/{old} within {deadline:g} s, but {self.lamp}")
         return self.lamp
 
-    def subscribe(self, deadline: float = 30.0) -> int:
+    def subscribe(self, deadline: float = 60.0) -> int:
         """Ask to be told of messages; the answer's SIP status."""
         self._handsets.send("subscribe", phone=self.name)
         if not self._wait(lambda: self._subscribed > 0, deadline):

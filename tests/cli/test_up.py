@@ -64,7 +64,7 @@ class Up:
         return "\n".join(self.lines[-60:])
 
 
-def eventually(up: Up, check: Callable[[], object], what: str, seconds: float = 60) -> None:
+def eventually(up: Up, check: Callable[[], object], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{up.said()}"

@@ -25,15 +25,15 @@ SITE = {
         "support": {
             "agents": ["anna", "bert"],
             "wrap_up": 0,
-            "ring_seconds": 5,
+            "ring_seconds": 30,
             "retry_delay": 1,
             "music": "steady",
         },
-        "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 3, "retry_delay": 1, "record": False},
+        "french": {"requires": "lang_fr >= 50", "wrap_up": 2, "ring_seconds": 8, "retry_delay": 1, "record": False},
         "sales": {
             "agents": ["anna", "bert"],
             "wrap_up": 0,
-            "ring_seconds": 10,
+            "ring_seconds": 30,
             "record": False,
             "auto_answer": True,
             "announce_to_agent": "please-wait",
@@ -43,7 +43,7 @@ SITE = {
             "prompts_every": 5,
             "keys": {"1": "voicemail:support", "2": "queue:support"},
         },
-        "all": {"agents": ["anna", "bert"], "strategy": "ringall", "wrap_up": 0, "ring_seconds": 10, "record": False},
+        "all": {"agents": ["anna", "bert"], "strategy": "ringall", "wrap_up": 0, "ring_seconds": 60, "record": False},
         "short": {"agents": ["bert"], "max_wait": 2, "max_length": 1, "announce_position": 1, "wrap_up": 0},
     },
     "dids": {

@@ -27,7 +27,7 @@ from contactcentre.tasks.pbx_files import LocalFiles
 from tests.controller.switches import switch_of
 from tests.pbx.spectrum import write_tone
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a test waits for what must happen soon, however much else the machine has to do."""
 
 
@@ -190,7 +190,7 @@ class Stack:
 
     def ended(self, caller: str) -> list[Event]:
         """The story once it has come to its end, checked for gaps."""
-        eventually(lambda: any(e.kind is Kind.ENDED for e in self.story(caller)), f"contact of {caller} ended")
+        eventually(lambda: any(e.kind is Kind.ENDED for e in self.story(caller)), lambda: self._lacks("end", caller))
         story = self.story(caller)
         for e in story:  # shown by pytest when a test fails
             print(f"{e.at:.3f} {e.seq} {e.kind} {dict(e.data)}")
@@ -201,8 +201,12 @@ class Stack:
         def found() -> Event | None:
             return next((e for e in self.story(caller) if e.kind is kind), None)
 
-        event: Event = eventually(found, f"{kind} of {caller}")
+        event: Event = eventually(found, lambda: self._lacks(kind, caller))
         return event
+
+    def _lacks(self, what: str, caller: str) -> str:
+        known = "\n".join(f"{e.at:.3f} {e.seq} {e.kind} {dict(e.data)}" for e in self.story(caller))
+        return f"{what} of {caller}, of whom is known\n{known or 'nothing'}\n{self._calls()}"
 
 
 def one(story: list[Event], kind: Kind) -> Event:

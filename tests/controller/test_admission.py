@@ -111,13 +111,13 @@ def test_who_comes_when_all_places_are_taken_is_told_so_is_counted_and_harms_nob
     base: int, stack: Stack, tmp_path: Path
 ) -> None:
     refused = value(scrape(base, "controller"), "contacts_ended_total", outcome="overload")
-    first = stack.lab.dial("1000", caller="+33190000001", talk=1, patience=60)
-    second = stack.lab.dial("1000", caller="+33190000002", talk=1, patience=60)
+    first = stack.lab.dial("1000", caller="+33190000001", talk=1, patience=120)
+    second = stack.lab.dial("1000", caller="+33190000002", talk=1, patience=120)
     for caller in ("+33190000001", "+33190000002"):
         stack.wait_for(caller, Kind.QUEUED)
 
     heard = tmp_path / "heard.wav"
-    third = stack.lab.call("1000", caller="+33190000003", patience=60, heard=heard)
+    third = stack.lab.call("1000", caller="+33190000003", patience=120, heard=heard)
 
     assert (third.status, third.answered, third.ended_by) == (BUSY, False, "pbx")
     assert seconds(heard) > 1
@@ -126,9 +126,9 @@ def test_who_comes_when_all_places_are_taken_is_told_so_is_counted_and_harms_nob
     assert value(scrape(base, "controller"), "contacts_ended_total", outcome="overload") == refused + 1
     with stack.phone("anna", ring=0.1):
         stack.act("anna", Verb.LOGIN)
-        assert first.wait(60).served
-        assert second.wait(60).served
-        assert stack.lab.call("1000", caller="+33190000004", talk=1, patience=60).served, "there is room again"
+        assert first.wait(120).served
+        assert second.wait(120).served
+        assert stack.lab.call("1000", caller="+33190000004", talk=1, patience=120).served, "there is room again"
     stack.nothing_left_on_the_pbx()
 
 
@@ -139,7 +139,7 @@ def test_a_controller_that_does_not_keep_up_turns_new_callers_away_until_it_does
     hinder = gevent.spawn(held_up, stack.controller.pid)
     try:
         eventually(lambda: value(scrape(base, "controller"), "admitting") == 0, "it turns callers away")
-        call = stack.lab.call("1000", caller="+33190000012", patience=60)
+        call = stack.lab.call("1000", caller="+33190000012", patience=120)
         assert call.status == BUSY
     finally:
         hinder.kill()

@@ -50,7 +50,7 @@ def test_only_an_agent_with_the_skill_is_offered_the_contact(stack: Stack) -> No
         assert why.data["agent"] == ""
         assert any(name == "bert" and "lang_fr" in rule for name, rule in why.data["cut"])
         stack.act("anna", Verb.LOGIN)
-        assert call.wait(60).served
+        assert call.wait(120).served
         assert bert.calls == []
     story = stack.ended("+33100000021")
     assert Kind.RECORDING_STARTED not in kinds(story), "the queue is not recorded"
@@ -72,7 +72,7 @@ def test_a_caller_who_hangs_up_while_waiting_is_abandoned_and_leaves_nothing(sta
 def test_a_caller_who_hangs_up_while_the_agent_rings_frees_the_agent_without_a_miss(stack: Stack) -> None:
     with stack.phone("anna", ring=20):
         stack.act("anna", Verb.LOGIN)
-        call = stack.lab.dial("1000", caller="+33100000041", patience=60)
+        call = stack.lab.dial("1000", caller="+33100000041", patience=120)
         stack.wait_for("+33100000041", Kind.RINGING)
         call.hang_up()
         story = stack.ended("+33100000041")
@@ -99,7 +99,7 @@ def test_a_declined_offer_keeps_the_callers_place_and_the_next_agent_answers(sta
 def test_an_agent_who_lets_two_offers_ring_out_is_paused_as_missed(stack: Stack) -> None:
     with stack.phone("anna", answer=0, ring=60):
         stack.act("anna", Verb.LOGIN)
-        call = stack.lab.dial("1002", caller="+33100000061", patience=60)
+        call = stack.lab.dial("1002", caller="+33100000061", patience=120)
         stack.agent_is("anna", AgentState.PAUSED)
         assert stack.live.agent("anna").reason == "missed"
         call.hang_up()
@@ -111,14 +111,14 @@ def test_an_agent_who_lets_two_offers_ring_out_is_paused_as_missed(stack: Stack)
 def test_an_unregistered_phone_is_not_offered_anything(stack: Stack) -> None:
     eventually(lambda: "anna" in stack.signs()["unreachable"], "the last test's phone is known to be away")
     stack.act("anna", Verb.LOGIN)
-    call = stack.lab.dial("1002", caller="+33100000071", patience=60)
+    call = stack.lab.dial("1002", caller="+33100000071", patience=120)
     away = ["anna", str(Cut.UNREACHABLE)]  # the first decision may come before the news of the login
     eventually(
         lambda: any(e.kind is Kind.DECISION and away in e.data["cut"] for e in stack.story("+33100000071")),
         "she is cut for her phone",
     )
     with stack.phone("anna", ring=0.1, talk=1):
-        assert call.wait(60).served, "served as soon as the phone registers"
+        assert call.wait(120).served, "served as soon as the phone registers"
 
 
 def test_digits_choose_the_menus_branch(stack: Stack) -> None:
@@ -131,28 +131,28 @@ def test_digits_choose_the_menus_branch(stack: Stack) -> None:
 
 
 def test_garbage_digits_and_silence_end_in_the_menus_own_branches(stack: Stack) -> None:
-    stack.lab.call("1001", digits="A*#9D", caller="+33100000091", patience=30)
+    stack.lab.call("1001", digits="A*#9D", caller="+33100000091", patience=120)
     story = stack.ended("+33100000091")
     assert one(story, Kind.ENDED).data["outcome"] in ("self_served", "rejected")
     assert Kind.QUEUED not in kinds(story)
 
 
 def test_a_queue_that_is_full_and_one_that_times_out_lead_to_voicemail(stack: Stack) -> None:
-    first = stack.lab.dial("1003", caller="+33100000101", patience=60)
+    first = stack.lab.dial("1003", caller="+33100000101", patience=120)
     stack.wait_for("+33100000101", Kind.QUEUED)
-    second = stack.lab.dial("1003", caller="+33100000102", patience=60)
+    second = stack.lab.dial("1003", caller="+33100000102", patience=120)
     assert stack.wait_for("+33100000102", Kind.UNQUEUED).data["reason"] == "full"
     assert stack.wait_for("+33100000101", Kind.UNQUEUED).data["reason"] == "timeout"
     assert one(stack.story("+33100000101"), Kind.ANNOUNCED).data["position"] == 1
     for call, number in ((first, "+33100000101"), (second, "+33100000102")):
-        call.wait(60)
+        call.wait(120)
         story = stack.ended(number)
         assert one(story, Kind.VOICEMAIL).data["box"] == "short"
         assert one(story, Kind.ENDED).data["outcome"] == "voicemail"
 
 
 def test_a_caller_who_hangs_up_in_the_middle_of_a_message_has_left_it(stack: Stack) -> None:
-    call = stack.lab.dial("1004", caller="+33100000111", patience=60)
+    call = stack.lab.dial("1004", caller="+33100000111", patience=120)
     message = stack.wait_for("+33100000111", Kind.RECORDING_STARTED).data["recording"]
     file = stack.recordings / f"{message}.wav"
     eventually(lambda: file.exists() and file.stat().st_size > 24_000, "the PBX has recorded 1.5 seconds")
@@ -182,7 +182,7 @@ def test_agents_log_in_pause_and_log_out_from_their_own_phones(stack: Stack) -> 
             ("*49", AgentState.AVAILABLE, ""),  # more wrap-up for whom is in none: refused, and nothing changes
             ("*46", AgentState.LOGGED_OUT, ""),
         ):
-            result = phone.dial(code).wait(60)
+            result = phone.dial(code).wait(120)
             assert result.answered, code
             stack.agent_is("anna", state)
             assert stack.live.agent("anna").reason == reason
@@ -204,8 +204,8 @@ def test_twenty_callers_and_two_agents_each_contact_is_served_once(stack: Stack)
     with stack.phone("anna", ring=0.05, talk=0.5), stack.phone("bert", ring=0.05, talk=0.5):
         stack.act("anna", Verb.LOGIN)
         stack.act("bert", Verb.LOGIN)
-        calls = [stack.lab.dial("1000", caller=number, patience=60) for number in numbers]
-        results = [call.wait(60) for call in calls]
+        calls = [stack.lab.dial("1000", caller=number, patience=120) for number in numbers]
+        results = [call.wait(120) for call in calls]
     stories = [stack.ended(number) for number in numbers]
     assert all(result.served for result in results)
     assert all(len([e for e in story if e.kind is Kind.TALK_STARTED]) == 1 for story in stories)

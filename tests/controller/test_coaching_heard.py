@@ -27,7 +27,7 @@ def bert(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Phone]:
         yield phone
         Coaches(stack.redis).assign("anna", Coaching(""), Coaching(""))
         stack.act("bert", Verb.LOGOUT)
-        phone.wait_calls(1, 10)
+        phone.wait_calls()
     stack.nothing_left_on_the_pbx()
     configure(stack)
 
@@ -55,7 +55,7 @@ def test_a_mentor_hears_the_agents_calls_one_after_the_other_and_whispers_until_
                 if open_line:
                     assert hears(bert) == set(), "silence, and the line stays"
                 else:
-                    bert.wait_calls(1, 10)
+                    bert.wait_calls()
             call.hang_up()
             stack.ended(caller)
             stack.agent_is("anna", AgentState.AVAILABLE)

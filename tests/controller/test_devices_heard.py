@@ -106,7 +106,7 @@ def anna(stack: Stack) -> Iterator[Phone]:
         yield phone
         if stack.live.agent("anna").state is not AgentState.LOGGED_OUT:
             stack.act("anna", Verb.LOGOUT)
-        phone.wait_calls(1, 10)
+        phone.wait_calls()
     stack.nothing_left_on_the_pbx()
     configure(stack)
 
@@ -183,7 +183,7 @@ def test_who_hangs_up_the_line_in_a_conversation_is_logged_out_and_the_customer_
 ) -> None:
     call = talks(stack, "+33100000960")
     anna.hang_up()
-    assert call.wait(60).answered
+    assert call.wait(120).answered
     stack.ended("+33100000960")
     stack.agent_is("anna", AgentState.LOGGED_OUT)
 
@@ -202,7 +202,7 @@ def test_a_phone_in_a_call_of_its_own_is_left_alone_until_that_is_over(stack: St
         decision = stack.wait_for("+33100000958", Kind.DECISION)
         assert ["anna", "phone not registered or not answering"] in decision.data["cut"]
         private.hang_up()
-        anna.wait_ringing(15)
+        anna.wait_ringing()
         stack.wait_for("+33100000958", Kind.TALK_STARTED)
         call.hang_up()
         stack.ended("+33100000958")

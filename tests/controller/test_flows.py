@@ -150,7 +150,7 @@ def test_a_real_call_goes_the_way_that_the_simulation_says_and_hears_the_prompts
 ) -> None:
     caller, name = "+33100009001", 'Ada&x=1"; rm -rf'
     heard = tmp_path / "heard.wav"
-    line.lab.call("2000", digits="1234", caller=caller, name=name, patience=60, heard=str(heard))
+    line.lab.call("2000", digits="1234", caller=caller, name=name, patience=120, heard=str(heard))
     story = line.ended(caller)
     script = Script(("1234",), lookups={"find": {"name": "Ada", "contract": {"tier": "gold"}, "open": 7}})
     told = simulated(site, "known", script, line.now(), caller=caller, caller_name=name, did="2000")
@@ -168,7 +168,7 @@ def test_a_real_call_goes_the_way_that_the_simulation_says_and_hears_the_prompts
 
 def test_garbage_keys_in_a_question_end_in_its_own_branch(line: Stack) -> None:
     caller = "+33100009002"
-    line.lab.call("2000", digits="A*#,BCD#,12#", caller=caller, patience=60)
+    line.lab.call("2000", digits="A*#,BCD#,12#", caller=caller, patience=120)
     story = line.ended(caller)
     assert ("flow.chose", "ask", "invalid") in walked(story)
     assert one(story, Kind.ENDED).data["outcome"] == "self_served"
@@ -176,7 +176,7 @@ def test_garbage_keys_in_a_question_end_in_its_own_branch(line: Stack) -> None:
 
 def test_a_web_service_that_is_too_slow_costs_its_timeout_and_takes_the_other_branch(line: Stack) -> None:
     caller = "+33100009003"
-    line.lab.call("2001", caller=caller, patience=60)
+    line.lab.call("2001", caller=caller, patience=120)
     story = line.ended(caller)
     assert ("flow.chose", "find", "failed") in walked(story)
     asked = next(event.at for event in story if event.data.get("node") == "find")

@@ -16,7 +16,7 @@ def test_an_expert_is_asked_and_given_the_customer_by_codes(stack: Stack) -> Non
         eventually(lambda: hears(bert) == {"anna"}, "bert hears anna")
         assert (hears(call), hears(anna)) == ({"music"}, {"bert"})
         anna.send_digits("*4")
-        anna.wait_calls(1, 10)
+        anna.wait_calls()
         eventually(lambda: hears(call) == {"bert"}, "the customer hears bert")
         assert hears(bert) == {"caller"}
     assert kinds(stack.story(caller)).count(Kind.TALK_STARTED) == 2
@@ -27,7 +27,7 @@ def test_parked_by_a_code_and_retrieved_by_dialling(stack: Stack) -> None:
     with talking(stack, caller) as (call, anna, bert):
         anna.send_digits("*7")
         slot = stack.wait_for(caller, Kind.PARKED).data["slot"]
-        anna.wait_calls(1, 10)
+        anna.wait_calls()
         assert hears(call) == {"music"}
         taking = bert.dial(f"*5{slot}", tone=1200, talk=None, patience=None)
         stack.wait_for(caller, Kind.RETRIEVED)

@@ -38,7 +38,7 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Flag, 
         pieces = list(speech)
         if any(piece.value.startswith("queue-") for piece in pieces):
             begun.set()
-            go.wait(60)
+            go.wait(120)
         return media(pieces, language)
 
     monkeypatch.setattr(prompts, "media", slowly)
@@ -98,7 +98,7 @@ def test_after_a_restart_too_nobody_hears_a_worse_position_than_before(
 def test_what_was_being_made_for_one_queue_is_not_said_in_the_next(quiet_world: World, slow: tuple[Flag, Flag]) -> None:
     begun, go = slow
     caller = calls(quiet_world, "9")
-    assert begun.wait(5)
+    assert begun.wait(120)
     quiet_world.pbx.press(caller, "1")
     eventually(
         lambda: [e.data["queue"] for e in story(quiet_world, caller) if e.kind is Kind.QUEUED] == ["told", "one"],
@@ -118,7 +118,7 @@ def test_an_estimate_that_a_ringing_phone_kept_from_the_caller_is_not_measured(
     begun, go = slow
     monkeypatch.setattr(quiet_world.controller.node.replica.estimates, "of", lambda waiting: 90.0)
     caller = calls(quiet_world, "9")
-    assert begun.wait(5)
+    assert begun.wait(120)
     quiet_world.live.change("bert", Verb.UNPAUSE, time.time())
     leg = rings(quiet_world)
     go.set()

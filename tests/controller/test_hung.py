@@ -42,10 +42,10 @@ def test_a_new_caller_is_answered_by_the_pbx_s_own_queue_as_soon_as_the_promise_
     assert hung.switch.led_until() <= stopped + PRESENCE + 1, "so long at most new callers are led to it"
     with hung.phone("anna", ring=0.1, talk=1):
         eventually(lambda: hangs_for_the_dialplan(hung), "the promise is over")
-        call = hung.lab.dial("1000", caller="+33180000001", patience=60)
+        call = hung.lab.dial("1000", caller="+33180000001", patience=120)
         call.until("person", 60)
         assert hung.switch.serves_by_itself()
-        assert call.wait(60).served
+        assert call.wait(120).served
     assert hung.story("+33180000001") == [], "no controller knows of it"
 
 
@@ -56,7 +56,7 @@ def test_a_controller_that_goes_on_is_led_callers_again(hung: Stack) -> None:
     eventually(lambda: not hangs_for_the_dialplan(hung), "it promises to be there")
     with hung.phone("anna", ring=0.1):
         hung.act("anna", Verb.LOGIN)
-        assert hung.lab.call("1000", caller="+33180000011", talk=1, patience=60).served
+        assert hung.lab.call("1000", caller="+33180000011", talk=1, patience=120).served
         assert one(hung.ended("+33180000011"), Kind.ENDED).data["outcome"] == "answered"
     hung.nothing_left_on_the_pbx()
 

@@ -42,7 +42,7 @@ def test_a_conversation_outlives_the_link_and_ends_once(line: Stack, proxy: Prox
         proxy.mend()
         linked(line, True)
         assert line.live.agent("anna").state is AgentState.TALKING
-        result = call.wait(60)
+        result = call.wait(120)
         assert result.served
         assert result.ended_by == "us", "the caller's own decision, not a dropped call"
         story = line.ended("+33300000001")
@@ -56,15 +56,15 @@ def test_a_conversation_outlives_the_link_and_ends_once(line: Stack, proxy: Prox
 def test_who_waits_rings_or_leaves_a_message_while_the_link_is_cut_is_taken_up_where_they_were(
     line: Stack, proxy: Proxy
 ) -> None:
-    waiting = line.lab.dial("1002", caller="+33300000011", patience=60, talk=1)
+    waiting = line.lab.dial("1002", caller="+33300000011", patience=120, talk=1)
     line.wait_for("+33300000011", Kind.QUEUED)
-    message = line.lab.dial("1004", caller="+33300000012", patience=60)
+    message = line.lab.dial("1004", caller="+33300000012", patience=120)
     recording = line.wait_for("+33300000012", Kind.RECORDING_STARTED).data["recording"]
-    gone = line.lab.dial("1002", caller="+33300000013", patience=60)
+    gone = line.lab.dial("1002", caller="+33300000013", patience=120)
     line.wait_for("+33300000013", Kind.QUEUED)
     with line.phone("bert", ring=30):
         line.act("bert", Verb.LOGIN)
-        ringing = line.lab.dial("1000", caller="+33300000014", patience=60)
+        ringing = line.lab.dial("1000", caller="+33300000014", patience=120)
         line.wait_for("+33300000014", Kind.RINGING)
         proxy.cut()
         linked(line, False)
@@ -78,9 +78,9 @@ def test_who_waits_rings_or_leaves_a_message_while_the_link_is_cut_is_taken_up_w
         assert one(line.ended("+33300000014"), Kind.ENDED).data["outcome"] == "abandoned"
     with line.phone("anna", ring=0.1):
         line.act("anna", Verb.LOGIN)
-        assert waiting.wait(60).served
+        assert waiting.wait(120).served
     assert one(line.ended("+33300000011"), Kind.QUEUED)
-    message.wait(60)
+    message.wait(120)
     story = line.ended("+33300000012")
     assert one(story, Kind.VOICEMAIL).data["recording"] == recording, "one message, not two"
     line.nothing_left_on_the_pbx()
@@ -109,7 +109,7 @@ def test_forty_callers_and_agents_who_do_as_they_please_leave_nothing_behind(lin
                 case 3 if line.live.agent("bert").state is AgentState.PAUSED:
                     line.act("bert", Verb.UNPAUSE)
         for call in calls:
-            call.wait(60)
+            call.wait(120)
         eventually(lambda: not line.live.contacts() and not line.live.waiting(), "nobody is left")
         line.nothing_left_on_the_pbx()
         for agent in ("anna", "bert"):

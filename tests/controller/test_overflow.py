@@ -41,7 +41,7 @@ def entered(story: list[Event]) -> list[tuple[str, int]]:
 
 def test_a_key_pressed_while_waiting_asks_to_be_called_back(stack: Stack) -> None:
     with_support(stack, keys={"1": "callback"})
-    call = stack.lab.dial("1000", caller="+33100000601", patience=60)
+    call = stack.lab.dial("1000", caller="+33100000601", patience=120)
     stack.wait_for("+33100000601", Kind.DECISION)
     call.send_digits("1")
     story = stack.ended("+33100000601")
@@ -53,7 +53,7 @@ def test_a_key_pressed_while_waiting_asks_to_be_called_back(stack: Stack) -> Non
 
 
 def test_a_key_that_is_given_to_the_queue_while_a_caller_waits_works_for_this_caller(stack: Stack) -> None:
-    call = stack.lab.dial("1000", caller="+33100000602", patience=60)
+    call = stack.lab.dial("1000", caller="+33100000602", patience=120)
     stack.wait_for("+33100000602", Kind.DECISION)
     with_support(stack, keys={"2": "voicemail:support"})
     call.send_digits("2")
@@ -69,7 +69,7 @@ def test_who_overflows_into_another_queue_is_served_there_with_the_points_of_the
     with_support(stack, agents=["bert"], max_wait=1, overflow={"timeout": "queue:french"}, overflow_priority=7)
     with stack.phone("anna", ring=0.1, talk=1):
         stack.act("anna", Verb.LOGIN)
-        assert stack.lab.call("1000", caller="+33100000603", patience=30).served
+        assert stack.lab.call("1000", caller="+33100000603", patience=120).served
         story = stack.ended("+33100000603")
     assert entered(story) == [("support", 0), ("french", 7)]
     assert one(story, Kind.TALK_STARTED).data["queue"] == "french"

@@ -13,7 +13,7 @@ def test_a_conversation_survives_kill_9_and_its_end_is_written_by_the_next_contr
         stack.wait_for("+33200000001", Kind.RECORDING_STARTED)
         stack.kill()
         stack.start()
-        result = call.wait(60)
+        result = call.wait(120)
         assert result.served
         assert result.ended_by == "us", "the caller's own decision, not a dropped call"
         story = stack.ended("+33200000001")
@@ -25,27 +25,27 @@ def test_a_conversation_survives_kill_9_and_its_end_is_written_by_the_next_contr
 
 
 def test_a_waiting_caller_keeps_the_place_over_kill_9(stack: Stack) -> None:
-    first = stack.lab.dial("1000", caller="+33200000011", patience=60, talk=1)
+    first = stack.lab.dial("1000", caller="+33200000011", patience=120, talk=1)
     stack.wait_for("+33200000011", Kind.QUEUED)
-    second = stack.lab.dial("1000", caller="+33200000012", patience=60, talk=1)
+    second = stack.lab.dial("1000", caller="+33200000012", patience=120, talk=1)
     stack.wait_for("+33200000012", Kind.QUEUED)
     stack.kill()
     stack.start()
     with stack.phone("anna", ring=0.1):
         stack.act("anna", Verb.LOGIN)
-        assert first.wait(60).served
-        assert second.wait(60).served
+        assert first.wait(120).served
+        assert second.wait(120).served
     stories = [stack.ended("+33200000011"), stack.ended("+33200000012")]
     assert one(stories[0], Kind.ACCEPTED).at < one(stories[1], Kind.ACCEPTED).at
     assert all(one(story, Kind.QUEUED) for story in stories), "the queue was entered once"
 
 
 def test_a_caller_who_leaves_while_nobody_looks_is_closed_on_start(stack: Stack) -> None:
-    call = stack.lab.dial("1000", caller="+33200000021", patience=60)
+    call = stack.lab.dial("1000", caller="+33200000021", patience=120)
     stack.wait_for("+33200000021", Kind.QUEUED)
     stack.kill()
     call.hang_up()
-    call.wait(60)
+    call.wait(120)
     stack.start()
     story = stack.ended("+33200000021")
     assert one(story, Kind.ENDED).data["outcome"] == "abandoned"
@@ -61,7 +61,7 @@ def test_an_agent_who_leaves_while_nobody_looks_is_free_and_the_caller_is_not_st
         stack.kill()
         phone.hang_up()
         stack.start()
-        call.wait(60)
+        call.wait(120)
         story = stack.ended("+33200000031")
         assert one(story, Kind.ENDED).data["by"] == "agent"
         stack.agent_is("anna", AgentState.AVAILABLE)
@@ -86,7 +86,7 @@ def test_sigterm_leaves_calls_alone(stack: Stack) -> None:
         stack.stop()
         assert signs_of_life(stack.redis) == {}
         stack.start()
-        assert call.wait(60).ended_by == "us"
+        assert call.wait(120).ended_by == "us"
         story = stack.ended("+33200000051")
     assert Kind.TALK_ENDED in kinds(story)
 
@@ -96,10 +96,10 @@ def test_redis_that_loses_everything_is_filled_again_and_the_call_ends_well(stac
         stack.act("anna", Verb.LOGIN)
         first = stack.lab.dial("1000", caller="+33200000061", talk=6)
         stack.wait_for("+33200000061", Kind.TALK_STARTED)
-        second = stack.lab.dial("1000", caller="+33200000062", talk=1, patience=60)
+        second = stack.lab.dial("1000", caller="+33200000062", talk=1, patience=120)
         stack.wait_for("+33200000062", Kind.QUEUED)
         stack.redis.flushall()
         stack.agent_is("anna", AgentState.TALKING)
-        assert first.wait(60).served
-        assert second.wait(60).served, "still waiting, in its place"
+        assert first.wait(120).served
+        assert second.wait(120).served, "still waiting, in its place"
         assert stack.ended("+33200000062")[-1].data["outcome"] == "answered"

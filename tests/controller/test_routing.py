@@ -61,7 +61,7 @@ def site(stack: Stack) -> Iterator[Site]:
 def test_who_waits_already_sees_at_once_that_an_agent_got_the_skill(stack: Stack, site: Site) -> None:
     with stack.phone("bert", ring=0.1, talk=1) as bert:
         stack.act("bert", Verb.LOGIN)
-        call = stack.lab.dial("1002", caller="+33100000111", patience=30)
+        call = stack.lab.dial("1002", caller="+33100000111", patience=120)
         why = stack.wait_for("+33100000111", Kind.DECISION)
         assert ["bert", "does not fit: needs lang_fr >= 50, has none"] in why.data["cut"]
         able = Agent(full_name="Bert", skills={"billing": 40, "lang_fr": 60})
@@ -71,7 +71,7 @@ def test_who_waits_already_sees_at_once_that_an_agent_got_the_skill(stack: Stack
 
 
 def test_who_waits_already_leaves_after_a_longest_wait_that_was_shortened(stack: Stack, site: Site) -> None:
-    call = stack.lab.dial("1002", caller="+33100000112", patience=30)
+    call = stack.lab.dial("1002", caller="+33100000112", patience=120)
     stack.wait_for("+33100000112", Kind.DECISION)
     impatient = site.queues["french"].model_copy(update={"max_wait": 1.0})
     stack.provision(site.model_copy(update={"queues": {**site.queues, "french": impatient}}))

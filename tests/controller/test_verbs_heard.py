@@ -105,7 +105,7 @@ def test_an_expert_is_asked_while_the_customer_hears_music_and_takes_over(stack:
         ask(stack, "+33100000904", "toggle")
         ask(stack, "+33100000904", "complete")
         assert (hears(call), hears(bert)) == ({"bert"}, {"caller"})
-        anna.wait_calls(1, 10)
+        anna.wait_calls()
         stack.agent_is("anna", AgentState.AVAILABLE)
         stack.agent_is("bert", AgentState.TALKING)
     story = stack.story("+33100000904")
@@ -175,7 +175,7 @@ def test_a_blind_transfer_that_nobody_answers_leads_back_to_the_queue(stack: Sta
 def test_parked_and_retrieved(stack: Stack) -> None:
     with talking(stack, "+33100000909") as (call, anna, bert):
         ask(stack, "+33100000909", "park")
-        anna.wait_calls(1, 10)
+        anna.wait_calls()
         assert hears(call) == {"music"}
         ask(stack, "+33100000909", "retrieve", agent="bert")
         stack.wait_for("+33100000909", Kind.RETRIEVED)
@@ -215,6 +215,6 @@ def test_a_number_outside_that_the_site_does_not_allow_is_refused(stack: Stack) 
         anna.transfer("+4912345")
         assert anna.wait_transfer() == stack.switch.declines_with
         if stack.switch.declines_with == 200:  # it has been told of success, and is out of the call
-            anna.wait_calls(1, 10)
+            anna.wait_calls()
         else:
             assert (hears(call), hears(anna)) == ({"anna"}, {"caller"})

@@ -32,7 +32,7 @@ def base(proxy: Proxy) -> Iterator[int]:
 
 def test_a_call_is_seen_in_the_numbers_while_it_waits_and_after_it(base: int, stack: Stack) -> None:
     before = scrape(base, "controller")
-    call = stack.lab.dial("1000", caller="+33170000001", talk=1, patience=60)
+    call = stack.lab.dial("1000", caller="+33170000001", talk=1, patience=120)
     stack.wait_for("+33170000001", Kind.QUEUED)
 
     waits = scrape(base, "controller")
@@ -42,7 +42,7 @@ def test_a_call_is_seen_in_the_numbers_while_it_waits_and_after_it(base: int, st
 
     with stack.phone("anna", ring=0.1):
         stack.act("anna", Verb.LOGIN)
-        assert call.wait(60).served
+        assert call.wait(120).served
         stack.ended("+33170000001")
         after = scrape(base, "controller")
 

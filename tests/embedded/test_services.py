@@ -62,7 +62,7 @@ class User:
         self.process.communicate(timeout=10)
 
 
-def eventually(check: Callable[[], object], what: str, seconds: float = 30) -> None:
+def eventually(check: Callable[[], object], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

@@ -19,7 +19,7 @@ from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, P
 from contactcentre.pbx.protocol import Channel, ChannelInfo, Pbx
 from tests.pbx.spectrum import write_tone
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must happen soon."""
 AGENTS = ("anna", "ben", "carla")
 MUSIC = "steady"

@@ -30,7 +30,7 @@ from tests.watch.scrape import four_ports
 SUPPORT, SALES = "+33155500100", "+33155500101"
 """The example's numbers; both lead into its bilingual welcome."""
 FRENCH, ENGLISH = "2", "1"
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that a test waits for what must happen soon."""
 HISTORY_DEADLINE = 40.0
 RING_SECONDS = 3.0

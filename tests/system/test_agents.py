@@ -25,10 +25,10 @@ def test_an_agent_logs_in_pauses_returns_and_logs_out_from_the_own_phone(centre:
         call = chloe.dial(code)
         assert centre.until_agent("chloe", state).reason == reason, code
         if code == "*45":
-            assert call.wait(60).ended_by == "pbx", "a spoken word confirms it, then the line is free"
+            assert call.wait(120).ended_by == "pbx", "a spoken word confirms it, then the line is free"
         call.until("answered")
         call.hang_up()
-        assert call.wait(60).answered, code
+        assert call.wait(120).answered, code
         assert shown(centre, "chloe")["state"] == state
     assert centre.store.contacts(since=centre.since).contacts == (), "a feature code is no contact"
 

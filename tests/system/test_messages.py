@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def leave_message(centre: Centre) -> str:
     """Nobody is on duty, so the caller is asked for one. Its id."""
     known = {one.id for one in centre.store.messages()}
-    call = centre.support("1", talk=None, patience=60)
+    call = centre.support("1", talk=None, patience=120)
     eventually(lambda: "voicemail" in [one.state for one in centre.live.contacts().values()], "the message is recorded")
     call.send_digits(",,#")  # after two pauses of a second, in which it is said
 

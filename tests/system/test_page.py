@@ -125,7 +125,7 @@ def test_a_button_lets_the_supervisors_phone_ring_and_hear_the_call_and_whisper(
     assert [one["supervisor"] for one in centre.ask_json("listen", "list")] == ["sue"]
     page.click('#call [data-listen="stop"]')
     page.wait_for_text("#call-listen-done", "You listen no more.")
-    bruno.wait_calls(1, 10)
+    bruno.wait_calls()
     eventually(lambda: (hears(emma), hears(call)) == ({"caller"}, {"emma"}), "the call goes on")
     assert page.errors == []
     call.hang_up()

@@ -28,7 +28,7 @@ def test_a_french_caller_is_led_by_digits_to_the_agent_who_speaks_french_and_his
     result = call.wait(40)
     assert result.served
     assert result.ended_by == "us"
-    centre.phones["bruno"].wait_calls(1, 10)
+    centre.phones["bruno"].wait_calls()
     assert centre.phones["emma"].calls == centre.phones["david"].calls == []
 
     centre.settle()

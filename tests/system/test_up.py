@@ -38,10 +38,10 @@ def test_up_can_be_started_and_stopped_twice_and_leaves_no_process_either_time(
                 assert any(f'"pbx": "{TITLES[pbx]}"' in line for line in up.lines), up.said()
                 links.append(any("/welcome#" in line for line in up.lines))
                 up.process.send_signal(signal.SIGTERM)
-                assert up.process.wait(60) == 0, f"turn {turn}\n{up.said()}"
+                assert up.process.wait(120) == 0, f"turn {turn}\n{up.said()}"
                 assert any('"stopped"' in line and '"killed": []' in line for line in up.lines), up.said()
                 assert processes_of(state) == [], f"turn {turn}"
             finally:
                 if up.process.poll() is None:
                     up.process.kill()
-                    up.process.wait(60)
+                    up.process.wait(120)
