@@ -75,7 +75,7 @@ class Fanout:
         self._desks = Desks(self._board)
         self._dirty = threading.Event()
         self._watched = threading.Event()  # somebody has come who looks
-        self._looked_at = clock()
+        self._looked_at = time.monotonic()
         self._awake = threading.Event()  # cleared: nothing is read, for nobody has looked for long
         self._awake.set()
         self._stopping = threading.Event()
@@ -194,7 +194,7 @@ class Fanout:
 
     def _look(self) -> None:
         """Somebody looks. After a rest all is read anew first."""
-        self._looked_at = self._clock()
+        self._looked_at = time.monotonic()
         if not self._awake.is_set():
             self._watched.set()
             self._awake.wait(WAKING_SECONDS)
@@ -203,7 +203,7 @@ class Fanout:
         """Until somebody looks."""
         self._awake.clear()
         self._watched.clear()
-        if self._clock() - self._looked_at > REST_AFTER and not self._stopping.is_set():
+        if time.monotonic() - self._looked_at > REST_AFTER and not self._stopping.is_set():
             self._watched.wait()
             self._cursor = ""
         else:  # somebody has come meanwhile
@@ -218,17 +218,18 @@ class Fanout:
         failures = 0
         while not self._stopping.is_set():
             try:
-                if not self.clients and self._clock() - self._looked_at > REST_AFTER:
+                # only with a picture: else health checks, which wake nobody, were told for ever that there is none
+                if self._cursor and not self.clients and time.monotonic() - self._looked_at > REST_AFTER:
                     self._rest()
                 if not self._cursor:
                     self._begin()
                     failures = 0
-                began = self._clock()
+                began = time.monotonic()
                 changes = self._live.changes(self._cursor, BLOCK_SECONDS)
                 if changes:
                     self._take(changes)
                     self._watched.clear()
-                    pause = FRAME_SECONDS - (self._clock() - began)
+                    pause = FRAME_SECONDS - (time.monotonic() - began)
                     if self.clients:
                         self._stopping.wait(max(0.0, pause))
                     else:

@@ -12,6 +12,7 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.routing import Waiting
 from contactcentre.live import ContactNow, Estimate, Live
 from contactcentre.live.connection import ask
+from contactcentre.live.errors import Away
 from contactcentre.store import Store
 from contactcentre.web import fanout as fanout_module
 from contactcentre.web.app import WebServices
@@ -91,6 +92,29 @@ def test_while_nobody_looks_nothing_is_read_and_who_comes_sees_what_is_now(
     reader.wait(lambda: reader.agents["anna"]["state"] == "available")
 
 
+def test_what_was_lost_is_read_anew_although_nobody_looks_so_that_health_checks_see_it(
+    web: WebServices, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Semaphore(0)
+    away = True
+
+    def snapshot() -> object:
+        asked.release()
+        if away:
+            raise Away("redis is away: test")
+        return Live.snapshot(live)
+
+    monkeypatch.setattr(fanout_module, "REST_AFTER", 0.1)
+    monkeypatch.setattr(fanout_module, "BACK_OFF", (0.05,))
+    monkeypatch.setattr(web.fanout._live, "snapshot", snapshot)
+    web.fanout.start()
+    for _ in range(5):  # longer than it takes to rest
+        assert asked.acquire(timeout=10), "it is tried again and again"
+    assert not web.fanout.ready
+    away = False
+    until(lambda: web.fanout.ready)
+
+
 def test_a_new_client_gets_everything_and_then_each_change(fanout: Fanout, live: Live) -> None:
     reader = Reader(fanout)
     reader.read()
@@ -154,8 +178,6 @@ def test_a_client_that_does_not_read_is_cut_and_the_others_lose_nothing(fanout: 
 def test_when_redis_goes_the_clients_are_told_and_when_it_is_back_they_get_everything(
     fanout: Fanout, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contactcentre.live.errors import Away
-
     reader = Reader(fanout)
     reader.read()
     real = live.changes
