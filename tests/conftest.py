@@ -7,6 +7,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
+    "tests.plugins.disks",
     "tests.plugins.generated",
     "tests.plugins.lab",
     "tests.plugins.order",

@@ -94,7 +94,7 @@ class Supervisor:
         for child in self.children.values():
             self._launch(child)
             child.tasks.append(gevent.spawn(self._keep, child))
-        self._on_change(self)
+        self._tell()
 
     def stop(self) -> list[str]:
         """SIGTERM to one after the other, the last started first; returns the names of those that had to be killed."""
@@ -106,7 +106,7 @@ class Supervisor:
         for child in self.children.values():
             gevent.joinall(child.tasks, timeout=5)
             gevent.killall(child.tasks)
-        self._on_change(self)
+        self._tell()
         return killed
 
     def hurry(self) -> None:
@@ -142,7 +142,16 @@ class Supervisor:
         assert process.stdout
         with contextlib.closing(process.stdout) as stream:
             for line in stream:
-                self._emit(name, line.decode(errors="replace").rstrip("\n"))
+                # a full disk costs lines; a child that nobody reads would stand still at its next one
+                with contextlib.suppress(OSError):
+                    self._emit(name, line.decode(errors="replace").rstrip("\n"))
+
+    def _tell(self) -> None:
+        """A state that cannot be written keeps no child from being looked after."""
+        try:
+            self._on_change(self)
+        except OSError as error:
+            log.warning("the state of the processes cannot be told", error=str(error))
 
     def _watch(self, program: Program, process: subprocess.Popen[bytes], ear: "Ear") -> None:
         """Kills one that hangs. Before it was ready, and when it is about to end, it may take its time."""
@@ -182,7 +191,7 @@ class Supervisor:
                 after_seconds=round(lived, 1),
                 in_seconds=pause,
             )
-            self._on_change(self)
+            self._tell()
             if self._stopping.wait(pause):
                 return
             child.restarts += 1
@@ -190,7 +199,7 @@ class Supervisor:
                 self._launch(child)
             except OSError as error:  # no memory, no process left: this, too, may pass
                 log.error(f"{child.program.name} cannot be started", error=str(error))
-            self._on_change(self)
+            self._tell()
 
     def _end(self, child: Child) -> bool:
         process = child.process

@@ -5,6 +5,7 @@ page cache, so the death of the process loses nothing; `sync` also makes it safe
 """
 
 import fcntl
+import logging
 import os
 import re
 import threading
@@ -15,6 +16,8 @@ from gevent import get_hub
 from gevent.monkey import is_module_patched
 
 from contactcentre.live.errors import SpoolInUse
+
+log = logging.getLogger(__name__)
 
 HEADER = 17
 COMPACT_BYTES = 4 * 1024 * 1024
@@ -42,6 +45,7 @@ class Spool:
             os.pwrite(self._fd, b"\n", size)  # the last process died in the middle of a line
             size += 1
         self.end = size
+        self._compact_from = HEADER + COMPACT_BYTES  # where the first needed line must be for the file to be rewritten
 
     def append(self, line: bytes) -> None:
         """Adds one line (which ends in a line feed). Raises OSError when the disk does not take it; then nothing was
@@ -73,10 +77,19 @@ class Spool:
                 self._write_head(HEADER)
                 os.ftruncate(self._fd, HEADER)
                 moved, self.start, self.end = self.end - HEADER, HEADER, HEADER
+                self._compact_from = HEADER + COMPACT_BYTES
                 return moved
-        if self.start - HEADER >= max(COMPACT_BYTES, self.end - self.start):
-            return self._compact()
-        return 0
+        if self.start < max(self._compact_from, HEADER + self.end - self.start):
+            return 0
+        try:
+            moved = self._compact()
+        except OSError as error:  # no room for a second file: the one there is goes on
+            log.warning("spool: %s cannot be rewritten now: %s", self.path, error)
+            self._beside.unlink(missing_ok=True)
+            self._compact_from = self.start + COMPACT_BYTES
+            return 0
+        self._compact_from = HEADER + COMPACT_BYTES
+        return moved
 
     def sync(self) -> None:
         """Waits until the disk has it all. Raises OSError."""
@@ -87,27 +100,36 @@ class Spool:
             os.close(self._fd)
             self._fd = -1
 
+    @property
+    def _beside(self) -> Path:
+        return self.path.with_name(self.path.name + ".new")
+
     def _compact(self) -> int:
-        """Copies what is needed into a new file that takes this one's place; appending goes on meanwhile."""
-        beside = self.path.with_name(self.path.name + ".new")
-        beside.unlink(missing_ok=True)
-        fd = _open(beside)
-        moved = self.start - HEADER
-        os.pwrite(fd, b"%016d\n" % HEADER, 0)
-        copied = self._copy(fd, self.start, self.end, moved)
-        _fsync(fd)
-        with self._lock:
-            self._copy(fd, copied, self.end, moved)
-            beside.rename(self.path)
-            os.close(self._fd)
-            self._fd, self.start, self.end = fd, HEADER, self.end - moved
+        """Copies what is needed into a new file that takes this one's place; appending goes on meanwhile. Raises
+        OSError; then the file is as it was."""
+        self._beside.unlink(missing_ok=True)
+        fd = _open(self._beside)
+        try:
+            moved = self.start - HEADER
+            os.pwrite(fd, b"%016d\n" % HEADER, 0)
+            copied = self._copy(fd, self.start, self.end, moved)
+            _fsync(fd)
+            with self._lock:
+                self._copy(fd, copied, self.end, moved)
+                self._beside.rename(self.path)
+                os.close(self._fd)
+                self._fd, self.start, self.end = fd, HEADER, self.end - moved
+        except OSError:
+            os.close(fd)
+            raise
         return moved
 
     def _copy(self, fd: int, offset: int, end: int, moved: int) -> int:
+        """Raises OSError."""
         while offset < end:
             block = os.pread(self._fd, min(1 << 20, end - offset), offset)
-            os.pwrite(fd, block, offset - moved)
-            offset += len(block)
+            written = os.pwrite(fd, block, offset - moved)  # less where the disk is full; the next one raises
+            offset += written
         return offset
 
     def _write_head(self, offset: int) -> None:

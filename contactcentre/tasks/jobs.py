@@ -1,6 +1,7 @@
 """What a worker does. Each job finds the state of things by itself, so it may run twice, late, or after
 another one died."""
 
+import errno
 import os
 import signal
 import time
@@ -26,6 +27,8 @@ from contactcentre.tasks.pbx_files import PbxAway, pbx_files
 RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
 """Pauses between the tries to assemble a recording; the PBX closes its files some moments after the call's
 end."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that takes nothing now may later: its recordings are never given up, the originals stay where they are."""
 LEFT_OVER_SECONDS = 180.0
 """A recording that ended so long ago and is neither stored nor failed has lost its task."""
 
@@ -108,7 +111,7 @@ def assemble(task: "Task[..., None]", recording: str) -> None:
             try:
                 made = keeper.store_recording(contact_id, found, last_try=last)
             except (NotReady, OSError) as error:
-                if not last or isinstance(error, PbxAway):
+                if not last or isinstance(error, PbxAway) or (isinstance(error, OSError) and error.errno in NO_ROOM):
                     raise
                 keeper.failed(contact_id, recording, str(error))
                 return

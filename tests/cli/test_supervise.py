@@ -14,6 +14,7 @@ import pytest
 
 from contactcentre.cli import supervise
 from contactcentre.cli.supervise import AlreadyUp, Program, Supervisor, only_one, read_up
+from tests.plugins.disks import Disk
 
 
 @pytest.fixture
@@ -250,3 +251,36 @@ def test_one_that_is_silent_because_it_has_much_to_do_is_given_more_time_but_not
     assert [child["restarts"] for child in one.status().values()] == [0]
     monkeypatch.setattr(supervise, "PATIENCE", 2)
     eventually(lambda: [child["restarts"] for child in one.status().values()] == [1], "it is killed at last")
+
+
+def test_a_full_disk_costs_lines_and_no_child(
+    supervisor: Callable[..., Supervisor], small_disk: Disk, tmp_path: Path
+) -> None:
+    """The log and the state lie on it: a child that talks is read on, and one that dies is started again."""
+    talker = """
+        import pathlib, time
+        for n in range(3000):
+            print("x" * 100)
+        pathlib.Path("done").touch()
+        time.sleep(60)
+    """
+    one = supervisor(talker=talker.replace('"done"', repr(str(tmp_path / "done"))))
+    log, state = (
+        (small_disk.path / "log").open("w", buffering=1),
+        os.open(small_disk.path / "state", os.O_CREAT | os.O_RDWR),
+    )
+    small_disk.fill()
+    with log:
+        one._emit = lambda name, line: print(line, file=log)
+        one._on_change = lambda _: print(os.pwrite(state, b"x" * 8192, 0))
+        with pytest.raises(OSError, match="space"):
+            one._on_change(one)
+        one.start()
+        eventually((tmp_path / "done").exists, "all it says is read, however much")
+        before = one.status()
+        (name,) = before
+        os.kill(before[name]["pid"], signal.SIGKILL)
+        eventually(lambda: one.status()[name]["restarts"] == 1, "it is started again")
+        small_disk.free()
+        one.stop()
+    os.close(state)

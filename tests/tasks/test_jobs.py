@@ -18,8 +18,10 @@ from contactcentre.embedded import Services
 from contactcentre.live import connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
+from contactcentre.tasks import jobs
 from contactcentre.tasks.app import REASSEMBLE, RETENTION, app, assemble_soon, connect_broker
 from contactcentre.tasks.recorder import Recorder
+from tests.plugins.disks import Disk
 from tests.store.calls import recorded_call
 from tests.tasks.waves import channels, power, tone
 
@@ -155,3 +157,32 @@ def alive(leader: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_disk_that_is_full_for_longer_than_all_tries_costs_no_recording(
+    settings: Settings,
+    store: Store,
+    recorder: Recorder,
+    redis: "Redis",
+    services: Services,
+    database_url: str,
+    pbx: Path,
+    small_disk: Disk,
+) -> None:
+    for event in recorded_call("r1").events:
+        redis.xadd("cc:events", {"event": event.to_json()})
+    until(recorder, lambda: state(store, "r1") == "ended")
+    for side in ("left", "right"):
+        tone(pbx / f"r1-{side}.wav", 440, 30)
+    there = settings.model_copy(update={"recordings_dir": small_disk.path, "pbx_recordings_dir": pbx})
+    jobs.workshop.open(there, database_url, services.redis_url)
+    small_disk.fill()
+    jobs.assemble.apply(("r1",), retries=len(jobs.RETRY_SECONDS))
+    until(recorder, lambda: recorder.step(0.1) == 0)
+    assert state(store, "r1") == "ended", "neither stored nor given up"
+    assert sorted(path.name for path in pbx.iterdir()) == ["r1-left.wav", "r1-right.wav"]
+    assert "r1" in store.unfinished_recordings(time.time()), "it is given a new task now and then"
+    small_disk.free()
+    jobs.assemble.apply(("r1",))
+    until(recorder, lambda: state(store, "r1") == "stored")
+    assert list(pbx.iterdir()) == []
