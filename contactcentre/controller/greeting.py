@@ -14,6 +14,9 @@ from contactcentre.pbx.events import Arrived, Cause
 
 log = structlog.get_logger(__name__)
 
+BELIEVED = 60.0
+"""Seconds that the PBX's clock may be off ours, or a caller have been there unseen."""
+
 
 def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     """A new caller: a contact of its own, and what conducts it through the flow of the number dialled."""
@@ -40,7 +43,7 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
         did=did,
         caller=arrived.caller,
         flow=found.flow if found else "",
-        at=arrived.at,
+        at=_arrival(node, arrived),
         answered=arrived.up,
     )
     if found and found.language:
@@ -58,6 +61,12 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
     return contact, conductor, found is not None and found.flow in node.site.flows
+
+
+def _arrival(node: Node, arrived: Arrived) -> float:
+    """When the PBX says; by our own clock where its is another: who waits longest is told by that."""
+    now = node.now()
+    return arrived.at if abs(now - arrived.at) < BELIEVED else now
 
 
 def go_on(contact: Contact, there: Found) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 Decisions are made on it without a round trip; the compare-and-set of the reservation catches what it has not seen yet.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 
@@ -39,11 +40,12 @@ class Replica:
         config: RoutingConfig,
         changed: Callable[[Change, bool], None],
         lost: Callable[[], None],
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`changed` is told every change, and whether it was new. `lost`: Redis had lost its data; agents and waiting
         contacts of `node` are written back already, the rest is the caller's."""
         self.index = Index(config)
-        self.estimates = Estimates(self.index)
+        self.estimates = Estimates(self.index, now)
         self.boxes: dict[str, BoxCount] = {}
         self._deadlines: list[tuple[float, str]] = []  # heap: when which agent's offer or wrap-up must be over
         self._live = live

@@ -169,10 +169,9 @@ class Recorder:
                     )
 
     def _beat(self) -> None:
-        now = time.time()
-        if now - self._beat_at < BEAT_SECONDS:
+        if (passed := time.monotonic()) - self._beat_at < BEAT_SECONDS:
             return
-        self._beat_at = now
+        now, self._beat_at = time.time(), passed
         backlog, oldest = self._reader.backlog(), ask(self._redis, "XRANGE", self._stream, "-", "+", "COUNT", 1)
         lag = max(0.0, now - int(oldest[0][0].split("-")[0]) / 1000) if oldest else 0.0
         self.told, self.lag, self.backlog = now, lag, backlog

@@ -7,12 +7,14 @@ import gevent
 import pytest
 
 from contactcentre.controller import features
+from contactcentre.controller.clock import Clock
 from contactcentre.controller.contact import DIGITS_LIMIT, Contact
+from contactcentre.controller.greeting import greet
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import Change, Waiting
 from contactcentre.pbx.errors import Refused
-from contactcentre.pbx.events import Digit, Left
+from contactcentre.pbx.events import Arrived, Digit, Left, Party
 from tests.controller.fake_pbx import FakeBridge, FakeChannel
 from tests.controller.people import calls, comes, rings, state, story, talks
 from tests.controller.stack import eventually, kinds, one
@@ -294,3 +296,53 @@ def test_many_contacts_suspended_at_once_are_looked_at_once(world: World) -> Non
     assert world.looks - looks <= 4
     world.peace()
     world.check()
+
+
+def set_clock(world: World, seconds: float) -> None:
+    """The system's, and so the PBX's."""
+    clock = world.controller.node.now
+    assert isinstance(clock, Clock)
+    clock._wall = lambda: time.time() + seconds
+
+
+def test_a_phone_that_nobody_answers_is_given_up_although_the_clock_was_set_back_meanwhile(world: World) -> None:
+    caller = calls(world, "1")
+    first = rings(world)
+    set_clock(world, -3600)
+    refused = comes(world, caller, Kind.REFUSED).data
+    assert (refused["agent"], refused["result"]) == (first.endpoint, "missed")
+    world.peace()
+    world.check()
+
+
+def test_a_phone_rings_on_and_the_talk_has_its_length_although_the_clock_was_set_forward(world: World) -> None:
+    caller = calls(world, "1")
+    leg = rings(world)
+    set_clock(world, 3600)
+    world.pbx.answer(leg)
+    comes(world, caller, Kind.TALK_STARTED)
+    world.pbx.leave(leg)
+    comes(world, caller, Kind.TALK_ENDED)
+    events = story(world, caller)
+    assert not [event for event in events if event.kind is Kind.REFUSED]
+    assert max(event.at for event in events) - min(event.at for event in events) < 3000
+    world.peace()
+    world.check()
+
+
+def test_who_arrives_by_a_clock_that_was_set_back_does_not_overtake_who_waits(world: World) -> None:
+    for agent in ("anna", "bert"):
+        world.live.change(agent, Verb.PAUSE, time.time(), reason="lunch")
+    first = calls(world, "1")
+    comes(world, first, Kind.QUEUED)
+    late = dated(world, -3600)
+    contact = greet(world.controller.node, late)[0]
+    earlier = next(iter(world.controller.node.contacts.values()))
+    assert contact.now.arrived > earlier.now.arrived
+    world.peace()
+
+
+def dated(world: World, seconds: float) -> Arrived:
+    """A call that the PBX dates so many seconds later than now."""
+    at = world.controller.node.now() + seconds
+    return Arrived("late", at, ("did", "1"), Party("+33123", ""), "1", "trunk", "", up=False)
