@@ -264,10 +264,10 @@ class Contact:
             self.emit(Kind.SUPERVISION_ENDED, supervisor=str(one["supervisor"]), agent=agent, reason=reason)
         self.now = replace(self.now, detail={**self.now.detail, LISTENERS: []})
 
-    def say(self, media: Sequence[Medium], language: str = "") -> str:
-        """Begins to play it to the caller; answers the playback's id. Whoever takes the contact up must stop it first:
+    def say(self, media: Sequence[Medium], language: str = "", playback: str = "") -> str:
+        """Begins to play it to the caller; answers the playback's id ("" = a new one). Whoever takes the contact up must stop it first:
         the PBX would let the caller wait for its end before anything else."""
-        playback = self.new_id("p")
+        playback = playback or self.new_id("p")
         self.note(plays=playback)
         self.caller.play(playback, media, language)
         return playback

@@ -14,9 +14,10 @@ def look_up(action: act.Lookup) -> act.Looked | act.LookupFailed:
     `action.max_bytes` is a LookupFailed."""
     session = requests.Session()
     session.trust_env = False  # the environment's proxies and .netrc are not the flow's business
+    whole = gevent.Timeout(action.timeout)  # no OSError, which the library would take for one of the connection
     try:
         with (
-            gevent.Timeout(action.timeout, requests.Timeout("the whole of it took too long")),
+            whole,
             session,
             session.request(
                 action.method,
@@ -30,6 +31,10 @@ def look_up(action: act.Lookup) -> act.Looked | act.LookupFailed:
             if not 200 <= answer.status_code < 300:
                 return act.LookupFailed(f"status {answer.status_code}")
             body = answer.raw.read(action.max_bytes + 1, decode_content=True)
+    except gevent.Timeout as passed:
+        if passed is not whole:
+            raise
+        return act.LookupFailed("timeout")
     except requests.Timeout:
         return act.LookupFailed("timeout")
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:

@@ -55,14 +55,12 @@ def spoken(contact: Contact, prompt: str) -> tuple[list[Medium], str]:
 
 def say(contact: Contact, prompt: str) -> str:
     """Begins to say it to the customer; the playback's id, "" = it could not be said. Raises Gone."""
-    playback = contact.new_id("p")
     try:
         media, language = spoken(contact, prompt)
-        contact.caller.play(playback, media, language)
+        return contact.say(media, language)
     except (SpeechError, Refused) as error:
         log.warning("recording not announced", contact_id=contact.id, prompt=prompt, error=str(error))
         return ""
-    return playback
 
 
 def heard(contact: Contact, prompt: str, who: str = CUSTOMER) -> None:

@@ -86,7 +86,7 @@ class Announcer:
         contact = self._contact
         try:
             if prepared.media:
-                contact.caller.play(prepared.playback, prepared.media, contact.language)
+                contact.say(prepared.media, contact.language, prepared.playback)
             else:
                 self._over()
         except Refused as error:

@@ -3,7 +3,7 @@
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import signs_of_life
-from tests.controller.stack import Stack, kinds, one
+from tests.controller.stack import Stack, eventually, kinds, one
 
 
 def test_a_conversation_survives_kill_9_and_its_end_is_written_by_the_next_controller(stack: Stack) -> None:
@@ -103,3 +103,23 @@ def test_redis_that_loses_everything_is_filled_again_and_the_call_ends_well(stac
         assert first.wait(120).served
         assert second.wait(120).served, "still waiting, in its place"
         assert stack.ended("+33200000062")[-1].data["outcome"] == "answered"
+
+
+def test_a_long_prompt_that_was_playing_does_not_hold_its_caller_up_after_kill_9(stack: Stack) -> None:
+    with stack.phone("anna", ring=0.1):
+        stack.act("anna", Verb.LOGIN)
+        call = stack.lab.dial("1001", caller="+33200000071", talk=1, patience=60)
+        call.until("answered")
+        eventually(lambda: playing(stack), "the prompt plays")
+        stack.kill()
+        told = len(stack.log())
+        stack.start()
+        call.send_digits("1")
+        assert call.wait(60).served
+        assert "contact suspended" not in stack.log()[told:], "nothing was waited for in vain"
+        assert [event.data["node"] for event in stack.ended("+33200000071") if event.kind is Kind.NODE][-1] == "support"
+
+
+def playing(stack: Stack) -> bool:
+    """Whether something is being played to a caller, as the next controller will know."""
+    return any(contact.detail.get("plays") for contact in stack.live.contacts().values())

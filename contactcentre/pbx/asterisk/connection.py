@@ -32,10 +32,11 @@ from contactcentre.pbx.asterisk.websocket import WebSocket
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
-PING_EVERY = 10.0
+PING_EVERY = 2.0
 """Seconds between two signs of life that we ask for."""
 PING_DEADLINE = 5.0
-"""Seconds that such a sign may take; then the link is cut and made anew."""
+"""Seconds that such a sign may take; then the link is cut and made anew. Until then callers wait for nobody when a link
+is dead without a word."""
 LATE_BY = 0.25
 """Seconds by which a deadline may be told late."""
 PROBE = 2.0
@@ -235,6 +236,7 @@ class Connection:
         except PbxError as error:
             self._drop(socket, str(error))
         reader.join()
+        self._http.close()  # what was kept open may be just as dead
         reason = socket.reason
         if not self._closed.is_set():
             if was_up:

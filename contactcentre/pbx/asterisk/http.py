@@ -77,9 +77,9 @@ class Http:
     def _guarded(path: str, blocking: Callable[[], T]) -> T:
         try:
             return _yielding(blocking)
-        except TimeoutError:
-            raise Deadline(f"{path}: no answer within {REQUEST_DEADLINE} s") from None
         except (HTTPError, OSError) as error:
+            if isinstance(getattr(error, "reason", error), TimeoutError):  # also after the retry
+                raise Deadline(f"{path}: no answer within {REQUEST_DEADLINE} s") from None
             raise LinkDown(f"{path}: {reason(error)}") from None
 
 

@@ -20,7 +20,7 @@ from contactcentre.pbx.freeswitch.names import Names
 from contactcentre.pbx.freeswitch.reader import Event
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, MayAct, always
 
-PING_EVERY = 10.0
+PING_EVERY = 2.0
 """Seconds between two signs of life that we ask for."""
 PING_DEADLINE = 5.0
 """Seconds that such a sign may take; then the link is cut and made anew."""
