@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from contactcentre.domain.site import PbxName, Site
     from contactcentre.live import Live
     from contactcentre.store import Store
+
+
+class Known(Protocol):
+    """Who knows the newest site, and passwords: the store, or `store.last_site`."""
+
+    def site(self) -> "tuple[int, Site | None]": ...
+    def secret(self, name: str) -> str | None: ...
 
 
 def which_pbx(settings: Settings, site: "Site | None") -> "PbxName":
@@ -29,7 +36,7 @@ def which_pbx(settings: Settings, site: "Site | None") -> "PbxName":
     return said or settings.pbx or "asterisk"
 
 
-def knowing_the_pbx(settings: Settings, store: "Store") -> Settings:
+def knowing_the_pbx(settings: Settings, store: Known) -> Settings:
     """The settings with the site's PBX, and with the ARI user and password (of a FreeSWITCH: the event socket's address
     and password) that `apply` made, where they name none themselves.
 
@@ -50,7 +57,7 @@ def knowing_the_pbx(settings: Settings, store: "Store") -> Settings:
     return settings.model_copy(update={"ari_user": user, "ari_secret": None if found is None else SecretStr(found)})
 
 
-def _knowing_the_event_socket(settings: Settings, store: "Store", site: "Site") -> Settings:
+def _knowing_the_event_socket(settings: Settings, store: Known, site: "Site") -> Settings:
     from contactcentre.provision.freeswitch.event_socket import reachable
     from contactcentre.provision.secrets import ESL
 

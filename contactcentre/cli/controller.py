@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -32,14 +33,17 @@ def _run() -> bool:
     from contactcentre.controller.build import build
     from contactcentre.controller.watched import ESSENTIAL, Watched
     from contactcentre.live import connect
-    from contactcentre.store import Store
+    from contactcentre.store import Store, StoreUnavailable
+    from contactcentre.store.last_site import LastSite
     from contactcentre.watch.listener import Listener
 
     settings = Settings().prepare()
     logs.configure(settings.log_level, settings.log_format, process="controller", node=settings.node)
     with open_services(settings) as services, Store(services.database_url) as store:
-        store.migrate()
-        controller = build(knowing_the_pbx(settings, store), store, connect(services.redis_url))
+        with suppress(StoreUnavailable):  # calls are taken all the same; whoever starts with it brings it up to date
+            store.migrate()
+        sites = LastSite(store, settings.state_dir)
+        controller = build(knowing_the_pbx(settings, sites), store, connect(services.redis_url), sites=sites)
 
         watched = Watched(controller, store)
         listener = Listener(settings, "controller", watched.parts, ESSENTIAL, watched, controller.pulse)

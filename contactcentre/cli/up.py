@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,32 +82,42 @@ def command(with_lab: bool) -> None:
 
 
 def supervise(
-    settings: Settings, emit: Callable[[str, str], None], write: Callable[[dict[str, Any]], None]
+    settings: Settings,
+    emit: Callable[[str, str], None],
+    write: Callable[[dict[str, Any]], None],
+    more: Mapping[str, str] | None = None,
 ) -> Supervisor:
-    """Our four programs, not yet started; `write` gets their state whenever it changes."""
+    """Our four programs, not yet started; `write` gets their state whenever it changes. `more`: of their
+    environment."""
     environment = {
         "CONTACTCENTRE_STATE_DIR": str(settings.state_dir),
         "CONTACTCENTRE_WEB_PORT": str(settings.web_port),
         "CONTACTCENTRE_PBX": settings.pbx or "",  # the lab's; "" = not set
         "PYTHONUNBUFFERED": "1",
+        **(more or {}),
     }
     return Supervisor(PROGRAMS, emit, environment, lambda supervisor: write({"children": supervisor.status()}))
 
 
 def migrate(database_url: str) -> None:
-    """Brings the schema up to date, before anything that uses it starts."""
-    from contactcentre.store import Store
+    """Brings the schema up to date, before anything that uses it starts. While PostgreSQL is away whoever reaches it
+    first does."""
+    from contactcentre.store import Store, StoreUnavailable
 
     with contextlib.closing(Store(database_url)) as store:
-        log.info("schema up to date", version=store.migrate())
+        try:
+            log.info("schema up to date", version=store.migrate())
+        except StoreUnavailable as error:
+            log.warning("history is away: calls are taken without", error=str(error))
 
 
 def pbx_of_the_site(settings: Settings, database_url: str) -> "PbxName":
     """Raises SettingsError when settings and site name two."""
     from contactcentre.store import Store
+    from contactcentre.store.last_site import LastSite
 
     with contextlib.closing(Store(database_url)) as store:
-        _, site = store.site()
+        _, site = LastSite(store, settings.state_dir).site()
     return which_pbx(settings, site)
 
 
@@ -116,9 +126,10 @@ def must_name_a_pbx(settings: Settings, database_url: str) -> None:
     and again."""
     from contactcentre.controller.build import pbx_of
     from contactcentre.store import Store
+    from contactcentre.store.last_site import LastSite
 
     with contextlib.closing(Store(database_url)) as store:
-        pbx_of(knowing_the_pbx(settings, store))
+        pbx_of(knowing_the_pbx(settings, LastSite(store, settings.state_dir)))
 
 
 @contextlib.contextmanager
@@ -150,12 +161,13 @@ def greet(settings: Settings, database_url: str, ready: bool) -> None:
 
 
 def first_link(settings: Settings, database_url: str) -> str | None:
-    """The one-time link for the first admin; None when there is an admin already."""
-    from contactcentre.store import Store
+    """The one-time link for the first admin; None when there is an admin already, or nobody knows."""
+    from contactcentre.store import Store, StoreUnavailable
     from contactcentre.web.accounts import first_run_link
 
-    with contextlib.closing(Store(database_url)) as store:
+    with contextlib.closing(Store(database_url)) as store, contextlib.suppress(StoreUnavailable):
         return first_run_link(store, settings)
+    return None
 
 
 def printer(settings: Settings) -> Callable[[str, str], None]:

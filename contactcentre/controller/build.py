@@ -14,6 +14,7 @@ from contactcentre.controller import stock_sounds
 from contactcentre.controller.admission import Limits
 from contactcentre.controller.agents import Agents
 from contactcentre.controller.callers import Callers
+from contactcentre.controller.clock import Clock
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.mailbox import Mailbox
 from contactcentre.controller.node import Configuration, Node
@@ -38,6 +39,7 @@ from contactcentre.pbx.protocol import MayAct, Pbx, always
 from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.store.history import MAX_PAGE
+from contactcentre.store.last_site import LastSite
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +50,11 @@ LENT = "lent"
 """Below the prompts directory: recordings' sound, while the PBX plays it."""
 
 
-def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = None) -> Controller:
-    """`redis` writes from now on only while the controller is the node's active one. Raises SettingsError when no PBX
-    is named."""
+def build(
+    settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = None, sites: LastSite | None = None
+) -> Controller:
+    """`redis` writes from now on only while the controller is the node's active one. `sites`: where the site is from,
+    should the store be away. Raises SettingsError when no PBX is named, StoreUnavailable when nobody knows a site."""
     tenure = Tenure(redis, settings.node)
     redis.fence = tenure  # type: ignore[attr-defined]
     live = Live(redis)
@@ -70,8 +74,9 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     # FreeSWITCH says numbers only with files of its own for each language: ours are spoken
     prompts = Prompts(settings.prompts_dir, sounds=("en",) if driven == "asterisk" else ())
 
-    def load() -> Configuration:
-        version, site = store.site()
+    sites = sites or LastSite(store, settings.state_dir)
+
+    def read(version: int, site: Site | None) -> Configuration:
         if site is not None and site.pbx not in (None, driven):
             log.warning(
                 "the site is for another PBX; ours is driven until this controller is started anew", site=site.pbx
@@ -88,8 +93,9 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     def failed(name: str) -> None:
         controller.part_failed(name)
 
-    configuration = load()
-    replica = Replica(live, settings.node, configuration.routing, changed, lost)
+    configuration = read(*sites.site())
+    clock = Clock()
+    replica = Replica(live, settings.node, configuration.routing, changed, lost, clock)
     greenlets = Greenlets(failed)
     node = Node(
         name=settings.node,
@@ -97,6 +103,7 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
         live=live,
         replica=replica,
         agents=Agents(live, replica, lambda: node.now(), lambda: node.router.agents_moved()),
+        now=clock,
         greenlets=greenlets,
         saver=Saver(live),
         configuration=configuration,
@@ -108,7 +115,18 @@ def build(settings: Settings, store: Store, redis: "Redis", pbx: Pbx | None = No
     node.mailbox = Mailbox(store, Sounds(store, Shelf.of(store, settings), settings.prompts_dir / LENT))
     limits = Limits(settings.overload_lag, settings.max_contacts)
     look_back = partial(replica.estimates.look_back, store)
-    controller = Controller(node, tenure, open_journal, load, look_back, store.audit, limits, settings.presence)
+    controller = Controller(
+        node,
+        tenure,
+        open_journal,
+        lambda: read(*sites.newest()),
+        look_back,
+        store.audit,
+        limits,
+        settings.presence,
+    )
+    if sites.from_file:
+        controller.sites.reload()
     return controller
 
 

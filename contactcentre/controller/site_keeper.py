@@ -14,6 +14,7 @@ from contactcentre.controller.node import Configuration, Node
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.errors import LiveError
 from contactcentre.processes import bind_to_parent
+from contactcentre.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,11 @@ class SiteKeeper:
     def published(self, version: int) -> None:
         """Told which version is the newest."""
         if version != self._node.configuration.version:
-            self._wanted.set()
+            self.reload()
+
+    def reload(self) -> None:
+        """The newest site is to be loaded, as soon as the store answers."""
+        self._wanted.set()
 
     def run(self) -> None:
         """Loads the site when another version was published. One that cannot be had or read leaves the last one."""
@@ -67,8 +72,9 @@ class SiteKeeper:
         node = self._node
         try:
             node.configure(self.load())
-        except Exception:
-            log.exception("site not loaded, trying again")
+        except Exception as error:
+            say = log.warning if isinstance(error, StoreUnavailable) else log.exception
+            say("site not loaded, trying again", error=str(error))
             gevent.sleep(RELOAD)
             self._wanted.set()
             return
