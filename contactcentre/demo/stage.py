@@ -61,12 +61,14 @@ def stage(
     ring: tuple[float, float] = RING_SECONDS,
     register: Callable[[AnyLab, Mapping[str, str]], None] | None = None,
     pbx: str = "asterisk",
+    environment: Callable[[AnyLab], Mapping[str, str]] = lambda _: {},
 ) -> Iterator[Stage]:
     """Sets up below a state directory of its own, so that nothing real is touched. Raises DemoError.
 
     talk: mean seconds of a conversation; one agent hangs up first now and then. wanted: the site, the example if None.
     ring: least and most seconds that a phone rings. register: registers phones of the caller's own instead, by
-    endpoint and secret; `phones` is empty then. pbx: asterisk or freeswitch.
+    endpoint and secret; `phones` is empty then. pbx: asterisk or freeswitch. environment: more of it, for our processes
+    only.
     """
     if wanted is None and not EXAMPLE.is_file():
         raise DemoError(f"{EXAMPLE} is not there: the demonstration runs from a checkout")
@@ -90,7 +92,9 @@ def stage(
         settings = settings.model_copy(update={"web_port": _port(settings.web_port)})
         log = state_dir / "demo.log"
         file = stack.enter_context(log.open("a", buffering=1))
-        supervisor = supervise(settings, lambda name, line: print(f"{name:10} | {line}", file=file), write)
+        supervisor = supervise(
+            settings, lambda name, line: print(f"{name:10} | {line}", file=file), write, environment(lab)
+        )
         stack.callback(supervisor.stop)
         supervisor.start()
 

@@ -163,6 +163,8 @@ class Call:
             "sent": self.media.sent,
             "received": self.media.received,
             "digits_heard": self.media.digits_heard,
+            "silence": round(self.media.silence, 3),
+            "silence_at": self.media.silence_at,
         }
         if status is not None:
             self.record["status"] = status

@@ -121,6 +121,11 @@ class Media:
         self.digits_heard = ""
         self.person_at: float | None = None
         """When another simulated phone was first heard, epoch seconds."""
+        self.silence = 0.0
+        """Seconds of the longest silence: nothing came, or frames without sound."""
+        self.silence_at: float | None = None
+        """When it began, epoch seconds."""
+        self._sound_at: float | None = None  # monotonic: the last sound, or the beginning
         self._heard_path = heard
         self._heard = bytearray()
         self._ears: list[_Ear] = []
@@ -139,6 +144,8 @@ class Media:
     def send_to(self, remote: Sdp) -> None:
         """Start, or go on with other parameters."""
         self._remote = remote
+        if self._sound_at is None:
+            self._sound_at = time.monotonic()
         self._socket.connect((remote.host, remote.port))
 
     def play_digits(self, digits: str, pause: float) -> None:
@@ -183,6 +190,7 @@ class Media:
         if self._socket.fileno() < 0:
             return
         self._listen()
+        self._note_silence()
         self._socket.close()
         for ear in self._ears:
             ear.finish(self._heard_codec)
@@ -246,14 +254,23 @@ class Media:
         for ear in self._ears:
             ear.heard += payload
             ear.packets += 1
+        sounds = len(set(payload)) > 2  # fewer values: silence
+        if sounds:
+            self._note_silence()
+            self._sound_at = time.monotonic()
         if self.person_at is None:
-            if payload == self._last_frame and len(set(payload)) > 2:  # fewer values: silence
+            if payload == self._last_frame and sounds:
                 self._steady += 1
                 if self._steady >= _STEADY_FRAMES:
                     self.person_at = time.time()
             else:
                 self._steady = 0
                 self._last_frame = payload
+
+    def _note_silence(self) -> None:
+        """Of the silence that ends now."""
+        if self._sound_at is not None and (lasted := time.monotonic() - self._sound_at) > self.silence:
+            self.silence, self.silence_at = lasted, time.time() - lasted
 
 
 def _even_port(host: str) -> socket.socket:

@@ -81,6 +81,10 @@ class OngoingCall(End):
             raise PhoneError(f"the call to {self.plan.did} ended without a result")
         return self._result
 
+    def seen(self, moment: str) -> float | None:
+        """When that was (see `until`), None when it has not been."""
+        return self._seen.get(moment)
+
     @property
     def result(self) -> CallResult | None:
         """The result when it has ended."""

@@ -60,6 +60,10 @@ class CallResult:
     """RTP packets."""
     received: int
     digits_heard: str
+    silence: float = 0.0
+    """Seconds of the longest silence after the answer."""
+    silence_at: float | None = None
+    """When that began."""
     phone: str = ""
     caller_name: str = ""
     incoming: bool = False

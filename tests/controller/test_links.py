@@ -9,7 +9,7 @@ import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Event, Kind
-from tests.controller.proxy import Proxy
+from contactcentre.lab.link import Proxy
 from tests.controller.stack import Stack, eventually, kinds, one
 
 

@@ -18,10 +18,10 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Site
 from contactcentre.embedded import Services
 from contactcentre.lab import OngoingCall, Phone
+from contactcentre.lab.link import Proxy
 from contactcentre.live import CommandFailed
 from contactcentre.live.fencing import READS
 from contactcentre.live.standbys import Standby, active, hand_over, standbys
-from tests.controller.proxy import Proxy
 from tests.controller.stack import PATIENCE, Stack, eventually, one
 from tests.controller.test_verbs_heard import ask, hears
 from tests.live.nodes import agent_facts

@@ -6,7 +6,7 @@ import pytest
 
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
-from tests.controller.proxy import Proxy
+from contactcentre.lab.link import Proxy
 from tests.controller.stack import Stack, eventually
 from tests.watch.scrape import ask, four_ports, scrape, value
 

@@ -123,3 +123,33 @@ def test_who_listens_hears_what_comes_from_then_on(line: tuple[Media, socket.soc
     assert heard == [1]
     with wave.open(str(tmp_path / "ear.wav")) as sound:
         assert set(struct.unpack("<160h", sound.readframes(160))) == {from_ulaw(0x22)}
+
+
+def test_the_longest_silence_is_told_whether_nothing_comes_or_frames_without_sound(
+    line: tuple[Media, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media, other = line
+    clock = 1000.0
+    monkeypatch.setattr("contactcentre.lab.media.time.monotonic", lambda: clock)
+    monkeypatch.setattr("contactcentre.lab.media.time.time", lambda: clock + 5000)
+    sound, silence = tone_frames(400, PCMU)[0], b"\xff" * 160
+
+    def hears(payload: bytes) -> None:
+        before = media.received
+        other.send(struct.pack("!BBHII", 0x80, PCMU, 1, 1, 1) + payload)
+        while media.received == before:
+            media.tick()
+
+    hears(sound)
+    clock = 1003.0  # nothing came
+    hears(sound)
+    clock = 1004.0
+    hears(silence)
+    clock = 1007.5
+    hears(silence)
+    clock = 1008.0
+    hears(sound)
+    assert (media.silence, media.silence_at) == (5.0, 6003.0)
+    clock = 1014.0
+    media.close()
+    assert (media.silence, media.silence_at) == (6.0, 6008.0)

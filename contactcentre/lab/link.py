@@ -1,25 +1,32 @@
-"""A proxy that can be cut, and hears what is said: the link between a controller and its PBX, or its Redis."""
+"""A proxy that can be cut or go dead, and hears what is said: the link between a controller and its PBX, or its Redis."""
 
 from contextlib import suppress
 
 import gevent
 from gevent import socket
+from gevent.event import Event as Flag
 from gevent.server import StreamServer
+
+from contactcentre.lab.ports import LOOPBACK
 
 
 class Proxy:
+    """Listens on a loopback port of its own (`port`) and passes everything on."""
+
     def __init__(self, target: int | str) -> None:
         """`target`: a port on loopback, or the path of a unix socket."""
         self._target = target
         self._noted: dict[socket.socket, bytearray] = {}
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
-        self._up = True
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._dead: set[tuple[socket.socket, socket.socket]] = set()
+        self._up, self._passing = True, Flag()
+        self._passing.set()
+        self._server = StreamServer((LOOPBACK, 0), self._serve)
         self._server.start()
 
     @property
     def port(self) -> int:
-        return int(self._server.server_port)
+        return int(self._server.server_port or 0)
 
     def cut(self) -> None:
         """Ends all connections, and every new one at once."""
@@ -28,6 +35,12 @@ class Proxy:
             for end in pair:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+
+    def go_dead(self) -> None:
+        """No byte passes any more and nobody is told: the connections there are stay open and dead for ever, as behind
+        a firewall that has forgotten them; new ones open, and nothing passes until `mend`."""
+        self._dead |= self._pairs
+        self._passing.clear()
 
     def note(self) -> None:
         """Keeps from now on what is said on the connections there are: to the target, by whoever made them."""
@@ -39,9 +52,11 @@ class Proxy:
 
     def mend(self) -> None:
         self._up = True
+        self._passing.set()
 
     def close(self) -> None:
         self.cut()
+        self._passing.set()
         self._server.stop(timeout=1)
 
     def _serve(self, near: socket.socket, address: object) -> None:
@@ -55,24 +70,28 @@ class Proxy:
         self._pairs.add(pair)
         try:
             if self._up:
-                gevent.joinall([gevent.spawn(self._copy, near, far), gevent.spawn(self._copy, far, near)])
+                gevent.joinall([gevent.spawn(self._copy, pair, near, far), gevent.spawn(self._copy, pair, far, near)])
         finally:
             self._pairs.discard(pair)
+            self._dead.discard(pair)
             near.close()
             far.close()
 
     def _connected(self) -> socket.socket:
         if isinstance(self._target, int):
-            return socket.create_connection(("127.0.0.1", self._target), 2.0)
+            return socket.create_connection((LOOPBACK, self._target), 2.0)
         far = socket.socket(socket.AF_UNIX)
         far.connect(self._target)
         return far
 
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+    def _copy(self, pair: tuple[socket.socket, socket.socket], source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 if source in self._noted:
                     self._noted[source] += data
-                target.sendall(data)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+                self._passing.wait()
+                if pair not in self._dead:
+                    target.sendall(data)
+        if pair not in self._dead:  # else the other side is not told either
+            with suppress(OSError):
+                target.shutdown(socket.SHUT_RDWR)
