@@ -183,7 +183,11 @@ def report(chaos: Chaos, crowd: Crowd, here: Stage, left: Sequence[str]) -> dict
         "serve_again_s": {"p50": _tenths(percentile(again, 0.5)), "max": _tenths(max(again, default=None))},
         "seed": SEED,
         "calls": len(calls),
-        "by_the_pbx_alone": ledger.fallback,
+        "longest_wait_s": _tenths(max((c.wait or 0.0 for c in calls if c.caller not in ledger.fallback), default=None)),
+        "by_the_pbx_alone": len(ledger.fallback),
+        "longest_wait_there_s": _tenths(
+            max((c.wait or 0.0 for c in calls if c.caller in ledger.fallback), default=None)
+        ),
         "dropped_by_pbx_restart": pbx["dropped"],
         "not_healed": ill,
         "left_over": len(left),

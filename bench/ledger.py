@@ -84,7 +84,7 @@ class Ledger:
     """A run's calls held against the history since `since`. `fallback`: callers whom the PBX's own queue served."""
 
     problems: tuple[Problem, ...]
-    fallback: int
+    fallback: frozenset[str]
 
 
 def balance(
@@ -100,7 +100,7 @@ def balance(
     by_caller = defaultdict[str, list[ContactHistory]](list)
     for history in histories:
         by_caller[history.contact.caller].append(history)
-    problems, fallback = [*dropped(calls, served), *twice(served, frozenset(by_caller))], 0
+    problems, fallback = [*dropped(calls, served), *twice(served, frozenset(by_caller))], set[str]()
     for call in calls:
         found = by_caller.pop(call.caller, [])
         if len(found) > 1:
@@ -108,7 +108,7 @@ def balance(
         elif found:
             problems += _same(call, found[0], outages, recordings)
         elif any(outage.overlaps(call.started_at, call.started_at + CERTAIN) for outage in outages):
-            fallback += 1
+            fallback.add(call.caller)
         else:
             problems.append(Problem("lost", call.started_at, f"{call.caller} is no contact"))
     for caller, strangers in by_caller.items():
@@ -117,7 +117,7 @@ def balance(
     events = [event for history in histories for event in store.events(history.contact.id)]
     problems += [Problem("doubled", 0.0, text) for text in double_offers(events)]
     problems += [Problem("lost", at, f"rejected: {error}: {text[:300]}") for at, text, error in store.rejected()]
-    return Ledger(tuple(problems), fallback)
+    return Ledger(tuple(problems), frozenset(fallback))
 
 
 def _same(call: CallResult, history: ContactHistory, outages: Sequence[Outage], recordings: Path) -> Iterator[Problem]:
