@@ -81,7 +81,8 @@ class Faults:
         pid = self._controller()
         os.kill(pid, signal.SIGSTOP)
         gevent.sleep(self._chance.uniform(3.0, 8.0))
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # killed meanwhile by who watches over it
+            os.kill(pid, signal.SIGCONT)
 
     # -- the link -----------------------------------------------------------------------------------------------------
 
