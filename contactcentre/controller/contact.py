@@ -265,7 +265,7 @@ class Contact:
         self.now = replace(self.now, detail={**self.now.detail, LISTENERS: []})
 
     def say(self, media: Sequence[Medium], language: str = "", playback: str = "") -> str:
-        """Begins to play it to the caller; answers the playback's id ("" = a new one). Whoever takes the contact up must
+        """Begins to play it to the caller; answers the playback's id ("": a new one). Whoever takes the contact up must
         stop it first: the PBX would let the caller wait for its end before anything else."""
         playback = playback or self.new_id("p")
         self.note(plays=playback)

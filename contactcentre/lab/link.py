@@ -1,4 +1,4 @@
-"""A proxy that can be cut or go dead, and hears what is said: the link between a controller and its PBX, or its Redis."""
+"""A proxy that can be cut or go dead, and hears what is said: the link of a controller to its PBX, or its Redis."""
 
 from contextlib import suppress
 
