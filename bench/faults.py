@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -17,9 +15,9 @@ import requests
 
 from bench.crowd import until
 from contactcentre.demo.stage import Stage
+from contactcentre.embedded.outage import Name, Servers
 from contactcentre.lab import lab_of
 from contactcentre.lab.link import Proxy
-from contactcentre.lab.process import with_arguments
 from contactcentre.live import LiveError
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import StoreUnavailable
@@ -44,11 +42,11 @@ class Faults:
             "hang controller": self._hang,
             "cut link": self._cut,
             "dead link": self._go_dead,
-            "restart redis": lambda: self._restart("redis"),
-            "empty redis": self._empty_redis,
-            "redis away": lambda: self._away("redis"),
-            "restart postgres": lambda: self._restart("postgres"),
-            "postgres away": lambda: self._away("postgres"),
+            "restart redis": lambda: self._away("redis"),
+            "empty redis": lambda: self._away("redis", empty=True),
+            "redis away": lambda: self._away("redis", AWAY),
+            "restart postgres": lambda: self._away("postgres"),
+            "postgres away": lambda: self._away("postgres", AWAY),
         }
 
     def draw(self, number: int) -> list[str]:
@@ -98,44 +96,13 @@ class Faults:
 
     # -- databases ----------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _nobody_restarts(self) -> Iterator[None]:
-        (keeper,) = with_arguments("-m", "contactcentre.embedded.keeper", str(self._here.settings.state_dir))
-        os.kill(keeper, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(keeper, signal.SIGCONT)
-
-    def _server(self, name: str) -> int:
-        """The process of a database, a child of the keeper."""
-        (keeper,) = with_arguments("-m", "contactcentre.embedded.keeper", str(self._here.settings.state_dir))
-        for text in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
-            if Path(f"/proc/{text}/comm").read_text().startswith(name):
-                return int(text)
-        raise AssertionError(f"{name} does not run")
-
-    def _end(self, name: str) -> None:
+    def _away(self, name: Name, seconds: float = 0.0, *, empty: bool = False) -> None:
         """Half of the times it is asked to end, else it is killed."""
-        pid = self._server(name)
         polite = signal.SIGTERM if name == "redis" else signal.SIGINT
-        os.kill(pid, self._chance.choice([polite, signal.SIGKILL]))
-        until(lambda: not _runs(pid), HEALED)
-
-    def _restart(self, name: str) -> None:
-        self._end(name)
-
-    def _away(self, name: str) -> None:
-        with self._nobody_restarts():
-            self._end(name)
-            gevent.sleep(AWAY)
-
-    def _empty_redis(self) -> None:
-        with self._nobody_restarts():
-            directory = Path(os.readlink(f"/proc/{self._server('redis')}/cwd"))
-            self._end("redis")
-            for entry in directory.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        with Servers(self._here.settings.state_dir).away(
+            name, self._chance.choice([polite, signal.SIGKILL]), empty=empty
+        ):
+            gevent.sleep(seconds)
 
     # -- the PBX ------------------------------------------------------------------------------------------------------
 
@@ -177,11 +144,3 @@ class Faults:
             if requests.get(f"http://127.0.0.1:{here.settings.web_port}/readyz", timeout=2).status_code == 200:
                 return ""
         return "the dashboard does not answer"
-
-
-def _runs(pid: int) -> bool:
-    """A dead one that its stopped parent has not reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
