@@ -34,7 +34,7 @@ HANDOVERS = int(os.environ.get("HANDOVERS", "60" if QUICK else "500"))
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "3"))
 RATE = float(os.environ.get("RATE", "40"))
 SECONDS = float(os.environ.get("SECONDS", "12" if QUICK else "24"))
-STEPS = [float(text) for text in os.environ.get("STEPS", "70" if QUICK else "70,100,130,160,190").split(",")]
+STEPS = [float(text) for text in os.environ.get("STEPS", "70" if QUICK else "70,80,90,100,110,120").split(",")]
 TALK = (float(os.environ.get("TALK", "5-8").split("-")[0]), float(os.environ.get("TALK", "5-8").split("-")[1]))
 ONLY = os.environ.get("ONLY", "handover,cost,collapse").split(",")
 

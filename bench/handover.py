@@ -12,8 +12,8 @@ Three questions, each asked of our controller and then, with the controller gone
 
 What both have in common with `callcenter` is in `contest`.
 
-WAITING=200,500 HANDOVERS=500 ROUNDS=3 (of cost) RATE=40 SECONDS=24 (of each step) STEPS=70,100,130,160,190 TALK=5-8
-(seconds); QUICK=1 is a short look at everything; ONLY=handover,cost,collapse.
+WAITING=200,500 HANDOVERS=500 ROUNDS=3 (of cost) RATE=40 SECONDS=24 (of each step) STEPS=70,80,90,100,110,120
+TALK=5-8 (seconds); QUICK=1 is a short look at everything; ONLY=handover,cost,collapse.
 """
 
 from bench.contest import run

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     watch_port: int = Field(8810, ge=0, le=65532)  # the controller's; the others' follow; 0 = none
 
     # above these new calls are turned away (docs/admin.rst, Overload)
-    overload_lag: float = Field(0.5, ge=0, le=60)  # seconds that the controller is late; 0 = never
+    overload_lag: float = Field(1.0, ge=0, le=60)  # seconds that the controller is late; 0 = never
     max_contacts: int = Field(0, ge=0)  # of this node at the same time; 0 = no limit
 
     # for so many seconds after a controller's last word the PBX leads new callers to it (docs/admin.rst)
