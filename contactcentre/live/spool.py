@@ -45,7 +45,7 @@ class Spool:
             os.pwrite(self._fd, b"\n", size)  # the last process died in the middle of a line
             size += 1
         self.end = size
-        self._compact_from = HEADER + COMPACT_BYTES  # where the first needed line must be for the file to be rewritten
+        self._not_before = 0  # a rewrite failed: where the first needed line must be for the next one
 
     def append(self, line: bytes) -> None:
         """Adds one line (which ends in a line feed). Raises OSError when the disk does not take it; then nothing was
@@ -77,18 +77,18 @@ class Spool:
                 self._write_head(HEADER)
                 os.ftruncate(self._fd, HEADER)
                 moved, self.start, self.end = self.end - HEADER, HEADER, HEADER
-                self._compact_from = HEADER + COMPACT_BYTES
+                self._not_before = 0
                 return moved
-        if self.start < max(self._compact_from, HEADER + self.end - self.start):
+        if self.start - HEADER < max(COMPACT_BYTES, self.end - self.start) or self.start < self._not_before:
             return 0
         try:
             moved = self._compact()
         except OSError as error:  # no room for a second file: the one there is goes on
             log.warning("spool: %s cannot be rewritten now: %s", self.path, error)
             self._beside.unlink(missing_ok=True)
-            self._compact_from = self.start + COMPACT_BYTES
+            self._not_before = self.start + COMPACT_BYTES
             return 0
-        self._compact_from = HEADER + COMPACT_BYTES
+        self._not_before = 0
         return moved
 
     def sync(self) -> None:
