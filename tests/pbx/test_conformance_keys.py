@@ -29,7 +29,7 @@ def test_the_hold_key_is_told_and_so_is_its_end(scene: Scene) -> None:
     held = anna.inbox.next(PhoneHeld)
     assert held.channel_id == anna.channel.id
     phone_of(anna).resume()
-    assert anna.inbox.next(PhoneResumed).at > held.at
+    assert anna.inbox.next(PhoneResumed).at >= held.at
     customer.inbox.nothing_for(0.2)
     assert scene.heard() == {"customer": {"anna"}, "anna": {"customer"}}
 
