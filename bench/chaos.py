@@ -17,7 +17,6 @@ import random
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ import gevent  # noqa: E402
 from bench.crowd import Crowd, site, until  # noqa: E402
 from bench.faults import HEALED, Faults  # noqa: E402
 from bench.ledger import Outage, Problem, balance, dropped, silent  # noqa: E402
-from bench.measure import close, percentile  # noqa: E402
+from bench.measure import close, percentile, scratch  # noqa: E402
 from contactcentre.demo.accounting import left_over, pending  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.lab import AnyLab, LabInfo  # noqa: E402
@@ -236,8 +235,7 @@ def main() -> int:
     print(f"SEED={SEED} CALLS={CALLS} FAULTS={FAULTS}")
     chance = random.Random(SEED)  # noqa: S311 - nothing secret
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contactcentre-bench-")))
-        directory.chmod(0o755)
+        directory = stack.enter_context(scratch())
         crowd = Crowd(random.Random(SEED + 1), CALLS, (TALK[0], TALK[1]))  # noqa: S311
         proxies: list[Proxy] = []
         if KEEP:

@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
@@ -20,7 +19,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from bench.measure import Processes, Yardstick, close, milliseconds  # noqa: E402
+from bench.measure import Processes, Yardstick, close, milliseconds, scratch  # noqa: E402
 from bench.sipp import Moment, Sipp, SippFailed, caller, media_port, phone, register, sip_port  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.domain.site import Site  # noqa: E402
@@ -308,8 +307,7 @@ def run(name: str, pbx: str, other: str) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.WARNING)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contactcentre-bench-")))
-        directory.chmod(0o755)
+        directory = stack.enter_context(scratch())
         media, socket = media_port()
         stack.enter_context(closing(socket))
         phones = {}

@@ -11,7 +11,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +23,7 @@ monkey.patch_all()
 import gevent  # noqa: E402
 import requests  # noqa: E402
 
-from bench.measure import close, cpu_seconds, milliseconds  # noqa: E402
+from bench.measure import close, cpu_seconds, milliseconds, scratch  # noqa: E402
 from contactcentre import embedded  # noqa: E402
 from contactcentre.live import ContactNow, Live, connect  # noqa: E402
 from contactcentre.settings import STATE_DIR, Settings  # noqa: E402
@@ -93,9 +92,8 @@ def run(live: Live, port: int, worker: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="contactcentre-bench-") as directory:
-        Path(directory).chmod(0o755)
-        os.environ[STATE_DIR] = directory
+    with scratch() as directory:
+        os.environ[STATE_DIR] = str(directory)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
         with embedded.services(Settings()) as services, closing(connect(services.redis_url)) as redis:

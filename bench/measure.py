@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ def cpu_seconds(pid: int) -> float:
     """User and system time that a process has used so far (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for one bench, gone afterwards; the databases' own user may look into it."""
+    with tempfile.TemporaryDirectory(prefix="contactcentre-bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 class Processes:

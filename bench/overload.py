@@ -10,17 +10,15 @@ STEPS=60,90,120,150 (calls/s) SECONDS=20 (of each); QUICK=1 is a short look. The
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("ONLY", "collapse")  # of what `contest` can ask, and so needs agents for
 
 from bench import contest
 from bench.contest import SECONDS, STEPS, TALKS, Bench, quiet, site
-from bench.measure import Yardstick, close
+from bench.measure import Yardstick, close, scratch
 from bench.sipp import Sipp, media_port, phone, register, sip_port
 from contactcentre.demo.stage import stage
 from contactcentre.lab import AnyLab
@@ -73,8 +71,7 @@ def running(lag: str) -> Iterator[tuple[Bench, int]]:
     base = four_ports()
     os.environ["CONTACTCENTRE_WATCH_PORT"], os.environ["CONTACTCENTRE_OVERLOAD_LAG"] = str(base), lag
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contactcentre-bench-")))
-        directory.chmod(0o755)
+        directory = stack.enter_context(scratch())
         media, socket = media_port()
         stack.enter_context(closing(socket))
         phones: dict[str, Sipp] = {}

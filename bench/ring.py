@@ -9,16 +9,14 @@ CALLS=50 RATE=25 (calls a second) TALK=8 (seconds): all talk at once at the end 
 import logging
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from gevent import monkey
 
 monkey.patch_all()
 
-from bench.measure import close, cpu_seconds, milliseconds  # noqa: E402
+from bench.measure import close, cpu_seconds, milliseconds, scratch  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.domain.site import Site  # noqa: E402
 from contactcentre.lab import CallPlan  # noqa: E402
@@ -72,18 +70,16 @@ def run(here: Stage, phones: list[Phone], prefix: str, pids: dict[str, int]) -> 
 def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="contactcentre-bench-") as directory:
-        Path(directory).chmod(0o755)
-        with stage(Path(directory), TALK, print, site(), ring=(0.3, 0.3)) as here:
-            asterisk = here.lab.info().pid
-            controller = here.supervisor.status()["controller"]["pid"]
-            print("processes:", {"asterisk": asterisk, "controller": controller})
-            here.lab.calls([CallPlan("1000", caller=f"+3360{n:05}", talk=1.0, patience=40) for n in range(20)], rate=10)
-            ours = run(here, here.phones, "+3361", {"asterisk": asterisk, "controller": controller})
-            print("ours     ", ours)
-            here.supervisor.stop()
-            theirs = run(here, here.phones, "+3362", {"asterisk": asterisk})
-            print("app_queue", theirs)
+    with scratch() as directory, stage(directory, TALK, print, site(), ring=(0.3, 0.3)) as here:
+        asterisk = here.lab.info().pid
+        controller = here.supervisor.status()["controller"]["pid"]
+        print("processes:", {"asterisk": asterisk, "controller": controller})
+        here.lab.calls([CallPlan("1000", caller=f"+3360{n:05}", talk=1.0, patience=40) for n in range(20)], rate=10)
+        ours = run(here, here.phones, "+3361", {"asterisk": asterisk, "controller": controller})
+        print("ours     ", ours)
+        here.supervisor.stop()
+        theirs = run(here, here.phones, "+3362", {"asterisk": asterisk})
+        print("app_queue", theirs)
     close({"bench": "ring", "ours": ours, "app_queue": theirs})
 
 

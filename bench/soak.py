@@ -15,7 +15,6 @@ import os
 import random
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
@@ -33,7 +32,7 @@ import requests  # noqa: E402
 from bench import crowd as people  # noqa: E402
 from bench.contest import RING, agents_for  # noqa: E402
 from bench.crowd import Crowd, until  # noqa: E402
-from bench.measure import close  # noqa: E402
+from bench.measure import close, scratch  # noqa: E402
 from bench.sipp import Sipp, caller, media_port, phone, register, sip_port  # noqa: E402
 from contactcentre.demo.accounting import left_over  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
@@ -213,8 +212,7 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.CRITICAL)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contactcentre-bench-")))
-        directory.chmod(0o755)
+        directory = stack.enter_context(scratch())
         media, kept = media_port()
         stack.enter_context(closing(kept))
         crowd = Crowd(random.Random(1), CALLS, (10.0, 30.0))  # noqa: S311 - nothing secret

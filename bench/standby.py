@@ -14,11 +14,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from gevent import monkey
@@ -27,7 +25,7 @@ monkey.patch_all()
 
 import gevent  # noqa: E402
 
-from bench.measure import close, percentile  # noqa: E402
+from bench.measure import close, percentile, scratch  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.domain.site import Site  # noqa: E402
 from contactcentre.lab import OngoingCall  # noqa: E402
@@ -160,8 +158,7 @@ def _gap(redis: Any, node: str) -> float:
 @contextmanager
 def running() -> Iterator[Bench]:
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="contactcentre-bench-")))
-        directory.chmod(0o755)
+        directory = stack.enter_context(scratch())
         here = stack.enter_context(stage(directory, 3600.0, print, site(), ring=(0.1, 0.1)))
         for phone in here.phones:
             phone.behave(talk=None)
