@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     web_url: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")  # as users type it; "" = made of bind and port
     web_proxies: int = Field(0, ge=0, le=5)  # reverse proxies in front whose X-Forwarded-* headers are believed
 
+    # reads what the pages ask for about the site; "" = our own `contactcentre provision`, off = nobody does
+    provision_command: str = ""
+
     watch_bind: str = "127.0.0.1"
     watch_port: int = Field(8810, ge=0, le=65532)  # the controller's; the others' follow; 0 = none
 

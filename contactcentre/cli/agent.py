@@ -23,7 +23,7 @@ from contactcentre.provision.change import NotThere, found
 from contactcentre.settings import Settings
 
 
-def _forget(name: str) -> None:
+def forget(name: str) -> None:
     """A removed agent's state goes too, or one added again would be logged in at once. A call goes on to its
     end."""
     with open_live() as live:
@@ -48,7 +48,7 @@ command = noun(
         "confirm": "The key that takes a call, so that no answering machine does (1 outside).",
     },
     ("full_name", "number", "endpoint", "skills"),
-    after_removal=_forget,
+    after_removal=forget,
     now=waiting_in,
 )
 

@@ -35,14 +35,15 @@ def command(site_file: Path | None, rollback: int | None, yes: bool, dry_run: bo
     wanted = read_site(site_file) if site_file else None
     with desk(wanted, settle=not dry_run) as here:
         if rollback is not None:
-            here, plan, action, subject = _back(here, rollback)
+            here, plan, action, subject = back(here, rollback)
         else:
             plan = here.plan(wanted or here.site)
             action, subject = "site.apply", str(site_file or "")
         here.carry_out(plan, yes=yes, dry_run=dry_run, comment=comment, action=action, subject=subject)
 
 
-def _back(here: Desk, version: int) -> tuple[Desk, Plan, str, str]:
+def back(here: Desk, version: int) -> tuple[Desk, Plan, str, str]:
+    """The desk before the PBX of that version, the plan, and action and subject for the audit log. Raises NotThere."""
     number = here.version - 1 if version == PREVIOUS else version
     if here.version == 0:
         raise NotThere("nothing was applied yet: there is nothing to go back to")

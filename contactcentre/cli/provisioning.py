@@ -15,11 +15,13 @@ from contactcentre.cli.esl import Console, named
 from contactcentre.cli.terminal import actor, counted
 from contactcentre.cli.terminal import json_option as json_option
 from contactcentre.cli.terminal import print_json as print_json
+from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.site import Site
 from contactcentre.lab import lab_of
 from contactcentre.logs import printable
 from contactcentre.provision import (
     AnyTarget,
+    Applied,
     AsteriskTarget,
     FreeswitchTarget,
     Plan,
@@ -79,6 +81,27 @@ class Desk:
                 raise click.ClickException("nobody can be asked here: add --yes to apply this plan")
             click.confirm("Apply this plan?", abort=True)
 
+        def say(text: str) -> None:
+            click.secho(f"  {text}", dim=True)
+
+        why = comment or f"{action.rpartition('.')[2]} {subject}".strip()
+        done = self.do(plan, actor(), why, action, subject, say=say)
+        passed = f" {counted(done.checked, 'check')} passed." if done.checked else ""
+        click.secho(f"Applied: the site is at version {done.version}.{passed}", fg="green")
+
+    def do(
+        self,
+        plan: Plan,
+        by: str,
+        comment: str,
+        action: str,
+        subject: str,
+        *,
+        address: str = "",
+        say: Callable[[str], None] = lambda text: None,
+    ) -> Applied:
+        """Applies the plan, records it and tells everybody. Raises as `provision.apply`, and SiteChanged."""
+
         def record(site: Site, by: str, why: str) -> int:
             return self.store.save_site(site, by, why, expected=self.version)
 
@@ -86,29 +109,23 @@ class Desk:
             for name, value in secrets.items():
                 self.store.set_secret(name, value)
 
-        def say(text: str) -> None:
-            click.secho(f"  {text}", dim=True)
-
-        done = apply(
-            plan,
-            self.target,
-            record,
-            keep,
-            by=actor(),
-            comment=comment or f"{action.rpartition('.')[2]} {subject}".strip(),
-            say=say,
-        )
-        self.store.audit(actor(), action, subject, {"version": done.version, "backup": done.backup})
-        passed = f" {counted(done.checked, 'check')} passed." if done.checked else ""
-        click.secho(f"Applied: the site is at version {done.version}.{passed}", fg="green")
+        done = apply(plan, self.target, record, keep, by=by, comment=comment, say=say)
+        detail = {"version": done.version, "backup": done.backup}
+        self.store.audit(by, action, subject, {**detail, "comment": comment} if address else detail, address)
         publish(done.version)
+        return done
+
+
+def known_prompts() -> Knows:
+    """Says whether a prompt can be heard in a language."""
+    from contactcentre.controller.speech import Prompts
+
+    return Prompts(Settings().prompts_dir).knows
 
 
 def read_site(file: Path) -> Site:
     """A site file, checked; also that every prompt which its flows name can be heard. Raises SiteError."""
-    from contactcentre.controller.speech import Prompts
-
-    return load(file, Prompts(Settings().prompts_dir).knows)
+    return load(file, known_prompts())
 
 
 def stored_site() -> Site:
@@ -206,7 +223,9 @@ def publish(version: int) -> None:
         with open_live() as live:
             live.publish_site(version)
     except Exception as error:
-        click.secho(f"The controllers could not be told ({error}); they read the site when they start.", fg="yellow")
+        click.secho(
+            f"The controllers could not be told ({error}); they read the site when they start.", fg="yellow", err=True
+        )
 
 
 def _coloured(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Single changes to a site, as new documents: put one trunk, DID, queue, skill or agent in, or take it out."""
+"""Single changes to a site, as new documents: put one trunk, DID, queue, skill, agent ... in, or take it out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,13 @@ SECTIONS = {
     "queue": "queues",
     "skill": "skills",
     "agent": "agents",
+    "hours": "hours",
+    "music": "music",
+    "flow": "flows",
 }
+KINDS = {section: kind for kind, section in SECTIONS.items()}
+WHOLE = ("settings", "features", "freeswitch")
+"""Sections that are one thing."""
 
 
 def called(kind: str) -> str:
@@ -51,6 +57,16 @@ def changed(site: Site, kind: str, name: str, fields: Mapping[str, Any]) -> Site
         else:
             document[field] = value
     return _put(site, kind, name, document)
+
+
+def replaced(site: Site, kind: str, name: str, value: Any) -> Site:
+    """The site with this thing as said, whether there was one or not. Raises SiteError."""
+    return _put(site, kind, name, value)
+
+
+def with_section(site: Site, section: str, value: Any) -> Site:
+    """The site with another section. Raises SiteError."""
+    return parse({**site.model_dump(mode="json"), section: value})
 
 
 def removed(site: Site, kind: str, name: str) -> Site:

@@ -2,6 +2,7 @@
 nothing."""
 
 import difflib
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,13 @@ class Plan:
         """Unified diffs of the site and of every file, secrets masked; "" when there is nothing to do."""
         return "".join(self._diffs())
 
+    def digest(self) -> str:
+        """The same for two plans that do the same (new secrets are random, and do not count)."""
+        said = (self.diff(), *self.reloads, *(check.command for check in self.checks))
+        return hashlib.sha256("\0".join(said).encode("utf-8", "surrogateescape")).hexdigest()
+
     def _diffs(self) -> Iterator[str]:
-        yield from _unified(_outline(self.old_site), _outline(self.site), "site (now)", "site (planned)")
+        yield from _unified(outline(self.old_site), outline(self.site), "site (now)", "site (planned)")
         for change in self.files:
             old, new = change.old or "", change.new or ""
             before = f"{change.path}" if change.old is not None else "/dev/null"
@@ -272,7 +278,7 @@ def _without_include(text: str, name: str) -> str:
     return text.replace(f"{_COMMENT}#tryinclude {DIRECTORY}/{name}\n", "")
 
 
-def _outline(site: Site) -> str:
+def outline(site: Site) -> str:
     """The site as people read it, without what is left at its default, in an order that does not depend on
     its history."""
     document: dict[str, Any] = site.model_dump(mode="json", exclude_defaults=True)

@@ -90,6 +90,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         now,
         own,
         results,
+        site,
         stream,
         why,
     )
@@ -123,7 +124,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
-    histories = (api_contacts, results, api_customers, own, messages, keeping, why)
+    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
     for api in (now, stream, me, calls, listens, coaches, health, *histories):
         app.register_blueprint(api.blueprint)
     for page in (account, live, desk, contacts, customers, agents, audit, voicemail):

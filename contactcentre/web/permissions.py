@@ -29,6 +29,7 @@ class Permission(StrEnum):
     VOICEMAIL = "voicemail.use"  # one's own boxes and those of one's queues
     ALL_BOXES = "voicemail.all"
     AUDIT = "audit.see"
+    SITE = "site.change"  # everything provisioned, and through it the PBX
 
 
 class Role(StrEnum):
@@ -73,12 +74,13 @@ WORDS: Mapping[Permission, str] = {
     Permission.VOICEMAIL: "voicemail",
     Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",
+    Permission.SITE: "changing queues, agents, trunks, numbers and flows",
 }
 
 OWN = frozenset({Permission.SELF, Permission.PHONE})
 """About one's own account and work: no limit to queues takes it away."""
 
-UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT})
+UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE})
 """What cannot be limited to queues: an account that is has none of it."""
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -77,14 +77,30 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/agents/<name>/why": {"admin", "supervisor", "auditor"},
     "/api/v1/recordings/<id>/audio": {"admin", "supervisor", "auditor"},
     "/api/v1/recordings/<verb>": {"admin"},
+    "/api/v1/site": {"admin"},
+    "/api/v1/site/file": {"admin"},
+    "/api/v1/site/parts/<part>": {"admin"},
+    "/api/v1/site/parts/<part>/<name>": {"admin"},
+    "/api/v1/site/versions": {"admin"},
+    "/api/v1/site/versions/<int:version>": {"admin"},
+    "/api/v1/site/diff": {"admin"},
+    "/api/v1/site/check": {"admin"},
+    "/api/v1/site/plans": {"admin"},
+    "/api/v1/site/plans/<id>": {"admin"},
+    "/api/v1/site/plans/<id>/apply": {"admin"},
+    "/api/v1/site/secrets": {"admin"},
     "/api/v1/openapi.json": {"admin", "supervisor", "agent", "auditor"},
 }
 """Who may; written by hand, so a change of a role is a change here too."""
 
-POSTED = {"/me/password", "/api/v1/me/phone", "/contacts/<id>/result", "/api/v1/me/callbacks/<id>"}
+POSTED = {
+    *("/me/password", "/api/v1/me/phone", "/contacts/<id>/result", "/api/v1/me/callbacks/<id>"),
+    *("/api/v1/site/check", "/api/v1/site/plans", "/api/v1/site/plans/<id>/apply"),
+}
 """Takes no GET, and its path does not say so."""
 
 UNDIVIDED = {
+    *(path for path in TABLE if path.startswith(("/api/v1/site", "/admin"))),
     *("/audit", "/api/v1/recordings/<verb>"),
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
 }
@@ -118,7 +134,8 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(
             continue  # the one ends the session, the other does not end; both have tests of their own
         posted = path in POSTED or path.endswith(("/<step>", "/<verb>", "/merge", "/erase"))
         method = "POST" if posted else "GET"
-        there = path.replace("<id>", "0000").replace("<name>", "nobody").replace("<step>", "claim")
+        there = path.replace("<id>", "0000").replace("<part>", "queues").replace("<int:version>", "0")
+        there = there.replace("<name>", "nobody").replace("<step>", "claim")
         body = {} if method == "POST" and path.startswith("/api/") else None
         answer = browser.open(there.replace("<verb>", "hold"), method=method, json=body)
         if role in allowed and not (queues and path in UNDIVIDED):
