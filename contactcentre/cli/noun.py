@@ -31,19 +31,18 @@ __all__ = ["noun", "pairs", "steps", "words"]
 def noun(
     kind: str,
     model: type[BaseModel],
-    about: Mapping[str, str],
     shown: tuple[str, ...],
     after_removal: Callable[[str], None] = lambda name: None,
     now: Callable[[str], Mapping[str, Any]] = lambda name: {},
 ) -> click.Group:
-    """The group `kind`. `about` explains each field, `shown` are the columns of `list`; `after_removal` is
+    """The group `kind`. `shown` are the columns of `list`; `after_removal` is
     told the name of what was removed, `now` says what `show` tells beside the configuration."""
     section = changes.SECTIONS[kind]
     many = "DIDs" if kind == "did" else section
     one = f"{'an' if kind[0] in 'aeiou' else 'a'} {changes.called(kind)}"
     name_argument = click.argument("name", metavar="NUMBER" if kind == "did" else "NAME")
     read = readers(model)
-    options = _options(read, about)
+    options = _options(read, model)
 
     @click.group(kind, help=f"The site's {many}: show and change them.")
     def group() -> None:
@@ -127,9 +126,12 @@ def _changing(function: Callable[..., None]) -> Callable[..., None]:
     return yes_option(dry_run_option(comment_option(function)))
 
 
-def _options(read: Mapping[str, Reader], about: Mapping[str, str]) -> Callable[[Any], Any]:
+def _options(read: Mapping[str, Reader], model: type[BaseModel]) -> Callable[[Any], Any]:
+    several = {"NAME=VALUE": " May be given several times; NAME= takes one away."}
+
     def decorate(function: Any) -> Any:
         for field, reader in reversed(list(read.items())):
+            more = several.get(reader.metavar, " May be given several times.")
             dashed = field.replace("_", "-")
             name = f"--{dashed}/--no-{dashed}" if reader.flag else f"--{dashed}"
             function = click.option(
@@ -138,7 +140,7 @@ def _options(read: Mapping[str, Reader], about: Mapping[str, str]) -> Callable[[
                 default=None,
                 multiple=reader.multiple,
                 metavar=None if reader.flag else reader.metavar,
-                help=about.get(field, ""),
+                help=f"{model.model_fields[field].description or ''}{more if reader.multiple else ''}",
             )(function)
         return function
 

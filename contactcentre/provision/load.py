@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contactcentre.domain import site as words
+from contactcentre.domain import spelling as words
 from contactcentre.domain.flows.check import Knows
 from contactcentre.domain.site import Site
 from contactcentre.provision.check import check

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactcentre.domain.site import NAME, NUMBER, Agent, Did, Freeswitch, Site, Trunk
+from contactcentre.domain.site import Agent, Did, Freeswitch, Site, Trunk
+from contactcentre.domain.spelling import NAME, NUMBER
 from contactcentre.domain.strategies import STRATEGIES
 from contactcentre.provision import (
     FreeswitchTarget,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactcentre.domain.site import NAME, NUMBER, Agent, Site, Trunk
+from contactcentre.domain.site import Agent, Site, Trunk
+from contactcentre.domain.spelling import NAME, NUMBER
 from contactcentre.domain.strategies import ALIASES, STRATEGIES
 from contactcentre.provision import check, parse, render
 from contactcentre.provision.render import UnsafeValue, feature_codes

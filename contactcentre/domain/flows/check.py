@@ -25,7 +25,8 @@ from contactcentre.domain.flows.node import RESERVED, Node
 from contactcentre.domain.flows.problems import FlowError, Problem
 from contactcentre.domain.flows.spoken import Item, text_of
 from contactcentre.domain.flows.talking import CollectNode
-from contactcentre.domain.site import Name, Site
+from contactcentre.domain.site import Site
+from contactcentre.domain.spelling import Name
 
 Knows = Callable[[str, str], bool]
 """Is there a sound file or a text for this prompt in this language?"""

@@ -23,7 +23,8 @@ from contactcentre.domain.flows.node import (
     Variable,
 )
 from contactcentre.domain.hours import Opening
-from contactcentre.domain.site import Hours, Level, Name
+from contactcentre.domain.site import Hours
+from contactcentre.domain.spelling import Level, Name
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

@@ -36,7 +36,7 @@ from contactcentre.domain.flows.node import (
     ways,
 )
 from contactcentre.domain.flows.spoken import Item, Items, speech
-from contactcentre.domain.site import Key, Name, Seconds, keyed
+from contactcentre.domain.spelling import Key, Name, Seconds, keyed
 
 CAUSES = {
     "normal": 16,

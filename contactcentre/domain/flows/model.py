@@ -24,7 +24,8 @@ from contactcentre.domain.flows.node import Language, Node, Template
 from contactcentre.domain.flows.problems import FlowError, Problem
 from contactcentre.domain.flows.spoken import PromptName
 from contactcentre.domain.flows.talking import AnswerNode, CollectNode, MenuNode, PlayNode, RecordNode, SayNode
-from contactcentre.domain.site import Model, Name
+from contactcentre.domain.site import Model
+from contactcentre.domain.spelling import Name
 
 NODE_TYPES: dict[str, type[Node]] = {
     "answer": AnswerNode,

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows import template
 from contactcentre.domain.flows.actions import Action, Result, Scalar
-from contactcentre.domain.site import NAME, Model, Name, Site
+from contactcentre.domain.site import Model, Site
+from contactcentre.domain.spelling import NAME, Name
 
 END = ""
 """The target of a way that ends the call."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from contactcentre.domain.flows.actions import Action, Answer, Digits, Gather, Play, Reason, Record, Result
 from contactcentre.domain.flows.node import Again, Edge, Go, Keys, Node, Scene, Variable, Wait, ways
 from contactcentre.domain.flows.spoken import Items, SomeItems, Words, speech
-from contactcentre.domain.site import Name, keyed
+from contactcentre.domain.spelling import Name, keyed
 
 Retries = Annotated[int, Field(ge=0, le=20)]
 
