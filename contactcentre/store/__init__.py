@@ -8,7 +8,6 @@ from contactcentre.store.data_keys import DataKeys
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
 from contactcentre.store.history import (
     AmbiguousContact,
-    BadCursor,
     History,
     NoSuchContact,
     NoSuchRecording,
@@ -16,15 +15,18 @@ from contactcentre.store.history import (
 )
 from contactcentre.store.holds import Hold, Holds, OnHold
 from contactcentre.store.journal import Recorded
+from contactcentre.store.paging import BadCursor
 from contactcentre.store.results import Changed, Note, Promise, SaidCount
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
+from contactcentre.store.tokens import ApiToken, NoSuchToken, Tokens
 from contactcentre.store.waits import Waits
 
 __all__ = [
     "ROLES",
     "AmbiguousContact",
+    "ApiToken",
     "AuditEntry",
     "BadCursor",
     "BoxMessage",
@@ -38,6 +40,7 @@ __all__ = [
     "NoSuchCustomer",
     "NoSuchMessage",
     "NoSuchRecording",
+    "NoSuchToken",
     "NoSuchUser",
     "NoSuchVersion",
     "Note",
@@ -58,5 +61,5 @@ __all__ = [
 ]
 
 
-class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Accounts):
+class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

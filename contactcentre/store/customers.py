@@ -14,7 +14,7 @@ from contactcentre.domain.ids import uuid7
 from contactcentre.domain.numbers import spellings
 from contactcentre.store.customer_tables import customer, customer_number
 from contactcentre.store.database import RECORD_LOCK
-from contactcentre.store.history import BadCursor
+from contactcentre.store.paging import after, cursor_at
 from contactcentre.store.results import Changed, Results
 from contactcentre.store.tables import audit, box_message, contact, contact_note, event, said_event, voicemail
 
@@ -85,11 +85,11 @@ class Customers(Results):
         if only is not None:
             wanted.append(_called(list(only)))
         if cursor:
-            wanted.append(sa.tuple_(own.changed_at, own.id) < sa.tuple_(*_position(cursor)))
+            wanted.append(after(cursor, own.changed_at, own.id))
         with self._begin() as connection:
             found = _read(connection, *wanted, limit=limit + 1)
         more = found[limit - 1] if len(found) > limit else None
-        return CustomerPage(tuple(found[:limit]), f"{more.changed_at:.6f}_{more.id}" if more else "")
+        return CustomerPage(tuple(found[:limit]), cursor_at(more.changed_at, more.id) if more else "")
 
     def customer_seen(self, id: str, only: Collection[str]) -> bool:
         """Whether the customer has called for one of these queues."""
@@ -250,11 +250,3 @@ def _note(
 def spelled(numbers: Iterable[str], country: str) -> list[str]:
     """All that these may have come as."""
     return sorted({one for number in numbers for one in spellings(number, country)})
-
-
-def _position(cursor: str) -> tuple[Any, Any]:
-    match = re.fullmatch(r"(\d{1,12}\.\d{6})_([0-9a-f-]{36})", cursor)
-    if not match:
-        raise BadCursor(f"{cursor!r} is no cursor of a page of customers")
-    own = customer.c
-    return sa.literal(float(match[1]), own.changed_at.type), sa.literal(match[2], own.id.type)

@@ -1,7 +1,7 @@
 """Reads what happened: contacts and all that belongs to them."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from contactcentre.domain.events import Event
 from contactcentre.store import tables
 from contactcentre.store.database import Database, by_name
 from contactcentre.store.journal import events_of
+from contactcentre.store.paging import after, cursor_at
 
 MAX_PAGE = 1000
 SAID_NOTHING = "-"
@@ -39,10 +40,6 @@ class AmbiguousContact(Exception):
 
 class NoSuchRecording(Exception):
     """There is no recording of this id."""
-
-
-class BadCursor(ValueError):
-    """The text is no cursor that a page of contacts gave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +100,11 @@ class History(Database):
         if live is not None:
             statement = statement.where(columns.ended.is_(None) if live else columns.ended.is_not(None))
         if cursor:
-            statement = statement.where(sa.tuple_(columns.arrived, columns.id) < sa.tuple_(*_position(cursor)))
+            statement = statement.where(after(cursor, columns.arrived, columns.id))
         with self._begin() as connection:
             found = [_contact(row) for row in connection.execute(statement).mappings()]
         more = len(found) > limit
-        return Page(tuple(found[:limit]), _cursor(found[limit - 1]) if more else "")
+        return Page(tuple(found[:limit]), cursor_at(found[limit - 1].arrived, found[limit - 1].id) if more else "")
 
     def contact(self, id: str) -> Contact:
         """By its id, or by the beginning of one if only one contact has it. Raises NoSuchContact,
@@ -290,15 +287,3 @@ def _contact(row: sa.RowMapping) -> Contact:
 
 def read_recording(row: sa.RowMapping) -> Recording:
     return Recording(**{name: value for name, value in row.items() if name != "contact_id"})
-
-
-def _cursor(contact: Contact) -> str:
-    return f"{contact.arrived:.6f}_{contact.id}"
-
-
-def _position(cursor: str) -> Sequence[Any]:
-    match = re.fullmatch(r"(\d{1,12}\.\d{6})_([0-9a-f-]{36})", cursor)
-    if not match:
-        raise BadCursor(f"{cursor!r} is no cursor of a page of contacts")
-    columns = tables.contact.c
-    return sa.literal(float(match[1]), columns.arrived.type), sa.literal(match[2], columns.id.type)

@@ -12,14 +12,18 @@ from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
 from redis import Redis
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from contactcentre import logs
 from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
-from contactcentre.store import Store
-from contactcentre.web import build, errors, permissions, session
+from contactcentre.store import Store, StoreUnavailable
+from contactcentre.web import bearer, build, errors, permissions, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
+from contactcentre.web.wiring import services as app_services
+
+log = logs.get(__name__)
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -92,6 +96,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         results,
         site,
         stream,
+        tokens,
         why,
     )
     from contactcentre.web.api import contacts as api_contacts
@@ -120,20 +125,29 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     app.extensions["contactcentre.limiter"] = Limiter(
         session_address, app=app, storage_uri=limiter_url(services.redis_url), key_prefix="cc:web", headers_enabled=True
     )
-    CSRFProtect(app)
+    _FormTokens(app)
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
-    for api in (now, stream, me, calls, listens, coaches, health, *histories):
+    for api in (now, stream, me, calls, listens, coaches, health, tokens, *histories):
         app.register_blueprint(api.blueprint)
     for page in (account, live, desk, contacts, customers, agents, audit, voicemail):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=near, x_proto=near, x_host=near)  # type: ignore[method-assign]
+    app.after_request(_note_change)
     app.after_request(_harden)
     return app
+
+
+class _FormTokens(CSRFProtect):  # type: ignore[misc]
+    """Of requests that change something, except those by API token (`bearer` says why)."""
+
+    def protect(self, **options: Any) -> None:
+        if bearer.given(request) is None:
+            super().protect(**options)
 
 
 def session_address() -> str:
@@ -143,6 +157,20 @@ def session_address() -> str:
 def limiter_url(redis_url: str) -> str:
     """The URL as the `limits` library wants it: `redis+unix://` where redis-py says `unix://`."""
     return redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix://") else redis_url
+
+
+def _note_change(response: Response) -> Response:
+    """Whatever a program changes by token is in the audit log, also what people do there without a line of its own."""
+    if request.method in ("GET", "HEAD", "OPTIONS") or response.status_code >= 400 or bearer.given(request) is None:
+        return response
+    account, rule = session.current_account(), request.url_rule
+    if account is not None and rule is not None:
+        store: Store = app_services().store
+        try:
+            store.audit(account.name, f"api.{request.method.lower()}", rule.rule, {}, session.address_of(request))
+        except StoreUnavailable as error:  # it is done, and what it did has said so already where it matters
+            log.error("web.change_not_audited", account=account.name, rule=rule.rule, error=str(error))
+    return response
 
 
 def _harden(response: Response) -> Response:

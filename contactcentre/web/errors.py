@@ -38,6 +38,14 @@ class SignInNeeded(WebError):
     status, code, title = HTTPStatus.UNAUTHORIZED, "sign_in_needed", "Sign in first"
 
 
+class TokenUnusable(WebError):
+    status, code, title = HTTPStatus.UNAUTHORIZED, "token_unusable", "The token cannot be used"
+
+
+class SessionNeeded(WebError):
+    status, code, title = HTTPStatus.FORBIDDEN, "session_needed", "A token cannot do this: sign in"
+
+
 class Forbidden(WebError):
     status, code, title = HTTPStatus.FORBIDDEN, "forbidden", "Your role does not allow this"
 
@@ -114,7 +122,10 @@ def answer(status: int, code: str, title: str, detail: str = "", **more: Any) ->
 
 
 def _web_error(error: WebError) -> Response:
-    return answer(error.status, error.code, error.title, error.detail, **error.more)
+    response = answer(error.status, error.code, error.title, error.detail, **error.more)
+    if error.status == HTTPStatus.UNAUTHORIZED and request.path.startswith("/api/"):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="contactcentre"'
+    return response
 
 
 def _csrf_error(error: CSRFError) -> Response:

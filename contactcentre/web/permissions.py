@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
+import limits
 from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from contactcentre.web.errors import Forbidden, SignInNeeded
-from contactcentre.web.session import current_account
+from contactcentre.web import bearer
+from contactcentre.web.errors import Forbidden, SignInNeeded, TokenUnusable, TooManyTries
+from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.wiring import limiter
 
 
 class Permission(StrEnum):
@@ -30,6 +33,7 @@ class Permission(StrEnum):
     ALL_BOXES = "voicemail.all"
     AUDIT = "audit.see"
     SITE = "site.change"  # everything provisioned, and through it the PBX
+    TOKENS = "tokens.all"  # everybody's API tokens: see and revoke them
 
 
 class Role(StrEnum):
@@ -75,13 +79,20 @@ WORDS: Mapping[Permission, str] = {
     Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",
     Permission.SITE: "changing queues, agents, trunks, numbers and flows",
+    Permission.TOKENS: "everybody's API tokens",
 }
 
 OWN = frozenset({Permission.SELF, Permission.PHONE})
 """About one's own account and work: no limit to queues takes it away."""
 
-UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE})
+UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE, Permission.TOKENS})
 """What cannot be limited to queues: an account that is has none of it."""
+
+PER_TOKEN = limits.parse("600 per minute")
+"""More than a program needs that reads what has changed; one that has gone wild must not slow pages down."""
+
+WRONG_TOKENS = limits.parse("60 per minute")
+"""Of one address."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "_contactcentre_permission"
@@ -91,6 +102,13 @@ _BY_QUEUE = "_contactcentre_by_queue"
 def granted(role: str, permission: Permission, limited: bool = False) -> bool:
     """Unknown roles have no permission. `limited`: to queues."""
     return permission in GRANTS.get(role, frozenset()) and not (limited and permission in UNDIVIDED)
+
+
+def may(account: SignedIn | None, permission: Permission) -> bool:
+    """By what the account's role has now, its limit to queues, and the token's scopes."""
+    if account is None or not granted(account.role, permission, account.queues is not None):
+        return False
+    return account.grant is None or permission in account.grant.scopes
 
 
 def words(role: str, limited: bool = False) -> list[str]:
@@ -130,7 +148,8 @@ def divides(view: Callable[..., Any]) -> bool:
 
 
 def guard() -> ResponseReturnValue | None:
-    """Runs before every request. Raises SignInNeeded (401) or Forbidden (403); a page sends strangers to `/login`."""
+    """Runs before every request. Raises SignInNeeded or TokenUnusable (401), Forbidden (403) or TooManyTries (429); a
+    page sends strangers to `/login`."""
     if request.endpoint is None:  # no such page: the 404 tells nobody anything
         return None
     try:
@@ -140,15 +159,30 @@ def guard() -> ResponseReturnValue | None:
     if permission is None:
         return None
     account = current_account()
+    if bearer.given(request) is not None:
+        _count(account)
     if account is None:
         if request.path.startswith("/api/"):
             raise SignInNeeded
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
     if not granted(account.role, permission):
         raise Forbidden(f"Your role, {account.role}, does not include {WORDS[permission]}.")
+    if account.grant is not None and permission not in account.grant.scopes:
+        raise Forbidden(f"The token {account.grant.id} has not the scope {permission}.")
     if account.queues is not None and not divides(current_app.view_functions[request.endpoint]):
         raise Forbidden(f"Your account is limited to queues, and {WORDS[permission]} cannot be.")
     return None
+
+
+def _count(account: SignedIn | None) -> None:
+    """A request by token. Raises TokenUnusable, TooManyTries."""
+    keeper = limiter().limiter
+    if account is None or account.grant is None:
+        if not keeper.hit(WRONG_TOKENS, "wrong tokens", request.remote_addr or ""):
+            raise TooManyTries("Too many requests with a token that cannot be used came from this address.")
+        raise TokenUnusable("It is unknown, revoked or over, or its account is disabled.")
+    if not keeper.hit(PER_TOKEN, "token", account.grant.id):
+        raise TooManyTries(f"The token has made {PER_TOKEN.amount} requests within a minute.")
 
 
 def protect(app: Flask) -> None:

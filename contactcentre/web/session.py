@@ -6,17 +6,20 @@ import hashlib
 import json
 import secrets
 import time
+from collections.abc import Callable
 
 from apiflask import APIFlask
-from flask import Request, Response, request
+from flask import Request, Response, g, request
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user  # type: ignore[import-untyped]
 from redis import Redis
 
 from contactcentre.live.connection import PREFIX, ask
-from contactcentre.store import Store, User
+from contactcentre.store import ApiToken, Store, User
+from contactcentre.web import bearer
 from contactcentre.web.errors import NotFound
+from contactcentre.web.wiring import services
 
 IDLE_SECONDS = 60 * 60
 """A session ends after so long without a request; an open live page counts as use."""
@@ -69,10 +72,10 @@ class Sessions:
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """The account behind a request, and the token of its session."""
+    """The account behind a request, and the token of its session; or the API token (`grant`) that it came with."""
 
-    def __init__(self, user: User, token: str) -> None:
-        self.user, self.token = user, token
+    def __init__(self, user: User, token: str, grant: ApiToken | None = None) -> None:
+        self.user, self.token, self.grant = user, token, grant
 
     @property
     def name(self) -> str:
@@ -97,8 +100,28 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 def current_account() -> SignedIn | None:
-    """The account that makes this request; None = nobody is signed in."""
-    return current_user._get_current_object() if current_user.is_authenticated else None
+    """The account that makes this request; None = nobody is signed in. A request by token is of the token's account
+    alone, whatever cookie comes with it."""
+    if (text := bearer.given(request)) is None:
+        return current_user._get_current_object() if current_user.is_authenticated else None
+    if "contactcentre_bearer" not in g:
+        found = bearer.holder(services().store, text, time.time(), request.remote_addr or "")
+        g.contactcentre_bearer = None if found is None else SignedIn(found[1], text, found[0])
+    return g.contactcentre_bearer  # type: ignore[no-any-return]
+
+
+def lasting(account: SignedIn) -> Callable[[], bool]:
+    """Whether it is still so that the account is signed in, or its token is good, with the same rights. To be asked
+    while a long answer goes on; counts as use. Raises LiveError, StoreUnavailable."""
+    web, grant = services(), account.grant
+    if grant is None:
+        return lambda: web.sessions.user_of(account.token, time.time()) is not None
+
+    def lasts() -> bool:
+        found = bearer.holder(web.store, account.token, time.time())
+        return found is not None and (found[1].role, found[1].queues) == (account.user.role, account.user.queues)
+
+    return lasts
 
 
 def own_agent() -> str:
@@ -152,8 +175,9 @@ def install(app: APIFlask, store: Store, sessions: Sessions) -> None:
 
 
 def address_of(asked: Request) -> str:
-    """Where a request came from, for the audit log and rate limits."""
-    return asked.remote_addr or ""
+    """Where a request came from, and by which API token, for the audit log and rate limits."""
+    token, address = bearer.given(asked), asked.remote_addr or ""
+    return f"{address} by {token[: bearer.SHOWN]}" if token else address
 
 
 def forbid_storing(response: Response) -> Response:

@@ -18,7 +18,7 @@ from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSu
 from contactcentre.store.history import SAID_NOTHING
 from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
-from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
@@ -140,9 +140,8 @@ def detail(history: ContactHistory) -> ContactDetail:
 
 
 def _address(recording: Recording) -> str | None:
-    account = current_account()
-    may = account is not None and granted(account.role, Permission.LISTEN)
-    return url_for("history.audio", id=recording.id) if may and recording.state == "stored" else None
+    heard = may(current_account(), Permission.LISTEN)
+    return url_for("history.audio", id=recording.id) if heard and recording.state == "stored" else None
 
 
 def _opened(recording: Recording) -> BinaryIO:

@@ -15,7 +15,7 @@ from contactcentre.store import BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import message_sound
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
-from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, current_account
@@ -157,7 +157,7 @@ def audio(id: str) -> Response:
 
 def boxes_to_see(account: SignedIn) -> frozenset[str] | None:
     """None: all. Else those of the agent whose account it is, and of the queues that the account is limited to."""
-    every, scope = granted(account.role, Permission.ALL_BOXES), current_scope()
+    every, scope = may(account, Permission.ALL_BOXES), current_scope()
     if every and scope.queues is None:
         return None
     site = services().store.site()[1] or Site()

@@ -11,7 +11,7 @@ from contactcentre.domain.results import of_queue
 from contactcentre.web.api.contacts import history_of
 from contactcentre.web.errors import BadValue
 from contactcentre.web.etags import etag, wanted_version
-from contactcentre.web.permissions import Permission, granted, requires
+from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
@@ -86,8 +86,7 @@ def counts(wanted: Window) -> Counts:
 
 def may_say() -> bool:
     """Whether who makes this request may say how other people's contacts ended."""
-    account = current_account()
-    return account is not None and granted(account.role, Permission.RESULTS)
+    return may(current_account(), Permission.RESULTS)
 
 
 def change_as_supervisor(sheet: Sheet, wish: Wish, version: int | None) -> Sheet:

@@ -8,11 +8,12 @@ from apiflask import APIBlueprint
 from flask import Response, request
 
 from contactcentre.live.errors import LiveError
+from contactcentre.store import StoreUnavailable
 from contactcentre.web.errors import SignInNeeded, Unavailable
 from contactcentre.web.fanout import TooMany
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import current_account, own_agent
+from contactcentre.web.session import current_account, lasting, own_agent
 from contactcentre.web.wiring import services
 
 PULSE_SECONDS = 15.0
@@ -63,7 +64,7 @@ def _stream(last_id: str = "", agent: str = "") -> Response:
     if (connection := request.environ.get("gunicorn.socket")) is not None:
         connection.settimeout(SEND_SECONDS)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    token, fanout, sessions = account.token, web.fanout, web.sessions
+    fanout, lasts = web.fanout, lasting(account)
 
     def events() -> Iterator[bytes]:
         yield b"retry: 2000\n\n"
@@ -75,11 +76,11 @@ def _stream(last_id: str = "", agent: str = "") -> Response:
             if time.monotonic() >= due:
                 due = time.monotonic() + PULSE_SECONDS
                 try:
-                    if sessions.user_of(token, time.time()) is None:
+                    if not lasts():
                         yield b"event: bye\ndata: {}\n\n"
                         return
-                except LiveError:
-                    pass  # Redis is away; the pulse says so, and the session is looked at next time
+                except (LiveError, StoreUnavailable):
+                    pass  # what is away comes back, and it is looked at next time
                 text += fanout.pulse()
             if text:
                 yield text

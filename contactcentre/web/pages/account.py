@@ -1,6 +1,7 @@
 """Signing in and out, one-time links, one's own page."""
 
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import limits
@@ -11,9 +12,11 @@ from flask.typing import ResponseReturnValue
 from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable, User
 from contactcentre.web import accounts
-from contactcentre.web.errors import SignInNeeded, TooManyTries
-from contactcentre.web.permissions import Permission, granted, public, requires, words
+from contactcentre.web.api.tokens import issue, revoke
+from contactcentre.web.errors import BadValue, SignInNeeded, TooManyTries
+from contactcentre.web.permissions import WORDS, Permission, granted, public, requires, words
 from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out
+from contactcentre.web.tokens import LONGEST_DAYS, grantable
 from contactcentre.web.wiring import limiter, services
 
 PER_ADDRESS = limits.parse("300 per 5 minutes")
@@ -21,6 +24,10 @@ PER_ADDRESS = limits.parse("300 per 5 minutes")
 
 PER_NAME = limits.parse("8 per 5 minutes")
 """Tries of one name from one address; a right password starts the count anew."""
+
+TOKEN_DAYS = (7, 30, 90, LONGEST_DAYS)
+SHOWN_TOKENS = 100
+"""More than an account has, with those that ended lately."""
 
 blueprint = APIBlueprint("account", __name__, enable_openapi=False)
 
@@ -103,7 +110,35 @@ UNUSABLE = "This link cannot be used: it was used already, a newer one was made,
 @blueprint.get("/me")
 @requires(Permission.SELF)
 def me() -> ResponseReturnValue:
-    return render_template("me.html", permissions=_words(_me()))
+    return _page()
+
+
+@blueprint.post("/me/tokens")
+@requires(Permission.SELF)
+def make_token() -> ResponseReturnValue:
+    """Shows the new token, this once."""
+    form, days = request.form, request.form.get("days", type=float) or 0.0
+    try:
+        made, text = issue(_me(), form.get("name", ""), form.getlist("scope"), days, time.time())
+    except BadValue as refused:
+        return _page(token_problem=str(refused)), 422
+    return _page(made=made, token=text), 201
+
+
+@blueprint.post("/me/tokens/<id>/revoke")
+@requires(Permission.SELF)
+def revoke_token(id: str) -> ResponseReturnValue:
+    revoke(_me(), id)
+    return redirect(url_for("account.me", revoked=1, _anchor="tokens"), 303)
+
+
+def _page(**said: Any) -> str:
+    account, now = _me(), time.time()
+    shown = services().store.tokens(account.name, now=now, limit=SHOWN_TOKENS).tokens
+    scopes = [(one, WORDS[one]) for one in grantable(account.user)]
+    return render_template(
+        "me.html", permissions=_words(account), tokens=shown, scopes=scopes, days=TOKEN_DAYS, now=now, **said
+    )
 
 
 @blueprint.post("/me/password")
@@ -122,7 +157,7 @@ def change_password() -> ResponseReturnValue:
         except accounts.PasswordRefused as refused:
             problem = str(refused)
     if problem:
-        return render_template("me.html", permissions=_words(account), problem=problem), 422
+        return _page(problem=problem), 422
     _succeeded(account.name)
     store.audit(account.name, "user.password", account.name, {"by": "own page"}, address_of(request))
     services().sessions.close_all(account.name)
