@@ -4,12 +4,13 @@ Redis stream `cc:events` some milliseconds later.
 The spool file is the queue. `run` sends what was not sent yet, in batches, and gives a line's place in the file back
 only when the recorder has written the event to PostgreSQL (its entry has left the stream). So nothing is lost when this
 process dies (the next one replays the file), when Redis is away (the file grows), or when Redis comes back without its
-data (the stream's last id tells; all that was not recorded is sent again). Order is the order of the file. Sending an
-event twice is harmless: `(contact_id, seq)` is its key. One entry of the stream holds the events of one moment, a line
-each: fewer entries cost everybody less.
+data, or without its last second (a mark beside the stream tells; all that was not recorded is sent again). Order is the
+order of the file. Sending an event twice is harmless: `(contact_id, seq)` is its key. One entry of the stream holds the
+events of one moment, a line each: fewer entries cost everybody less.
 """
 
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -33,28 +34,21 @@ GATHER_SECONDS = 0.05
 LOOK_SECONDS = 0.5
 """How often a dead Redis is tried again, and what was recorded is looked at."""
 
-# Adds entries (ARGV[2..]) to the stream, unless it lacks what it had confirmed before (ARGV[1], the id of our last
-# entry, or ""): then nothing, for the lost ones must come first. Answers: is something lost, the id of the first entry
-# that was there before ("" = none), the id of the last one added.
+MARK_SECONDS = 7 * 24 * 3600
+"""How long Redis remembers what a journal that sends nothing any more has sent last. Forgotten too early costs no more
+than sending again."""
+
+# Adds entries (ARGV[3..]) to the stream, unless Redis has lost what it had confirmed: then nothing, for the lost ones
+# must come first. What it confirmed last (ARGV[1], the id of our last entry, or "") lies beside the stream (KEYS[2]):
+# the stream's own last id does not tell, for others add to it, too, and may have done so since the loss. Answers: is
+# something lost, the id of the first entry that was there before ("" = none), the id of the last one added.
 _SEND = """
-local function older(one, other)
-  local a, b = one:match('(%d+)-(%d+)')
-  local c, d = other:match('(%d+)-(%d+)')
-  if a ~= c then return tonumber(a) < tonumber(c) end
-  return tonumber(b) < tonumber(d)
-end
-local last, first, added = '0-0', '', ''
-local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
-if info.err then
-  if not info.err:find('no such key') then return info end
-else
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then last = info[i + 1] end
-    if info[i] == 'first-entry' and info[i + 1] then first = info[i + 1][1] end
-  end
-end
-if ARGV[1] ~= '' and older(last, ARGV[1]) then return {1, '', ''} end
-for i = 2, #ARGV do added = redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
+if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return {1, '', ''} end
+local first, added = '', ''
+local entry = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if entry then first = entry[1] end
+for i = 3, #ARGV do added = redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
+if added ~= '' then redis.call('SET', KEYS[2], added, 'EX', ARGV[2]) end
 return {0, first, added}
 """
 
@@ -67,6 +61,7 @@ class Journal:
     def __init__(self, redis: "Redis", spool_path: str | Path, prefix: str = PREFIX) -> None:
         """Raises SpoolInUse when another process has the file open, OSError when it cannot be written."""
         self._redis, self._stream = checked(redis), f"{prefix}events"
+        self._mark = f"{prefix}events:sent:{secrets.token_hex(8)}"
         self._send_script = Script(redis, _SEND)
         self._spool = Spool(spool_path)
         self._sent = self._spool.start  # offset: all before it is in the stream
@@ -165,7 +160,7 @@ class Journal:
         entries = ["\n".join(texts[begin : begin + ENTRY_EVENTS]) for begin in range(0, len(texts), ENTRY_EVENTS)]
         expected = self._batches[-1][1] if self._batches else ""
         with named_errors():
-            lost, first, added = self._send_script(keys=[self._stream], args=[expected, *entries])
+            lost, first, added = self._send_script([self._stream, self._mark], [expected, MARK_SECONDS, *entries])
         if lost:
             self._sent = self._spool.start
             self._batches.clear()

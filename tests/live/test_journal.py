@@ -144,6 +144,33 @@ def test_a_redis_that_comes_back_without_its_data_gets_all_that_was_not_recorded
     assert journal.resent == 1
 
 
+def test_a_loss_is_noticed_also_when_others_have_added_to_the_stream_since(
+    server: RedisServer, redis: "Redis", journal: Journal
+) -> None:
+    journal.append(event("c1", 1))
+    journal.flush()
+    server.lose_data()
+    redis.xadd("cc:events", {"agent": "a fact of somebody else's"})
+    journal.append(event("c1", 2))
+    journal.flush()
+    assert first_times([one for one in recorded(redis) if one.contact_id]) == {"c1": [1, 2]}
+    assert journal.resent == 1
+
+
+def test_a_redis_that_has_lost_only_what_came_last_gets_it_again(redis: "Redis", journal: Journal) -> None:
+    journal.append(event("c1", 1))
+    journal.flush()
+    kept = {key: redis.dump(key) for key in redis.keys("cc:events*")}
+    journal.append(event("c1", 2))
+    journal.flush()
+    for key, value in kept.items():  # as it was on the disk
+        redis.restore(key, 0, value, replace=True)
+    redis.xadd("cc:events", {"agent": "a fact of somebody else's"})
+    journal.append(event("c1", 3))
+    journal.flush()
+    assert first_times(recorded(redis)) == {"c1": [1, 2, 3]}
+
+
 def test_a_loss_is_noticed_also_when_no_new_event_comes(server: RedisServer, redis: "Redis", journal: Journal) -> None:
     journal.append(event("c1", 1))
     journal.flush()
