@@ -1,6 +1,5 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
-import gc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -33,6 +32,7 @@ from contactcentre.live.standbys import chosen, standbys
 from contactcentre.pbx.errors import PbxError
 from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent
 from contactcentre.pbx.timing import Slowness
+from contactcentre.processes import stay
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
@@ -104,10 +104,7 @@ class Controller:
     def run(self) -> None:
         """Stands by while another controller of this node is active, then is the active one. Returns after `stop`, and
         when another one has taken over. Raises LiveError when Redis is not there at the start."""
-        # What lives as long as the process is not to be looked through again and again while calls wait.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        stay()
         self.node.greenlets.spawn("pulse", self.pulse.run, essential=True)
         notify(READY)
         if self._await_turn():

@@ -15,6 +15,7 @@ from contactcentre import logs
 from contactcentre.domain.events import Event, Kind
 from contactcentre.live import AgentFact, JournalReader, LiveError
 from contactcentre.live.connection import PREFIX, ask
+from contactcentre.processes import stay
 from contactcentre.store import Recorded, Store, StoreUnavailable
 from contactcentre.tasks.counting import BoxTeller
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
@@ -82,6 +83,7 @@ class Recorder:
         self._stopping = True  # no threading.Event: its lock may be held by whom the signal interrupts
 
     def run(self) -> None:
+        stay()
         log.info("recording", consumer=GROUP, batch=BATCH)
         notify(READY)
         alive = SignsOfLife()

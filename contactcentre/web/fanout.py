@@ -75,7 +75,7 @@ class Fanout:
         self._desks = Desks(self._board)
         self._dirty = threading.Event()
         self._watched = threading.Event()  # somebody has come who looks
-        self._looked_at = time.monotonic()
+        self._looked_at = time.monotonic() - REST_AFTER  # nobody has yet
         self._awake = threading.Event()  # cleared: nothing is read, for nobody has looked for long
         self._awake.set()
         self._stopping = threading.Event()

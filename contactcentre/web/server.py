@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from contactcentre import logs
+from contactcentre.processes import stay
 from contactcentre.settings import Settings
 from contactcentre.watch.listener import Listener
 from contactcentre.watch.pulse import Pulse
@@ -58,6 +59,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def _started(self, worker: Any) -> None:
         log.info("web serves", url=f"http://{self._settings.web_bind}:{self._settings.web_port}/", pid=worker.pid)
+        stay()
         gevent.spawn(self._watch, worker)
         if (web := self._services) is not None:
             pulse = Pulse(SignsOfLife())

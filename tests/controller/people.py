@@ -44,4 +44,12 @@ def talks(world: World) -> tuple[Line, Line]:
 
 
 def state(world: World, agent: str) -> AgentState:
-    return world.live.agent(agent).state
+    """As Redis and the controller have it, once they agree: what Redis has been told the controller hears a moment
+    later."""
+
+    def agreed() -> AgentState | None:
+        told, known = world.live.agent(agent).state, world.controller.node.replica.agents.get(agent)
+        return told if known is not None and known.state is told else None
+
+    found: AgentState = eventually(agreed, f"Redis and the controller agree on {agent}")
+    return found

@@ -26,7 +26,7 @@ def test_a_talk_that_ends_while_redis_is_away_frees_the_agent_when_it_is_back(wo
     world.away.before = True
     world.pbx.leave(leg)
     eventually(lambda: not world.controller.node.contacts, "the contact is over")
-    assert state(world, leg.endpoint) is AgentState.TALKING
+    assert world.live.agent(leg.endpoint).state is AgentState.TALKING
     world.away.before = False
     eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")
     world.peace()
