@@ -13,6 +13,7 @@ from contactcentre.cli.noun import noun
 from contactcentre.cli.provisioning import stored_site
 from contactcentre.cli.terminal import actor, facts, json_option, listed, print_json, show
 from contactcentre.cli.voicemail import waiting_in
+from contactcentre.domain import day
 from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, AgentStatus, Verb
 from contactcentre.domain.devices import NoSuchDevice, account_of, choose, device_of
 from contactcentre.domain.ids import short
@@ -61,6 +62,7 @@ def work(since: str, until: str | None, as_json: bool) -> None:
 
 
 _names = click.argument("names", nargs=-1, required=True, metavar="NAME..")
+_note = click.option("--note", default="", help="Why, in words that the agent reads.")
 
 
 @command.command()
@@ -89,27 +91,71 @@ def login(names: tuple[str, ...], device: str, as_json: bool) -> None:
 
 @command.command()
 @_names
+@_note
 @json_option
-def logout(names: tuple[str, ...], as_json: bool) -> None:
+def logout(names: tuple[str, ...], note: str, as_json: bool) -> None:
     """Log agents out; during a call, when it is over."""
-    _step(names, Verb.LOGOUT, as_json)
+    _step(names, Verb.LOGOUT, as_json, note=note)
 
 
 @command.command()
 @_names
 @click.option("--reason", default="", help="One of the site's pause reasons (the first).")
+@_note
 @json_option
-def pause(names: tuple[str, ...], reason: str, as_json: bool) -> None:
+def pause(names: tuple[str, ...], reason: str, note: str, as_json: bool) -> None:
     """Pause agents; during a call, when it is over."""
-    _step(names, Verb.PAUSE, as_json, reason)
+    _step(names, Verb.PAUSE, as_json, reason, note)
 
 
 @command.command()
 @_names
+@_note
 @json_option
-def unpause(names: tuple[str, ...], as_json: bool) -> None:
-    """End a pause or wrap-up."""
-    _step(names, Verb.UNPAUSE, as_json)
+def unpause(names: tuple[str, ...], note: str, as_json: bool) -> None:
+    """End a pause or wrap-up, or take back a wish to pause."""
+    _step(names, Verb.UNPAUSE, as_json, note=note)
+
+
+command.add_command(unpause, "ready")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("levels", nargs=-1, metavar="[SKILL=LEVEL]..")
+@click.option("--as-site", is_flag=True, help="As the site says again.")
+@json_option
+def skills(name: str, levels: tuple[str, ...], as_site: bool, as_json: bool) -> None:
+    """Show an agent's skills, or change some until midnight.
+
+    lang_fr=80 counts until midnight in the site's time zone, lang_fr= or lang_fr=0 is without the skill. What was given
+    for the day before and is not named stays.
+    """
+    site, now = stored_site(), time.time()
+    found(site, "agent", name)
+    with open_live() as live:
+        status = live.agent(name)
+        today = {} if as_site else {**day.skills_now(status, now), **_levels(levels)}
+        if levels or as_site:
+            try:
+                day.check(site, today)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint="SKILL=LEVEL") from error
+            until = day.next_midnight(site.settings.timezone, now)
+            status = live.change(name, Verb.LEND, now, skills=day.write(today), until=until)
+            with open_store() as store:
+                store.audit(actor(), "agent.skills", f"agent {name}", {"skills": today})
+    today = day.skills_now(status, now)
+    rows = [
+        {"skill": skill, "site": site.agents[name].skills.get(skill, 0), "today": today.get(skill)}
+        for skill in sorted(site.skills)
+    ]
+    if as_json:
+        return print_json({"agent": name, "until": status.skills_until if today else None, "skills": rows})
+    listed(rows, ("skill", "site", "today"), False, "The site has no skills.")
+    if today:
+        click.echo(f"Today's end in {seconds(status.skills_until - now)}.")
+    return None
 
 
 @command.command()
@@ -203,7 +249,19 @@ def secret(name: str, reveal: bool, as_json: bool) -> None:
     show(facts((field, value or "-") for field, value in shown.items()))
 
 
-def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", **arguments: float) -> None:
+def _levels(given: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for one in given:
+        skill, equals, level = one.partition("=")
+        if not equals or (level and not level.isdecimal()):
+            raise click.BadParameter(f"{one!r} is not like lang_fr=80", param_hint="SKILL=LEVEL")
+        found[skill] = int(level or 0)
+    return found
+
+
+def _step(
+    names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", note: str = "", **arguments: float
+) -> None:
     site = stored_site()
     for name in names:
         found(site, "agent", name)
@@ -214,9 +272,14 @@ def _step(names: tuple[str, ...], verb: Verb, as_json: bool, reason: str = "", *
         if reason not in reasons:
             raise click.BadParameter(f"{reason!r} is not one of: {', '.join(reasons)}", param_hint="--reason")
         said = {"reason": reason}
+    if verb is not Verb.EXTEND:
+        said |= {"by": actor(), "note": note}
     now = time.time()
-    with open_live() as live:
-        after = [live.change(name, verb, now, **said) for name in names]
+    with open_live() as live, open_store() as store:
+        after = []
+        for name in names:
+            after.append(live.change(name, verb, now, **said))
+            store.audit(actor(), f"agent.{verb.value}", f"agent {name}", {k: v for k, v in said.items() if k != "by"})
     _tell(after, now, as_json, Verb.EXTEND if verb is Verb.EXTEND else None)
 
 

@@ -205,6 +205,30 @@ def record(contact: str, action: str, as_json: bool) -> None:
 
 @command.command()
 @CONTACT
+@TO
+@json_option
+def move(contact: str, to: str, as_json: bool) -> None:
+    """Who waits goes on in another queue, DESTINATION queue:NAME.
+
+    The first arrival still counts. A queue that is full or empty leads back.
+    """
+    _ask(contact, "move", as_json, to=to)
+
+
+_simple("front", "Who waits is the next one of the queue.")
+
+
+@command.command()
+@CONTACT
+@click.argument("points", type=click.IntRange(-1000, 1000))
+@json_option
+def priority(contact: str, points: int, as_json: bool) -> None:
+    """Who waits has so many points from now on, those of the queue included."""
+    _ask(contact, "priority", as_json, priority=points)
+
+
+@command.command()
+@CONTACT
 @json_option
 def hangup(contact: str, as_json: bool) -> None:
     """End the call for everybody."""

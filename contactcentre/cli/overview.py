@@ -121,7 +121,7 @@ def gather(
     version, site = store.site()
     board = Board()
     board.load_site(version, site or Site())
-    board.load(live.snapshot())
+    board.load(live.snapshot(), now)
     board.load_estimates(live.estimates(), now)
     since = midnight((site or Site()).settings.timezone, now)
     board.load_today({name: one.counts for name, one in store.queue_stats(since, now).items()}, now)
@@ -270,15 +270,18 @@ def agents(seen: rows.Snapshot, unreachable: Collection[str] = ()) -> Table:
     table.add_column("calls", justify="right")
     table.add_column("with")
     for name, row in sorted(seen.agents.items()):
-        state = Text(
-            row.state.replace("_", "-") + (f" ({row.reason})" if row.reason else ""), style=_STATES.get(row.state, "")
-        )
+        by = f" by {row.by}" if row.by and row.state == "paused" else ""
+        reason = f" ({row.reason})" if row.reason else ""
+        state = Text(row.state.replace("_", "-") + reason + by, style=_STATES.get(row.state, ""))
         if name in unreachable and row.state != "logged_out":
             state.append(", phone not registered", style="bold red")
         elif row.phone == "in_use" and row.state == "available":
             state.append(", on a call of their own", style="yellow")
         if row.device not in ("", "phone"):
             state.append(f", {row.device}")
+        if row.skills:
+            lent = (f"{skill} {level}" if level else f"without {skill}" for skill, level in row.skills.items())
+            state.append(f", today {', '.join(lent)}", style="yellow")
         talk = " ".join(part for part in (printable(row.caller_text), f"({row.queue})" if row.queue else "") if part)
         since = for_people(seen.now - row.since) if row.since else ""
         table.add_row(name, state, since, str(row.calls), talk)

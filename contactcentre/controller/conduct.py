@@ -144,7 +144,7 @@ class Conductor:
             action = self.walker.step(result, now())
             for kind, data in self.walker.take_notes():
                 contact.emit(kind, **data)
-            detail = {**contact.now.detail, "outcome": contact.outcome.value, "left": None}
+            detail = {**contact.now.detail, "outcome": contact.outcome.value, "left": None, "sent": None}
             contact.save(flow=self.walker.flow.name, flow_state=self.walker.save(), detail=detail)
             if isinstance(action, act.Hangup):
                 return self._hang_up(action)
@@ -181,6 +181,9 @@ class Conductor:
             if was.state in ("queue", "ringing") and was.queue:
                 QueueStay(contact, act.Enqueue(was.queue), _entered(was)).run()
             raise self._caller_gone() or CallerGone(Cause.UNKNOWN)
+        if sent := was.detail.get("sent"):
+            contact.caller.stop_waiting()
+            return act.Sent(**sent)
         if left := was.detail.get("left"):  # out of a queue, and not yet on in the flow
             contact.caller.stop_waiting()
             return act.Left(**left)

@@ -44,6 +44,9 @@ WATCH = 300.0
 """Seconds after which a greenlet that waits for nothing in particular looks around (every wait has a deadline)."""
 
 
+OF_WAITING = frozenset({"move", "front", "priority"})
+"""What can be asked for a contact that waits, and for no other."""
+
 ANSWER_DEADLINE = 10.0
 """Seconds within which a contact's conductor answers what it is asked for: a request to the PBX, or two."""
 
@@ -96,6 +99,10 @@ class Asked:
         self.verb, self.args, self.by = verb, args, by
         self.answer: AsyncResult[dict[str, Any]] = AsyncResult()
 
+    @property
+    def refused(self) -> bool:
+        return self.answer.exception is not None
+
     def refuse(self, code: str, text: str) -> None:
         self.answer.set_exception(CommandFailed(code, text))
 
@@ -120,6 +127,7 @@ class Contact:
         self.over = False  # its end is told
         self.parked = False  # suspended: its greenlet has ended, the call has not
         self.in_talk = False  # whoever conducts it takes what is `Asked`
+        self.waits = False  # in a queue, whose stay takes what is `Asked` of `OF_WAITING`
         self.language = node.site.settings.language
         self.told: set[tuple[Kind, str]] = set()  # facts of legs that an earlier controller has journalled, or we
         self.recorded = Recorded.restore(now.detail.get("recorded", {}))
@@ -176,7 +184,9 @@ class Contact:
                 return Ended(leg, at, Cause.UNKNOWN)
             case Digit(channel_id=leg, digit=digit) if leg == self.caller_id:
                 self.typed.append(digit)
-            case Asked() if not self.in_talk:
+            case Asked(verb=verb) if verb in OF_WAITING and not self.waits:
+                message.refuse("not_waiting", "this caller waits in no queue")
+            case Asked(verb=verb) if verb not in OF_WAITING and not self.in_talk:
                 message.refuse("not_talking", "no agent talks with this customer")
             case LinkLost():
                 raise Suspended
@@ -215,7 +225,7 @@ class Contact:
 
     def park(self) -> None:
         """Its greenlet has ended, without touching the call; what happens on its legs waits in the inbox."""
-        self.parked, self.in_talk = True, False
+        self.parked, self.in_talk, self.waits = True, False, False
         self._bridge = None  # may be another one when we come back
         self.refuse_asked("suspended", "the link to the PBX was lost: try again")
         self.save()

@@ -1,6 +1,7 @@
 """What the parts of one controller share."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from contactcentre.controller.saver import Saver
 from contactcentre.controller.speech import Prompts
 from contactcentre.controller.tally import Tally
 from contactcentre.controller.told import Told
+from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
 from contactcentre.domain.flows.actions import Scalar
 from contactcentre.domain.flows.model import Flow
@@ -55,6 +58,15 @@ class Configuration:
             prompts,
             accounts(site),
         )
+
+    def on_the_day(self, agents: Mapping[str, AgentStatus], now: float) -> tuple[RoutingConfig, float]:
+        """How is routed at `now`, with the skills that agents have for the day; and when the first of these end (epoch
+        seconds; infinity: there are none)."""
+        lent = given(agents.values(), now)
+        if not lent:
+            return self.routing, math.inf
+        until = min(agents[name].skills_until for name in lent)
+        return RoutingConfig.from_site(on_the_day(self.site, lent)), until
 
     def walker(self, flow: str, variables: Mapping[str, Scalar], language: str) -> Walker:
         """For a new contact. Raises KeyError when there is no such flow."""

@@ -1,10 +1,11 @@
 """A contact's stay in a queue: music, announcements, offers, and the one way out it takes."""
 
-from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact, Granted, SiteChanged, TurnedOut
+from contactcentre.controller.contact import SUSPENDING, Asked, CallerGone, Contact, Granted, SiteChanged, TurnedOut
 from contactcentre.controller.conversing import begin, converse
 from contactcentre.controller.offers import Offer, Offers
 from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import Verb
+from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Sent
 from contactcentre.domain.replacing import replace
@@ -38,7 +39,7 @@ class QueueStay:
             queue=action.queue,
             node=node.name,
             requires=requirement(action),
-            priority=self.queue.priority + action.priority,
+            priority=known.priority if known else self.queue.priority + action.priority,
             arrived=contact.now.arrived,
             entered=self.entered,
             excluded=action.excluded,
@@ -52,6 +53,7 @@ class QueueStay:
         self._offered = False  # the waiting record says that somebody rings
         self._way_out: Left | None = None  # to be taken as soon as nobody rings
         self._rule = ""  # of that way out, in words
+        self._sent: Sent | None = None  # where that way leads, if a supervisor says so
         self._music_at: float | None = None  # None: it plays
 
     def _configure(self) -> None:
@@ -88,7 +90,7 @@ class QueueStay:
         detail = {**contact.now.detail, "entered": self.entered, "heard": heard}
         contact.save(state="queue", queue=self.name, agent="", detail=detail)
         contact.node.router.enter(contact, self.waiting)
-        self._inside = True
+        self._inside = contact.waits = True
         self._music_at = contact.node.now() + (0 if self.resumed else MUSIC_AFTER)
 
     def _entered_event(self) -> None:
@@ -115,13 +117,15 @@ class QueueStay:
                 case Granted() as granted:
                     self._offered = True
                     self._offers.add(granted)
+                case Asked() as asked if not asked.refused:
+                    self._answer(asked)
             answered = self._offers.take(message)
             if answered is not None and (talked := self._serve(answered)) is not None:
                 return talked
             self._take_note()
             self._announcer.take(message, speak=not self._offers)
             if not self._offers and (left := self._done()) is not None:
-                return left
+                return self._sent or left
 
     def _next_moment(self) -> float | None:
         """While a phone rings nothing makes the contact leave, and nothing is announced."""
@@ -150,6 +154,52 @@ class QueueStay:
         if self._offers.moved:
             self._offers.moved = False
             self._play_music()
+
+    def _answer(self, asked: Asked) -> None:
+        """What supervisors ask for while it waits; refused with a stable code, nothing has changed then."""
+        try:
+            if asked.verb == "move":
+                self._move(str(asked.args.get("to", "")))
+            elif asked.verb == "front":
+                self._reorder(self._first_priority(), asked.by)
+            else:
+                self._reorder(int(asked.args.get("priority", 0)), asked.by)
+        except Refusal as refusal:
+            asked.refuse(refusal.code, str(refusal))
+        else:
+            state = "sent" if self._sent is not None else "waiting"
+            told = {"contact": self.contact.id, "state": state, "slot": "", "recording": "", "parties": []}
+            asked.answer.set({**told, "queue": self.name, "priority": self.waiting.priority})
+
+    def _move(self, to: str) -> None:
+        """Raises Refusal."""
+        kind, _, queue = to.partition(":")
+        if kind != "queue" or queue not in self.contact.node.site.queues:
+            raise Refusal("no_such_queue", f"{to[:60]!r} is no queue of the site: queue:NAME")
+        if queue == self.name:
+            raise Refusal("same_queue", f"this caller waits in {queue} already")
+        if self._offers:
+            raise Refusal("ringing", f"{', '.join(self._offers.agents)}'s phone rings for this caller")
+        self._sent = Sent(to, self.name)
+        self._leave_by(LeftQueue.TRANSFERRED, f"a supervisor moved it to {queue}")
+        self.contact.emit(Kind.TRANSFERRED, to=to, by="", how="moved")
+
+    def _first_priority(self) -> int:
+        """With which it is the next to be served here. Raises Refusal."""
+        replica = self.contact.node.replica
+        claims = replica.index.config.claims(self.name)
+        here = [one for one in replica.waiting.values() if one.queue == self.name and not one.offered]
+        others = [one for one in here if one.contact_id != self.waiting.contact_id]
+        first = claims.to_the_front(self.waiting, others)
+        if first == self.waiting.priority:
+            raise Refusal("first_already", "this caller is the next one of the queue already")
+        return first
+
+    def _reorder(self, priority: int, by: str) -> None:
+        self.waiting = replace(self.waiting, priority=priority)
+        self.contact.emit(Kind.REORDERED, queue=self.name, priority=priority, by=by)
+        ringing = self._offers.agents
+        self.contact.node.router.put(replace(self.waiting, offered=ringing[0]) if ringing else self.waiting)
 
     def _leave_by(self, reason: LeftQueue, rule: str = "", key: str = "") -> None:
         if self._way_out is None:
@@ -191,7 +241,8 @@ class QueueStay:
         contact, router = self.contact, self.contact.node.router
         if not self._inside:
             return
-        self._inside = False
+        self._inside = contact.waits = False
+        contact.refuse_asked("not_waiting", "this caller waits in no queue")
         router.leave(contact)
         for granted in contact.take_out(Granted):
             assert isinstance(granted, Granted)
@@ -204,7 +255,9 @@ class QueueStay:
         if left.reason in _TO_THE_FLOW:
             contact.outcome = Outcome.ANSWERED if self._answered_before else Outcome.SELF_SERVED
         if left.reason != LeftQueue.ANSWERED:
-            noted = {"left": {"reason": left.reason, "key": left.key}, "outcome": contact.outcome.value}
+            sent = self._sent and {"to": self._sent.to, "back": self._sent.back}
+            way = {"left": None, "sent": sent} if sent else {"left": {"reason": left.reason, "key": left.key}}
+            noted = {**way, "outcome": contact.outcome.value}
             contact.save(state="ivr", detail={**contact.now.detail, **noted})
         return left
 

@@ -47,6 +47,8 @@ class Replica:
         self.index = Index(config)
         self.estimates = Estimates(self.index, now)
         self.boxes: dict[str, BoxCount] = {}
+        self.lent = False
+        """Somebody has other skills for the day than when this was last set to False."""
         self._deadlines: list[tuple[float, str]] = []  # heap: when which agent's offer or wrap-up must be over
         self._live = live
         self._node = node
@@ -127,8 +129,11 @@ class Replica:
 
     def set_agent(self, status: AgentStatus) -> None:
         """What Redis says now, whatever was known."""
-        if self.agents.get(status.name) == status:
+        known = self.agents.get(status.name)
+        if known == status:
             return
+        if known is None or (known.skills, known.skills_until) != (status.skills, status.skills_until):
+            self.lent = self.lent or known is not None or status.skills != ""
         self.index.put_agent(status)
         self.estimates.agent(status)
         if status.deadline:

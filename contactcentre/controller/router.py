@@ -5,6 +5,7 @@ acts only for the contacts that are its own. So queues span nodes with no leader
 settles what two replicas saw differently.
 """
 
+import math
 import secrets
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Router:
         """Agents whose phone is not free, and since when."""
         self._look_for_empty = False
         self._looked_for_empty = 0.0
+        self._lent_until = math.inf  # when the first skills for the day end (epoch seconds)
 
     # -- told by others -----------------------------------------------------------------------------------------------
 
@@ -104,8 +106,11 @@ class Router:
             self.wake()
 
     def configure(self) -> None:
-        """The node has another version of the site."""
-        self._node.replica.index.configure(self._node.configuration.routing)
+        """The node has another version of the site, or agents have other skills for the day."""
+        replica = self._node.replica
+        replica.lent = False
+        routing, self._lent_until = self._node.configuration.on_the_day(replica.agents, self._node.now())
+        replica.index.configure(routing)
         self._reach()
 
     def reach(self, phones: Mapping[str, Phone]) -> None:
@@ -251,6 +256,8 @@ class Router:
         LiveError."""
         self._node.agents.flush()
         self._expire()
+        if self._node.replica.lent or self._lent_until <= self._node.now():
+            self.configure()
         self._serve(woken_at or perf_counter())
         self._turn_out()
         if self._unwritten or self._node.agents.untold:
@@ -383,7 +390,7 @@ class Router:
     def _until_next(self) -> float:
         """Seconds until time alone changes something: a deadline, the end of a delay, a relaxation step."""
         now = self._node.now()
-        due = [now + IDLE]
+        due = [now + IDLE, self._lent_until]
         if self._look_for_empty:
             due.append(self._looked_for_empty + EMPTY_EVERY)
         if (moment := self._node.replica.next_moment()) is not None:

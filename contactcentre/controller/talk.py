@@ -124,7 +124,7 @@ class Talk:
     def _take(self, message: object) -> None:
         self.notice.take(message)
         match message:
-            case Asked():
+            case Asked() if not message.refused:
                 self._answer(message)
             case Ended(channel_id=leg, cause=cause) if leg in self._calls:
                 self._not_answered(self._calls.pop(leg), cause)

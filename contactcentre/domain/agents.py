@@ -36,6 +36,7 @@ class Verb(StrEnum):
     EXTEND = "extend"  # more time for wrap-up
     EXPIRE = "expire"  # a deadline passed
     SWITCH = "switch"  # is called by another device from the next call on
+    LEND = "lend"  # other skills until a time
 
 
 class NotAllowed(Exception):
@@ -75,6 +76,7 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
     (_S.WRAP_UP, _V.UNPAUSE): _S.AVAILABLE,
     (_S.WRAP_UP, _V.LOGOUT): _S.LOGGED_OUT,
     **{(state, _V.SWITCH): state for state in _S if state is not _S.LOGGED_OUT},
+    **{(state, _V.LEND): state for state in _S},
 }
 
 MISSED = "missed"
@@ -114,6 +116,10 @@ class AgentStatus:
     turn: float = 0.0  # the last offer, whatever came of it, or the login: round-robin counts from here
     then: str = ""  # when the offer or call is over: "" | "logout" | "pause:REASON"
     device: str = ""  # chosen at login, see domain.devices; "" = the site's default
+    by: str = ""  # who else brought this state about, or the wish in `then`; "" = the agent, or the rules
+    note: str = ""  # what that one said to it
+    skills: str = ""  # for the day, see domain.day
+    skills_until: float = 0.0  # epoch seconds
 
     def to_json(self) -> str:
         return encode(self)
@@ -150,6 +156,10 @@ def step(
     counts: bool = True,
     seconds: float = 0.0,
     device: str = "",
+    by: str = "",
+    note: str = "",
+    skills: str = "",
+    until: float = 0.0,
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
@@ -157,7 +167,8 @@ def step(
     offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
     misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the phone was
     busy) only delays. PAUSE takes reason, LOGIN and SWITCH device. EXTEND takes seconds (above 0, else ValueError).
-    Raises NotAllowed.
+    LEND takes skills (`domain.day`) and until (epoch seconds). LOGIN, LOGOUT, PAUSE and UNPAUSE take `by`, somebody
+    else who does that, and their `note`. Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -175,10 +186,14 @@ def step(
         return _extended(replace(status, version=version), at, seconds)
     if verb is Verb.SWITCH:
         return replace(status, version=version, device=device)
+    if verb is Verb.LEND:
+        return replace(status, version=version, skills=skills, skills_until=until if skills else 0.0)
     if target is status.state and target is not AgentState.PAUSED:  # a wish for afterwards
         wish = {Verb.PAUSE: f"pause:{reason}", Verb.LOGOUT: "logout"}.get(verb, "")
-        return replace(status, version=version, then=wish)
+        return replace(status, version=version, then=wish, by=by, note=note)
     moved: dict[str, Any] = {"state": target, "version": version, "since": at}
+    if (by or status.by) and not status.then:  # a wish stays whose it was when it is carried out
+        moved |= {"by": by, "note": note}
     free = moved | {"reason": "", "contact_id": "", "queue": "", "token": "", "deadline": 0.0}
     match verb:
         case Verb.LOGIN:
@@ -204,9 +219,9 @@ def step(
         case Verb.RELEASE:
             return _settle(replace(status, **free), at)
         case Verb.PAUSE:
-            return replace(status, **(free | {"reason": reason}), then="")
+            return replace(status, **(free | {"reason": reason, "by": by, "note": note}), then="")
         case Verb.LOGOUT | Verb.UNPAUSE:
-            return replace(status, **free, then="")
+            return replace(status, **(free | {"by": by, "note": note}), then="")
         case _:  # WRAPPED, EXPIRE of wrap-up
             return _settle(replace(status, **free), at)
 

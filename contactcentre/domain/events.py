@@ -24,6 +24,7 @@ class Kind(StrEnum):
     SET = "flow.set"  # name, value
     QUEUED = "queue.entered"  # queue, requirement (text), priority
     ANNOUNCED = "queue.announced"  # queue, position, estimate (seconds still to wait; "" = not said)
+    REORDERED = "queue.reordered"  # queue, priority (points, from now on), by (supervisor|program)
     UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds), rule (words, or "")
     DECISION = "routing.decision"  # queue, agent ("" = nobody), rule, candidates [..], cut [[agent, rule], ..]
     OFFERED = "offer.made"  # queue, agent, token, deadline, leg
@@ -61,7 +62,9 @@ class Kind(StrEnum):
     VOICEMAIL = "voicemail.left"  # recording, box, seconds
     CALLBACK_REQUESTED = "callback.requested"  # queue, number, requirement (text), priority, language
     TRANSFERRED = (
-        "contact.transferred"  # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N), by (agent, "" = flow)
+        # to (queue:NAME, flow:NAME, agent:NAME, did:N, number:N), by (agent, or ""), how (blind, consult, flow;
+        # moved: out of a queue, by a supervisor)
+        "contact.transferred"
     )
     SUPERVISED = "supervision.started"  # supervisor, agent, mode (listen|whisper|barge), leg
     SUPERVISION_CHANGED = "supervision.changed"  # supervisor, agent, mode

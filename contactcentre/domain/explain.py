@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.conditions import must_leave
+from contactcentre.domain.day import skills_now
 from contactcentre.domain.ids import short
 from contactcentre.domain.order import BY_SERVICE_LEVEL
 from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, words
@@ -276,6 +277,8 @@ class Look:
         reachable = self._reachable.get(name, True)
         delay = max(0.0, status.not_before - self._now)
         lines = [_state(status, self._now)]
+        if status.by:
+            lines.append(f"By {status.by}{f': {status.note}' if status.note else ''}.")
         if status.then:
             wish = status.then.replace(":", " (") + ")" if ":" in status.then else status.then
             lines.append(f"After that: {wish}.")
@@ -286,6 +289,9 @@ class Look:
         if status.misses:
             lines.append(f"Offers not answered in a row: {status.misses}.")
         lines.append(f"Skills: {', '.join(f'{skill} {level}' for skill, level in sorted(levels.items())) or 'none'}.")
+        if today := skills_now(status, self._now):
+            told = ", ".join(f"{skill} {level}" if level else f"without {skill}" for skill, level in today.items())
+            lines.append(f"For today: {told}, for {lasting(status.skills_until - self._now)} more.")
         strangers = tuple(sorted(queue for queue, rules in self._config.rules.items() if name not in rules.members))
         queues = tuple(self._queue(queue, name) for queue in self._config.rules if queue not in strangers)
         for one in queues:

@@ -10,6 +10,7 @@ queues it changes once at most.
 Everything is counted in whole numbers (tiny parts of a point, milliseconds), so two nodes never round differently.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contactcentre.domain.site import Queue
@@ -62,6 +63,14 @@ class Claims:
 
     def key(self, waiting: Waiting, now: float) -> Key:
         return (-self.base(waiting) - self.rate * milliseconds(now), waiting.arrived, waiting.contact_id)
+
+    def to_the_front(self, waiting: Waiting, others: Iterable[Waiting]) -> int:
+        """A priority with which it comes before all others of its queue; its own where it does already."""
+        others = list(others)
+        if all(self.place(waiting) < self.place(other) for other in others):
+            return waiting.priority
+        lacking = max(self.base(other) for other in others) + 1 - self.base(waiting)
+        return waiting.priority - (-lacking // POINT)
 
     def score(self, waiting: Waiting, now: float) -> float:
         """In points, for people."""

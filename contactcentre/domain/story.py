@@ -111,6 +111,8 @@ class _Story:
                 estimate = data.get("estimate")
                 wait = f" and a wait of about {lasting(estimate)}" if isinstance(estimate, int | float) else ""
                 self._say(at, f"The caller was told place {data.get('position')}{wait}.")
+            case Kind.REORDERED:
+                self._say(at, f"A {data.get('by')} gave it {data.get('priority')} points from now on.")
             case Kind.CALLBACK_REQUESTED:
                 self._say(at, f"The caller asked to be called back at {data.get('number')}.")
             case Kind.UNQUEUED if data.get("reason") != LeftQueue.ANSWERED:

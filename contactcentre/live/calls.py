@@ -30,6 +30,9 @@ VERBS: Mapping[str, Mapping[str, bool]] = {
     "dtmf": {"digits": True},
     "record": {"action": True},
     "hangup": {},
+    "move": {"to": True},
+    "front": {},
+    "priority": {"priority": True},
 }
 """What people can ask for, and what belongs to it: name -> whether it must be there."""
 

@@ -88,6 +88,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         coaches,
         health,
         keeping,
+        leading,
         listens,
         me,
         messages,
@@ -130,7 +131,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     errors.install(app)
     build.install(app)
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
-    for api in (now, stream, me, calls, listens, coaches, health, tokens, *histories):
+    for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories):
         app.register_blueprint(api.blueprint)
     for page in (account, live, desk, contacts, customers, agents, audit, voicemail):
         app.register_blueprint(page.blueprint)

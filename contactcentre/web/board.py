@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import device_of
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
@@ -34,6 +35,7 @@ class Board:
         self._waiting: dict[str, Waiting] = {}
         self._contacts: dict[str, ContactNow] = {}
         self._members: dict[str, frozenset[str]] = {}
+        self._lent: dict[str, dict[str, int]] = {}  # agent -> skills for the day
         self._today: Mapping[str, Counts] = {}
         self._today_at: float | None = None
         self._estimates: Mapping[str, Estimate] = {}
@@ -44,15 +46,16 @@ class Board:
         self.contacts: dict[str, rows.ContactRow] = {}
         self.totals = rows.Totals()
 
-    def load(self, state: Snapshot) -> None:
-        """Forgets what was and takes a snapshot of the live state."""
+    def load(self, state: Snapshot, now: float) -> None:
+        """Forgets what was and takes a snapshot of the live state, read at `now`."""
         self._agents, self._waiting, self._contacts = dict(state.agents), dict(state.waiting), dict(state.contacts)
         self._boxes = dict(state.boxes)
+        self._lend(now)
         self._count_everything()
 
     def load_site(self, version: int, site: Site) -> None:
         self._site, self._version = site, version
-        self._members = {name: members_of(site, name) for name in site.queues}
+        self._join()
         self._count_everything()
 
     def load_today(self, queues: Mapping[str, Counts], at: float) -> rows.Change:
@@ -71,9 +74,10 @@ class Board:
         """Takes whose phone cannot be called or is in a call of its own, and since when; returns what changed."""
         phones = {name: ("in_use", since) for name, since in in_use.items()}
         phones |= {name: ("away", since) for name, since in away.items()}
-        touched = [name for name in phones | self._phones if phones.get(name) != self._phones.get(name)]
+        touched = {name for name in phones | self._phones if phones.get(name) != self._phones.get(name)}
         self._phones = phones
-        return self._recount(now, touched, (), ())
+        lent, queues = self._lend(now)
+        return self._recount(now, touched | lent, (), queues)
 
     def apply(self, changes: Iterable[Change], now: float) -> rows.Change:
         """Takes changes of the live state in their order; returns what they change on the board."""
@@ -95,6 +99,8 @@ class Board:
                 case "box":
                     (queues if change.key in self._site.queues else agents).add(change.key)
                     _put(self._boxes, change.key, change.value)
+        lent, lacking = self._lend(now) if agents else (set(), set())
+        agents, queues = agents | lent, queues | lacking
         agents |= {name for name, status in self._agents.items() if status.contact_id in contacts}
         queues |= {queue for queue, members in self._members.items() if not members.isdisjoint(agents)}
         return self._recount(now, agents, contacts, queues)
@@ -106,6 +112,7 @@ class Board:
                 name=self.name,
                 timezone=self._site.settings.timezone,
                 version=self._version,
+                pause_reasons=tuple(self._site.settings.pause_reasons),
                 service_level=self._formula.text.replace("{T}", "the queue's limit").replace(
                     "{S}", f"{self._site.settings.short_abandon:g} s"
                 ),
@@ -165,6 +172,23 @@ class Board:
     @property
     def site(self) -> Site:
         return self._site
+
+    # skills for the day
+
+    def _lend(self, now: float) -> tuple[set[str], set[str]]:
+        """Takes the skills for the day that count at `now`; (agents who have others than before, queues that have other
+        agents)."""
+        lent, before, members = given(self._agents.values(), now), self._lent, self._members
+        if lent == before:
+            return set(), set()
+        self._lent = lent
+        self._join()
+        changed = {name for name in lent | before if lent.get(name) != before.get(name)}
+        return changed, {queue for queue, names in self._members.items() if names != members.get(queue)}
+
+    def _join(self) -> None:
+        today = on_the_day(self._site, self._lent)
+        self._members = {name: members_of(today, name) for name in today.queues}
 
     # counting
 
@@ -251,6 +275,10 @@ class Board:
             caller_text=self._readable(contact.caller) if contact else "",
             deadline=status.deadline,
             then=status.then,
+            by=status.by,
+            note=status.note,
+            skills=self._lent.get(name, {}),
+            skills_until=status.skills_until if name in self._lent else 0.0,
             calls=status.calls,
             queues=tuple(queue for queue, members in self._members.items() if name in members),
             messages=self._messages(name),

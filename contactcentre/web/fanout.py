@@ -251,7 +251,7 @@ class Fanout:
         version, site = self._store.site()
         with self._lock:
             self._board.load_site(version, site or Site())
-            self._board.load(state)
+            self._board.load(state, self._clock())
             self._cursor = state.cursor
             for audience in self._audiences.values():
                 audience.begin(self._cursor, self._clock())
@@ -315,7 +315,7 @@ class Fanout:
             return
         with self._lock:
             changed = self._board.load_phones(unreachable(signs), in_use(signs), self._clock())
-            if self.ready and changed.agents:
+            if self.ready and (changed.agents or changed.queues):
                 self._tell(changed)
 
     def _update_today(self) -> None:

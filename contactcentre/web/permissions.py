@@ -27,6 +27,7 @@ class Permission(StrEnum):
     CUSTOMERS = "customers.use"  # who calls: names, numbers, notes
     CONTROL = "calls.control"  # hold, transfer, hang up ... other people's calls
     SUPERVISE = "calls.supervise"  # listen to calls that go on, and see who does
+    LEAD = "agents.lead"  # their states, skills for the day, and telling them something
     LISTEN = "recordings.listen"
     KEEP = "recordings.keep"  # legal holds, and erasure on request
     VOICEMAIL = "voicemail.use"  # one's own boxes and those of one's queues
@@ -55,6 +56,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.CUSTOMERS,
             Permission.CONTROL,
             Permission.SUPERVISE,
+            Permission.LEAD,
             Permission.LISTEN,
             Permission.VOICEMAIL,
             Permission.ALL_BOXES,
@@ -73,6 +75,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.CUSTOMERS: "customers",
     Permission.CONTROL: "holding, transferring and ending calls",
     Permission.SUPERVISE: "listening to calls that go on",
+    Permission.LEAD: "pausing agents, their skills for the day, and telling them something",
     Permission.LISTEN: "listening to recordings",
     Permission.KEEP: "holding and erasing recordings, and erasing customers",
     Permission.VOICEMAIL: "voicemail",

@@ -62,6 +62,10 @@ class AgentRow(Row):
     caller_text: str = Field(default="", description="of the contact")
     deadline: float = Field(default=0, description="when ringing or wrap-up ends by itself; 0 = never")
     then: str = Field(default="", description="what follows when the call is over: logout, pause:REASON or nothing")
+    by: str = Field(default="", description="who else brought the state about, or what follows; empty: the agent")
+    note: str = Field(default="", description="what that one said to it")
+    skills: dict[str, int] = Field(default={}, description="for the day: other levels than the site's; 0 = without it")
+    skills_until: float = Field(default=0, description="when these end, at the site's midnight; 0 = there are none")
     calls: int = Field(default=0, description="answered since login")
     queues: tuple[str, ...] = ()
     messages: int = Field(default=0, description="in the agent's own box, that nobody looks after")
@@ -139,6 +143,7 @@ class SiteFacts(Row):
     timezone: str = "UTC"
     version: int = 0
     service_level: str = Field(default="", description="the formula of the service level over all queues, in words")
+    pause_reasons: tuple[str, ...] = ()
 
 
 class Change(Row):

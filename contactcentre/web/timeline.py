@@ -55,6 +55,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
             needs = f"It needs {data['requirement']}." if data["requirement"] else ""
             rank = f"Priority {data['priority']}." if data["priority"] else ""
             return f"Waits in queue {data['queue']}", (needs, rank), "waiting"
+        case Kind.REORDERED:
+            return f"Has {data['priority']} points in {data['queue']} from now on, by a {data['by']}", (), ""
         case Kind.ANNOUNCED:
             wait = data.get("estimate")
             about = f", about {lasting(wait)} to wait" if isinstance(wait, int | float) else ""

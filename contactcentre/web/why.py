@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.contacts import ContactHistory
+from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.explain import Look, Readiness, Standing
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.shift import FACTS, Shift, shift
@@ -36,6 +37,9 @@ NOBODY_ROUTES = "No controller with a link to its PBX is alive: nobody is routed
 
 State = tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]
 """Who waits, and what agents do."""
+
+Given = Mapping[str, Mapping[str, int]]
+"""See `domain.day.given`."""
 
 
 class WhyContact(Row):
@@ -107,7 +111,8 @@ class Whys:
         self._store, self._live, self._clock, self._replica = store, live, clock, replica
         self._lock = threading.Lock()
         self._taken: _Taken | None = None
-        self._config = -1, RoutingConfig({}, {})  # of a version of the site: making it costs more than a look
+        self._config: tuple[int, Given, RoutingConfig] = -1, {}, RoutingConfig({}, {})
+        # of a version of the site and skills for the day: making it costs more than a look
 
     def contact(self, beginning: str) -> WhyContact:
         """Of a contact, by its id or the beginning of it. Without the live state, what history tells is told. Raises
@@ -191,11 +196,12 @@ class Whys:
         now, taken = self._clock(), self._taken
         if taken is None or not 0 <= now - taken.at < SHARED_SECONDS:
             version, site = self._store.site()
-            if version != self._config[0]:
-                self._config = version, RoutingConfig.from_site(site or Site())
             signs = signs_of_life(self._live.redis)
             waiting, agents = self._replica() or (self._live.waiting(), self._live.agents())
-            taken = self._taken = _Taken(now, site, self._config[1], waiting, agents, signs, {})
+            lent = given(agents.values(), now)
+            if (version, lent) != self._config[:2]:
+                self._config = version, lent, RoutingConfig.from_site(on_the_day(site or Site(), lent))
+            taken = self._taken = _Taken(now, site, self._config[2], waiting, agents, signs, {})
         return taken
 
 

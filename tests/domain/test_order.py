@@ -159,3 +159,22 @@ def test_the_explanation_says_what_the_score_is_made_of() -> None:
         "Serves a contact with right of way: anna (c1, queue a, score 9: priority 1 + 5 as group gold + "
         "3 for waiting, arrived 90 s ago)." in explain("c2", contacts, free, aged, NOW, {})
     )
+
+
+OTHERS = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 5000)), min_size=1, max_size=6)
+
+
+@given(OTHERS, st.integers(-50, 50), st.sampled_from([0, 2, 7]))
+def test_to_the_front_is_before_all_others_at_any_time_and_moves_nobody_who_is_there(
+    others: list[tuple[int, int]], priority: int, ageing: int
+) -> None:
+    claims = config(a={"ageing": ageing}).claims("a")
+    there = [waits(f"c{n}", "a", ago, priority=points) for n, (points, ago) in enumerate(others)]
+    one = waits("one", "a", 100, priority=priority)
+    points = claims.to_the_front(one, there)
+    ahead = waits("one", "a", 100, priority=points)
+    assert all(claims.key(ahead, now) < claims.key(other, now) for other in there for now in (NOW, NOW + 9000))
+    assert claims.to_the_front(ahead, there) == points
+    assert points >= priority
+    less = waits("one", "a", 100, priority=points - 2)
+    assert points == priority or not all(claims.place(less) < claims.place(other) for other in there)

@@ -16,7 +16,7 @@ NOW = 1_795_435_200.0
 def board(**state: object) -> Board:
     made = Board()
     made.load_site(3, site())
-    made.load(Snapshot("1-0", **{"agents": {}, "waiting": {}, "contacts": {}, **state}))  # type: ignore[arg-type]
+    made.load(Snapshot("1-0", **{"agents": {}, "waiting": {}, "contacts": {}, **state}), NOW)  # type: ignore[arg-type]
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from contactcentre.domain.agents import Verb as AgentVerb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.verbs import Verb
 from contactcentre.live import ContactNow, NoReply, NoSuchCall, calls
@@ -13,6 +14,7 @@ from contactcentre.live.calls import VERBS
 from contactcentre.store import Store
 from contactcentre.web.api.calls import Wish
 from contactcentre.web.app import WebServices
+from tests.controller.people import calls as calls_in
 from tests.controller.people import comes, rings, talks
 from tests.controller.test_verbs import hears
 from tests.controller.world import World
@@ -32,7 +34,7 @@ def ask(browser: FlaskClient, id: str, verb: str, **body: Any) -> tuple[int, dic
 
 def refused(browser: FlaskClient, id: str, verb: str, **body: Any) -> tuple[int, str]:
     status, problem = ask(browser, id, verb, **body)
-    assert problem["detail"], "it says what is the matter"
+    assert problem["detail"] or problem["errors"], "it says what is the matter"
     return status, problem["code"]
 
 
@@ -190,3 +192,20 @@ def test_all_verbs_of_a_conversation_can_be_asked_for_and_the_api_takes_what_the
     assert {verb.value for verb in Verb} < set(VERBS)
     taken = {name for takes in VERBS.values() for name in takes}
     assert taken == set(Wish.model_fields)
+
+
+def test_who_waits_is_moved_over_the_api_and_refusals_have_names(browser: FlaskClient, world: World) -> None:
+    for agent in ("anna", "bert"):
+        world.live.change(agent, AgentVerb.PAUSE, time.time(), reason="x")
+    caller = calls_in(world, "7")
+    comes(world, caller, Kind.QUEUED)
+    contact = comes(world, caller, Kind.ARRIVED).contact_id
+    until(lambda: contact in world.live.waiting())
+    assert refused(browser, contact, "front") == (409, "first_already")
+    status, told = ask(browser, contact, "priority", priority=0)
+    assert (status, told["state"], told["priority"]) == (200, "waiting", 0)
+    assert refused(browser, contact, "priority", priority=5000) == (422, "bad_value")
+    status, told = ask(browser, contact, "move", to="queue:told")
+    assert (status, told["state"]) == (200, "sent")
+    until(lambda: [one.queue for one in world.live.waiting().values()] == ["told"])
+    end(world)

@@ -68,6 +68,8 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/snapshot": {"admin", "supervisor"},
     "/api/v1/queues": {"admin", "supervisor"},
     "/api/v1/agents": {"admin", "supervisor"},
+    "/api/v1/agents/<name>/skills": {"admin", "supervisor"},
+    "/api/v1/agents/<name>/<verb>": {"admin", "supervisor"},
     "/api/v1/calls": {"admin", "supervisor"},
     "/api/v1/calls/<id>/<verb>": {"admin", "supervisor"},
     "/api/v1/coaches": {"admin", "supervisor"},

@@ -124,7 +124,8 @@ MANY = {
 }
 """Routes that list things of queues, and what of each part they name."""
 
-AGENTS_OF = {"/agents/<name>", "/api/v1/agents/<name>/why", "/api/v1/coaches"}
+LED = "/api/v1/agents/<name>/<verb>"
+AGENTS_OF = {"/agents/<name>", "/api/v1/agents/<name>/why", "/api/v1/agents/<name>/skills", LED, "/api/v1/coaches"}
 """Routes to one agent."""
 
 ELSEWHERE = {
@@ -249,7 +250,13 @@ def _explained(browser: FlaskClient, queues: tuple[str, ...], path: str, live: L
         "nobody": 404,
     }
     for name, status in expected.items():
-        if path != "/api/v1/coaches":
+        if path == LED:
+            answer = browser.post(path.replace("<name>", name).replace("<verb>", "pause"), json={})
+            assert answer.status_code == status, (queues, name)
+            assert live.agent(name).then == ("pause:break" if status == 200 else ""), (queues, name)
+            if status == 200:
+                browser.post(path.replace("<name>", name).replace("<verb>", "ready"), json={})
+        elif path != "/api/v1/coaches":
             assert browser.get(path.replace("<name>", name)).status_code == status, name
         elif name != "nobody":
             answer = browser.post(path, json={"agent": name, "mentor": "ben"})

@@ -36,7 +36,7 @@ class Wish(BaseModel):
         "",
         max_length=80,
         description="transfer, consult, add: agent:NAME, queue:NAME or number:N; transfer also flow:NAME, did:NUMBER, "
-        "voicemail:BOX",
+        "voicemail:BOX; move: queue:NAME",
     )
     party: str = Field(
         "", max_length=80, description="kick, mute, unmute: an agent, a number or a leg; to mute also `customer`"
@@ -45,16 +45,18 @@ class Wish(BaseModel):
     slot: str = Field("", max_length=3, description="park: where; the first that is free, if not named")
     digits: str = Field("", pattern=r"^[0-9A-D*#]{0,32}$", description="dtmf: keys for the customer's side")
     action: Literal["", "start", "stop", "pause", "resume"] = Field("", description="record")
+    priority: int | None = Field(None, ge=-1000, le=1000, description="priority: points, those of the queue included")
 
 
 class Told(rows.Row):
     """The call after the verb."""
 
     contact: str
-    state: str = Field("over", description="as in `talk`; sent: the customer has left the conversation; over: hung up")
+    state: str = Field("over", description="as in `talk`; waiting; sent: left the conversation or queue; over: hung up")
     slot: str = ""
     recording: str = ""
     parties: tuple[rows.Party, ...] = ()
+    priority: int | None = Field(None, description="of who waits, in points")
 
 
 @blueprint.get("/calls")
@@ -110,7 +112,7 @@ def arguments(verb: str, wish: Wish) -> dict[str, Any]:
     """What the verb takes, and nothing else. Raises NotFound, BadValue."""
     if verb not in VERBS:
         raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(VERBS)}")
-    given = {name: value for name, value in wish.model_dump().items() if value}
+    given = {name: value for name, value in wish.model_dump().items() if value not in ("", None)}
     takes = VERBS[verb]
     for name in given:
         if name not in takes:

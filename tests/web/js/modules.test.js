@@ -146,12 +146,13 @@ test("the verbs that are offered fit the state", () => {
   assert.deepEqual(names(call("asking", { recording: "" })), ["cancel", "record start", "hangup"]);
   assert.deepEqual(names(call("consulting")).slice(0, 4), ["toggle", "complete", "conference", "cancel"]);
   assert.deepEqual(names(call("parked", { recording: "" })), ["hangup"]);
-  assert.deepEqual(names({ talk: null, entered: 3 }), ["hangup"]);
+  assert.deepEqual(names({ talk: null, entered: 3 }), ["front", "hangup"]);
+  assert.deepEqual(names({ talk: null, entered: null }), ["hangup"]);
   const to = (contact) => verbsTo(contact).map(([verb]) => verb);
   assert.deepEqual(to(call("talking")), ["consult", "add", "transfer"]);
   assert.deepEqual(to(call("conference")), ["add"]);
   assert.deepEqual(to(call("parked")), ["retrieve"]);
-  assert.deepEqual(to({ talk: null, entered: 3 }), ["pickup"]);
+  assert.deepEqual(to({ talk: null, entered: 3 }), ["pickup", "move"]);
   assert.deepEqual(to({ talk: null, entered: null }), []);
 });
 

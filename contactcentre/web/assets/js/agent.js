@@ -13,7 +13,7 @@ import { drawPop } from "./pop.js";
 import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
-import { duration, placeWords, stateName, talkWords, wish } from "./words.js";
+import { duration, lent, placeWords, said, stateName, talkWords, wish } from "./words.js";
 
 const LINKS = { connecting: "Connecting", open: "Live", lost: "Connection lost", out: "Signed out", forbidden: "No permission" };
 const PHONES = {
@@ -91,7 +91,7 @@ function drawMe(me) {
   $("handset").hidden = !desk.softphone;
   text($("me-state"), me.state === "paused" ? `Paused: ${me.reason}` : stateName(me.state));
   attribute($("me-state"), "data-state", me.state);
-  text($("me-wish"), wish(me.then));
+  text($("me-wish"), [wish(me.then), said(me), lent(me.skills)].filter(Boolean).join(" · "));
   text($("me-messages"), me.messages === 1 ? "1 new message" : `${me.messages} new messages`);
   $("me-messages").hidden = me.messages === 0;
   const free = { paused: "I am free", wrap_up: "Done", offered: me.then && "Stay", talking: me.then && "Stay" }[me.state];

@@ -7,6 +7,7 @@ import { begin as beginListens, closeListens, drawListens } from "./listens.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
 import { placeWords, stateName, talkWords } from "./words.js";
 
+const OF_AGENTS = new Set(["retrieve", "pickup"]);
 const SURE = 4; // seconds in which the second press counts
 
 const $ = (id) => document.getElementById(id);
@@ -40,7 +41,8 @@ function draw() {
   drawVerbs($("call-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
   const rows = board.agentRows.filter((one) => agents || one.name !== row.agent);
   keyed($("call-agents"), rows, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
-  keyed($("call-queues"), agents ? [] : board.queueRows, (one) => one.name, (one) => element("option", { value: `queue:${one.name}` }, one.name), () => {});
+  const queues = !agents ? board.queueRows : to.some(([verb]) => verb === "move") ? board.queueRows.filter((one) => one.name !== row.queue) : [];
+  keyed($("call-queues"), queues, (one) => one.name, (one) => element("option", { value: `queue:${one.name}` }, one.name), () => {});
   $("call-outside").hidden = $("call-outside").disabled = agents;
   drawListens(row);
   number();
@@ -79,6 +81,7 @@ function destination(verb) {
   const whom = $("call-whom").value;
   const to = whom === "number:" ? `number:${$("call-number").value.replace(/[^0-9+*#]/g, "")}` : whom;
   if (to === "" || to === "number:") return null;
+  if (OF_AGENTS.has(verb) !== to.startsWith("agent:") && (OF_AGENTS.has(verb) || verb === "move")) return null;
   return verb === "retrieve" || verb === "pickup" ? { agent: to.replace("agent:", "") } : { to };
 }
 
@@ -86,7 +89,7 @@ async function press(button) {
   const verb = button.dataset.verb;
   if (verb === "hangup" && !button.dataset.sure) return sure(button);
   const body = button.closest("#call-to") ? destination(verb) : button.body;
-  if (!body) return problem("Choose whom first.");
+  if (!body) return problem(verb === "move" ? "Choose a queue first." : OF_AGENTS.has(verb) ? "Choose an agent first." : "Choose whom first.");
   busy = true;
   problem("");
   draw();

@@ -3,6 +3,7 @@
 import { Board } from "./board.js";
 import { begin } from "./calls.js";
 import { ServerClock } from "./clock.js";
+import { begin as beginLeading } from "./leading.js";
 import { begin as beginMentors } from "./mentors.js";
 import { show, tick, zone } from "./show.js";
 import { LiveStream, STALE } from "./stream.js";
@@ -96,6 +97,7 @@ function everySecond() {
 }
 
 begin();
+beginLeading();
 beginMentors();
 stream.start();
 everySecond();

@@ -2,8 +2,9 @@
 
 import { showCall } from "./calls.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { showAgent } from "./leading.js";
 import { showMentors } from "./mentors.js";
-import { contactState, device, duration, estimated, listens, messages, percent, phone, stateName, talkWords, wish } from "./words.js";
+import { contactState, device, duration, estimated, lent, listens, messages, percent, phone, said as saidBy, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -31,7 +32,7 @@ export function show(board, clock) {
   const agents = board.agentRows;
   keyed($("agents"), agents.filter((row) => row.state !== "logged_out"), (row) => row.name, makeAgent, (node, row) => updateAgent(node, row, board));
   const away = agents.filter((row) => row.state === "logged_out");
-  keyed($("away"), away, (row) => row.name, (row) => element("li", {}, why(row)), () => {});
+  keyed($("away"), away, (row) => row.name, (row) => element("li", {}, why(row), acts(row)), () => {});
   $("away-box").hidden = away.length === 0;
   const contacts = board.contactRows;
   keyed($("contacts"), contacts, (row) => row.id, makeContact, (node, row) => updateContact(node, row, board));
@@ -45,6 +46,7 @@ export function show(board, clock) {
     text($("today-at"), `Today’s numbers as of ${at}`);
   }
   showCall(board);
+  showAgent(board);
   showMentors(board);
   tick(clock.now());
 }
@@ -83,6 +85,14 @@ function person(row) {
 // Leads to why the agent gets the calls it gets.
 function why(row) {
   return element("a", { href: `/agents/${encodeURIComponent(row.name)}`, title: "Why this agent gets calls, or none" }, person(row));
+}
+
+// Opens what can be done with the agent.
+function acts(row) {
+  const label = `What to do with ${person(row)}`;
+  const made = element("button", { class: "button small act", type: "button", "data-lead": row.name, "aria-label": label }, "⋯");
+  made.hidden = !$("agent");
+  return made;
 }
 
 // queues
@@ -136,6 +146,7 @@ function makeAgent(row) {
     element("span", { class: "state" }),
     element("span", { class: "calls" }),
     element("span", { class: "doing" }),
+    acts(row),
   );
 }
 
@@ -150,7 +161,7 @@ function updateAgent(node, row, board) {
   text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
   attribute(node, "data-phone", row.phone);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
-  text(doing, [wish(row.then), phone(row), device(row.device), messages(row.messages), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
+  text(doing, [wish(row.then), saidBy(row), phone(row), lent(row.skills), device(row.device), messages(row.messages), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
 }
 
 // [the words, the colour's name]

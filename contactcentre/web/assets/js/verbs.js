@@ -1,8 +1,8 @@
 // What fits a call in its state. What is really possible says the controller.
 
 // The verbs without a destination that fit a contact's row, [verb, words, body].
-export function verbsOf({ talk }) {
-  if (!talk) return [["hangup", "Hang up", {}]];
+export function verbsOf({ talk, entered }) {
+  if (!talk) return [...(entered === null ? [] : [["front", "To the front", {}]]), ["hangup", "Hang up", {}]];
   const others = talk.parties.length > 2;
   const states = {
     talking: [["hold", "Hold"], ["park", "Park"]],
@@ -24,7 +24,7 @@ export function verbsOf({ talk }) {
 
 // The verbs that need somebody, [verb, words].
 export function verbsTo({ talk, entered }) {
-  if (!talk) return entered === null ? [] : [["pickup", "Let them pick it up"]];
+  if (!talk) return entered === null ? [] : [["pickup", "Let them pick it up"], ["move", "Move there"]];
   return {
     talking: [["consult", "Ask"], ["add", "Add"], ["transfer", "Transfer"]],
     held: talk.parties.length > 2 ? [] : [["consult", "Ask"], ["transfer", "Transfer"]],

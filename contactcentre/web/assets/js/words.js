@@ -73,12 +73,23 @@ export function listens({ supervisor, mode }) {
   return `${supervisor} ${{ listen: "listens", whisper: "whispers", barge: "barges in" }[mode] ?? mode}`;
 }
 
-// What an agent wished for during a call, "logout" or "pause:REASON".
 // What waits in a box of messages; nothing where nothing does.
 export function messages(number) {
   return number ? `${number} new message${number === 1 ? "" : "s"}` : "";
 }
 
+// Who else brought an agent's state about, and what they said to it.
+export function said({ by, note }) {
+  return by ? `by ${by}${note ? `: ${note}` : ""}` : "";
+}
+
+// An agent's skills for the day.
+export function lent(skills) {
+  const told = Object.entries(skills).map(([skill, level]) => (level ? `${skill} ${level}` : `without ${skill}`));
+  return told.length ? `today ${told.join(", ")}` : "";
+}
+
+// What an agent wished for during a call, "logout" or "pause:REASON".
 export function wish(then) {
   if (then === "logout") return "signs out after this";
   return then.startsWith("pause:") ? `pauses after this (${then.slice(6)})` : "";
