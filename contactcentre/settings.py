@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,9 @@ class Settings(BaseSettings):
     turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it
     turn_secret_file: Path | None = None
 
+    # networks inside that webhooks and lookups may reach, with blanks between; others only in public, and by https
+    http_allow: str = ""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -166,6 +170,13 @@ class Settings(BaseSettings):
     def _host_and_port(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", value):
             raise ValueError("must look like HOST:PORT")
+        return value
+
+    @field_validator("http_allow", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for text in value.split():
+            ip_network(text)
         return value
 
     @model_validator(mode="before")

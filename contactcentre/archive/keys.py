@@ -72,11 +72,11 @@ class KeyRing:
         """Raises LostKey."""
         if master not in self.keys:
             where = self.source or "any key file"
-            raise LostKey(f"recording {name} needs the master key {master!r}, which is not in {where}")
+            raise LostKey(f"{_called(name)} needs the master key {master!r}, which is not in {where}")
         try:
             return AESGCM(self.keys[master]).decrypt(wrapped[:NONCE], wrapped[NONCE:], _bound(name))
         except InvalidTag:
-            raise LostKey(f"recording {name}: the master key {master!r} is not the one that wrapped its key") from None
+            raise LostKey(f"{_called(name)}: the master key {master!r} is not the one that wrapped its key") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,10 @@ class KeySource:
             content = file.read()
             file.write((b"" if content.endswith(b"\n") or not content else b"\n") + line.encode())
             os.fsync(file.fileno())
+
+
+def _called(name: str) -> str:
+    return name if "/" in name else f"recording {name}"
 
 
 def _bound(name: str) -> bytes:

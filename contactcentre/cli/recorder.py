@@ -16,7 +16,7 @@ def command() -> None:
     """Run the recorder until SIGTERM. It may be stopped or killed at any moment: facts wait in the stream."""
     from contactcentre.live import BoxCounts, connect
     from contactcentre.store import Store
-    from contactcentre.tasks.app import assemble_soon, connect_broker
+    from contactcentre.tasks.app import assemble_soon, connect_broker, deliver_soon
     from contactcentre.tasks.counting import BoxTeller
     from contactcentre.tasks.recorder import Recorder
     from contactcentre.tasks.watched import WatchedRecorder, parts
@@ -28,7 +28,7 @@ def command() -> None:
         connect_broker(services.celery_url)
         redis = connect(services.redis_url)
         boxes = BoxTeller(store, BoxCounts(redis))
-        recorder = Recorder(store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes)
+        recorder = Recorder(store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes, sending=deliver_soon)
         watched = WatchedRecorder(recorder, store)
         Listener(settings, "recorder", partial(parts, store, redis), ("redis", "postgresql"), watched).start()
 

@@ -22,6 +22,7 @@ from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
 from contactcentre.store.tokens import ApiToken, NoSuchToken, Tokens
 from contactcentre.store.waits import Waits
+from contactcentre.store.webhooks import NoSuchWebhook, Webhooks, WebhookThere
 
 __all__ = [
     "ROLES",
@@ -43,6 +44,7 @@ __all__ = [
     "NoSuchToken",
     "NoSuchUser",
     "NoSuchVersion",
+    "NoSuchWebhook",
     "Note",
     "NumberTaken",
     "OnHold",
@@ -58,8 +60,9 @@ __all__ = [
     "StoreUnavailable",
     "Taken",
     "User",
+    "WebhookThere",
 ]
 
 
-class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Accounts):
+class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Webhooks, Accounts):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

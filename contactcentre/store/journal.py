@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from contactcentre.domain.contacts import ContactHistory, fold
 from contactcentre.domain.events import AFTERWARDS, SAID, Event, Kind
 from contactcentre.domain.notation import decode
-from contactcentre.store import bulk, tables
+from contactcentre.store import bulk, outbox, tables
 from contactcentre.store.bulk import Row
 from contactcentre.store.database import RECORD_LOCK, Database
 from contactcentre.store.values import storable
@@ -52,11 +52,13 @@ class AgentChange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: facts written, facts that were there already, facts put into `rejected_event`."""
+    """What became of a batch: facts written, facts that were there already, facts put into `rejected_event`; and how
+    many messages webhooks are to be sent because of it."""
 
     written: int = 0
     repeated: int = 0
     rejected: int = 0
+    messages: int = 0
 
 
 class JournalWriter(Database):
@@ -107,6 +109,7 @@ class _Batch:
         self.connection = connection
         self.rows: dict[str, list[Row]] = {"event": [], "said_event": [], "recording_event": [], "agent_event": []}
         self.rejects: list[Row] = []
+        self.new: list[outbox.Fact] = []
         self.touched: set[str] = set()
         self.offered = 0
         self.written = 0
@@ -129,10 +132,11 @@ class _Batch:
         for name, rows in self.rows.items():
             self._bisected(rows, partial(self._insert, tables.metadata.tables[name]))
         self.fold(sorted(self.touched))
+        messages = outbox.put(self.connection, self.new)
         if self.rejects:
             self.connection.execute(insert(tables.rejected_event).on_conflict_do_nothing(), self.rejects)
         rejected = len(self.rejects)
-        return Recorded(self.written, max(0, self.offered - self.written - rejected), rejected)
+        return Recorded(self.written, max(0, self.offered - self.written - rejected), rejected, messages)
 
     def reject(self, text: str, error: Exception) -> None:
         text, reason = (
@@ -151,8 +155,10 @@ class _Batch:
             row_key = tuple(row[name] for name in key)
             if row_key not in new:
                 repeated.append(row)
-            elif table is not tables.agent_event:
-                self.touched.add(row["contact_id"])
+            else:
+                self.new.append((table.name, row))
+                if table is not tables.agent_event:
+                    self.touched.add(row["contact_id"])
             new.discard(row_key)
         if repeated and table is tables.event:
             self._compare(repeated)

@@ -12,11 +12,15 @@ ASSEMBLE = "contactcentre.assemble"
 REASSEMBLE = "contactcentre.assemble_left_over"
 RETENTION = "contactcentre.retention"
 SWEEP = "contactcentre.sweep_pbx"
+DELIVER = "contactcentre.deliver_webhooks"
 
 VISIBILITY_SECONDS = 600
 """A task whose worker died is given to another one after so long. No task and no retry delay takes longer."""
 
-app = Celery("contactcentre", include=["contactcentre.tasks.jobs"])
+DELIVER_SECONDS = 5.0
+"""How often it is looked whether a webhook's message is to be tried again."""
+
+app = Celery("contactcentre", include=["contactcentre.tasks.jobs", "contactcentre.tasks.webhook_jobs"])
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",
@@ -41,6 +45,8 @@ app.conf.update(
     beat_schedule={
         # what the recorder could not hand over, or a worker lost
         "left over": {"task": REASSEMBLE, "schedule": 60.0, "options": {"expires": 60}},
+        # what is to be tried again, and what the recorder could not announce
+        "webhooks": {"task": DELIVER, "schedule": DELIVER_SECONDS, "options": {"expires": DELIVER_SECONDS}},
         "retention": {"task": RETENTION, "schedule": crontab(hour="2", minute="15")},
         "sweep": {"task": SWEEP, "schedule": crontab(hour="2", minute="45")},
     },
@@ -57,3 +63,9 @@ def assemble_soon(recording: str) -> None:
     OperationalError when the broker does not take it within some seconds; `assemble_left_over` finds the
     recording then."""
     app.send_task(ASSEMBLE, [recording], retry=False, ignore_result=True)
+
+
+def deliver_soon() -> None:
+    """Asks a worker to send what webhooks are to be told. Asking twice is harmless. Raises as `assemble_soon`; what
+    beat starts every few seconds sends it then."""
+    app.send_task(DELIVER, retry=False, ignore_result=True, expires=60)

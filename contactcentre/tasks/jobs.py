@@ -62,6 +62,10 @@ class Workshop:
             self._store, self._owner = Store(self._database_url, pool_size=1), os.getpid()
         return self._store
 
+    @property
+    def redis_url(self) -> str:
+        return self._redis_url
+
     @contextmanager
     def keeper(self) -> Iterator[Keeper]:
         """A keeper whose facts are in Redis when the block ends. Raises LiveError when Redis does not take

@@ -43,7 +43,8 @@ Entry = tuple[str, Event | AgentFact]
 
 class Recorder:
     """`run` until `stop`. `recorded` is called after the commit with the ids of recordings that have ended,
-    perhaps more than once for each; `boxes` counts messages."""
+    perhaps more than once for each; `sending` after the commit when webhooks are to be told something; `boxes` counts
+    messages in boxes."""
 
     def __init__(
         self,
@@ -53,9 +54,11 @@ class Recorder:
         recorded: Callable[[str], None] = lambda recording: None,
         prefix: str = PREFIX,
         boxes: BoxTeller | None = None,
+        sending: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._redis, self._recorded = store, redis, recorded
-        self._boxes = boxes
+        self._boxes, self._sending = boxes, sending
+        self._messages = 0  # of webhooks, in the database and not announced
         self._reader = JournalReader(redis, GROUP, consumer, prefix)
         self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
         self._stopping = False
@@ -155,6 +158,7 @@ class Recorder:
                 return
         self.written += done.written
         self.rejected += done.rejected
+        self._messages += done.messages
         if done.rejected:
             log.error("facts could not be stored; see `contactcentre db rejected`", number=done.rejected)
 
@@ -169,6 +173,13 @@ class Recorder:
                     log.warning(
                         "a recording was not handed to the worker yet", contact_id=fact.contact_id, error=str(error)
                     )
+
+        if self._messages:
+            self._messages = 0
+            try:
+                self._sending()
+            except Exception as error:  # so does the worker
+                log.warning("webhooks were not announced to the worker yet", error=str(error))
 
     def _beat(self) -> None:
         if (passed := time.monotonic()) - self._beat_at < BEAT_SECONDS:

@@ -102,7 +102,8 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     )
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.api import customers as api_customers
-    from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail
+    from contactcentre.web.api import webhooks as api_webhooks
+    from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail, webhooks
 
     app = APIFlask(
         __name__,
@@ -131,9 +132,9 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     errors.install(app)
     build.install(app)
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
-    for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories):
+    for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
         app.register_blueprint(api.blueprint)
-    for page in (account, live, desk, contacts, customers, agents, audit, voicemail):
+    for page in (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:

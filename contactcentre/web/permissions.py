@@ -35,6 +35,7 @@ class Permission(StrEnum):
     AUDIT = "audit.see"
     SITE = "site.change"  # everything provisioned, and through it the PBX
     TOKENS = "tokens.all"  # everybody's API tokens: see and revoke them
+    WEBHOOKS = "webhooks.manage"  # who else is told what happens
 
 
 class Role(StrEnum):
@@ -83,12 +84,13 @@ WORDS: Mapping[Permission, str] = {
     Permission.AUDIT: "the audit log",
     Permission.SITE: "changing queues, agents, trunks, numbers and flows",
     Permission.TOKENS: "everybody's API tokens",
+    Permission.WEBHOOKS: "webhooks",
 }
 
 OWN = frozenset({Permission.SELF, Permission.PHONE})
 """About one's own account and work: no limit to queues takes it away."""
 
-UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE, Permission.TOKENS})
+UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE, Permission.TOKENS, Permission.WEBHOOKS})
 """What cannot be limited to queues: an account that is has none of it."""
 
 PER_TOKEN = limits.parse("600 per minute")

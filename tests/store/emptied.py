@@ -24,6 +24,8 @@ FACTS_AND_PEOPLE = (
     "box_message",
     "participation",
     "recording_key",
+    "webhook",
+    "webhook_delivery",
     "user_account",
     "one_time_link",
 )

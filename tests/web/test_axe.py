@@ -8,6 +8,7 @@ import pytest
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.customers import Customer
 from contactcentre.domain.results import Wish
+from contactcentre.domain.webhooks import KINDS, Webhook
 from contactcentre.live import Live
 from contactcentre.store import Store
 from contactcentre.web import accounts, tokens
@@ -52,6 +53,8 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/voicemail", "tbody tr"),
         ("/agents/anna", "#why"),
         ("/audit", "tbody tr"),
+        ("/webhooks", "tbody tr a"),
+        ("/webhooks/crm", "#letters"),
         ("/me", "h1"),
         ("/nowhere", "h1"),
     ):
@@ -80,6 +83,16 @@ def _something(store: Store, live: Live) -> dict[str, str]:
     )
     customer = store.save_customer(Customer(""), known, "FR", "sue", now)
     left(store, "m1", now - 500, caller=CALLER)
+    _webhooks(store, now)
     populate.scene(live, now)
     live.change("anna", Verb.FINISH, now, token="t", wrap_up=600)
     return {"contact": call.id, "customer": customer.id}
+
+
+def _webhooks(store: Store, now: float) -> None:
+    """One that takes what it is told, and one that is paused and has taken nothing."""
+    store.add_webhook(Webhook("warehouse", "https://data.example.com/calls", ("contact.ended",)), "ada", now)
+    store.add_webhook(Webhook("crm", "https://crm.example.com/hooks/calls", KINDS[:6], ("support",)), "ada", now)
+    store.record(Call(now - 60, caller=CALLER).queued(1).offered(2, "anna").talked(5, 30, "anna").ended(35).events)
+    for one in store.due_deliveries("crm", now + 60, 9):
+        store.refused(one, now, "status 500", None, None, "it has taken nothing for 24 hours: status 500")

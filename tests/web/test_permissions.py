@@ -48,6 +48,15 @@ TABLE: dict[str, set[str]] = {
     "/contacts/<id>/now": {"admin", "supervisor", "auditor"},
     "/agents/<name>": {"admin", "supervisor", "auditor"},
     "/audit": {"admin", "auditor"},
+    "/webhooks": {"admin"},
+    "/webhooks/<name>": {"admin"},
+    "/webhooks/<name>/<verb>": {"admin"},
+    "/api/v1/webhooks": {"admin"},
+    "/api/v1/webhooks/<name>": {"admin"},
+    "/api/v1/webhooks/<name>/test": {"admin"},
+    "/api/v1/webhooks/<name>/secret": {"admin"},
+    "/api/v1/webhooks/<name>/letters": {"admin"},
+    "/api/v1/webhooks/<name>/resend": {"admin"},
     "/voicemail": {"admin", "supervisor", "agent"},
     "/voicemail/<id>/<step>": {"admin", "supervisor", "agent"},
     "/api/v1/voicemail": {"admin", "supervisor", "agent"},
@@ -103,6 +112,7 @@ TABLE: dict[str, set[str]] = {
 UNDIVIDED = {
     *(path for path in TABLE if path.startswith(("/api/v1/site", "/admin"))),
     *("/audit", "/api/v1/recordings/<verb>"),
+    *(path for path in TABLE if "/webhooks" in path),
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
 }
 """What an account that is limited to queues has nothing of; of the rest it has its queues' part (test_scope)."""
