@@ -104,6 +104,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.api import customers as api_customers
     from contactcentre.web.api import webhooks as api_webhooks
     from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail, webhooks
+    from contactcentre.web.pages import site as site_pages
 
     app = APIFlask(
         __name__,
@@ -134,7 +135,8 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
         app.register_blueprint(api.blueprint)
-    for page in (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks):
+    pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)
+    for page in pages:
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:

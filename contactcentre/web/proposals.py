@@ -44,14 +44,14 @@ class Wish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    site: dict[str, Any] | None = Field(None, description="the whole document")
-    part: str = Field("", max_length=40, description="a section: queues, agents, trunks, dids, flows, settings ...")
-    name: str = Field("", max_length=60, description="one thing of the section; empty: the section as a whole")
-    value: Any = Field(None, description="what it is to be; what is left out has its default")
-    yaml: str | None = Field(None, max_length=LARGEST, description="instead of `site` or `value`")
-    new: bool = Field(False, description="refuse when there is one of this name already")
-    remove: bool = Field(False, description="take `name` out; refused while something uses it")
-    back_to: int | None = Field(None, ge=0, description="an earlier version; 0: as before the first apply")
+    site: dict[str, Any] | None = Field(default=None, description="the whole document")
+    part: str = Field(default="", max_length=40, description="a section: queues, agents, trunks, dids, flows ...")
+    name: str = Field(default="", max_length=60, description="one thing of the section; empty: the section as a whole")
+    value: Any = Field(default=None, description="what it is to be; what is left out has its default")
+    yaml: str | None = Field(default=None, max_length=LARGEST, description="instead of `site` or `value`")
+    new: bool = Field(default=False, description="refuse when there is one of this name already")
+    remove: bool = Field(default=False, description="take `name` out; refused while something uses it")
+    back_to: int | None = Field(default=None, ge=0, description="an earlier version; 0: as before the first apply")
 
 
 class Proposal(BaseModel):

@@ -90,6 +90,15 @@ def sign_in(app: APIFlask, store: Store) -> SignIn:
 
 
 @pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a PBX that does not run: enough for plans."""
+    directory = tmp_path / "asterisk"
+    directory.mkdir()
+    monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", str(directory))
+    return directory
+
+
+@pytest.fixture
 def server(web: WebServices, tmp_path: Path) -> Iterator[Server]:
     with serving(tmp_path) as running:
         yield running

@@ -1,5 +1,6 @@
 """Every page in a real Chromium, with something on it, by axe-core's rules: WCAG 2.2 AA, in light and dark."""
 
+import re
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ CALLER = "+33612407755"
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_breaks_a_rule_of_wcag(
-    page: Chromium, server: Server, store: Store, live: Live, scheme: str, tmp_path: Path
+    etc: Path, page: Chromium, server: Server, store: Store, live: Live, scheme: str, tmp_path: Path
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{server.url}/login")
@@ -55,15 +56,22 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/audit", "tbody tr"),
         ("/webhooks", "tbody tr a"),
         ("/webhooks/crm", "#letters"),
+        ("/admin", ".tiles"),
+        ("/admin/site/agents", "tbody tr"),
+        ("/admin/site/queues/support", "details"),
+        ("/admin/yaml", "#problems p"),
+        ("/admin/history", "tbody tr"),
+        ("/admin/diff?old=0", ".diff .add"),
         ("/me", "h1"),
         ("/nowhere", "h1"),
     ):
         page.goto(f"{server.url}{path}")
         page.wait_for_selector(ready)
-        name = path.strip("/").partition("/")[0] or "live"
-        page.screenshot(
-            path=str(tmp_path / f"{name}{'-one' if path.count('/') > 1 else ''}-{scheme}.png"), full_page=True
+        name = (
+            re.sub(r"[^a-z]+", "-", path.strip("/").replace(made["contact"], "one").replace(made["customer"], "one"))
+            or "live"
         )
+        page.screenshot(path=str(tmp_path / f"{name}-{scheme}.png"), full_page=True)
         assert violations(page) == [], path
         assert page.evaluate(FAINT_TEXT) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path

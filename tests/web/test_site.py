@@ -64,15 +64,6 @@ def pbx(settings: Settings) -> Iterator[Lab]:
     lab.stop()
 
 
-@pytest.fixture
-def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of a PBX that does not run: enough for plans."""
-    directory = tmp_path / "asterisk"
-    directory.mkdir()
-    monkeypatch.setenv("CONTACTCENTRE_PBX_ETC_DIR", str(directory))
-    return directory
-
-
 def test_a_change_is_planned_applied_compared_and_rolled_back_on_the_pbx(
     pbx: Lab, admin: Admin, store: Store, live: Live
 ) -> None:

@@ -262,13 +262,17 @@ def apply(id: str, wish: ApplyWish) -> tuple[AppliedRow, int, dict[str, str]]:
 @blueprint.doc(summary="Which passwords there are, and which are missing", description="Names only, never values.")
 @requires(Permission.SITE)
 def secrets() -> SecretList:
+    return SecretList(secrets=secret_states())
+
+
+def secret_states() -> list[SecretRow]:
     _, site = site_of(None)
     known = services().store.secrets()
     own, given = needed(site)
     states = {name: "set" if name in known else "made by apply when needed" for name in own}
     states |= {name: "set" if name in known else "missing" for name in given}
     states |= {name: "not needed" for name in known if name not in states}
-    return SecretList(secrets=[SecretRow(name=name, state=state) for name, state in sorted(states.items())])
+    return [SecretRow(name=name, state=state) for name, state in sorted(states.items())]
 
 
 @blueprint.put("/secrets")

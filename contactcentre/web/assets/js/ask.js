@@ -8,8 +8,9 @@ export async function ask(path, body, token, leaving = false) {
   return send("POST", path, body, token, { leaving });
 }
 
-// The same with any method; the answer's ETag is the fourth. `etag`: only that version is to be changed.
-export async function send(method, path, body, token, { leaving = false, etag = "" } = {}) {
+// The same with any method; the answer's ETag is the fourth, a problem's `problems` the fifth. `etag`: only that version
+// is to be changed.
+export async function send(method, path, body, token, { leaving = false, etag = "", seconds = ANSWER } = {}) {
   try {
     const response = await fetch(path, {
       method,
@@ -17,11 +18,11 @@ export async function send(method, path, body, token, { leaving = false, etag = 
       ...(method !== "GET" && { body: JSON.stringify(body) }),
       cache: "no-store",
       keepalive: leaving,
-      signal: AbortSignal.timeout(ANSWER * 1000),
+      signal: AbortSignal.timeout(seconds * 1000),
     });
     const answer = await response.json();
     if (response.ok) return ["", answer, "", response.headers.get("ETag")];
-    return [answer.detail || answer.title || `The server answered ${response.status}.`, null, answer.code];
+    return [answer.detail || answer.title || `The server answered ${response.status}.`, null, answer.code, null, answer.problems];
   } catch {
     return ["The server did not answer. It may still be done: look before asking again.", null, "no_answer"];
   }
