@@ -17,7 +17,7 @@ from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
-from contactcentre.web import bearer, build, errors, permissions, session
+from contactcentre.web import bearer, build, errors, openapi, permissions, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
@@ -105,6 +105,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.api import webhooks as api_webhooks
     from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail, webhooks
     from contactcentre.web.pages import site as site_pages
+    from contactcentre.web.pages import tryout as tryout_page
 
     app = APIFlask(
         __name__,
@@ -132,11 +133,12 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
+    openapi.install(app)
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
         app.register_blueprint(api.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)
-    for page in pages:
+    for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
     if near := services.settings.web_proxies:

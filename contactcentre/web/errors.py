@@ -1,4 +1,4 @@
-"""What the web says when something is wrong: problem JSON (RFC 9457) below `/api`, a plain page elsewhere.
+"""What the web says when something is wrong: problem JSON (RFC 9457) below `/api/v1`, a plain page elsewhere.
 
 Every answer has a stable `code`; programs test that, people read `title` and `detail`. Of an unexpected error nothing
 is shown but a number under which the log has the rest.
@@ -10,7 +10,7 @@ from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
-from flask import Response, json, render_template, request
+from flask import Request, Response, json, render_template, request
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
@@ -96,6 +96,11 @@ CODES = {
 }
 
 
+def for_programs(asked: Request) -> bool:
+    """Whether a program asks, and reads JSON."""
+    return asked.path.startswith("/api/v1/")
+
+
 def install(app: APIFlask) -> None:
     """Registers the handlers on the application."""
     app.register_error_handler(WebError, _web_error)
@@ -112,9 +117,9 @@ def install(app: APIFlask) -> None:
 
 
 def answer(status: int, code: str, title: str, detail: str = "", **more: Any) -> Response:
-    """The error in the form that the asker reads: JSON below `/api`, else a page."""
+    """The error in the form that the asker reads: JSON below `/api/v1`, else a page."""
     status = int(status)
-    if request.path.startswith("/api/"):
+    if for_programs(request):
         body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
         return Response(json.dumps(body), status, content_type="application/problem+json")
     page = render_template("error.html", status=status, code=code, title=title, detail=detail, **more)
@@ -123,7 +128,7 @@ def answer(status: int, code: str, title: str, detail: str = "", **more: Any) ->
 
 def _web_error(error: WebError) -> Response:
     response = answer(error.status, error.code, error.title, error.detail, **error.more)
-    if error.status == HTTPStatus.UNAUTHORIZED and request.path.startswith("/api/"):
+    if error.status == HTTPStatus.UNAUTHORIZED and for_programs(request):
         response.headers["WWW-Authenticate"] = 'Bearer realm="contactcentre"'
     return response
 

@@ -13,7 +13,7 @@ from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from contactcentre.web import bearer
-from contactcentre.web.errors import Forbidden, SignInNeeded, TokenUnusable, TooManyTries
+from contactcentre.web.errors import Forbidden, SignInNeeded, TokenUnusable, TooManyTries, for_programs
 from contactcentre.web.session import SignedIn, current_account
 from contactcentre.web.wiring import limiter
 
@@ -167,7 +167,7 @@ def guard() -> ResponseReturnValue | None:
     if bearer.given(request) is not None:
         _count(account)
     if account is None:
-        if request.path.startswith("/api/"):
+        if for_programs(request):
             raise SignInNeeded
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
     if not granted(account.role, permission):

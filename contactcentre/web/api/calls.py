@@ -11,6 +11,7 @@ from contactcentre.live.calls import VERBS, ask, find, noted
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply
 from contactcentre.web import rows
 from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, Unavailable
+from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
@@ -72,6 +73,7 @@ def calls() -> Calls:
 
 
 @blueprint.post("/calls/<id>/<verb>")
+@choices(verb=VERBS)
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(Told)
 @blueprint.doc(

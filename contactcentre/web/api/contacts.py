@@ -18,6 +18,7 @@ from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSu
 from contactcentre.store.history import SAID_NOTHING
 from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
+from contactcentre.web.openapi import answers
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
@@ -66,6 +67,7 @@ def one(id: str) -> ContactDetail:
 
 
 @blueprint.get("/recordings/<id>/audio")
+@answers(*sorted(set(SOUND.values())))
 @blueprint.doc(
     summary="A recording's sound",
     description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.archive.erasing import Found, StillRuns, erase, named, of_caller, to_erase
 from contactcentre.store import NoSuchRecording, OnHold
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
+from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.session import address_of, current_account
@@ -58,6 +59,7 @@ class Answer(Row):
 
 
 @blueprint.post("/recordings/<verb>")
+@choices(verb=VERBS)
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(Answer)
 @blueprint.doc(

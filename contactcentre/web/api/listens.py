@@ -13,6 +13,7 @@ from contactcentre.live.calls import find
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
 from contactcentre.web import rows
 from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, WebError
+from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, address_of, current_account
@@ -108,6 +109,7 @@ def start(wish: Start) -> Listen:
 
 
 @blueprint.post("/listens/<id>/<verb>")
+@choices(verb=listens.VERBS)
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(Listen)
 @blueprint.doc(

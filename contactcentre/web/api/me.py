@@ -14,12 +14,13 @@ from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, 
 from contactcentre.domain.devices import NoSuchDevice, choose
 from contactcentre.domain.site import Site
 from contactcentre.live import Commands, signs_of_life
-from contactcentre.live.calls import ask
+from contactcentre.live.calls import VERBS, ask
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.api.calls import Told, Wish, arguments
 from contactcentre.web.api.own import need_result
 from contactcentre.web.errors import BadValue, Conflict, NotFound, TooManyTries, Unavailable
+from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import own_agent
 from contactcentre.web.wiring import limiter, services
@@ -36,6 +37,9 @@ STEPS = {
     "extend": Verb.EXTEND,
 }
 """What agents can do with their own state: name -> step of `domain.agents`."""
+
+NOT_ONES_OWN = ("hangup", "pickup", "retrieve")
+"""Verbs of calls that are the phone's and the supervisor's."""
 
 WINDOW = ("away", "here", "rejoin")
 """What the window that is the agent's phone says of itself during a call: it goes; it was only silent; it is back, or
@@ -119,6 +123,7 @@ def colleagues() -> Colleagues:
 
 
 @blueprint.post("/me/<step>")
+@choices(step=STEPS)
 @blueprint.input(Step, location="json", arg_name="wish")
 @blueprint.output(rows.Desk)
 @blueprint.doc(
@@ -167,6 +172,7 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
 
 
 @blueprint.post("/me/call/<verb>")
+@choices(verb=[*(verb for verb in VERBS if verb not in NOT_ONES_OWN), *WINDOW])
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(Told)
 @blueprint.doc(
@@ -181,7 +187,7 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
 @requires(Permission.PHONE)
 def call(verb: str, wish: Wish) -> Told:
     me, live = own_agent(), services().live
-    if verb in ("hangup", "pickup", "retrieve"):
+    if verb in NOT_ONES_OWN:
         raise NotFound(f"There is no verb {verb!r} for one's own call")
     args = {"agent": me} if verb in WINDOW else arguments(verb, wish)
     _limit(me)

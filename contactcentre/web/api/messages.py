@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.archive.shelf import SOUND
 from contactcentre.domain.site import Site
 from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
 from contactcentre.live import boxes_moved
@@ -15,6 +16,7 @@ from contactcentre.store import BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import message_sound
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
+from contactcentre.web.openapi import answers, choices
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
@@ -102,6 +104,7 @@ class Wish(BaseModel):
 
 
 @blueprint.post("/voicemail/<id>/<step>")
+@choices(step=Step)
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(MessageRow)
 @blueprint.doc(
@@ -142,6 +145,7 @@ def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
 
 
 @blueprint.get("/voicemail/<id>/audio")
+@answers(*sorted(set(SOUND.values())))
 @blueprint.doc(
     summary="A message's sound",
     description="Whole, or in parts by Range. Every request is written to the audit log before a byte is sent.",

@@ -16,6 +16,7 @@ from contactcentre.provision.secrets import BadSecret, check_name, check_value, 
 from contactcentre.provision.uses import users_of
 from contactcentre.web.errors import BadValue, NotFound
 from contactcentre.web.etags import etag, wanted_version
+from contactcentre.web.openapi import answers
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.proposals import (
     LARGEST,
@@ -136,6 +137,7 @@ def whole() -> tuple[SiteRow, int, dict[str, str]]:
 
 
 @blueprint.get("/file")
+@answers("application/yaml")
 @blueprint.doc(summary="The site as a site file (YAML)")
 @requires(Permission.SITE)
 def file() -> Response:

@@ -11,6 +11,7 @@ from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable
 from contactcentre.web.errors import SignInNeeded, Unavailable
 from contactcentre.web.fanout import TooMany
+from contactcentre.web.openapi import answers
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import current_account, lasting, own_agent
@@ -29,6 +30,7 @@ blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
 
 
 @blueprint.get("/live")
+@answers("text/event-stream")
 @blueprint.doc(
     summary="Everything live, as it happens",
     description="Server-sent events. `snapshot` holds everything (as `/snapshot`); `change` what differs, null for "
@@ -42,6 +44,7 @@ def live() -> Response:
 
 
 @blueprint.get("/me/live")
+@answers("text/event-stream")
 @blueprint.doc(
     summary="One's own work at the phone, as it happens",
     description="Server-sent events. `desk` holds everything (as `/me`) and comes whenever something of it changes; "

@@ -9,12 +9,13 @@ import * as esbuild from "esbuild";
 const here = path.dirname(fileURLToPath(import.meta.url));
 const out = path.join(here, "..", "static", "build");
 
+const names = {}; // of all builds
+
 const manifest = {
   name: "manifest",
   setup(build) {
     build.onEnd(async (result) => {
       if (result.errors.length > 0) return;
-      const names = {};
       for (const [file, { entryPoint }] of Object.entries(result.metafile.outputs)) {
         if (entryPoint) names[path.basename(entryPoint)] = path.basename(file);
       }
@@ -41,11 +42,17 @@ const options = {
   plugins: [manifest],
 };
 
+// The page that tries the API out loads a library as large as all others together. Nothing of it is in what other pages load.
+const tryout = {
+  ...options,
+  entryPoints: ["js/tryout.js", "css/tryout.css"].map((name) => path.join(here, name)),
+  sourcemap: false,
+};
+
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 if (process.argv.includes("--watch")) {
-  const context = await esbuild.context(options);
-  await context.watch();
+  for (const one of [options, tryout]) await (await esbuild.context(one)).watch();
 } else {
-  await esbuild.build(options);
+  for (const one of [options, tryout]) await esbuild.build(one);
 }
