@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from contactcentre.outages import Said
 from contactcentre.settings import without_password
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key")
@@ -67,6 +68,7 @@ def configure(level: str = "info", style: str = "console", stream: TextIO | None
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(Said())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "contactcentre"
 
-ANYONE = {"settings", "logs", "processes", "watch"}
+ANYONE = {"settings", "logs", "outages", "processes", "watch"}
 MAY_IMPORT = {
     "domain": set(),
     "pbx": {"domain"} | ANYONE,
@@ -30,7 +30,8 @@ MAY_IMPORT = {
     } | ANYONE,
     "settings": set(),
     "processes": set(),
-    "logs": {"settings"},
+    "logs": {"settings", "outages"},
+    "outages": set(),
     "__main__": {"cli"},
     "__init__": set(),
 }  # fmt: skip

@@ -23,6 +23,7 @@ def command(processes: int, beat: bool) -> None:
 
     from contactcentre.store import Store
     from contactcentre.tasks.app import app, connect_broker
+    from contactcentre.tasks.broker import listen
     from contactcentre.tasks.jobs import workshop
 
     settings = Settings().prepare()
@@ -33,6 +34,7 @@ def command(processes: int, beat: bool) -> None:
     for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     setup_logging.connect(lambda **_: None, weak=False)  # ours are configured
+    listen()
     with open_services(settings) as services:
         with Store(services.database_url) as store:
             store.migrate()

@@ -23,6 +23,7 @@ from redis.retry import Retry
 from contactcentre.live.client import Client, Script
 from contactcentre.live.errors import Away, LiveError, Refused, Stale
 from contactcentre.live.fencing import COMMANDS, READS, STALE, UNHELD, words
+from contactcentre.outages import REDIS
 
 PREFIX = "cc:"
 TIMEOUT = 3.0
@@ -75,8 +76,12 @@ def named_errors() -> Iterator[None]:
     try:
         yield
     except (ConnectionError, TimeoutError, BusyLoadingError, MaxConnectionsError, OSError) as error:
-        raise Away(f"redis is away: {str(error) or type(error).__name__}") from error
+        away = Away(f"redis is away: {str(error) or type(error).__name__}")
+        REDIS.failed(str(away))
+        raise away from error
     except ResponseError as error:
+        if REDIS.on:
+            REDIS.worked()
         if STALE in str(error):
             raise Stale(f"redis refused: {error}") from error
         if UNHELD in str(error):
@@ -84,6 +89,8 @@ def named_errors() -> Iterator[None]:
         raise Refused(f"redis refused: {error}") from error
     except RedisError as error:
         raise LiveError(f"redis: {error}") from error
+    if REDIS.on:
+        REDIS.worked()
 
 
 def ask(redis: "Redis", *command: str | float) -> Any:

@@ -8,6 +8,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from contactcentre.domain.notation import decode
+from contactcentre.outages import POSTGRESQL
 
 MIGRATION_LOCK = 0x636F6E7461637401
 RECORD_LOCK = 0x636F6E7461637402
@@ -20,6 +21,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 POOL_SECONDS = 10
+BUSY = ("57014", "40P01", "55P03")
+"""SQLSTATE of what a server says that is there: the statement took too long, or met another one's locks."""
 
 
 class StoreUnavailable(Exception):
@@ -69,7 +72,12 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise StoreUnavailable(str(getattr(error, "orig", None) or error).strip()) from error
+            reason = str(getattr(error, "orig", None) or error).strip()
+            if getattr(error.orig if isinstance(error, sa.exc.DBAPIError) else None, "sqlstate", None) not in BUSY:
+                POSTGRESQL.failed(reason)
+            raise StoreUnavailable(reason) from error
+        if POSTGRESQL.on:
+            POSTGRESQL.worked()
 
     def ping(self) -> str:
         """The server's version. Raises StoreUnavailable."""

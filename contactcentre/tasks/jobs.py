@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.signals import beat_embedded_init, worker_init, worker_process_init
+from kombu.exceptions import OperationalError
 
 from contactcentre import logs
 from contactcentre.archive import BadKeys, BadName, LostKey, Shelf
@@ -31,6 +32,13 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes nothing now may later: its recordings are never given up, the originals stay where they are."""
 LEFT_OVER_SECONDS = 180.0
 """A recording that ended so long ago and is neither stored nor failed has lost its task."""
+
+LATER: dict[str, Any] = {
+    "autoretry_for": (StoreUnavailable, LiveError),
+    "retry_kwargs": {"max_retries": 12},
+    "default_retry_delay": 300,
+}
+"""A night's job that finds PostgreSQL or Redis away is tried again for an hour."""
 
 log = logs.get(__name__)
 
@@ -136,16 +144,20 @@ def assemble(task: "Task[..., None]", recording: str) -> None:
 
 @shared_task(name=REASSEMBLE)  # type: ignore[untyped-decorator]
 def assemble_left_over() -> int:
-    """Gives recordings whose task was lost a new one."""
-    left = workshop.store.unfinished_recordings(time.time() - LEFT_OVER_SECONDS)
-    for recording in left:
-        assemble_soon(recording)
+    """Gives recordings whose task was lost a new one. Somebody asks again in a minute."""
+    try:
+        left = workshop.store.unfinished_recordings(time.time() - LEFT_OVER_SECONDS)
+        for recording in left:
+            assemble_soon(recording)
+    except (StoreUnavailable, OperationalError) as error:
+        log.info("recordings without a task not looked for", error=str(error))
+        return 0
     if left:
         log.warning("recordings had no task", number=len(left))
     return len(left)
 
 
-@shared_task(name=RETENTION)  # type: ignore[untyped-decorator]
+@shared_task(name=RETENTION, **LATER)  # type: ignore[untyped-decorator]
 def retention() -> int:
     """Deletes recordings that are older than their queue's `retention_days`."""
     with workshop.keeper() as keeper:
@@ -154,7 +166,7 @@ def retention() -> int:
     return retired
 
 
-@shared_task(name=SWEEP)  # type: ignore[untyped-decorator]
+@shared_task(name=SWEEP, **LATER)  # type: ignore[untyped-decorator]
 def sweep_pbx() -> int:
     """Deletes our files on the PBX that nobody needs any more."""
     with workshop.keeper() as keeper:
