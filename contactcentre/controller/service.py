@@ -47,6 +47,9 @@ LOOK_REGULARLY = 60.0
 LINGER = 3.0
 """Seconds that a controller which gave the node to a stand-by keeps its link, for the calls that come meanwhile."""
 
+ON_THE_WAY = 0.5
+"""Seconds after which a caller whom the dialplan was just leading to us has come, when the heir is there."""
+
 ANSWERED = 0.1
 """Seconds after which whoever asked for a handover has its answer."""
 
@@ -194,6 +197,8 @@ class Controller:
         node, heir = self.node, self._find_heir()
         if not self.again:
             notify(STOPPING)
+        if heir and self.linked:
+            self._presence.say()  # callers are led to us for as long as possible, for the heir
         self.tenure.hush()
         for contact in list(node.contacts.values()):
             contact.post(LinkLost(node.now(), "the controller stops"))
@@ -215,6 +220,8 @@ class Controller:
         node.journal.release()
         if heir and not self._succeeded.wait(LINGER):
             log.warning("the stand-by has not come", standby=heir)
+        if heir:
+            gevent.sleep(ON_THE_WAY)
         node.pbx.stop()
         log.info("controller stopped", node=node.name, contacts_left_running=len(node.contacts), heir=heir)
 
@@ -235,6 +242,9 @@ class Controller:
             if len(self._events) >= ARRIVALS_LIMIT:
                 log.error("too many arrivals at once: one must wait until we look again")
                 self._look_soon()
+                return
+            if event.channel_id in self.node.channels:  # found there before the PBX told that it came
+                self._look_soon()  # should that one be over, it is a stranger
                 return
             self.node.channels.add(event.channel_id)
         self._events.put_nowait(event)
@@ -316,6 +326,7 @@ class Controller:
         if first:
             self._presence.say()  # before anybody is told that we are here
             self._heartbeat.taken_up(len(found.contacts))
+            self._look_soon()  # what the one before had asked for may have come about after we looked
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)

@@ -191,7 +191,9 @@ class Tenure:
 
     def may_take(self) -> bool:
         """Whether calls that come are for us, or for the one we hand over to."""
-        return self._sure() or bool(self._hushed and not self.lost)
+        if self._hushed:  # nobody looks after the lease any more
+            return not self.lost
+        return self._sure()
 
     def token(self) -> str:
         """See live.fencing.Fence."""

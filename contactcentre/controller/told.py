@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
-from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.events import Event, Kind, Outcome
 from contactcentre.domain.recorded import Recorded, is_message
 from contactcentre.domain.recorded import after as recorded_after
 from contactcentre.domain.replacing import replace
@@ -151,6 +151,8 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         flow_state["asked"] = sorted({*flow_state.get("asked", ()), *known.asked})
     queue, state, agent, channels = "", "ivr", "", caller
     detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
+    if known.last and detail.get("outcome", Outcome.SELF_SERVED) == Outcome.SELF_SERVED:
+        detail["outcome"] = Outcome.ANSWERED.value  # of a talk that ended in this moment the record does not know yet
     if known.callback:
         detail |= {"callback": dict(known.callback)}
     if known.queue is not None:

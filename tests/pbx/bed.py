@@ -16,7 +16,7 @@ from contactcentre.lab import Lab, OngoingCall, Phone
 from contactcentre.pbx.asterisk import AsteriskPbx
 from contactcentre.pbx.asterisk.transfers import LEFT_TO_US
 from contactcentre.pbx.events import Arrived, ChannelEvent, LinkUp, NodeEvent, Party
-from contactcentre.pbx.protocol import Channel, ChannelInfo, Pbx
+from contactcentre.pbx.protocol import Channel, ChannelInfo, MayAct, Pbx, always
 from tests.pbx.spectrum import write_tone
 
 PATIENCE = 60.0
@@ -99,7 +99,7 @@ class Bed(ABC):
     """Can a phone ask to be told of its messages? It is told unasked in any case."""
 
     @abstractmethod
-    def new_pbx(self) -> Pbx:
+    def new_pbx(self, may_act: MayAct = always) -> Pbx:
         """Another driver for the same switch and application, not started."""
 
     @abstractmethod
@@ -187,10 +187,10 @@ class AsteriskBed(Bed):
     def leaves_transfers(self) -> bool:
         return self._made.transfers.variables == LEFT_TO_US
 
-    def new_pbx(self) -> AsteriskPbx:
+    def new_pbx(self, may_act: MayAct = always) -> AsteriskPbx:
         info = self.lab.info()
         sounds = Path(info.state_dir) / "sounds-of-ours"
-        return AsteriskPbx("node1", info.ari_url, info.ari_user, info.ari_secret, sounds=sounds)
+        return AsteriskPbx("node1", info.ari_url, info.ari_user, info.ari_secret, sounds=sounds, may_act=may_act)
 
     @contextmanager
     def phone(self, name: str, **behaviour: Any) -> Iterator[Phone]:

@@ -3,6 +3,7 @@
 import gevent
 import pytest
 
+from contactcentre.pbx.asterisk import connection as asterisk
 from contactcentre.pbx.errors import Gone, LinkDown
 from contactcentre.pbx.events import (
     Answered,
@@ -16,6 +17,7 @@ from contactcentre.pbx.events import (
     PlaybackEnded,
     RecordingEnded,
 )
+from contactcentre.pbx.freeswitch import connection as freeswitch
 from contactcentre.pbx.protocol import Channel
 from tests.controller.stack import eventually
 from tests.pbx.bed import PATIENCE, Bed, Heard, told
@@ -165,6 +167,31 @@ def test_a_second_controller_takes_over_and_the_first_is_told_to_stop(bed: Bed) 
         arrival.call.hang_up()
         inbox.next(Ended)
         bed.nodes.nothing_for(1.5)  # it does not come back
+    finally:
+        second.stop()
+
+
+def test_who_may_send_nothing_any_more_keeps_the_link_and_hears_who_calls(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (asterisk, freeswitch):
+        monkeypatch.setattr(module, "PING_EVERY", 0.05)
+    asked, allowed = [0], [True]
+
+    def may_act() -> bool:
+        asked[0] += 1
+        return allowed[0]
+
+    second, nodes = bed.new_pbx(may_act), Heard()
+    second.start(nodes)
+    try:
+        nodes.next(LinkUp)
+        allowed[0], before = False, asked[0]
+        eventually(lambda: asked[0] > before + 5, "signs of life were due")
+        call = bed.dial("800", talk=None, patience=None)
+        assert nodes.until(Arrived).args == ("did", "800")
+        assert told(nodes, LinkLost) == []
+        call.hang_up()
     finally:
         second.stop()
 

@@ -255,6 +255,8 @@ class Connection:
         return True
 
     def _ping(self, socket: WebSocket) -> None:
+        if not self._may_act():  # who stops, and may send nothing any more, keeps the link for its heir
+            return
         if self._over_http:
             socket.ping()
         else:

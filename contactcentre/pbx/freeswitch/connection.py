@@ -92,6 +92,11 @@ class Connection:
     def up(self) -> bool:
         return self._link is not None
 
+    @property
+    def replaced(self) -> bool:
+        """We gave way, see `give_way`."""
+        return self._replaced
+
     def open(self) -> None:
         """Starts to connect, and returns at once."""
         self._closed.clear()
@@ -145,7 +150,8 @@ class Connection:
             raise
         try:
             while not link.join(PING_EVERY):
-                link.api("status").wait(PING_DEADLINE)
+                if self._may_act():  # who stops and may send nothing any more keeps the link for its heir
+                    link.api("status").wait(PING_DEADLINE)
         except PbxError as error:
             link.close(str(error))
         finally:

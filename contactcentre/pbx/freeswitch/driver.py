@@ -124,7 +124,8 @@ class FreeSwitchPbx:
             registered=self._registered,
         )
         self._endpoints = Endpoints(app, self._link, self._outlet.tell, self.legs)
-        self._door = Door(app, door, lambda: self._link.up and may_take())
+        # whoever was on the way to us when another one took our place is taken for that one
+        self._door = Door(app, door, lambda: (self._link.up or self._link.replaced) and may_take())
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
@@ -158,6 +159,8 @@ class FreeSwitchPbx:
             leg.recovered = True
             try:
                 leg.answered = self.request(f"uuid_getvar {channel.id} endpoint_disposition") == "ANSWER"
+                # whoever found it did perhaps not see it park: should it do so again, it has not just arrived
+                self._try(f"uuid_setvar {channel.id} {translate.TOLD} true")
             except BaseException:
                 self.legs.drop(channel_id)
                 raise
@@ -254,7 +257,7 @@ class FreeSwitchPbx:
         there, _ = self._take_stock()
         return Inventory(
             channels=parties(there, self.app),
-            bridges=self.places.infos(),
+            bridges=self.places.infos(there),
             spies=self.spies.targets(),
         )
 
@@ -367,12 +370,11 @@ class FreeSwitchPbx:
         """A link is there: say that we are, find out what we missed, then tell LinkUp."""
         link = self._link.link()
         headers = {"Event-Subclass": CONTROLLERS, "Controller": self._me, "Application": self.app}
-        told = link.send(protocol.command("sendevent CUSTOM", headers))
-        door = link.api(f"global_setvar {VARIABLE}={self._door.address}")
+        link.api(f"global_setvar {VARIABLE}={self._door.address}").wait()
+        told = link.send(protocol.command("sendevent CUSTOM", headers))  # not before callers are led to us
         there, placed = self._take_stock()
         self._catch_up(there, placed)
         told.wait()
-        door.wait()
         self._look_at_endpoints()
         self._outlet.up()
 
@@ -394,8 +396,6 @@ class FreeSwitchPbx:
 
     def _lost(self, reason: str, replaced: bool) -> None:
         self._down(LinkDown(reason))
-        if replaced:
-            self._door.stop()
         self._outlet.lost(reason, replaced)
 
     def _down(self, error: LinkDown) -> None:

@@ -201,8 +201,8 @@ class Link:
         while True:
             self._to_send.wait()
             self._to_send.clear()
-            if not self._may_act():  # we were frozen with something to send
-                self.close(NOT_OURS)
+            if not self.reason and not self._may_act():  # we were frozen, or stopped, with something to send
+                self._take_back()
             if self.reason:
                 return
             data, self._unsent, self._size = b"".join(self._unsent), [], 0
@@ -212,6 +212,13 @@ class Link:
             except (OSError, gevent.Timeout) as error:
                 self.close(f"cannot send: {error}")
                 return
+
+    def _take_back(self) -> None:
+        """What was to be sent never is. The link stays: a controller that stops hears through it who calls until its
+        heir has come."""
+        for _ in self._unsent:
+            self._waiting.pop().fail(LinkDown(NOT_OURS))
+        self._unsent, self._size = [], 0
 
     def _read(self) -> None:
         reader, notice = Reader(), ""

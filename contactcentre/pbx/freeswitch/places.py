@@ -32,6 +32,8 @@ COMES_WITHIN = 1.0
 """Seconds in which a channel that a phone transferred has parked in our context."""
 FILTER = "bridge_filter_dtmf"
 """FreeSWITCH's variable of a channel whose digits are kept from whom it is connected with."""
+BOND = "signal_bond"
+"""FreeSWITCH's variable of a channel while it is connected: with whom. It is gone when that is over."""
 _ALONE, _MUSIC, _WITH, _CONFERENCE, _SPYING = "alone", "music", "with", "conference", "spying"
 
 
@@ -175,12 +177,25 @@ class Places:
         bridge = self._bridges.get(self._where.get(member, ""))
         return bridge is None or bridge.members.get(member, False)
 
-    def infos(self) -> dict[str, BridgeInfo]:
-        infos = {b.id: BridgeInfo(b.id, "mixing", tuple(b.channels)) for b in self._bridges.values()}
+    def infos(self, there: Mapping[str, Stocked]) -> dict[str, BridgeInfo]:
+        """`there`: what the PBX says of each channel. Of two who were to be connected, and are not because nothing more
+        was sent for some reason, none is told to be in the bridge."""
+        infos = {
+            b.id: BridgeInfo(b.id, "mixing", tuple(c for c in b.channels if self._is_there(b, c, there.get(c, {}))))
+            for b in self._bridges.values()
+        }
         for channel_id, music in self._music.items():
             room = infos.get(name := f"{ROOM}{music}", BridgeInfo(name, "holding", ()))
             infos[name] = BridgeInfo(name, "holding", (*room.channels, channel_id))
         return infos
+
+    def _is_there(self, bridge: _Bridge, channel_id: str, said: Stocked) -> bool:
+        """Our books, and the variables, have a channel where it is about to be; the PBX knows where it is."""
+        if bridge.conference:
+            return self._does.get(channel_id) == _CONFERENCE or variable(said, "current_application") == "conference"
+        if bridge.spies or len(bridge.channels) == 1:
+            return True
+        return channel_id in self._with or bool(variable(said, BOND))
 
     # -- told by others ------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import gevent
 
 from contactcentre.lab import FreeswitchLab, OngoingCall, Phone
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
+from contactcentre.pbx.protocol import MayAct, always
 from contactcentre.provision import FreeswitchTarget, apply, make_plan, parse
 from tests.pbx.bed import AGENTS, MUSIC, MUSIC_TONE, PATIENCE, SECRET, Bed
 from tests.pbx.spectrum import write_tone
@@ -62,9 +63,10 @@ class FreeSwitchBed(Bed):
     def leaves_transfers(self) -> bool:
         return False
 
-    def new_pbx(self) -> FreeSwitchPbx:
+    def new_pbx(self, may_act: MayAct = always) -> FreeSwitchPbx:
         info = self._info
-        return FreeSwitchPbx("node1", info.esl_host, info.esl_port, info.esl_password, info.recordings_dir)
+        at = info.esl_host, info.esl_port, info.esl_password
+        return FreeSwitchPbx("node1", *at, info.recordings_dir, may_act=may_act)
 
     @contextmanager
     def phone(self, name: str, **behaviour: Any) -> Iterator[Phone]:

@@ -1,0 +1,25 @@
+"""What facts say of a contact whose record is older than they."""
+
+from typing import Any
+
+import pytest
+
+from contactcentre.controller.told import corrected, record, told
+from contactcentre.domain.events import Event, Kind, Outcome
+from contactcentre.domain.replacing import replace
+
+TALK = {"agent": "anna", "queue": "support", "leg": "leg", "token": "t"}
+ARRIVED = {"node": "node1", "channel": "caller", "did": "1000", "caller": "+331", "caller_name": "", "flow": "support"}
+
+
+def story(*facts: tuple[Kind, dict[str, Any]]) -> list[Event]:
+    return [Event("contact", number, float(number), kind, data) for number, (kind, data) in enumerate(facts, 1)]
+
+
+@pytest.mark.parametrize("noted", [{}, {"outcome": Outcome.SELF_SERVED.value}])
+def test_whose_talk_ended_before_it_was_noted_has_been_answered(noted: dict[str, str]) -> None:
+    facts = story((Kind.ARRIVED, ARRIVED), (Kind.TALK_STARTED, TALK), (Kind.TALK_ENDED, TALK))
+    was = replace(record(facts[0]), state="talking", detail=noted)
+    now = corrected(was, told(facts))
+    assert (now.state, now.detail["outcome"]) == ("ivr", Outcome.ANSWERED.value)
+    assert "outcome" not in corrected(replace(was, detail={}), told(facts[:1])).detail
