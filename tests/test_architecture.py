@@ -16,17 +16,18 @@ MAY_IMPORT = {
     "store": {"domain"} | ANYONE,
     "archive": {"domain", "store"} | ANYONE,  # stored recordings, for all who play or keep them
     "outgoing": {"domain"},  # HTTP to other people's servers, for all who speak to them
+    "prompts": {"domain"} | ANYONE,  # what flows play, for who plays it and who looks after it
     "provision": {"domain"} | ANYONE,
-    "controller": {"domain", "pbx", "live", "store", "archive", "outgoing"} | ANYONE,
+    "controller": {"domain", "pbx", "live", "store", "archive", "prompts", "outgoing"} | ANYONE,
     "tasks": {"domain", "live", "store", "archive", "outgoing", "embedded"} | ANYONE,  # jobs open their services
-    "web": {"domain", "live", "store", "archive", "outgoing", "provision"} | ANYONE,
+    "web": {"domain", "live", "store", "archive", "prompts", "outgoing", "provision"} | ANYONE,
     "watch": {"settings", "logs"},  # what a process tells of itself: all of them do
     "lab": ANYONE,
     "embedded": ANYONE,
     "demo": {"domain", "live", "store", "provision", "lab", "embedded", "web", "cli"} | ANYONE,
     "cli": {
-        "domain", "pbx", "live", "store", "provision", "controller", "tasks", "archive", "web", "lab", "embedded",
-        "demo", "outgoing",
+        "domain", "pbx", "live", "store", "provision", "controller", "tasks", "archive", "prompts", "web", "lab",
+        "embedded", "demo", "outgoing",
     } | ANYONE,
     "settings": set(),
     "processes": set(),

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import click
 
 from contactcentre import provision
-from contactcentre.controller.speech import Prompts, bundled_texts
 from contactcentre.domain.flows.check import check
 from contactcentre.domain.flows.drawing import svg
 from contactcentre.domain.flows.graph import mermaid
@@ -25,6 +24,7 @@ from contactcentre.domain.flows.spoken import text_of
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.domain.site import Site
 from contactcentre.logs import printable
+from contactcentre.prompts.speech import Prompts, bundled_texts
 from contactcentre.provision import document
 from contactcentre.provision.problems import Problem, SiteError, placed
 from contactcentre.settings import Settings

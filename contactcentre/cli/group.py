@@ -19,7 +19,7 @@ DEBUG = "CONTACTCENTRE_DEBUG"
 FAILURES = frozenset(
     {
         "contactcentre.cli.port.PortTaken",
-        "contactcentre.controller.speech.SpeechError",
+        "contactcentre.prompts.speech.SpeechError",
         "contactcentre.demo.stage.DemoError",
         "contactcentre.embedded.places.EmbeddedError",
         "contactcentre.lab.errors.LabTimeout",

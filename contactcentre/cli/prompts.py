@@ -18,8 +18,8 @@ def command() -> None:
 def prepare() -> None:
     """Synthesise every text of the site's flows that has no sound file. Exit code 1 when one could not be made."""
     from contactcentre.controller import stock_sounds
-    from contactcentre.controller.speech import Prompts
     from contactcentre.domain.flows.model import Flow
+    from contactcentre.prompts.speech import Prompts
 
     os.nice(10)  # calls go first
     settings = Settings().prepare()

@@ -118,7 +118,7 @@ class Desk:
 
 def known_prompts() -> Knows:
     """Says whether a prompt can be heard in a language."""
-    from contactcentre.controller.speech import Prompts
+    from contactcentre.prompts.speech import Prompts
 
     return Prompts(Settings().prompts_dir).knows
 

@@ -23,7 +23,6 @@ from contactcentre.controller.router import Router
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.service import Controller
 from contactcentre.controller.sounds import Sounds
-from contactcentre.controller.speech import Prompts
 from contactcentre.controller.tenure import Tenure
 from contactcentre.controller.told import Told, told
 from contactcentre.controller.wrap_ups import WrapUps
@@ -36,6 +35,7 @@ from contactcentre.live.spool import earlier_spools, tenure_spool
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
 from contactcentre.pbx.protocol import MayAct, Pbx, always
+from contactcentre.prompts.speech import Prompts
 from contactcentre.settings import Settings, SettingsError
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.store.history import MAX_PAGE

@@ -4,10 +4,10 @@ import structlog
 
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.recording_notice import heard, owed, say
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.flows import actions as act
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Digit, PlaybackEnded
+from contactcentre.prompts.speech import SpeechError
 
 log = structlog.get_logger(__name__)
 

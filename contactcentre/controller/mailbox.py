@@ -16,7 +16,6 @@ from gevent.queue import Empty, Queue
 from contactcentre.controller.node import Node
 from contactcentre.controller.parties import check_number
 from contactcentre.controller.sounds import NoSound, Sounds
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.flows.leaving import callable_number
@@ -25,6 +24,7 @@ from contactcentre.live import boxes_moved
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import ChannelEvent, Digit, Ended, Left, PlaybackEnded
 from contactcentre.pbx.protocol import Channel, Medium
+from contactcentre.prompts.speech import SpeechError
 from contactcentre.store import BoxMessage, NoSuchMessage, Store, StoreUnavailable, Taken
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from contactcentre.controller.contact import CallerGone, Contact
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.leaving import REVIEW, REVIEW_LAST
@@ -21,6 +20,7 @@ from contactcentre.live import ContactNow
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import PlaybackEnded, RecordingEnded
 from contactcentre.pbx.protocol import RECORDING, Medium
+from contactcentre.prompts.speech import SpeechError
 
 log = structlog.get_logger(__name__)
 

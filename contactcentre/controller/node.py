@@ -11,7 +11,6 @@ from contactcentre.controller.agents import Agents
 from contactcentre.controller.greenlets import Greenlets
 from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
-from contactcentre.controller.speech import Prompts
 from contactcentre.controller.tally import Tally
 from contactcentre.controller.told import Told
 from contactcentre.domain.agents import AgentStatus
@@ -26,6 +25,7 @@ from contactcentre.live import Journal, Live
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Cause, Party
 from contactcentre.pbx.protocol import Pbx
+from contactcentre.prompts.speech import Prompts
 
 if TYPE_CHECKING:
     from contactcentre.controller.contact import Contact

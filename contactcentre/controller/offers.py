@@ -15,13 +15,13 @@ from contactcentre.controller.confirming import Confirming
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
 from contactcentre.controller.conversing import Joined
 from contactcentre.controller.router import BRIEFING, facts
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Answered, Cause, Digit, Ended, PlaybackEnded, Ringing
 from contactcentre.pbx.protocol import REQUEST_DEADLINE, Channel
+from contactcentre.prompts.speech import SpeechError
 
 log = structlog.get_logger(__name__)
 

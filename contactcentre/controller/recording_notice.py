@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from contactcentre.controller.contact import Contact
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.conversation import Place, Refusal
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.actions import Piece, Sort
@@ -17,6 +16,7 @@ from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import PlaybackEnded
 from contactcentre.pbx.protocol import Medium
+from contactcentre.prompts.speech import SpeechError
 
 if TYPE_CHECKING:
     from contactcentre.controller.talk import Talk

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from contactcentre.controller.speech import SpeechError, Texts, Voice, bundled_texts
+from contactcentre.prompts.speech import SpeechError, Texts, Voice, bundled_texts
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from contactcentre.controller.contact import Contact, Message, Prepared
-from contactcentre.controller.speech import SpeechError
 from contactcentre.domain.estimate import whole_minutes
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.actions import Piece, Sort, Speech
@@ -17,6 +16,7 @@ from contactcentre.domain.treatment import Comfort, Position, Treatment
 from contactcentre.live import Waiting
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import PlaybackEnded
+from contactcentre.prompts.speech import SpeechError
 
 log = structlog.get_logger(__name__)
 

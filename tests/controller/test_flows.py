@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from gevent.pywsgi import WSGIServer
 
-from contactcentre.controller.speech import Prompts
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.simulate import Script, simulate
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.domain.site import Site
+from contactcentre.prompts.speech import Prompts
 from tests.controller.conftest import SITE
 from tests.controller.stack import Stack, one
 

@@ -16,7 +16,6 @@ from contactcentre.controller import conduct, estimates, offers, replica, router
 from contactcentre.controller.build import build
 from contactcentre.controller.node import Configuration
 from contactcentre.controller.service import Controller
-from contactcentre.controller.speech import Prompts
 from contactcentre.domain.agents import AgentState, NotAllowed, Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
@@ -26,6 +25,7 @@ from contactcentre.live.reader import facts_in
 from contactcentre.pbx.errors import Deadline, LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Cause
 from contactcentre.pbx.protocol import LINE
+from contactcentre.prompts.speech import Prompts
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.fake_pbx import FakePbx, Line

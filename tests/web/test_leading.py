@@ -7,13 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from contactcentre.controller.node import Configuration
-from contactcentre.controller.speech import Prompts
 from contactcentre.domain import day
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Agent, Queue
 from contactcentre.live import Live
+from contactcentre.prompts.speech import Prompts
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.controller.people import calls, comes, rings, talks

@@ -54,7 +54,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One thing the caller hears. `controller.speech.Prompts.media` turns pieces into media, `wording.words`
+    """One thing the caller hears. `prompts.speech.Prompts.media` turns pieces into media, `wording.words`
     into words."""
 
     sort: Sort

@@ -19,11 +19,11 @@ import yaml
 from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 
-from contactcentre.controller import downsample
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.spoken import base, text_of
 from contactcentre.domain.flows.wording import spoken, words
+from contactcentre.prompts import downsample
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from contactcentre.controller import downsample, speech, stock_sounds
-from contactcentre.controller.speech import (
+from contactcentre.controller import stock_sounds
+from contactcentre.domain.flows.actions import Piece, Sort
+from contactcentre.domain.flows.model import Flow
+from contactcentre.domain.flows.wording import MAX_SPOKEN, spoken, words
+from contactcentre.prompts import downsample, speech
+from contactcentre.prompts.speech import (
     BUNDLED,
     NoPrompt,
     NoSpeech,
@@ -26,9 +30,6 @@ from contactcentre.controller.speech import (
     Voice,
     bundled_texts,
 )
-from contactcentre.domain.flows.actions import Piece, Sort
-from contactcentre.domain.flows.model import Flow
-from contactcentre.domain.flows.wording import MAX_SPOKEN, spoken, words
 
 TEXTS = {"hello": {"en": "Hello.", "fr": "Bonjour."}}
 
