@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from contactcentre.domain.voicemail import CLAIM_SECONDS, BoxCount, Message, MessageState, Step, step
 from contactcentre.store.database import Database
 from contactcentre.store.history import MAX_PAGE
+from contactcentre.store.paging import cursor_at, position
 from contactcentre.store.tables import audit, box_message, contact, recording, voicemail
 
 TRIES = 5
@@ -20,6 +21,14 @@ everything = voicemail.join(recording, recording.c.id == voicemail.c.recording).
 in_box = sa.func.coalesce(box_message.c.box, voicemail.c.box)
 status = sa.func.coalesce(box_message.c.state, MessageState.NEW.value)
 is_done = status == MessageState.DONE.value
+DONE_BEFORE = "done-"
+"""How the cursor of a message begins that was done when it was listed."""
+
+
+def cursor_of(one: "BoxMessage") -> str:
+    """After this message. It says which half of the list the message was in: it may be in the other when it is used."""
+    done = one.message.state is MessageState.DONE
+    return f"{DONE_BEFORE if done else ''}{cursor_at(one.at, one.id)}"
 
 
 class NoSuchMessage(Exception):
@@ -49,10 +58,16 @@ class BoxMessage:
 
 class Boxes(Database):
     def messages(
-        self, boxes: Collection[str] | None = None, state: str = "", limit: int = 100, only: str = ""
+        self,
+        boxes: Collection[str] | None = None,
+        state: str = "",
+        limit: int = 100,
+        only: str = "",
+        cursor: str = "",
     ) -> list[BoxMessage]:
         """Messages whose sound was not deleted: those to look after, the oldest first, then those that are done, the
-        latest first. `boxes` None: of all; `only`: the one with this id."""
+        latest first. `boxes` None: of all; `only`: the one with this id. `cursor`: those
+        after the message of which this is the `cursor`. Raises BadCursor."""
         known, told = box_message.c, voicemail.c
         statement = (
             sa.select(
@@ -73,13 +88,20 @@ class Boxes(Database):
             .select_from(everything.join(contact, contact.c.id == told.contact_id))
             .where(recording.c.deleted_at.is_(None))
             .order_by(is_done, sa.case((is_done, None), else_=told.at))
-            .order_by(told.at.desc())
+            .order_by(told.at.desc(), told.recording)
             .limit(max(1, min(limit, MAX_PAGE)))
         )
         if boxes is not None:
             statement = statement.where(in_box.in_(boxes))
         if state:
             statement = statement.where(status == state)
+        if cursor:
+            at, id = position(cursor.removeprefix(DONE_BEFORE), told.at, told.recording)
+            if cursor.startswith(DONE_BEFORE):
+                statement = statement.where(is_done, (told.at < at) | ((told.at == at) & (told.recording > id)))
+            else:
+                earlier = sa.tuple_(told.at, told.recording) <= sa.tuple_(at, id)
+                statement = statement.where(is_done | sa.not_(earlier))
         if only:
             statement = statement.where(told.recording.startswith(only, autoescape=True))
         with self._begin() as connection:

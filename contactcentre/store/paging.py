@@ -24,6 +24,11 @@ def cursor_at(at: float, id: str) -> str:
 
 def after(cursor: str, at: sa.ColumnElement[Any], id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     """The rows after the cursor's, the latest first. Raises BadCursor."""
+    return sa.tuple_(at, id) < sa.tuple_(*position(cursor, at, id))
+
+
+def position(cursor: str, at: sa.ColumnElement[Any], id: sa.ColumnElement[Any]) -> tuple[Any, Any]:
+    """What the cursor says of these two columns. Raises BadCursor."""
     match = _TIMED.fullmatch(cursor)
     if not match:
         raise BadCursor(cursor)
@@ -32,4 +37,4 @@ def after(cursor: str, at: sa.ColumnElement[Any], id: sa.ColumnElement[Any]) -> 
             uuid.UUID(match[2])
         except ValueError:
             raise BadCursor(cursor) from None
-    return sa.tuple_(at, id) < sa.tuple_(sa.literal(float(match[1]), at.type), sa.literal(match[2], id.type))
+    return sa.literal(float(match[1]), at.type), sa.literal(match[2], id.type)

@@ -62,11 +62,12 @@ class Sites(Database):
             statement = sa.insert(site_version).values(values).returning(site_version.c.id)
             return int(connection.execute(statement).scalar_one())
 
-    def site_versions(self, limit: int = 100) -> list[SiteVersion]:
-        """Newest first."""
+    def site_versions(self, limit: int = 100, before: int | None = None) -> list[SiteVersion]:
+        """Newest first; those before one."""
         columns = (site_version.c.id, site_version.c.at, site_version.c.by, site_version.c.comment)
         with self._begin() as connection:
-            rows = connection.execute(sa.select(*columns).order_by(site_version.c.id.desc()).limit(limit))
+            wanted = sa.select(*columns) if before is None else sa.select(*columns).where(site_version.c.id < before)
+            rows = connection.execute(wanted.order_by(site_version.c.id.desc()).limit(limit))
             return [SiteVersion(*row) for row in rows]
 
     def sites_in_force(self, since: float, until: float, limit: int = 10) -> list[InForce]:

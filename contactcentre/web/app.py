@@ -17,7 +17,7 @@ from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
-from contactcentre.web import bearer, build, errors, openapi, permissions, session
+from contactcentre.web import bearer, build, errors, openapi, permissions, repeats, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
@@ -141,6 +141,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)
+    repeats.install(app)
     if near := services.settings.web_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=near, x_proto=near, x_host=near)  # type: ignore[method-assign]
     app.after_request(_note_change)

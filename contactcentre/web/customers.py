@@ -15,7 +15,8 @@ from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.store import NoSuchCustomer, NumberTaken
 from contactcentre.store.customers import spelled
 from contactcentre.store.history import Page
-from contactcentre.web.errors import BadValue, Changed, Conflict, MatchNeeded, NotFound
+from contactcentre.web.errors import BadValue, Changed, Conflict, NotFound
+from contactcentre.web.etags import agree
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of
@@ -85,10 +86,7 @@ def find(id: str) -> Customer:
 
 def change(known: Customer, wish: Wish, by: str, version: int | None) -> Customer:
     """Audited. `version`: the one that the asker has read. Raises BadValue, MatchNeeded, Changed, Taken."""
-    if known.version and version is None:
-        raise MatchNeeded("If-Match: give the ETag of what was read")
-    if version is not None and version != known.version:
-        raise Changed("Read it again: somebody else has changed it.")
+    agree(version, known.version, needed=known.version > 0)
     try:
         rules = settings()
         after = changed(known, wish.change, rules)

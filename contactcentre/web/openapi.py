@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from contactcentre.web import repeats
 from contactcentre.web.permissions import WORDS, permission_of
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -71,6 +72,15 @@ WITH_ID = {404: "There is no such thing, or the account does not see it"}
 
 IF_MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 IF_MATCH_ABOUT = "the `ETag` of what was read: 412 if it is another one meanwhile"
+
+
+IDEMPOTENCY_KEY = {
+    "name": repeats.HEADER,
+    "in": "header",
+    "schema": {"type": "string", "maxLength": repeats.LONGEST},
+    "description": "any text of the program's choice: the same request with the same key is done once within 24 hours, "
+    "and answered alike; 422 `key_reused` for another request, 409 `in_progress` while the first is being worked at",
+}
 
 
 def answers(*media: str) -> Callable[[View], View]:
@@ -142,6 +152,10 @@ def _operation(app: APIFlask, rule: Rule, method: str, view: Any, names: Mapping
     if {412, 428} & statuses.keys():
         needed = 428 in statuses
         parameters.append({**IF_MATCH, "description": IF_MATCH_ABOUT + ("; it has to be there" if needed else "")})
+    if method == "POST":
+        parameters.append(IDEMPOTENCY_KEY)
+        statuses = {409: "Not possible now, or the same request is being worked at", **statuses}
+        statuses.setdefault(422, WITH_BODY[422])
     operation: dict[str, Any] = {
         "operationId": operation_id(rule, method),
         "tags": [blueprint.tag],

@@ -11,6 +11,7 @@ from contactcentre.domain.results import Incomplete, NotAcceptable, Result
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.web.errors import BadValue, Changed, Conflict
+from contactcentre.web.etags import agree
 from contactcentre.web.history import AnswerRow
 from contactcentre.web.rows import Row
 from contactcentre.web.wiring import services
@@ -90,8 +91,7 @@ class Sheet:
     def change(self, wish: Wish, by: str, version: int | None, *, done: bool = False) -> "Sheet":
         """As it is afterwards; itself where nothing has changed. `done`: nothing may be missing then. Raises BadValue,
         Missing, Changed."""
-        if version is not None and version != self.result.version:
-            raise Changed("Read it again: somebody else has written something.")
+        agree(version, self.result.version)
         wanted = rules_of.Wish(**wish.model_dump(exclude={"done"}))
         try:
             after = services().store.say(self.result, self.rules, wanted, by, time.time(), done=done)

@@ -16,7 +16,8 @@ from contactcentre.outgoing import Reach
 from contactcentre.outgoing.webhook import Sent, send
 from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.store import NoSuchWebhook, WebhookThere
-from contactcentre.web.errors import BadValue, Changed, Conflict, MatchNeeded, NotFound
+from contactcentre.web.errors import BadValue, Changed, Conflict, NotFound
+from contactcentre.web.etags import agree
 from contactcentre.web.rows import Row
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
@@ -129,10 +130,7 @@ def add(wish: NewWish) -> tuple[Webhook, str]:
 
 def change(known: Webhook, wish: Wish, version: int | None) -> Webhook:
     """Audited. `version`: the one that the asker has read. Raises BadValue, MatchNeeded, Changed."""
-    if version is None:
-        raise MatchNeeded("If-Match: give the ETag of what was read")
-    if version != known.version:
-        raise Changed("Read it again: somebody else has changed it.")
+    agree(version, known.version, needed=True)
     by, address = actor()
     try:
         return services().store.change_webhook(known, _with(known, wish), by, time.time(), address)

@@ -63,7 +63,7 @@ def test_an_agents_account_has_the_boxes_of_the_agent_and_of_the_agents_queues(s
     left(store, "w7", time.time() - 100, box="billing", caller="+33177")
     browser = sign_in("agent")
     assert "belongs to no agent" in browser.get("/voicemail").text
-    assert browser.get("/api/v1/voicemail").get_json() == {"boxes": [], "messages": []}
+    assert browser.get("/api/v1/voicemail").get_json() == {"boxes": [], "messages": [], "next": ""}
     store.change_user("a-agent", agent="anna")
     text = browser.get("/voicemail?box=billing").text + browser.get("/voicemail").text
     assert "+33177" not in text.replace(" ", "")

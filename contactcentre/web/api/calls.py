@@ -15,6 +15,7 @@ from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
 PER_ACCOUNT = limits.parse("120 per minute")
@@ -26,6 +27,7 @@ blueprint = APIBlueprint("calls", __name__, url_prefix="/api/v1", tag="Calls")
 class Calls(rows.Row):
     now: float
     calls: list[rows.ContactRow] = Field(description="each with `talk`")
+    next: str = NEXT
 
 
 class Wish(BaseModel):
@@ -61,15 +63,17 @@ class Told(rows.Row):
 
 
 @blueprint.get("/calls")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Calls)
 @blueprint.doc(summary="Conversations and parked customers now, the longest first")
 @requires(Permission.LIVE, by_queue=True)
-def calls() -> Calls:
+def calls(wanted: Window) -> Calls:
     board = services().fanout.snapshot(current_scope().queues)
     if board is None:
         raise Unavailable("The live state cannot be read at the moment. Calls go on.")
-    found = [row for row in board.contacts.values() if row.talk is not None]
-    return Calls(now=board.now, calls=sorted(found, key=lambda row: row.arrived))
+    talking = [row for row in board.contacts.values() if row.talk is not None]
+    found, after = wanted.of(talking, lambda row: row.id)  # a contact's id begins with its arrival
+    return Calls(now=board.now, calls=found, next=after)
 
 
 @blueprint.post("/calls/<id>/<verb>")

@@ -14,6 +14,7 @@ from contactcentre.web.errors import BadValue, SignInNeeded
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 Mode = Literal["listen", "whisper"]
@@ -31,6 +32,7 @@ class Coach(rows.Row):
 
 class Coaches(rows.Row):
     coaches: list[Coach]
+    next: str = NEXT
 
 
 class Assign(BaseModel):
@@ -43,11 +45,12 @@ class Assign(BaseModel):
 
 
 @blueprint.get("/coaches")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Coaches)
 @blueprint.doc(summary="Agents who have a mentor")
 @requires(Permission.SUPERVISE, by_queue=True)
-def listing() -> Coaches:
-    return _now(_site())
+def listing(wanted: Window) -> Coaches:
+    return _now(_site(), wanted)
 
 
 @blueprint.post("/coaches")
@@ -79,11 +82,12 @@ def _site() -> Site:
     return services().store.site()[1] or Site()
 
 
-def _now(site: Site) -> Coaches:
+def _now(site: Site, wanted: Window | None = None) -> Coaches:
     assigned, scope = Assigned(services().live.redis).all(), current_scope()
     found = [
         Coach(agent=name, **one.save(), standing=name not in assigned)
         for name, one in sorted(coached(site, assigned).items())
         if scope.queues is None or name in scope.agents
     ]
-    return Coaches(coaches=found)
+    shown, after = (wanted or Window()).of(found, lambda one: one.agent)
+    return Coaches(coaches=shown, next=after)

@@ -16,7 +16,7 @@ from contactcentre.store.customers import MAX_CUSTOMERS
 from contactcentre.web.api.contacts import detail
 from contactcentre.web.customers import CustomerRow, Wish, change, contacts_of, find, settings
 from contactcentre.web.errors import BadValue, Changed, Conflict
-from contactcentre.web.etags import etag, wanted_version
+from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
@@ -177,19 +177,20 @@ def export(id: str) -> Export:
     summary="Erase a customer",
     description=f"{ID} With recordings and messages, notes, answers, and the number and name in every contact; when, "
     "how long and with whom stays, so reports do. What is on legal hold is not erased, and then nothing is.",
-    responses={**NOT_THERE, 409: "On legal hold, or a call goes on"},
+    responses={**NOT_THERE, 409: "On legal hold, or a call goes on", 412: "Changed meanwhile"},
 )
 @requires(Permission.KEEP)
 def erase(id: str, wish: EraseWish) -> Erased:
-    return erase_one(find(id), wish.reason, confirm=wish.confirm)
+    known = find(id)
+    agree(wanted_version(), known.version)
+    return erase_one(known, wish.reason, confirm=wish.confirm)
 
 
 def merge_two(kept: Customer, other: Customer, version: int | None = None) -> Customer:
     """Audited. Raises BadValue, Changed."""
     if not kept.id or not other.id:
         raise BadValue("other: nothing is known of this number: add it to the other customer's numbers")
-    if version is not None and version != kept.version:
-        raise Changed("Read it again: somebody else has changed it.")
+    agree(version, kept.version)
     try:
         store = services().store
         return store.merge_customers(kept, other, settings().country, actor(), time.time(), address_of(request))

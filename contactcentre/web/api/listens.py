@@ -17,6 +17,7 @@ from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
 PER_ACCOUNT = limits.parse("60 per minute")
@@ -42,6 +43,7 @@ class Listen(rows.Row):
 
 class Listens(rows.Row):
     listens: list[Listen]
+    next: str = NEXT
 
 
 class Start(BaseModel):
@@ -70,12 +72,15 @@ class Wish(BaseModel):
 
 
 @blueprint.get("/listens")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Listens)
 @blueprint.doc(summary="Who listens to whom now")
 @requires(Permission.SUPERVISE, by_queue=True)
-def listing() -> Listens:
+def listing(wanted: Window) -> Listens:
     account, live = _signed_in(), services().live
-    return Listens(listens=[_told(one) for one in listens.listening(live) if _seen(account, one)])
+    seen = [_told(one) for one in listens.listening(live) if _seen(account, one)]
+    found, after = wanted.of(seen, lambda one: one.id)
+    return Listens(listens=found, next=after)
 
 
 @blueprint.post("/listens")

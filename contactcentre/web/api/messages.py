@@ -12,15 +12,18 @@ from contactcentre.archive.shelf import SOUND
 from contactcentre.domain.site import Site
 from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
 from contactcentre.live import boxes_moved
-from contactcentre.store import BoxMessage, NoSuchMessage, Taken
+from contactcentre.store import BadCursor, BoxMessage, NoSuchMessage, Taken
+from contactcentre.store.boxes import cursor_of
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import message_sound
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
+from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.openapi import answers, choices
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.windows import NEXT
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("messages", __name__, url_prefix="/api/v1", tag="Voicemail")
@@ -32,6 +35,7 @@ class Filter(BaseModel):
     box: str = Field("", description="of this queue or agent")
     state: MessageState | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    cursor: str = Field("", max_length=200)
 
 
 class MessageRow(Row):
@@ -46,6 +50,7 @@ class MessageRow(Row):
     by: str = Field(description="who claimed it, or said that it is done")
     since: float | None = Field(description="when it came into this state; null: when it came")
     note: str
+    version: int = Field(description="also the ETag of a step's answer")
     audio: str | None = Field(description="where it can be heard; null while it is not stored")
 
     @classmethod
@@ -63,6 +68,7 @@ class MessageRow(Row):
             by=message.owner,
             since=message.since or None,
             note=message.note,
+            version=message.version,
             audio=url_for("messages.audio", id=one.id) if one.audio else None,
         )
 
@@ -77,6 +83,7 @@ class BoxRow(Row):
 class MessageList(Row):
     messages: list[MessageRow] = Field(description="to look after first, the oldest of them first")
     boxes: list[BoxRow] = Field(description="those with messages that are not done")
+    next: str = NEXT
 
 
 @blueprint.get("/voicemail")
@@ -86,10 +93,16 @@ class MessageList(Row):
 @requires(Permission.VOICEMAIL, by_queue=True)
 def listing(wanted: Filter) -> MessageList:
     store, seen = services().store, _seen()
-    found = store.messages(chosen(wanted.box, seen), wanted.state or "", wanted.limit)
+    boxes = chosen(wanted.box, seen)
+    try:
+        found = store.messages(boxes, wanted.state or "", wanted.limit + 1, cursor=wanted.cursor)
+    except BadCursor as error:
+        raise BadValue(str(error)) from None
+    more = cursor_of(found[wanted.limit - 1]) if len(found) > wanted.limit else ""
     counts = sorted(store.boxes(time.time(), seen).items())
     return MessageList(
-        messages=[MessageRow.of(one) for one in found],
+        messages=[MessageRow.of(one) for one in found[: wanted.limit]],
+        next=more,
         boxes=[BoxRow(box=box, new=of.new, claimed=of.claimed, oldest=of.oldest) for box, of in counts],
     )
 
@@ -111,14 +124,19 @@ class Wish(BaseModel):
     summary="One step of a message",
     description=f"`step`: {', '.join(Step)}. Of two who claim at once one is refused. Each step is in the audit log. A "
     "session's requests carry `X-CSRFToken`.",
-    responses={404: "No such message in a box of yours, or no such step", 409: "Not possible now"},
+    responses={
+        404: "No such message in a box of yours, or no such step",
+        409: "Not possible now",
+        412: "Changed meanwhile",
+    },
 )
 @requires(Permission.VOICEMAIL, by_queue=True)
-def act(id: str, step: str, wish: Wish) -> MessageRow:
-    return MessageRow.of(take_step(id, step, wish.to, wish.note))
+def act(id: str, step: str, wish: Wish) -> tuple[MessageRow, int, dict[str, str]]:
+    done = take_step(id, step, wish.to, wish.note, wanted_version())
+    return MessageRow.of(done), 200, etag(done.message.version)
 
 
-def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
+def take_step(id: str, step: str, to: str, note: str, version: int | None = None) -> BoxMessage:
     """By whoever makes the request. Raises NotFound, BadValue, Conflict."""
     account = current_account()
     if account is None:  # the guard lets nobody through who is not signed in
@@ -131,6 +149,8 @@ def take_step(id: str, step: str, to: str, note: str) -> BoxMessage:
         raise BadValue(f"to: {step} does not take it")
     by, boxes = account.agent or account.name, boxes_to_see(account)
     try:
+        if version is not None:
+            agree(version, services().store.message(id, boxes).message.version)
         done = services().store.take_step(
             id, Step(step), by, time.time(), to=to, note=note, actor=account.name, boxes=boxes
         )

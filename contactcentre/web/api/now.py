@@ -6,6 +6,7 @@ from contactcentre.web import rows
 from contactcentre.web.errors import Unavailable
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("now", __name__, url_prefix="/api/v1", tag="Live")
@@ -14,11 +15,13 @@ blueprint = APIBlueprint("now", __name__, url_prefix="/api/v1", tag="Live")
 class Queues(rows.Row):
     now: float
     queues: list[rows.QueueRow]
+    next: str = NEXT
 
 
 class Agents(rows.Row):
     now: float
     agents: list[rows.AgentRow]
+    next: str = NEXT
 
 
 @blueprint.get("/snapshot")
@@ -30,21 +33,25 @@ def snapshot() -> rows.Snapshot:
 
 
 @blueprint.get("/queues")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Queues)
 @blueprint.doc(summary="Queues with who waits, who can answer, and today's numbers")
 @requires(Permission.LIVE, by_queue=True)
-def queues() -> Queues:
+def queues(wanted: Window) -> Queues:
     board = _board()
-    return Queues(now=board.now, queues=sorted(board.queues.values(), key=lambda row: row.name))
+    found, after = wanted.of(board.queues.values(), lambda row: row.name)
+    return Queues(now=board.now, queues=found, next=after)
 
 
 @blueprint.get("/agents")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Agents)
 @blueprint.doc(summary="Agents with their state")
 @requires(Permission.LIVE, by_queue=True)
-def agents() -> Agents:
+def agents(wanted: Window) -> Agents:
     board = _board()
-    return Agents(now=board.now, agents=sorted(board.agents.values(), key=lambda row: row.name))
+    found, after = wanted.of(board.agents.values(), lambda row: row.name)
+    return Agents(now=board.now, agents=found, next=after)
 
 
 def _board() -> rows.Snapshot:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from typing import Annotated
 
 from apiflask import APIBlueprint
 from pydantic import Field
@@ -11,18 +12,20 @@ from contactcentre.domain.customers import Customer, number_of
 from contactcentre.domain.metrics import AgentTime, agent_time
 from contactcentre.domain.results import NotAcceptable
 from contactcentre.domain.shift import FACTS, not_taken
-from contactcentre.store import AmbiguousContact, NoSuchContact
+from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact
+from contactcentre.store.paging import cursor_at
 from contactcentre.web import customers
 from contactcentre.web.api.results import Answer, told
 from contactcentre.web.customers import CustomerRow
 from contactcentre.web.customers import Wish as CustomerWish
-from contactcentre.web.errors import Conflict, NotFound
-from contactcentre.web.etags import etag, wanted_version
+from contactcentre.web.errors import BadValue, Conflict, NotFound
+from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.fanout import midnight
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Row
 from contactcentre.web.session import current_account, own_agent
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 OWN_SECONDS = 7 * 86400.0
@@ -45,6 +48,10 @@ class OwnWish(Wish):
     done: bool = Field(False, description="also ends the wrap-up; nothing that the queue asks for may be missing")
 
 
+class OwnWindow(Window):
+    limit: Annotated[int, Field(ge=1, le=200)] = 30
+
+
 class OwnContact(Row):
     id: str
     arrived: float
@@ -56,6 +63,7 @@ class OwnContact(Row):
 
 class OwnContacts(Row):
     contacts: list[OwnContact] = Field(description="of the last 24 hours, the latest first")
+    next: str = NEXT
 
 
 class TodayRow(Row):
@@ -106,6 +114,7 @@ class PromiseRow(Row):
 
 class Promises(Row):
     callbacks: list[PromiseRow] = Field(description="not made yet, the earliest first")
+    next: str = NEXT
 
 
 @blueprint.get("/me/today")
@@ -129,12 +138,16 @@ def today() -> TodayRow:
 
 
 @blueprint.get("/me/contacts")
+@blueprint.input(OwnWindow, location="query", arg_name="wanted")
 @blueprint.output(OwnContacts)
 @blueprint.doc(summary="Contacts that one has talked with", responses={404: "The account is no agent's"})
 @requires(Permission.PHONE)
-def own_list() -> OwnContacts:
-    me, store = own_agent(), services().store
-    page = store.contacts(agent=me, since=time.time() - RECENT_SECONDS, limit=30)
+def own_list(wanted: OwnWindow) -> OwnContacts:
+    me, store, since = own_agent(), services().store, time.time() - RECENT_SECONDS
+    try:
+        page = store.contacts(agent=me, since=since, limit=wanted.limit, cursor=wanted.cursor)
+    except BadCursor as error:
+        raise BadValue(str(error)) from None
     found = []
     for contact in page.contacts:
         queue = _queue_of(contact.id, me)
@@ -149,7 +162,7 @@ def own_list() -> OwnContacts:
                 disposition=said[0].label if said else "",
             )
         )
-    return OwnContacts(contacts=found)
+    return OwnContacts(contacts=found, next=page.cursor)
 
 
 @blueprint.get("/me/contacts/<id>")
@@ -223,11 +236,15 @@ def change_own_customer(id: str, wish: CustomerWish) -> tuple[OwnCustomer, int, 
 
 
 @blueprint.get("/me/callbacks")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Promises)
 @blueprint.doc(summary="Calls back that one has promised", responses={404: "The account is no agent's"})
 @requires(Permission.PHONE)
-def own_promises() -> Promises:
+def own_promises(wanted: Window) -> Promises:
+    promised = services().store.promises(own_agent(), limit=MOST_OFFERS)
+    found, after = wanted.of(promised, lambda one: cursor_at(one.said.callback_at or 0.0, one.contact_id).zfill(60))
     return Promises(
+        next=after,
         callbacks=[
             PromiseRow(
                 contact=one.contact_id,
@@ -238,8 +255,8 @@ def own_promises() -> Promises:
                 caller_name=one.caller_name,
                 label=one.said.label,
             )
-            for one in services().store.promises(own_agent())
-        ]
+            for one in found
+        ],
     )
 
 
@@ -248,7 +265,7 @@ def own_promises() -> Promises:
 @blueprint.doc(
     summary="A promised call back was made",
     description="`id`: the contact in which it was promised.",
-    responses={404: "No such promise of one's own"},
+    responses={404: "No such promise of one's own", 412: "Changed meanwhile"},
 )
 @requires(Permission.PHONE)
 def called(id: str) -> Answer:
@@ -256,6 +273,7 @@ def called(id: str) -> Answer:
     kept = next((one for one in store.promises(me, limit=1000) if one.contact_id == id), None)
     if kept is None:
         raise NotFound("You have promised no call back there, or have made it.")
+    agree(wanted_version(), store.result(id, kept.said.queue, me).version)
     store.called_back(id, kept.said.queue, me, _by(), time.time())
     return told(Sheet.read(id, kept.said.queue, me))
 

@@ -33,6 +33,7 @@ from contactcentre.web.proposals import (
 from contactcentre.web.provisioner import is_off
 from contactcentre.web.rows import Row
 from contactcentre.web.session import address_of
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("site", __name__, url_prefix="/api/v1/site", tag="Site")
@@ -67,6 +68,14 @@ class VersionRow(Row):
 
 class VersionList(Row):
     versions: list[VersionRow] = Field(description="newest first")
+    next: str = NEXT
+
+
+class VersionWindow(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    cursor: Annotated[str, Field(pattern=r"^\d{0,9}$")] = ""
 
 
 class Differing(BaseModel):
@@ -117,6 +126,7 @@ class SecretRow(Row):
 
 class SecretList(Row):
     secrets: list[SecretRow]
+    next: str = NEXT
 
 
 class SecretWish(BaseModel):
@@ -175,13 +185,17 @@ def thing(part: str, name: str) -> tuple[ThingRow, int, dict[str, str]]:
 
 
 @blueprint.get("/versions")
+@blueprint.input(VersionWindow, location="query", arg_name="wanted")
 @blueprint.output(VersionList)
-@blueprint.doc(summary="The latest 100 versions")
+@blueprint.doc(summary="The versions, newest first")
 @requires(Permission.SITE)
-def versions() -> VersionList:
-    found = services().store.site_versions()
+def versions(wanted: VersionWindow) -> VersionList:
+    before = int(wanted.cursor) if wanted.cursor else None
+    found = services().store.site_versions(wanted.limit + 1, before)
+    shown = found[: wanted.limit]
     return VersionList(
-        versions=[VersionRow(version=one.id, at=one.at, by=one.by, comment=one.comment) for one in found]
+        versions=[VersionRow(version=one.id, at=one.at, by=one.by, comment=one.comment) for one in shown],
+        next=str(shown[-1].id) if len(found) > wanted.limit else "",
     )
 
 
@@ -260,11 +274,13 @@ def apply(id: str, wish: ApplyWish) -> tuple[AppliedRow, int, dict[str, str]]:
 
 
 @blueprint.get("/secrets")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(SecretList)
 @blueprint.doc(summary="Which passwords there are, and which are missing", description="Names only, never values.")
 @requires(Permission.SITE)
-def secrets() -> SecretList:
-    return SecretList(secrets=secret_states())
+def secrets(wanted: Window) -> SecretList:
+    found, after = wanted.of(secret_states(), lambda one: one.name)
+    return SecretList(secrets=found, next=after)
 
 
 def secret_states() -> list[SecretRow]:

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.webhooks import ENDS, KINDS
 from contactcentre.web import webhooks
-from contactcentre.web.etags import etag, wanted_version
+from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.webhooks import LetterRow, NewWish, WebhookRow, Wish, find
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("hooks", __name__, url_prefix="/api/v1", tag="Webhooks")
@@ -22,6 +23,7 @@ NOT_THERE = {404: "No such webhook"}
 class WebhookList(Row):
     webhooks: list[WebhookRow]
     kinds: tuple[str, ...] = Field(description="what can be told")
+    next: str = NEXT
 
 
 class NewWebhook(WebhookRow):
@@ -53,12 +55,13 @@ class Resent(Row):
 
 
 @blueprint.get("/webhooks")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(WebhookList)
 @blueprint.doc(summary="All webhooks")
 @requires(Permission.WEBHOOKS)
-def listing() -> WebhookList:
-    found = [WebhookRow.of(one) for one in services().store.webhooks()]
-    return WebhookList(webhooks=found, kinds=(*KINDS, *ENDS))
+def listing(wanted: Window) -> WebhookList:
+    found, after = wanted.of(map(WebhookRow.of, services().store.webhooks()), lambda one: one.name)
+    return WebhookList(webhooks=found, kinds=(*KINDS, *ENDS), next=after)
 
 
 @blueprint.post("/webhooks")
@@ -105,10 +108,14 @@ def put(name: str, wish: Wish) -> Answer:
 
 @blueprint.delete("/webhooks/<name>")
 @blueprint.output({}, status_code=204)
-@blueprint.doc(summary="Remove a webhook, with all that it was to be told", responses=NOT_THERE)
+@blueprint.doc(
+    summary="Remove a webhook, with all that it was to be told", responses={**NOT_THERE, 412: "Changed meanwhile"}
+)
 @requires(Permission.WEBHOOKS)
 def remove(name: str) -> str:
-    webhooks.remove(find(name))
+    found = find(name)
+    agree(wanted_version(), found.version)
+    webhooks.remove(found)
     return ""
 
 
