@@ -19,7 +19,7 @@ from contactcentre.domain.flows.graph import mermaid
 from contactcentre.domain.flows.model import Flow, read
 from contactcentre.domain.flows.problems import Problem as FlowProblem
 from contactcentre.domain.flows.problems import shorten
-from contactcentre.domain.flows.simulate import Script, Simulation, script_problems, simulate
+from contactcentre.domain.flows.simulate import Script, Simulation, moment_of, script_problems, simulate
 from contactcentre.domain.flows.spoken import text_of
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.domain.site import Site
@@ -196,10 +196,9 @@ def _moment(text: str, zone: ZoneInfo) -> float:
     if not text:
         return time.time()
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_of(text, zone)
     except ValueError as error:
-        raise click.UsageError(f"--at {text!r}: must be a date and time, as 2026-12-25 10:00") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+        raise click.UsageError(f"--at {error}") from None
 
 
 def _told(story: Simulation, zone: ZoneInfo) -> str:

@@ -21,6 +21,7 @@ from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
 from contactcentre.store.tokens import ApiToken, NoSuchToken, Tokens
+from contactcentre.store.traffic import Traffic
 from contactcentre.store.waits import Waits
 from contactcentre.store.webhooks import NoSuchWebhook, Webhooks, WebhookThere
 
@@ -64,5 +65,7 @@ __all__ = [
 ]
 
 
-class Store(Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Webhooks, Accounts):
+class Store(
+    Traffic, Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Webhooks, Accounts
+):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

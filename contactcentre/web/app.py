@@ -86,6 +86,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.api import (
         calls,
         coaches,
+        flows,
         health,
         keeping,
         leading,
@@ -134,7 +135,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     errors.install(app)
     build.install(app)
     openapi.install(app)
-    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site)
+    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
         app.register_blueprint(api.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)

@@ -114,6 +114,8 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/site/plans/<id>": {"admin"},
     "/api/v1/site/plans/<id>/apply": {"admin"},
     "/api/v1/site/secrets": {"admin"},
+    "/api/v1/site/flows/draw": {"admin"},
+    "/api/v1/site/flows/simulate": {"admin"},
     "/api/": {"admin", "supervisor", "agent", "auditor"},
     "/api/v1/openapi.json": {"admin", "supervisor", "agent", "auditor"},
 }

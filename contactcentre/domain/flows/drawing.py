@@ -1,6 +1,6 @@
 """A picture of a flow: SVG text. Layers from top to bottom; ways that lead back up are dashed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from contactcentre.domain.flows.graph import arrows, summary, with_places
@@ -14,36 +14,37 @@ LOOP = 26.0  # how far a way from a node to itself reaches out
 START = 34.0  # height above the first layer, for the mark of the start
 
 _COLOURS = {
-    "answer": "#e8f0fe",
-    "play": "#e8f0fe",
-    "say": "#e8f0fe",
-    "menu": "#fff3d6",
-    "collect": "#fff3d6",
-    "hours": "#f1e7fb",
-    "condition": "#f1e7fb",
-    "set": "#eef1f4",
-    "lookup": "#eef1f4",
-    "queue": "#dff5e6",
-    "voicemail": "#dff5e6",
-    "callback": "#dff5e6",
-    "transfer": "#dff5e6",
-    "hangup": "#fde4e1",
+    "#e8f0fe": ("answer", "play", "say", "record"),
+    "#fff3d6": ("menu", "collect"),
+    "#f1e7fb": ("hours", "condition"),
+    "#dff5e6": ("queue", "voicemail", "callback", "transfer"),
+    "#fde4e1": ("hangup",),
 }
-
-_STYLE = """
-text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #1f2933; text-anchor: middle }
-.name { font-weight: 600; font-size: 13px } .about { font-size: 11px; fill: #52606d }
-.label { font-size: 11px; fill: #334e68 }
-.box { stroke: #7b8794; stroke-width: 1 } .way { fill: none; stroke: #627d98; stroke-width: 1.4 }
-.back { stroke: #b44d12; stroke-dasharray: 5 3 } .paper { fill: #fff }
+_FILLS = "\n".join(
+    f"{', '.join(f'.kind-{kind}' for kind in kinds)} {{ fill: {colour} }}" for colour, kinds in _COLOURS.items()
+)
+_STYLE = f"""
+text {{ font: 12px system-ui, "DejaVu Sans", sans-serif; fill: #1f2933; text-anchor: middle }}
+.name {{ font-weight: 600; font-size: 13px }} .about {{ font-size: 11px; fill: #52606d }}
+.label {{ font-size: 11px; fill: #334e68 }}
+.box {{ stroke: #7b8794; stroke-width: 1; fill: #eef1f4 }} .way {{ fill: none; stroke: #627d98; stroke-width: 1.4 }}
+.back {{ stroke: #b44d12; stroke-dasharray: 5 3 }} .paper {{ fill: #fff }}
+.head {{ fill: #627d98 }} .head-back {{ fill: #b44d12 }} .start {{ fill: #1f2933 }}
+{_FILLS}
 """
 
 
-def svg(flow: Flow, site: Site | None = None) -> str:
-    """The flow as a standalone SVG document, with a site also the ways that its queues have themselves. Everything in
-    it is escaped."""
+def svg(
+    flow: Flow, site: Site | None = None, traffic: Mapping[tuple[str, str], int] | None = None, *, styled: bool = True
+) -> str:
+    """The flow as an SVG document, with a site also the ways that its queues have themselves. Everything in it is
+    escaped. `traffic`: (from, to) -> calls that went this way, which stand with the way's label. Not `styled`: for a
+    page, whose style sheet has colours for the classes here."""
     flow = with_places(flow, site)
     ways = {pair: ", ".join(labels) for pair, labels in arrows(flow, site).items()}
+    for pair, calls in (traffic or {}).items():
+        if pair in ways:
+            ways[pair] = f"{ways[pair]} · {calls}" if ways[pair] else str(calls)
     about = {name: _about(node.type, summary(node)) for name, node in flow.nodes.items()}
     boxes = {name: _box_width(name, about[name]) for name in flow.nodes}
     loops = {source: label for (source, target), label in ways.items() if source == target}
@@ -57,14 +58,14 @@ def svg(flow: Flow, site: Site | None = None) -> str:
     body = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{-MARGIN:.0f} {-MARGIN - START:.0f} {width:.0f} {height:.0f}" role="img">',
-        f"<title>{escape(flow.name)}</title><style>{_STYLE}</style>",
-        _head("arrow", "#627d98") + _head("arrow-back", "#b44d12"),
+        f"<title>{escape(flow.name)}</title>" + (f"<style>{_STYLE}</style>" if styled else ""),
+        _head("arrow", "head") + _head("arrow-back", "head-back"),
         f'<rect class="paper" x="{-MARGIN:.0f}" y="{-MARGIN - START:.0f}" width="100%" height="100%"/>',
     ]
     ports = _ports(made, boxes)
     start = made.boxes[flow.start]
     top = made.middle(start.rank) - BOX_HEIGHT / 2
-    body.append(f'<circle cx="{start.x:.1f}" cy="{top - START + 4:.1f}" r="5" fill="#1f2933"/>')
+    body.append(f'<circle cx="{start.x:.1f}" cy="{top - START + 4:.1f}" r="5" class="start"/>')
     body.append(_path([(start.x, top - START + 9), (start.x, top)], back=False))
     body += [_way(made, line, ports) for line in made.lines]
     body += [_loop(made, name, boxes[name], label) for name, label in made.loops.items()]
@@ -139,8 +140,8 @@ def _box(made: Layout, name: str, width: float, kind: str, about: str) -> str:
     x, y = box.x - width / 2, made.middle(box.rank) - BOX_HEIGHT / 2
     round_by = BOX_HEIGHT / 2 if kind == "hangup" else 6
     return (
-        f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BOX_HEIGHT:.0f}" '
-        f'rx="{round_by:g}" fill="{_COLOURS.get(kind, "#eef1f4")}"/>'
+        f'<rect class="box kind-{escape(kind)}" data-node="{escape(name)}" x="{x:.1f}" y="{y:.1f}" '
+        f'width="{width:.1f}" height="{BOX_HEIGHT:.0f}" rx="{round_by:g}"/>'
         f'<text class="name" x="{box.x:.1f}" y="{y + 19:.1f}">{escape(name)}</text>'
         f'<text class="about" x="{box.x:.1f}" y="{y + 35:.1f}">{escape(about)}</text>'
     )
@@ -157,8 +158,8 @@ def _label(made: Layout, line: Line) -> str:
     )
 
 
-def _head(name: str, colour: str) -> str:
+def _head(name: str, kind: str) -> str:
     return (
         f'<marker id="{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" '
-        f'orient="auto-start-reverse"><path d="M0 0.6 L8 4 L0 7.4 z" fill="{colour}"/></marker>'
+        f'orient="auto-start-reverse"><path d="M0 0.6 L8 4 L0 7.4 z" class="{kind}"/></marker>'
     )

@@ -3,7 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from contactcentre.domain.events import Kind, LeftQueue
 from contactcentre.domain.flows import actions as act
@@ -238,3 +240,13 @@ def script_problems(digits: Iterable[str], queues: Iterable[str]) -> list[str]:
         if reason not in endings or (reason == LeftQueue.KEY and not keyed) or (reason != LeftQueue.KEY and key):
             found.append(f"queue {way!r}: one of {', '.join(endings)} (key as key:1)")
     return found
+
+
+def moment_of(text: str, zone: ZoneInfo) -> float:
+    """Epoch seconds of a date and time that a person typed, by the clock of `zone` where it names none. Raises
+    ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} must be a date and time, as 2026-12-25 10:00") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()

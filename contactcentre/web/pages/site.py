@@ -24,6 +24,17 @@ LISTED = 8
 """Fields of a thing that lists name; more are in its form."""
 
 
+NEW_FLOW = """\
+start: welcome
+nodes:
+  welcome:
+    type: answer
+    next: bye
+  bye:
+    type: hangup
+"""
+
+
 @blueprint.get("")
 @requires(Permission.SITE)
 def overview() -> ResponseReturnValue:
@@ -211,6 +222,8 @@ def _form(
     new: bool = False,
     problem: str = "",
 ) -> str:
+    if part == "flows":
+        return _flow(name, version, thing, site, new=new, problem=problem)
     kind = change.KINDS.get(part, "")
     secret = f"{kind}/{name}" if kind in ("trunk", "agent") and name and not new else ""
     return render_template(
@@ -218,7 +231,7 @@ def _form(
         name=name,
         version=version,
         new=new,
-        entries=[] if part == "flows" else forms.entries(part, thing, site, typed, wrong),
+        entries=forms.entries(part, thing, site, typed, wrong),
         problem=problem,
         used_by=users_of(site, kind, name) if kind and name and not new else [],
         secret=secret,
@@ -226,6 +239,20 @@ def _form(
         about=_about(part),
         kept=request.args.get("kept"),
         **_around(part),
+    )
+
+
+def _flow(name: str, version: int, thing: Any, site: Site, *, new: bool, problem: str) -> str:
+    return render_template(
+        "admin/flow.html",
+        name=name,
+        version=version,
+        new=new,
+        text=forms.as_yaml(thing) if thing else NEW_FLOW,
+        problem=problem,
+        used_by=[] if new else users_of(site, "flow", name),
+        dids=[number for number, did in site.dids.items() if did.flow == name],
+        **_around("flows"),
     )
 
 

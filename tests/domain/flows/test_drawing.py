@@ -78,4 +78,4 @@ def test_a_flow_of_a_thousand_nodes_is_drawn() -> None:
     }
     nodes |= {f"n{number}": {"type": "hangup"} for number in range(499, 999)}
     drawn = svg(Flow.parse("big", {"start": "n0", "nodes": nodes}))
-    assert len(re.findall('class="box"', drawn)) == 999
+    assert len(re.findall('class="box ', drawn)) == 999

@@ -2,6 +2,7 @@
 
 import { ask, send } from "./ask.js";
 import { element } from "./dom.js";
+import { follow } from "./flow.js";
 
 const PAUSE = 400; // milliseconds without a key, then it is checked
 const PLANNING = 60; // seconds
@@ -14,7 +15,8 @@ const { part, name, version, token, plans } = form.dataset;
 let timer = 0;
 let asked = 0;
 
-const wish = () => ({ yaml: area.value, ...(part && { part }), ...(name && { name }) });
+const called = () => name || ($("its-name")?.value.trim() ?? "");
+const wish = () => ({ yaml: area.value, ...(part && { part }), ...(called() && { name: called() }), ...(form.dataset.new && { new: true }) });
 
 function number() {
   const count = area.value.split("\n").length;
@@ -42,12 +44,13 @@ function select(line) {
 }
 
 async function check() {
+  if (form.dataset.new && !called()) return show([], "Give it a name.");
   const mine = (asked += 1);
   const [problem, answer] = await ask("/api/v1/site/check", wish(), token);
   if (mine !== asked) return; // another key was pressed meanwhile
   if (problem) show([{ message: problem }]);
   else show(answer.problems, "No problem found.");
-  document.dispatchEvent(new CustomEvent("checked", { detail: { right: !problem && answer.problems.length === 0, wish: wish() } }));
+  document.dispatchEvent(new Event("checked"));
 }
 
 area.addEventListener("input", () => {
@@ -60,6 +63,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   clearTimeout(timer);
   const mine = (asked += 1);
+  if (form.dataset.new && !called()) return $("its-name").focus();
   const [button] = form.querySelectorAll("button.main");
   button.disabled = true;
   $("problems").replaceChildren(element("p", { class: "soft" }, "The plan is made …"));
@@ -70,5 +74,11 @@ form.addEventListener("submit", async (event) => {
   else location.assign(plans.replace("ID", answer.id));
 });
 
+$("its-name")?.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(check, PAUSE);
+});
+
+if ($("drawing")) follow(wish, token);
 number();
 check();
