@@ -15,6 +15,7 @@ from contactcentre.store.history import (
 )
 from contactcentre.store.holds import Hold, Holds, OnHold
 from contactcentre.store.journal import Recorded
+from contactcentre.store.notices import Notice, Notices
 from contactcentre.store.paging import BadCursor
 from contactcentre.store.results import Changed, Note, Promise, SaidCount
 from contactcentre.store.shifts import Shifts
@@ -47,6 +48,7 @@ __all__ = [
     "NoSuchVersion",
     "NoSuchWebhook",
     "Note",
+    "Notice",
     "NumberTaken",
     "OnHold",
     "Page",
@@ -66,6 +68,19 @@ __all__ = [
 
 
 class Store(
-    Traffic, Customers, History, Callers, Waits, Statistics, Shifts, Boxes, Holds, DataKeys, Tokens, Webhooks, Accounts
+    Traffic,
+    Customers,
+    History,
+    Callers,
+    Waits,
+    Statistics,
+    Shifts,
+    Boxes,
+    Holds,
+    DataKeys,
+    Notices,
+    Tokens,
+    Webhooks,
+    Accounts,
 ):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

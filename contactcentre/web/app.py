@@ -93,6 +93,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         listens,
         me,
         messages,
+        notices,
         now,
         own,
         results,
@@ -138,6 +139,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
         app.register_blueprint(api.blueprint)
+    app.register_blueprint(notices.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)

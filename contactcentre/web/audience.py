@@ -7,6 +7,7 @@ the last Redis entry in it, so it means the same in every process.
 
 import queue
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -109,6 +110,12 @@ class Desks(_Clients):
             contact = row.contact_id if row is not None else ""
             if changed is None or client.agent in changed.agents or contact in changed.contacts:
                 self._show(client, now)
+
+    def tell(self, readers: Collection[str], text: bytes) -> None:
+        """A frame for the desks of these agents."""
+        for client in list(self._clients):
+            if client.agent in readers:
+                self._give(client, text)
 
     def _show(self, client: Client, now: float) -> None:
         if (desk := self._board.desk(client.agent, now)) is not None:

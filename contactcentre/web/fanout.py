@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ValidationError
 
 from contactcentre import logs
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.notation import decode
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Site
 from contactcentre.live import Live, in_use, signs_of_life, unreachable
@@ -61,6 +63,13 @@ class Pulse(BaseModel):
 
     now: float
     live: bool
+
+
+class News(BaseModel):
+    """Somebody at work told others something (`NoticeRow`); nothing: look what is new."""
+
+    now: float
+    notice: dict[str, Any] = {}
 
 
 class Fanout:
@@ -214,6 +223,18 @@ class Fanout:
             audience.take(changed, cursor)
         self._desks.show(changed, self._clock())
 
+    def _notify(self, text: str) -> None:
+        """Somebody told something to agents, or to supervisors, whose pages look what."""
+        try:
+            told = decode(text)
+            news, readers = News(now=self._clock(), notice=told["notice"]), set(told["readers"])
+        except (ValueError, KeyError, TypeError) as error:  # another version's
+            log.warning("web.notice_not_understood", error=str(error))
+            return
+        self._desks.tell(readers, frame("notice", news))
+        for audience in self._audiences.values():
+            audience.send(frame("notice", News(now=news.now)))
+
     def _follow(self) -> None:
         failures = 0
         while not self._stopping.is_set():
@@ -267,6 +288,9 @@ class Fanout:
             changed = self._board.apply(changes, self._clock())
             self._cursor = changes[-1].cursor
             self._tell(changed, self._cursor)
+            for change in changes:
+                if change.kind == "notice":
+                    self._notify(change.value)
         if any(change.kind not in ("agent", "box") for change in changes):
             self._dirty.set()
 

@@ -26,6 +26,7 @@ FACTS_AND_PEOPLE = (
     "recording_key",
     "webhook",
     "webhook_delivery",
+    "notice",
     "user_account",
     "one_time_link",
 )

@@ -136,6 +136,7 @@ ELSEWHERE = {
     *("/api/v1/me/call/<verb>", "/api/v1/me/today", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
     *(f"{api}/customers{more}" for api in ("", "/api/v1") for more in ("", "/<id>")),  # test_customers
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
+    *("/api/v1/notices", "/api/v1/notices/<id>/read", "/api/v1/me/notices", "/api/v1/me/notices/<id>/read"),
     *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),
     *(path for path in TABLE if path.startswith(("/api/v1/site", "/admin"))),
     *(path for path in TABLE if "/webhooks" in path),

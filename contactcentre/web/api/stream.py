@@ -34,8 +34,8 @@ blueprint = APIBlueprint("stream", __name__, url_prefix="/api/v1", tag="Live")
 @blueprint.doc(
     summary="Everything live, as it happens",
     description="Server-sent events. `snapshot` holds everything (as `/snapshot`); `change` what differs, null for "
-    "what is gone; `pulse` comes every 15 seconds; `bye` says that the session ended. Send the last event's id as "
-    "`Last-Event-ID` to get what you missed; when that is too long ago you get a `snapshot`.",
+    "what is gone; `notice` says that `/notices` has news; `pulse` comes every 15 seconds; `bye` says that the session "
+    "ended. Send the last event's id as `Last-Event-ID` to get what you missed; too long ago: a `snapshot`.",
     responses={200: "A stream of events (text/event-stream)"},
 )
 @requires(Permission.LIVE, by_queue=True)
@@ -48,6 +48,7 @@ def live() -> Response:
 @blueprint.doc(
     summary="One's own work at the phone, as it happens",
     description="Server-sent events. `desk` holds everything (as `/me`) and comes whenever something of it changes; "
+    "`notice` what somebody tells the agent (read `/me/notices` after connecting: what came before is not repeated); "
     "`pulse` and `bye` as in `/live`.",
     responses={200: "A stream of events (text/event-stream)", 404: "The account is no agent's"},
 )

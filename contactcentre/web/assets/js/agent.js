@@ -8,6 +8,7 @@ import { attribute, element, keyed, text } from "./dom.js";
 import { Handset } from "./handset.js";
 import { shortcuts } from "./keyboard.js";
 import { Mine } from "./mine.js";
+import { Notices } from "./notices.js";
 import { Phone } from "./phone.js";
 import { drawPop } from "./pop.js";
 import { Result } from "./result.js";
@@ -46,9 +47,12 @@ const result = new Result({ token, now, on: { saved: () => mine.load() } });
 const customer = new Customer({ token, on: { saved: () => {} } });
 const handset = new Handset({ devices, phone, on: { problem: drawPhone } });
 
+const notices = new Notices({ path: "/api/v1/me/notices", token, named });
+
 const stream = new LiveStream("/api/v1/me/live", {
   event(name, body) {
     clock.hear(body.now);
+    if (name === "notice") notices.hear(body.notice);
     if (name === "desk") {
       if (!desk && body.softphone) phone.start();
       desk = body;
@@ -58,6 +62,7 @@ const stream = new LiveStream("/api/v1/me/live", {
   },
   link(state) {
     if (state === "connecting") clock.forget();
+    if (state === "open" && link !== "open") notices.load(); // what came while nobody listened
     link = state === "connecting" && desk ? link : state;
     drawLink();
   },
@@ -345,6 +350,7 @@ async function loadColleagues() {
     return; // those known stay
   }
   keyed($("talk-agents"), colleagues.agents, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
+  notices.people(colleagues.agents);
   keyed($("talk-queues"), colleagues.queues, (name) => name, (name) => element("option", { value: `queue:${name}` }, name), () => {});
 }
 
@@ -407,6 +413,7 @@ $("result-back").addEventListener("click", () => {
 });
 $("talk-to").addEventListener("submit", (event) => event.preventDefault());
 $("talk-whom").addEventListener("focus", loadColleagues);
+$("notice-to").addEventListener("focus", loadColleagues);
 $("talk-whom").addEventListener("change", () => ($("talk-number").hidden = $("talk-whom").value !== "number:"));
 document.querySelector("form.who")?.addEventListener("submit", () => phone.stop());
 

@@ -6,6 +6,7 @@ import { ServerClock } from "./clock.js";
 import { begin as beginLeading } from "./leading.js";
 import { begin as beginMentors } from "./mentors.js";
 import { show, tick, zone } from "./show.js";
+import { Notices } from "./notices.js";
 import { LiveStream, STALE } from "./stream.js";
 import { duration } from "./words.js";
 
@@ -27,11 +28,15 @@ let behind = true; // the server itself knows the live state
 let asked = 0; // a timer
 let cost = 0; // of drawing, ms
 
+const token = $("notices")?.dataset.token;
+const notices = $("notices") && new Notices({ path: "/api/v1/notices", token, named: (to) => board.named(to) });
+
 const stream = new LiveStream("/api/v1/live", {
   event(name, body) {
     clock.hear(body.now);
     if (name === "snapshot") board.load(body);
     else if (name === "change") board.change(body);
+    else if (name === "notice") return notices?.load();
     else behind = !body.live;
     if (name !== "pulse") {
       behind = false;
@@ -42,6 +47,7 @@ const stream = new LiveStream("/api/v1/live", {
   },
   link(state) {
     if (state === "connecting" && (link === "lost" || known)) clock.forget();
+    if (state === "open" && link !== "live") notices?.load(); // what came while nobody listened
     link = state === "open" ? "live" : state === "connecting" && known ? link : state;
     status();
   },
@@ -96,6 +102,11 @@ function everySecond() {
   status();
 }
 
+$("notices-open")?.addEventListener("click", () => {
+  notices.people(board.agentRows, board.queueRows);
+  $("notices").showModal();
+});
+$("notices")?.addEventListener("click", ({ target }) => target === $("notices") && $("notices").close()); // beside it
 begin();
 beginLeading();
 beginMentors();
