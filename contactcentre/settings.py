@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     # for so many seconds after a controller's last word the PBX leads new callers to it (docs/admin.rst)
     presence: float = Field(4.0, ge=2, le=60)
 
+    # ... and so many later, when none has come back, who waits is led to the PBX's own queues by `up`; 0 = never
+    last_resort: float = Field(30.0, ge=0, le=3600)
+
     phone_url: str = Field("", pattern=r"^(wss?://[^/?#@\s]+(/[^?#\s]*)?)?$")  # SIP over websocket, for browsers
     phone_ice: str = Field("", pattern=r"^((stuns?|turns?):[^\s]+(\s+|$))*$")  # STUN, TURN for those at home
     turn_secret: SecretStr | None = None  # shared with the TURN server, which makes passwords of it

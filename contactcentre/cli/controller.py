@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from types import FrameType
 
 import click
@@ -79,3 +79,46 @@ def handover(standby: str) -> None:
         f"{settings.node}: {done['from']} handed over to {done['id']} (process {done['pid']} on {done['host']}).\n"
         f"Gap {done['gap'] * 1000:.0f} ms; {done['contacts']} contacts were taken up."
     )
+
+
+@command.command()
+@click.option(
+    "--after",
+    type=click.FloatRange(min=0),
+    help="Seconds without a word of any controller. Default: CONTACTCENTRE_LAST_RESORT.",
+)
+def release(after: float | None) -> None:
+    """Lead who waits to the PBX's own queues.
+
+    The last resort, when no controller comes back: `contactcentre up` does it by itself. Who talks is not touched.
+    Refused while a controller is there, or was a moment ago: the callers are its own.
+    """
+    from contactcentre.cli.last_word import silent_for
+    from contactcentre.controller.build import pbx_of
+    from contactcentre.controller.last_resort import lead_on
+    from contactcentre.domain.site import Site
+    from contactcentre.live import Live, LiveError, connect
+    from contactcentre.provision.uses import fallback_queue
+    from contactcentre.store import Store
+    from contactcentre.store.last_site import LastSite
+
+    settings = Settings().prepare()
+    with open_services(settings) as services, Store(services.database_url) as store:
+        sites = LastSite(store, settings.state_dir)
+        settings, site = knowing_the_pbx(settings, sites), sites.site()[1] or Site()
+        after = settings.last_resort if after is None else after
+        silence = silent_for(settings)
+        if silence is None or silence < after:
+            when = "no controller was ever there" if silence is None else "a controller is there"
+            if silence is not None and silence >= 0:
+                when = f"a controller was there {silence:.0f} seconds ago, not {after:g}"
+            raise click.UsageError(f"{when}: nobody is led on")
+        waits_in: dict[str, str] = {}
+        with suppress(LiveError), closing(connect(services.redis_url, timeout=1.0)) as redis:
+            for contact in Live(redis).contacts().values():
+                if contact.queue in site.queues:
+                    waits_in[contact.channels.get("caller", "")] = contact.queue
+        queues = {number: fallback_queue(site, number) or "" for number in site.dids}
+        done = lead_on(pbx_of(settings, may_take=lambda: False), queues, waits_in)
+    left = f"; {done.left} wait on, whose number has no such queue" if done.left else ""
+    click.echo(f"{done.led_on} callers were led to the PBX's own queues{left}.")

@@ -35,6 +35,9 @@ class Ari:
         """Raises urllib3's HTTPError when there is no answer."""
         return self._pool.request(method, f"{self.base}/{path}")
 
+    def close(self) -> None:
+        self._pool.clear()
+
 
 def pbx(settings: Settings) -> Iterator[Finding]:
     """Reachable, new enough, our rights, our application, sounds, clock."""

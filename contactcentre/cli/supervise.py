@@ -84,7 +84,8 @@ class Supervisor:
         self._emit = emit
         # the words of systemd's are for us, not for them
         kept = {name: value for name, value in os.environ.items() if name not in _OF_SYSTEMD}
-        self._environment = {**kept, **(environment or {})}
+        self.environment = {**kept, **(environment or {})}
+        """Of every child."""
         self._on_change = on_change
         self._stopping = Event()
         self._hurry = Event()
@@ -128,7 +129,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**self._environment, **(ear.environment(child.program.watchdog) if ear else {})},
+            env={**self.environment, **(ear.environment(child.program.watchdog) if ear else {})},
             preexec_fn=bind_to_parent(signal.SIGTERM),
             # a session of its own: Ctrl-C in the terminal is ours to pass on, and all it forks can be found
             start_new_session=True,

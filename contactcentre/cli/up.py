@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from contactcentre import embedded, logs
 from contactcentre.cli.context import knowing_the_pbx, which_pbx
 from contactcentre.cli.port import must_be_free
 from contactcentre.cli.supervise import Program, Supervisor, only_one
-from contactcentre.settings import Settings
+from contactcentre.settings import Settings, SettingsError
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
@@ -33,6 +34,9 @@ PROGRAMS = (
     Program("controller", stop_deadline=20.0, watchdog=5.0),
     Program("web", stop_deadline=10.0, watchdog=20.0),
 )
+LOOK_AFTER_CALLERS = 10.0
+"""Seconds between two looks whether any controller has told the PBX that it is there."""
+RELEASE_SECONDS = 60.0
 GREETING = 30.0
 """Seconds that the dashboard may take to answer before its address is printed all the same."""
 _COLOURS = {"controller": "cyan", "recorder": "magenta", "worker": "yellow", "web": "green", "up": "blue"}
@@ -67,6 +71,8 @@ def command(with_lab: bool) -> None:
         try:
             supervisor.start()
             stack.callback(gevent.spawn(Pulse(SignsOfLife()).run).kill)
+            watch = gevent.spawn(watch_over_callers, settings, services.database_url, supervisor.environment)
+            stack.callback(watch.kill)
             log.info("up", processes=len(PROGRAMS))
             ready = await_web(settings, GREETING, over)
             if not over.is_set():
@@ -97,6 +103,40 @@ def supervise(
         **(more or {}),
     }
     return Supervisor(PROGRAMS, emit, environment, lambda supervisor: write({"children": supervisor.status()}))
+
+
+def watch_over_callers(settings: Settings, database_url: str, environment: Mapping[str, str]) -> None:
+    """For ever: leads those who wait to the PBX's own queues when no controller comes back, here or elsewhere."""
+    from contactcentre.cli.last_word import silent_for
+    from contactcentre.pbx.errors import PbxError
+    from contactcentre.store import Store, StoreUnavailable
+    from contactcentre.store.last_site import LastSite
+
+    if not settings.last_resort:
+        return
+    gevent.sleep(settings.last_resort)  # ours starts, too
+    with contextlib.closing(Store(database_url, pool_size=1)) as store:
+        sites = LastSite(store, settings.state_dir)
+        while True:
+            gevent.sleep(LOOK_AFTER_CALLERS)
+            try:
+                silence = silent_for(knowing_the_pbx(settings, sites))
+            except (PbxError, StoreUnavailable, SettingsError):
+                continue  # what is wrong others say
+            if silence is not None and silence >= settings.last_resort:
+                log.error("no controller comes back: who waits is led to the PBX's own queues", seconds=round(silence))
+                _release(environment)
+                gevent.sleep(settings.last_resort)  # an agent may hang up meanwhile, and leave somebody alone
+
+
+def _release(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "contactcentre", "controller", "release"]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RELEASE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.error("nobody was led on", error=str(error))
+        return
+    log.warning("led on", said=(done.stdout + done.stderr).strip())
 
 
 def migrate(database_url: str) -> None:
