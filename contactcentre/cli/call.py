@@ -223,7 +223,7 @@ _simple("front", "Who waits is the next one of the queue.")
 @click.argument("points", type=click.IntRange(-1000, 1000))
 @json_option
 def priority(contact: str, points: int, as_json: bool) -> None:
-    """Who waits has so many points from now on, those of the queue included."""
+    """Who waits has so many points from now on (with the queue's own)."""
     _ask(contact, "priority", as_json, priority=points)
 
 

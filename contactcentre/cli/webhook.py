@@ -138,7 +138,7 @@ def disable(name: str) -> None:
 @command.command("secret")
 @_name
 def secret(name: str) -> None:
-    """Make a new secret, at once instead of the one there was, and print it, this once."""
+    """Make a new secret in place of the one there was; print it, once."""
     with _opened() as (store, signing, _):
         store.webhook(name)
         made = signing.make(name)
