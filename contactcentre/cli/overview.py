@@ -14,6 +14,7 @@ from rich.text import Text
 from contactcentre.cli.esl import console
 from contactcentre.cli.examine import DEADLINE
 from contactcentre.cli.examine_pbx import Ari
+from contactcentre.domain.day import midnight
 from contactcentre.domain.site import Site
 from contactcentre.live import Signs, in_use, signs_of_life, unreachable
 from contactcentre.live.spool import unread_bytes
@@ -23,7 +24,6 @@ from contactcentre.pbx.errors import PbxError
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.board import Board
-from contactcentre.web.fanout import midnight
 
 if TYPE_CHECKING:
     from contactcentre.live import Live

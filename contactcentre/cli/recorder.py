@@ -1,6 +1,7 @@
 """Write what happens into the history: from the Redis stream to PostgreSQL."""
 
 import signal
+import threading
 from functools import partial
 from types import FrameType
 
@@ -16,6 +17,7 @@ def command() -> None:
     """Run the recorder until SIGTERM. It may be stopped or killed at any moment: facts wait in the stream."""
     from contactcentre.live import BoxCounts, connect
     from contactcentre.store import Store
+    from contactcentre.tasks.alerting import LOOK_SECONDS, Alerter
     from contactcentre.tasks.app import assemble_soon, connect_broker, deliver_soon
     from contactcentre.tasks.counting import BoxTeller
     from contactcentre.tasks.recorder import Recorder
@@ -32,9 +34,15 @@ def command() -> None:
         watched = WatchedRecorder(recorder, store)
         Listener(settings, "recorder", partial(parts, store, redis), ("redis", "postgresql"), watched).start()
 
+        over, watch = threading.Event(), Alerter(store, connect(services.redis_url))
+        watching = threading.Thread(target=watch.run, args=(over,), name="alerts", daemon=True)
+        watching.start()
+
         def end(number: int, frame: FrameType | None) -> None:
             recorder.stop()
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         recorder.run()
+        over.set()
+        watching.join(timeout=2 * LOOK_SECONDS)

@@ -49,6 +49,15 @@ def on_the_day(site: Site, given: Mapping[str, Mapping[str, int]]) -> Site:
     return site.model_copy(update={"agents": agents})
 
 
+def midnight(timezone: str, now: float) -> float:
+    """When the day that `now` is in began, in a time zone (UTC for an unknown one)."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
 def next_midnight(timezone: str, now: float) -> float:
     """When the day that `now` is in ends, in a time zone (UTC for an unknown one); a day may have 23 or 25 hours."""
     try:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from contactcentre.domain.alerts import Alert
 from contactcentre.domain.spelling import (
     ADDRESS,
     CALLER_ID,
@@ -232,6 +233,8 @@ class Queue(Model):
     """Agents and others who are recorded hear it too (as the site says)."""
     record_beep: Annotated[float, Field(ge=0, le=600)] = 0
     """Both hear a beep every so many seconds while recorded; 0 = never (0)."""
+    alerts: Annotated[dict[Name, Alert], Field(max_length=20)] = {}
+    """When supervisors are told, like crowd=waiting > 10 for 30."""
     review_messages: bool = False
     """Who leaves a message in its box may hear it and say it again first (no)."""
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90

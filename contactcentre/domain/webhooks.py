@@ -21,12 +21,13 @@ from contactcentre.domain.results import NotAcceptable
 VERSION = 1
 """Of the body. Keys may be added to a version; none is taken away or changed."""
 AGENT_STATE = "agent.state"
+ALERT = "alert"
 TEST = "webhook.test"
 
 _INSIDE = frozenset({Kind.NODE, Kind.CHOSE, Kind.SET, Kind.DECISION, Kind.RECORDING_PAUSED, Kind.RECORDING_RESUMED})
 """What a flow does inside, with what callers key in, and how the router thought, leaves the house with nobody."""
 ENDS = tuple(f"{Kind.ENDED}:{outcome}" for outcome in Outcome)
-KINDS: tuple[str, ...] = (*(kind.value for kind in Kind if kind not in _INSIDE), AGENT_STATE)
+KINDS: tuple[str, ...] = (*(kind.value for kind in Kind if kind not in _INSIDE), AGENT_STATE, ALERT)
 """What can be told. `contact.ended:OUTCOME` asks for those contacts only that ended so."""
 
 MOST = 50

@@ -1,7 +1,8 @@
 """The reading side of the journal: one consumer group (the recorder's) takes events and agent facts, writes them to
 PostgreSQL, and only then acknowledges; what is acknowledged leaves the stream.
 
-An entry holds events (`events`, a line each; `event`, one, as older versions wrote it) or one fact about an agent.
+An entry holds events (`events`, a line each; `event`, one, as older versions wrote it) or one fact about an agent
+(`agent`) or an alert (`alert`).
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from redis import Redis
 
+from contactcentre.domain.alerts import AlertFact
 from contactcentre.domain.events import Event
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, transaction
 from contactcentre.live.errors import Malformed, Refused
@@ -20,7 +22,9 @@ KEPT_BAD = 10_000
 
 log = logging.getLogger(__name__)
 
-Entry = tuple[str, "Event | AgentFact"]
+Fact = Event | AgentFact | AlertFact
+
+Entry = tuple[str, Fact]
 """A fact, and the id of the stream's entry that it came in; facts that came together have the same."""
 
 
@@ -99,7 +103,7 @@ class JournalReader:
         for entry_id, fields in raw:
             if not entry_id:  # Redis 6.2 says so of a pending entry that somebody has deleted
                 continue
-            facts: list[Event | AgentFact] = []
+            facts: list[Fact] = []
             for name, text in facts_in(fields):
                 try:
                     facts.append(_FACTS[name](text))
@@ -119,7 +123,7 @@ class JournalReader:
 
 
 def facts_in(fields: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
-    """What an entry of the stream says: (`event` or `agent`, its JSON) of each fact."""
+    """What an entry of the stream says: (`event`, `agent` or `alert`, its JSON) of each fact."""
     for name, text in (fields or {}).items():
         if name == "events":
             yield from (("event", line) for line in text.split("\n"))
@@ -127,4 +131,8 @@ def facts_in(fields: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-_FACTS: dict[str, Callable[[str], Event | AgentFact]] = {"event": Event.from_json, "agent": AgentFact.from_json}
+_FACTS: dict[str, Callable[[str], Fact]] = {
+    "event": Event.from_json,
+    "agent": AgentFact.from_json,
+    "alert": AlertFact.from_json,
+}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.alerts import Alarm
 from contactcentre.domain.notation import decode, encode
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.voicemail import BoxCount
@@ -127,11 +128,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the live state. `value` is an AgentStatus, Waiting, ContactNow or BoxCount (None = gone), the
-    number of a site version for `site`, a mapping for `stats`."""
+    """One change of the live state. `value` is an AgentStatus, Waiting, ContactNow, BoxCount or Alarm (None = gone), a
+    site version's number for `site`, a mapping for `stats`."""
 
     cursor: str
-    kind: str  # agent | waiting | contact | box | site | stats
+    kind: str  # agent | waiting | contact | box | alert | site | stats
     key: str
     value: Any
 
@@ -147,6 +148,7 @@ class Snapshot:
     site: int = 0  # last published version, 0 = none
     generation: str = ""  # another one than in the last snapshot: Redis lost its data, write back what you know
     boxes: dict[str, BoxCount] = field(default_factory=dict)  # those in which messages wait
+    alerts: dict[str, Alarm] = field(default_factory=dict)  # rules that are not well, raised or not yet
 
 
 def read_agent(text: str | bytes) -> AgentStatus:

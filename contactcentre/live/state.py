@@ -2,8 +2,9 @@
 two offers whoever races.
 
 Keys, under a prefix (`cc:`): hashes `agents` and `agent_versions` (name -> record, version), `waiting` and `contacts`
-(contact id -> record), `boxes` (see boxes.py); `site` (version), `generation` (when this data began); streams `changes`
-(what replicas and pages follow, about 10,000 entries) and `events` (the journal, see journal.py).
+(contact id -> record), `boxes` (see boxes.py), `alerts` (see alerts.py); `site` (version), `generation` (when this data
+began); streams `changes` (what replicas and pages follow, about 10,000 entries) and `events` (the journal, see
+journal.py).
 """
 
 import time
@@ -14,8 +15,10 @@ from typing import Any
 from redis import Redis
 
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb, step
+from contactcentre.domain.alerts import Alarm
 from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Waiting
+from contactcentre.live.alerts import read_alarm
 from contactcentre.live.boxes import read_box
 from contactcentre.live.client import Script
 from contactcentre.live.connection import PREFIX, ask, checked, longest_block, named_errors, transaction
@@ -114,7 +117,7 @@ class Live:
         self._waiting, self._contacts = f"{prefix}waiting", f"{prefix}contacts"
         self._changes, self._events, self._site = f"{prefix}changes", f"{prefix}events", f"{prefix}site"
         self._generation, self._estimates = f"{prefix}generation", f"{prefix}estimates"
-        self._boxes = f"{prefix}boxes"
+        self._boxes, self._alerts = f"{prefix}boxes", f"{prefix}alerts"
         self._wrote: dict[str, dict[str, tuple[str, Any]]] = {"agent": {}, "waiting": {}}
         # by kind and key, what we wrote last as text and record: coming back in the stream it need not be read again
         self._swap_script = Script(redis, _SWAP)
@@ -251,6 +254,12 @@ class Live:
         self._wrote[kind][key] = text, record
         return text
 
+    # alerts
+
+    def alerts(self) -> dict[str, Alarm]:
+        """By queue/name; also such as are bad but not raised yet."""
+        return self._read(ask(self.redis, "HGETALL", self._alerts), read_alarm)
+
     # waiting contacts
 
     def waiting(self) -> dict[str, Waiting]:
@@ -336,7 +345,8 @@ class Live:
             all_of_it.ask("GET", self._site)
             all_of_it.ask("GET", self._generation)
             all_of_it.ask("HGETALL", self._boxes)
-        cursor, agents, waiting, contacts, site, generation, boxes = all_of_it.values
+            all_of_it.ask("HGETALL", self._alerts)
+        cursor, agents, waiting, contacts, site, generation, boxes, alerts = all_of_it.values
         return Snapshot(
             cursor,
             self._read(agents, read_agent),
@@ -345,6 +355,7 @@ class Live:
             int(site or 0),
             generation,
             self._read(boxes, read_box),
+            self._read(alerts, read_alarm),
         )
 
     def changes(
@@ -391,6 +402,8 @@ class Live:
                     value = int(text)
                 case "box":
                     value = read_box(text) if text else None
+                case "alert":
+                    value = read_alarm(text) if text else None
                 case _:
                     value = text
         except (KeyError, ValueError, Malformed):

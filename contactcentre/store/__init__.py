@@ -1,6 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
 from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
+from contactcentre.store.alerts import AlertHistory
 from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.customers import CustomerPage, Customers, NoSuchCustomer, NumberTaken
@@ -81,6 +82,7 @@ class Store(
     Notices,
     Tokens,
     Webhooks,
+    AlertHistory,
     Accounts,
 ):
     """Everything in PostgreSQL. One object for each process; usable from many threads or greenlets at once."""

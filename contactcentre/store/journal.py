@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from contactcentre.domain.alerts import AlertFact
 from contactcentre.domain.contacts import ContactHistory, fold
 from contactcentre.domain.events import AFTERWARDS, SAID, Event, Kind
 from contactcentre.domain.notation import decode
@@ -62,18 +63,29 @@ class Recorded:
 
 
 class JournalWriter(Database):
-    def record(self, events: Iterable[Event], agent_facts: Iterable[AgentChange] = ()) -> Recorded:
+    def record(
+        self,
+        events: Iterable[Event],
+        agent_facts: Iterable[AgentChange] = (),
+        alert_facts: Iterable[AlertFact] = (),
+    ) -> Recorded:
         """Writes a batch in one transaction; doing it twice changes nothing. A fact that cannot be stored
         goes to `rejected_event` with the reason and holds up no other. Raises StoreUnavailable, with nothing
         written."""
         with self._begin() as connection:
-            return self._write(connection, events, agent_facts)
+            return self._write(connection, events, agent_facts, alert_facts)
 
     @staticmethod
-    def _write(connection: sa.Connection, events: Iterable[Event], agent_facts: Iterable[AgentChange] = ()) -> Recorded:
+    def _write(
+        connection: sa.Connection,
+        events: Iterable[Event],
+        agent_facts: Iterable[AgentChange] = (),
+        alert_facts: Iterable[AlertFact] = (),
+    ) -> Recorded:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(RECORD_LOCK)))
         batch = _Batch(connection)
         batch.take(events, agent_facts)
+        batch.take_alerts(alert_facts)
         return batch.write()
 
     def refold(self, contact_ids: Sequence[str]) -> None:
@@ -107,7 +119,8 @@ class JournalWriter(Database):
 class _Batch:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self.rows: dict[str, list[Row]] = {"event": [], "said_event": [], "recording_event": [], "agent_event": []}
+        names = ("event", "said_event", "recording_event", "agent_event", "alert_event")
+        self.rows: dict[str, list[Row]] = {name: [] for name in names}
         self.rejects: list[Row] = []
         self.new: list[outbox.Fact] = []
         self.touched: set[str] = set()
@@ -120,6 +133,10 @@ class _Batch:
             self._prepare(event, afterwards if event.seq == AFTERWARDS else "event", _event_row)
         for fact in agent_facts:
             self._prepare(fact, "agent_event", _agent_row)
+
+    def take_alerts(self, facts: Iterable[AlertFact]) -> None:
+        for fact in facts:
+            self._prepare(fact, "alert_event", _alert_row)
 
     def _prepare(self, fact: Any, table: str, make: Callable[[Any], Row]) -> None:
         self.offered += 1
@@ -157,7 +174,7 @@ class _Batch:
                 repeated.append(row)
             else:
                 self.new.append((table.name, row))
-                if table is not tables.agent_event:
+                if table not in (tables.agent_event, tables.alert_event):
                     self.touched.add(row["contact_id"])
             new.discard(row_key)
         if repeated and table is tables.event:
@@ -240,6 +257,17 @@ def _agent_row(fact: AgentChange) -> Row:
     row: Row = {name: storable(str(getattr(fact, name))) for name in names}
     contact_id = str(UUID(fact.contact_id)) if fact.contact_id else None
     return {**row, "version": int(fact.version), "at": _time(fact.at), "contact_id": contact_id}
+
+
+def _alert_row(fact: AlertFact) -> Row:
+    row: Row = {name: storable(str(getattr(fact, name))) for name in ("state", "queue", "name", "when", "by")}
+    return {
+        **row,
+        "id": str(UUID(fact.id)),
+        "at": _time(fact.at),
+        "limit": float(fact.limit),
+        "value": float(fact.value),
+    }
 
 
 def _time(at: float) -> float:

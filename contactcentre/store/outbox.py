@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from contactcentre.domain.events import Kind
-from contactcentre.domain.webhooks import AGENT_STATE, message_id, wants
+from contactcentre.domain.webhooks import AGENT_STATE, ALERT, message_id, wants
 from contactcentre.store import bulk
 from contactcentre.store.bulk import Row
 from contactcentre.store.tables import event
@@ -21,8 +21,12 @@ _KEYS = {
     "said_event": ("id",),
     "recording_event": ("recording", "kind"),
     "agent_event": ("agent", "at", "version"),
+    "alert_event": ("id", "state"),
 }
 """By what a fact is known in its table; the order is part of every message's id."""
+
+_KINDS = {"agent_event": AGENT_STATE, "alert_event": ALERT}
+_SUBJECTS = {"agent_event": "agent", "alert_event": "id"}
 
 
 def put(connection: sa.Connection, facts: Sequence[Fact]) -> int:
@@ -35,7 +39,7 @@ def put(connection: sa.Connection, facts: Sequence[Fact]) -> int:
     passed = _passed(connection, {row["contact_id"] for _, row in facts if row.get("contact_id")} if choosy else set())
     rows: dict[tuple[str, str], Row] = {}
     for table, row in facts:
-        kind = AGENT_STATE if table == "agent_event" else row["kind"]
+        kind = _KINDS.get(table) or row["kind"]
         key = {name: row[name] for name in _KEYS[table]}
         message = message_id(table, *key.values())
         for name, kinds, queues in hooks:
@@ -44,7 +48,7 @@ def put(connection: sa.Connection, facts: Sequence[Fact]) -> int:
                     "webhook": name,
                     "message": message,
                     "kind": kind,
-                    "subject": row["agent"] if table == "agent_event" else row["contact_id"],
+                    "subject": str(row[_SUBJECTS.get(table, "contact_id")]),
                     "fact": {"in": table, **key},
                 }
     bulk.insert(connection, webhook_delivery, list(rows.values()))

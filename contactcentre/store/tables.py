@@ -109,6 +109,21 @@ agent_event = sa.Table(
     comment="at is in the key: versions start again when Redis has lost everything",
 )
 
+alert_event = sa.Table(
+    "alert_event",
+    metadata,
+    _id("id", primary_key=True),
+    _text("state", primary_key=True),
+    _time("at", nullable=False, index=True),
+    _text("queue"),
+    _text("name"),
+    _text("when"),
+    _seconds("limit"),
+    _seconds("value"),
+    _text("by"),
+    _time("recorded_at", nullable=False, server_default=sa.func.now()),
+)
+
 rejected_event = sa.Table(
     "rejected_event",
     metadata,

@@ -30,6 +30,8 @@ _SUMMARY = (
     *("queue", "queues", "agent", "agents", "waited", "talk", "wrap_up", "transferred_to", "disposition"),
 )
 
+_ALERT = ("id", "state", "queue", "name", "when", "limit", "value", "by")
+
 
 class NoSuchWebhook(Exception):
     """There is no webhook of this name."""
@@ -114,6 +116,8 @@ class Webhooks(Database):
             if table is tables.agent_event:
                 told = {name: row[name] or "" for name in ("agent", "state", "previous", "reason", "queue")}
                 return row["at"], {**told, "contact_id": str(row["contact_id"] or "")}
+            if table is tables.alert_event:
+                return row["at"], {name: row[name] for name in _ALERT}
             contact = sa.select(tables.contact).where(tables.contact.c.id == row["contact_id"])
             known = connection.execute(contact).mappings().one_or_none()
         summary = {name: known[name] for name in _SUMMARY} if known is not None else {}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from redis import Redis
 
 from contactcentre import logs
+from contactcentre.domain.alerts import AlertFact
 from contactcentre.domain.events import Event, Kind
 from contactcentre.live import AgentFact, JournalReader, LiveError
 from contactcentre.live.connection import PREFIX, ask
@@ -38,7 +39,7 @@ GROUP = "recorder"
 
 log = logs.get(__name__)
 
-Entry = tuple[str, Event | AgentFact]
+Entry = tuple[str, Event | AgentFact | AlertFact]
 
 
 class Recorder:
@@ -143,6 +144,7 @@ class Recorder:
             done = self._store.record(
                 [fact for fact in facts if isinstance(fact, Event)],
                 [fact for fact in facts if isinstance(fact, AgentFact)],
+                [fact for fact in facts if isinstance(fact, AlertFact)],
             )
         except StoreUnavailable:
             raise

@@ -84,6 +84,7 @@ class WebServices:
 def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
     from contactcentre.web.api import (
+        alerts,
         calls,
         coaches,
         flows,
@@ -137,7 +138,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     build.install(app)
     openapi.install(app)
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows)
-    for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks):
+    for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
     app.register_blueprint(notices.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from contactcentre.domain.agents import AgentState, AgentStatus
+from contactcentre.domain.alerts import Alarm
 from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import device_of
 from contactcentre.domain.members import members_of
@@ -41,6 +42,7 @@ class Board:
         self._estimates: Mapping[str, Estimate] = {}
         self._phones: dict[str, tuple[str, float]] = {}  # agent -> (away | in_use, since when)
         self._boxes: dict[str, BoxCount] = {}
+        self._alerts: dict[str, Alarm] = {}
         self.queues: dict[str, rows.QueueRow] = {}
         self.agents: dict[str, rows.AgentRow] = {}
         self.contacts: dict[str, rows.ContactRow] = {}
@@ -49,7 +51,7 @@ class Board:
     def load(self, state: Snapshot, now: float) -> None:
         """Forgets what was and takes a snapshot of the live state, read at `now`."""
         self._agents, self._waiting, self._contacts = dict(state.agents), dict(state.waiting), dict(state.contacts)
-        self._boxes = dict(state.boxes)
+        self._boxes, self._alerts = dict(state.boxes), dict(state.alerts)
         self._lend(now)
         self._count_everything()
 
@@ -99,6 +101,9 @@ class Board:
                 case "box":
                     (queues if change.key in self._site.queues else agents).add(change.key)
                     _put(self._boxes, change.key, change.value)
+                case "alert":
+                    queues.add(change.key.partition("/")[0])
+                    _put(self._alerts, change.key, change.value)
         lent, lacking = self._lend(now) if agents else (set(), set())
         agents, queues = agents | lent, queues | lacking
         agents |= {name for name, status in self._agents.items() if status.contact_id in contacts}
@@ -303,7 +308,12 @@ class Board:
             agents=self._counts(self._members.get(name, frozenset())),
             today=self._today_row(self._today.get(name, Counts())),
             formula=self._formula.explained(known.service_level, self._site.settings.short_abandon) if known else "",
+            alerts=self._alerts_of(name),
         )
+
+    def _alerts_of(self, queue: str) -> tuple[rows.AlertRow, ...]:
+        raised = (one for one in self._alerts.values() if one.queue == queue and one.raised_at)
+        return tuple(rows.AlertRow.of(one) for one in sorted(raised, key=lambda one: (one.raised_at, one.name)))
 
     def totals_of(self, queues: frozenset[str]) -> rows.Totals:
         """Over some queues: who waits and is served there, and who can answer."""

@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ValidationError
 
 from contactcentre import logs
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.day import midnight
 from contactcentre.domain.notation import decode
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.site import Site
@@ -291,7 +290,7 @@ class Fanout:
             for change in changes:
                 if change.kind == "notice":
                     self._notify(change.value)
-        if any(change.kind not in ("agent", "box") for change in changes):
+        if any(change.kind not in ("agent", "box", "alert") for change in changes):
             self._dirty.set()
 
     def _lose(self, error: Exception, failures: int) -> None:
@@ -353,12 +352,3 @@ class Fanout:
             changed = self._board.load_today({name: one.counts for name, one in stats.items()}, now)
             if self.ready:
                 self._tell(changed)
-
-
-def midnight(timezone: str, now: float) -> float:
-    """When the day that `now` is in began, in a time zone (UTC for an unknown one)."""
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.day import midnight
 from contactcentre.domain.flows.check import check
 from contactcentre.domain.flows.drawing import svg
 from contactcentre.domain.flows.graph import arrows, summary, with_places
@@ -20,7 +21,6 @@ from contactcentre.domain.site import Site
 from contactcentre.prompts.speech import bundled_texts
 from contactcentre.store.traffic import FlowTraffic
 from contactcentre.web.errors import BadValue, NotFound
-from contactcentre.web.fanout import midnight
 from contactcentre.web.proposals import read_yaml, site_of
 from contactcentre.web.rows import Row
 from contactcentre.web.wiring import services

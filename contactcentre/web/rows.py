@@ -5,6 +5,8 @@ All times are epoch seconds UTC on the server's clock; durations are seconds.
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.alerts import Alarm
+
 
 class Row(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -38,6 +40,25 @@ class Estimate(Row):
     within: float = Field(default=0, description="four of five of them were at most so many seconds off")
 
 
+class AlertRow(Row):
+    """A rule of a queue that is not well."""
+
+    id: str
+    queue: str
+    name: str = Field(description="the rule's")
+    when: str = Field(description="waiting, longest_wait, service_level, available or abandoned")
+    limit: float
+    value: float = Field(description="when it was raised")
+    raised_at: float
+    acknowledged_by: str = Field(description="who looks after it")
+    acknowledged_at: float | None
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> "AlertRow":
+        known = {name: getattr(alarm, name) for name in cls.model_fields}
+        return cls(**{**known, "acknowledged_at": alarm.acknowledged_at or None})
+
+
 class QueueRow(Row):
     name: str
     description: str = ""
@@ -49,6 +70,7 @@ class QueueRow(Row):
     agents: Counts = Field(default=Counts(), description="of this queue's agents, wherever they work at the moment")
     today: Today = Today()
     formula: str = Field(default="", description="of the service level, in words")
+    alerts: tuple[AlertRow, ...] = Field(default=(), description="raised and not over, the oldest first")
 
 
 class AgentRow(Row):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.contacts import ContactHistory
-from contactcentre.domain.day import given, on_the_day
+from contactcentre.domain.day import given, midnight, on_the_day
 from contactcentre.domain.explain import Look, Readiness, Standing
 from contactcentre.domain.routing import RoutingConfig, Waiting
 from contactcentre.domain.shift import FACTS, Shift, shift
@@ -19,7 +19,6 @@ from contactcentre.domain.telling import lasting
 from contactcentre.live import Live, LiveError, Signs, in_use, signs_of_life, unreachable
 from contactcentre.provision.change import found
 from contactcentre.store import NoSuchContact, Store
-from contactcentre.web.fanout import midnight
 from contactcentre.web.rows import Row
 
 SHARED_SECONDS = 1.0

@@ -15,6 +15,7 @@ FACTS_AND_PEOPLE = (
     "customer_number",
     "recording_event",
     "agent_event",
+    "alert_event",
     "contact",
     "leg",
     "segment",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -125,10 +126,10 @@ def test_a_fact_that_breaks_the_store_is_put_aside_and_the_stream_goes_on(
     append(stream, *before.events, poison, *after.events)
     healthy = store.record
 
-    def breaks(events: list[Event], facts: list[AgentFact]) -> Recorded:
+    def breaks(events: list[Event], *facts: list[Any]) -> Recorded:
         if poison in events:
             raise RuntimeError("nobody thought of this")
-        return healthy(events, facts)
+        return healthy(events, *facts)
 
     monkeypatch.setattr(store, "record", breaks)
     recorder = Recorder(store, stream, "test")

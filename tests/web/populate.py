@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from contactcentre.domain.agents import Verb
+from contactcentre.domain.alerts import Alarm, AlertFact
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.routing import Waiting
 from contactcentre.live import ContactNow, Live
+from contactcentre.live.alerts import Alerts
 from tests.store.calls import Call
 
 AGENTS = {"support": ("anna", "ben", "chloe", "farid"), "billing": ("dev", "elif")}
@@ -68,6 +70,13 @@ def scene(live: Live, now: float) -> None:
     live.put_contact(
         ContactNow(uuid7(now - 9), "node1", "ivr", now - 9, now - 9, "main", caller="+33677120033", did="+33170189000")
     )
+
+
+def alarm(live: Live, queue: str, name: str, at: float, value: float = 12) -> str:
+    """Raised; its id."""
+    one = Alarm(queue, name, "waiting", 10, value, at, id=uuid7(at), raised_at=at)
+    assert Alerts(live.redis).swap(one.key, "", one, AlertFact.of(one, "raised", at))
+    return one.id
 
 
 def wait(live: Live, queue: str, since: float, caller: str, name: str = "", priority: int = 0) -> str:

@@ -93,6 +93,7 @@ def _something(store: Store, live: Live) -> dict[str, str]:
     left(store, "m1", now - 500, caller=CALLER)
     _webhooks(store, now)
     populate.scene(live, now)
+    populate.alarm(live, "support", "crowd", now - 75)
     live.change("anna", Verb.FINISH, now, token="t", wrap_up=600)
     return {"contact": call.id, "customer": customer.id}
 

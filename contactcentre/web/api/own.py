@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contactcentre.domain.agents import AgentState, AgentStatus, NotAllowed, Verb
 from contactcentre.domain.customers import Customer, number_of
+from contactcentre.domain.day import midnight
 from contactcentre.domain.metrics import AgentTime, agent_time
 from contactcentre.domain.results import NotAcceptable
 from contactcentre.domain.shift import FACTS, not_taken
@@ -20,7 +21,6 @@ from contactcentre.web.customers import CustomerRow
 from contactcentre.web.customers import Wish as CustomerWish
 from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.etags import agree, etag, wanted_version
-from contactcentre.web.fanout import midnight
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Row

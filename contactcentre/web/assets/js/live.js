@@ -1,6 +1,7 @@
 // The live page.
 
 import { Board } from "./board.js";
+import { begin as beginAlerts, showAlerts } from "./alerts.js";
 import { begin } from "./calls.js";
 import { ServerClock } from "./clock.js";
 import { begin as beginLeading } from "./leading.js";
@@ -61,6 +62,7 @@ function draw() {
 function redraw() {
   asked = 0;
   const began = performance.now();
+  showAlerts(board);
   show(board, clock);
   cost = performance.now() - began;
 }
@@ -108,6 +110,7 @@ $("notices-open")?.addEventListener("click", () => {
 });
 $("notices")?.addEventListener("click", ({ target }) => target === $("notices") && $("notices").close()); // beside it
 begin();
+beginAlerts();
 beginLeading();
 beginMentors();
 stream.start();
