@@ -77,6 +77,7 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/snapshot": {"admin", "supervisor"},
     "/api/v1/queues": {"admin", "supervisor"},
     "/api/v1/agents": {"admin", "supervisor"},
+    "/api/v1/controllers": {"admin", "supervisor"},
     "/api/v1/agents/<name>/skills": {"admin", "supervisor"},
     "/api/v1/agents/<name>/<verb>": {"admin", "supervisor"},
     "/api/v1/notices": {"admin", "supervisor"},

@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { Board } from "../../../contactcentre/web/assets/js/board.js";
 import { ServerClock } from "../../../contactcentre/web/assets/js/clock.js";
+import { lines } from "../../../contactcentre/web/assets/js/controllers.js";
 import { CustomerDraft, Draft, localTime, secondsOf, soon } from "../../../contactcentre/web/assets/js/draft.js";
 import { listenVerbs } from "../../../contactcentre/web/assets/js/listens.js";
 import { EventReader } from "../../../contactcentre/web/assets/js/sse.js";
@@ -262,4 +263,19 @@ test("of a customer only what was touched is sent, tags as a list", () => {
   draft.set("name", "Marie D.");
   draft.sent(wish);
   assert.deepEqual(draft.wish, { name: "Marie D." });
+});
+
+test("the live page names each node's controller, and what is wrong with it", () => {
+  const active = { node: "node1", id: "aaaa", host: "pbx1", role: "active", since: 100, ready: true };
+  const spare = { node: "node1", id: "bbbb", host: "pbx2", role: "standby", since: 100, ready: true };
+  const told = (...controllers) => lines({ now: 165, controllers });
+  assert.deepEqual(told(active, spare), [{ node: "node1", text: "node1: aaaa on pbx1 is active for 1:05; bbbb on pbx2 stands by", bad: false }]);
+  assert.equal(told(active)[0].text, "node1: aaaa on pbx1 is active for 1:05; nobody stands by");
+  assert.deepEqual(told({ ...active, ready: false }), [
+    { node: "node1", text: "node1: aaaa on pbx1 is active for 1:05, without its link to the PBX; nobody stands by", bad: true },
+  ]);
+  assert.deepEqual(told({ ...spare, ready: false }), [
+    { node: "node1", text: "node1: no controller is active; bbbb on pbx2 stands by, not ready yet", bad: true },
+  ]);
+  assert.deepEqual(told().map((one) => one.bad), [true]);
 });
