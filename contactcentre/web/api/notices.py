@@ -48,8 +48,8 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(MOST, ge=1, le=MOST)
-    cursor: str = Field("", pattern=r"^[0-9a-f-]{0,36}$")
+    limit: int = Field(default=MOST, ge=1, le=MOST)
+    cursor: str = Field(default="", pattern=r"^[0-9a-f-]{0,36}$")
 
 
 class Nothing(BaseModel):
