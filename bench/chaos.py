@@ -54,6 +54,8 @@ HISTORY = 120.0
 """Seconds within which history must know every end, and every recording must be stored."""
 UNSEEN = ("kill controller", "hang controller", "cut link", "dead link")
 """Faults during which no controller acts."""
+NOTICED = 8.0
+"""Seconds within which a dead link is noticed; until then the PBX's own queue may serve, and all looks well."""
 PBX = "restart pbx"
 NOTHING = "no fault"
 
@@ -138,7 +140,8 @@ class Chaos:
         return left
 
     def outages(self) -> list[Outage]:
-        return [Outage(one.begin, one.healed + 1) for one in self.done if one.kind in (*UNSEEN, PBX)]
+        seen_late = {one.begin: max(one.healed, one.begin + NOTICED) for one in self.done if one.kind in (*UNSEEN, PBX)}
+        return [Outage(begin, end + 1) for begin, end in seen_late.items()]
 
     def fault_of(self, at: float) -> Fault:
         """Under which something happened: the last that had begun."""

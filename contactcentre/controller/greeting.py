@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 BELIEVED = 60.0
 """Seconds that the PBX's clock may be off ours, or a caller have been there unseen."""
 
+BELIEVED_ELSEWHERE = 24 * 3600.0
+"""Seconds that a caller may have waited in the PBX's own queue."""
+
 
 def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     """A new caller: a contact of its own, and what conducts it through the flow of the number dialled."""
@@ -36,6 +39,7 @@ def turn_away(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]
 def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
     """... and whether the number is known."""
     did = arrived.args[1] if len(arrived.args) > 1 else arrived.dialled
+    waited = _waited(node, arrived)
     found = node.site.dids.get(did)
     contact = Contact.new(
         node,
@@ -43,7 +47,7 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
         did=did,
         caller=arrived.caller,
         flow=found.flow if found else "",
-        at=_arrival(node, arrived),
+        at=_arrival(node, arrived) - waited,
         answered=arrived.up,
     )
     if found and found.language:
@@ -57,6 +61,7 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
         caller_name=contact.now.caller_name,
         flow=contact.now.flow,
         language=contact.language,
+        waited=round(waited, 1),
     )
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
@@ -67,6 +72,13 @@ def _arrival(node: Node, arrived: Arrived) -> float:
     """When the PBX says; by our own clock where its is another: who waits longest is told by that."""
     now = node.now()
     return arrived.at if abs(now - arrived.at) < BELIEVED else now
+
+
+def _waited(node: Node, arrived: Arrived) -> float:
+    """Seconds in the PBX's own queue before; it waits longest who has waited longest there, too."""
+    since = arrived.args[2] if len(arrived.args) > 2 else ""
+    waited = node.now() - int(since) if since.isdecimal() and len(since) < 12 else 0.0
+    return waited if 0.0 < waited < BELIEVED_ELSEWHERE else 0.0
 
 
 def go_on(contact: Contact, there: Found) -> Callable[[], None]:

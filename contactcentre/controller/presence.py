@@ -1,6 +1,7 @@
 """Tells the PBX's dialplan every second that we are there, so that it need not wait for a controller that hangs."""
 
 from collections.abc import Callable
+from time import monotonic
 
 import gevent
 import structlog
@@ -15,9 +16,13 @@ EVERY = 1.0
 
 
 class Presence:
-    def __init__(self, node: Node, linked: Callable[[], bool], promised: float) -> None:
-        """`promised`: seconds for which new callers are led to us after the last word of ours."""
-        self._node, self._linked, self._promised = node, linked, promised
+    def __init__(
+        self, node: Node, linked: Callable[[], bool], promised: float, after_a_gap: Callable[[], None]
+    ) -> None:
+        """`promised`: seconds for which new callers are led to us after the last word of ours. `after_a_gap` is called
+        when the word is given again after the last one has run out: who came meanwhile went elsewhere."""
+        self._node, self._linked, self._promised, self._after_a_gap = node, linked, promised, after_a_gap
+        self._until = 0.0  # by the monotonic clock, which goes on while we are frozen
 
     def run(self) -> None:
         while True:
@@ -27,7 +32,12 @@ class Presence:
 
     def say(self) -> None:
         """Once, now."""
+        began = monotonic()
         try:
             self._node.pbx.stay(self._promised)
         except PbxError as error:
             log.info("the dialplan was not told that we are there", error=str(error))
+            return
+        gap, self._until = monotonic() > self._until, began + self._promised
+        if gap:
+            self._after_a_gap()

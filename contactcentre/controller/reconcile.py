@@ -3,8 +3,9 @@
 After a start, after the link was away, after a request whose outcome is unknown, and now and then. A contact that
 nobody conducts is taken up, with what is still there of it: its own greenlet then goes on where it was, or closes it,
 by the same rules as if it had watched (`conduct`). A leg or bridge that belongs to nobody is ended; a caller who
-belongs to nobody is greeted like a new one. Of a contact that is conducted, a leg that is gone without a word is told
-to have ended.
+belongs to nobody is greeted like a new one, and one who waits in the PBX's own queue is fetched from there: with us
+calling its agents as soon as they are free, that queue would hardly ever find one. Of a contact that is conducted, a
+leg that is gone without a word is told to have ended.
 """
 
 from collections.abc import Container, Mapping
@@ -30,6 +31,7 @@ class Findings:
     contacts: list[tuple[Contact, Found]]  # to take up
     callers: list[Arrived]  # to greet
     orphans: list[str]  # channels to end
+    elsewhere: list[str]  # callers in the PBX's own queue, who came while there was no controller; the first one first
 
 
 def reconcile(node: Node, first: bool) -> Findings:
@@ -61,12 +63,14 @@ def reconcile(node: Node, first: bool) -> Findings:
         [(contact, _found(contact.now, inventory)) for contact in contacts],
         _strangers(node, inventory, known | strays),
         [*strays, *_orphans(node, inventory, known | strays)],
+        [info.id for info in sorted(inventory.channels.values(), key=lambda one: one.created_at) if info.waits],
     )
     log.info(
         "reconciled",
         taken_up=len(found.contacts),
         callers=len(found.callers),
         orphans=len(found.orphans),
+        elsewhere=len(found.elsewhere),
         channels=len(inventory.channels),
     )
     return found

@@ -1,6 +1,6 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -98,7 +98,7 @@ class Controller:
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._presence = Presence(node, lambda: self.linked, presence)
+        self._presence = Presence(node, lambda: self.linked, presence, self._look_soon)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
         self._commands = Desk(node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over)
 
@@ -335,7 +335,17 @@ class Controller:
         for arrived in found.callers:
             node.channels.add(arrived.channel_id)
             self._greet(arrived)
+        if found.elsewhere and not self.admission.refuses(len(node.contacts), len(self._events)):
+            node.greenlets.spawn("fetch", self._fetch, found.elsewhere)
         node.router.wake()
+
+    def _fetch(self, channels: Sequence[str]) -> None:
+        """Callers who wait in the PBX's own queue; whom it cannot give us now is asked for again at the next look."""
+        for channel_id in channels:
+            try:
+                self.node.pbx.fetch(channel_id)
+            except PbxError as error:
+                log.info("caller not fetched from the PBX's own queue", channel=channel_id, error=str(error))
 
     def _greet(self, arrived: Arrived) -> None:
         if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):

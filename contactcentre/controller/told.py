@@ -125,7 +125,7 @@ def record(arrived: Event) -> ContactNow:
         node=known["node"],
         state="ivr",
         since=arrived.at,
-        arrived=arrived.at,
+        arrived=arrived.at - float(arrived.data.get("waited", 0.0)),
         flow=known["flow"],
         channels={"caller": known["channel"]},
         caller=known["caller"],

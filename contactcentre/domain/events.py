@@ -16,7 +16,7 @@ from contactcentre.domain.notation import decode, encode
 class Kind(StrEnum):
     """What happened. The comment names the keys of `data`; every key is always there, `""` where nothing is known."""
 
-    ARRIVED = "contact.arrived"  # node, channel, did, caller, caller_name, flow, language
+    ARRIVED = "contact.arrived"  # node, channel, did, caller, caller_name, flow, language, waited (s, with the PBX)
     ANSWERED = "contact.answered"  # (the caller's leg was answered by us)
     ENDED = "contact.ended"  # outcome (see Outcome), by (caller|agent|system), cause (Q.850 number or 0)
     NODE = "flow.node"  # flow, node, type

@@ -91,6 +91,7 @@ class ChannelInfo:
     endpoint: str
     created_at: float
     contact_id: str  # the tie we set (variable CONTACT_ID), "" if none
+    waits: bool = False  # in the PBX's own queue, where nobody talks to it yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,12 @@ class Pbx(Protocol):
         (`TransferAsked.peer`). It hears nothing then. Whom it talked to is the dialplan's, which mostly hangs up. One
         that is in our hands is adopted. Raises Gone, Refused (its place in the dialplan is not provisioned), LinkDown,
         Deadline."""
+
+    def fetch(self, channel_id: str) -> None:
+        """Lets a caller come to us who `waits` in the PBX's own queue because there was no controller: arrives like a
+        new one, with when it came (epoch seconds) behind the number among the arguments. Who was left to that queue for
+        another reason stays there, and so does whoever is talked to by now. Raises Gone, Refused (its place in the
+        dialplan is not provisioned), LinkDown, Deadline."""
 
     def bridge(self, bridge_id: str, *, digits: bool = False) -> Bridge:
         """Makes a mixing bridge; with an id that exists already it returns that one. Digits that are pressed in a

@@ -14,7 +14,19 @@ CHANNEL = (
     *("unmute", "send_digits", "transfer_progress", "set_variable", "record", "stop_recording", "tap", "leave_to"),
 )
 BRIDGE = ("add", "remove", "destroy")
-PBX = ("adopt", "call", "spy", "take", "bridge", "inventory", "phones", "show_messages", "set_password", "stay")
+PBX = (
+    "adopt",
+    "call",
+    "spy",
+    "take",
+    "fetch",
+    "bridge",
+    "inventory",
+    "phones",
+    "show_messages",
+    "set_password",
+    "stay",
+)
 
 seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
 """Of this process, by verb; a bridge's are `bridge_add` and so on."""

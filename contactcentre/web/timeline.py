@@ -35,7 +35,8 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.ARRIVED:
             name = f" ({data['caller_name']})" if data["caller_name"] else ""
             caller = readable(data["caller"]) or "A withheld number"
-            return f"{caller}{name} called {readable(data['did'])}", (_flow(data),), "ivr"
+            before = f"Had waited {lasting(data['waited'])} in the PBX's own queue." if data.get("waited") else ""
+            return f"{caller}{name} called {readable(data['did'])}", (_flow(data), before), "ivr"
         case Kind.ANSWERED:
             return "We answered", (), ""
         case Kind.ENDED:

@@ -77,6 +77,7 @@ class Line:
     mode: Mode = Mode.LISTEN
     tool_of: str = ""  # of the end of a leg into an open line: the leg
     other_end: str = ""  # of such a leg
+    waits_since: int = 0  # in the PBX's own queue, epoch seconds; 0 = it is not there
     went_to: str = ""  # the place in the PBX's own dialplan that it was given back to
 
     def tell(self, event: ChannelEvent) -> None:
@@ -250,6 +251,13 @@ class FakePbx:
         line.ours, line.inbox, line.bridge = True, inbox, "" if not line.ours else line.bridge
         return FakeChannel(self, channel_id)
 
+    def fetch(self, channel_id: str) -> None:
+        line = self.request(channel_id)
+        if line.waits_since:
+            args, line.waits_since, line.ours = ("did", line.dialled, str(line.waits_since)), 0, True
+            number = Party(f"+33{line.id.rpartition('-')[2]}", line.id)
+            self._sink(Arrived(line.id, time.time(), args, number, line.dialled, line.endpoint, "", up=True))
+
     def bridge(self, bridge_id: str, *, digits: bool = False) -> "FakeBridge":
         with self.effect():
             self.bridges[bridge_id] = "mixing"
@@ -262,7 +270,7 @@ class FakePbx:
             {
                 line.id: ChannelInfo(
                     line.id, line.id, line.up, line.ours, Party(), line.dialled, line.endpoint, line.born,
-                    line.contact_id,
+                    line.contact_id, waits=line.waits_since > 0,
                 )
                 for line in self.lines.values()
                 if not line.spies_on and not line.tool_of

@@ -61,6 +61,29 @@ def test_a_controller_that_goes_on_is_led_callers_again(hung: Stack) -> None:
     hung.nothing_left_on_the_pbx()
 
 
+def test_who_waits_in_the_pbx_s_own_queue_comes_to_a_controller_that_goes_on_and_who_talks_there_is_left_alone(
+    hung: Stack,
+) -> None:
+    assert hung.controller is not None
+    with hung.phone("anna", ring=0.1, talk=20):
+        eventually(lambda: hangs_for_the_dialplan(hung), "the promise is over")
+        talks = hung.lab.dial("1000", caller="+33180000031", talk=60, patience=120)
+        talks.until("person", 60)
+        waits = hung.lab.dial("1000", caller="+33180000032", patience=120)
+        waits.until("answered", 30)
+        hung.controller.send_signal(signal.SIGCONT)
+        hung.act("anna", Verb.LOGIN)
+        arrived = hung.wait_for("+33180000032", Kind.ARRIVED)
+        assert arrived.data["waited"] > 0
+        assert waits.wait(120).served
+        done = talks.wait(120)
+        assert done.person_at is not None
+        assert done.ended_at - done.person_at > 15, "the agent ends it, nobody else"
+    assert one(hung.ended("+33180000032"), Kind.ENDED).data["outcome"] == "answered"
+    assert hung.story("+33180000031") == []
+    hung.nothing_left_on_the_pbx()
+
+
 def test_a_caller_who_was_given_to_it_before_anybody_noticed_is_served_once_it_is_killed(hung: Stack) -> None:
     with hung.phone("anna", ring=0.1, talk=1):
         hung.switch.lead_until(hung.switch.clock() + 3600)

@@ -275,6 +275,14 @@ exten => _X.,1,GotoIf($["${CONTACTCENTRE_UNTIL}" != "" & ${EPOCH} > 0${CONTACTCE
 exten => *1,1,Answer()
  same => n,Queue(own)
 exten => *2,1,Dial(PJSIP/anna)
+exten => *3,1,Set(CONTACTCENTRE_DID=800)
+ same => n,Set(CONTACTCENTRE_SINCE=1795000000)
+ same => n,Goto(contactcentre-fallback,own,1)
+
+[contactcentre-fallback]
+exten => own,1,Set(CONTACTCENTRE_QUEUE=own)
+ same => n,Answer()
+ same => n,Queue(own)
 
 [contactcentre-agents]
 exten => *99,1,Dial(PJSIP/ben)
@@ -290,6 +298,13 @@ exten => take,1,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,taken,1)
  same => n,Hangup()
 exten => taken,1,Stasis(contactcentre,taken)
  same => n,Hangup()
+exten => fetch,1,GotoIf($["${IMPORT(${CHANNEL_TO_TAKE},CONTACTCENTRE_DID)}" = ""]?done)
+ same => n,GotoIf($[${LEN(${IMPORT(${CHANNEL_TO_TAKE},BRIDGEPEER)})} > 0]?done)
+ same => n,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,fetched,1)
+ same => n(done),Hangup()
+exten => fetched,1,Stasis(contactcentre,did,${CONTACTCENTRE_DID},${CONTACTCENTRE_SINCE})
+ same => n,GotoIf($["${STASISSTATUS}" = "FAILED"]?contactcentre-fallback,${CONTACTCENTRE_QUEUE},1)
+ same => n,Hangup(16)
 
 [contactcentre-messages]
 exten => show,1,Set(SHOWN=${SHIFT(MESSAGE_COUNTS,+)})

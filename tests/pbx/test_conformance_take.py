@@ -3,10 +3,10 @@
 import pytest
 
 from contactcentre.pbx.errors import Gone
-from contactcentre.pbx.events import Digit, Ended, PhoneHeld, TransferAsked
+from contactcentre.pbx.events import Arrived, Digit, Ended, PhoneHeld, TransferAsked
 from contactcentre.pbx.protocol import Progress
 from tests.controller.stack import eventually
-from tests.pbx.bed import MUSIC, PATIENCE, Heard, listed
+from tests.pbx.bed import MUSIC, PATIENCE, Heard, listed, told
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, Scene
 from tests.pbx.test_conformance_keys import phone_of
 
@@ -84,3 +84,36 @@ def test_what_is_gone_cannot_be_taken_and_what_is_ours_is_adopted(scene: Scene) 
     eventually(lambda: not scene.bed.pbx.inventory().channels, "it is gone")
     with pytest.raises(Gone):
         scene.bed.pbx.take(customer.channel.id, inbox)
+
+
+def test_a_caller_who_waits_in_the_pbxs_own_queue_for_want_of_a_controller_can_be_fetched(scene: Scene) -> None:
+    bed = scene.bed
+    call = bed.dial("*3", tone=CUSTOMER, talk=None, patience=None)
+    call.until("answered")
+    (waits,) = eventually(lambda: [c for c in bed.pbx.inventory().channels.values() if c.waits], "it waits")
+    assert not waits.ours
+    bed.pbx.fetch(waits.id)
+    arrived = bed.nodes.until(Arrived)
+    assert (arrived.channel_id, arrived.args, arrived.up) == (waits.id, ("did", "800", "1795000000"), True)
+    inbox = Heard()
+    channel, carla = bed.pbx.adopt(waits.id, inbox), scene.agent("carla")
+    bed.pbx.bridge(bed.name("bridge")).add(channel, carla.channel)
+    scene.onlooker("customer", CUSTOMER, call)
+    assert scene.heard() == {"carla": {"customer"}, "customer": {"carla"}}
+    assert not bed.pbx.inventory().channels[waits.id].waits
+
+
+@pytest.mark.parametrize("number", ["*1", "*3"])
+def test_nobody_is_fetched_who_is_talked_to_in_the_pbxs_own_queue(scene: Scene, number: str) -> None:
+    bed = scene.bed
+    phone = scene.enter(bed.phone("anna", ring=0, talk=None, tone=ANNA))
+    call = bed.dial(number, tone=CUSTOMER, talk=None, patience=None)
+    call.until("person")
+    (customer,) = listed(bed, "lab")
+    assert not customer.waits
+    bed.pbx.fetch(customer.id)
+    scene.onlooker("anna", ANNA, phone)
+    scene.onlooker("customer", CUSTOMER, call)
+    assert scene.heard() == {"anna": {"customer"}, "customer": {"anna"}}
+    assert told(bed.nodes, Arrived) == []
+    call.hang_up()

@@ -88,6 +88,7 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${DIALSTATUS}",
         "${EPOCH}",
         "${CONTACTCENTRE_UNTIL}",  # seconds, set by the driver
+        *(f"${{CONTACTCENTRE_{name}}}" for name in ("DID", "SINCE", "QUEUE")),  # set by the dialplan itself
         "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
         "${IFMODULE(app_minivm.so)}",
         "${SHIFT(MESSAGE_COUNTS,+)}",  # names and numbers, set by the driver

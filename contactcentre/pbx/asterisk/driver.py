@@ -197,6 +197,10 @@ class AsteriskPbx:
         self._foreign.take(channel_id, inbox)
         return AsteriskChannel(self, channel_id)
 
+    def fetch(self, channel_id: str) -> None:
+        """See Pbx.fetch."""
+        self._foreign.fetch(channel_id)
+
     def bridge(self, bridge_id: str, *, digits: bool = False) -> AsteriskBridge:
         self.make_bridge(bridge_id, "mixing,dtmf_events" if digits else "mixing")
         return AsteriskBridge(self, bridge_id)

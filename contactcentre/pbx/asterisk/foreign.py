@@ -49,14 +49,17 @@ class Foreign:
         leg.answered = answered
         try:
             with self._entries.expected(channel_id):
-                self._send(
-                    "POST",
-                    "channels",
-                    {"endpoint": "Local/take@contactcentre-take", "context": "contactcentre-take", "extension": "wait"},
-                    {"variables": {"CHANNEL_TO_TAKE": channel_id}},
-                ).wait()
+                self._redirect("take", channel_id)
         except BaseException as error:
             self._legs.drop(channel_id)
             if isinstance(error, Deadline):
                 self._send("GET", resource("channels", channel_id)).wait()  # it was just going
             raise
+
+    def fetch(self, channel_id: str) -> None:
+        """See Pbx.fetch: the dialplan looks, right before it does it, whether the channel may go."""
+        self._redirect("fetch", channel_id)
+
+    def _redirect(self, way: str, channel_id: str) -> None:
+        query = {"endpoint": f"Local/{way}@contactcentre-take", "context": "contactcentre-take", "extension": "wait"}
+        self._send("POST", "channels", query, {"variables": {"CHANNEL_TO_TAKE": channel_id}}).wait()

@@ -21,12 +21,14 @@ def take_stock(link: Connection, app: str) -> tuple[Inventory, set[str]]:
         if c["id"] in subscribed
     }
     bridges = link.over_http("GET", "bridges")
+    together = {channel for bridge in bridges for channel in bridge["channels"]}
     inventory = Inventory(
         channels={
             c["id"]: translate.info(
                 c,
                 ours=translate.in_application(c, app, c["id"] in subscribed),
                 contact_id=_tie(ties.get(c["id"])),
+                waits=translate.in_own_queue(c) and c["id"] not in together,
             )
             for c in channels
         },

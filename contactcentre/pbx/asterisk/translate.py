@@ -15,6 +15,9 @@ OWN_TECHNOLOGIES = ("Snoop/", "Announcer/", "Recorder/", "Surrogate/", "CBAnn/",
 TIE = "CONTACT_ID"
 """The channel variable that ties a channel to its contact."""
 
+FALLBACK = "contactcentre-fallback"
+"""The place in the dialplan where the PBX serves calls by itself."""
+
 LINE, LINE_CONTEXT = "line:", "contactcentre-line"
 """How an agent's open line is called, and the place in the dialplan that leads there."""
 
@@ -84,7 +87,13 @@ def in_application(channel: Mapping[str, Any], app: str, subscribed: bool) -> bo
     return place["app_name"] == "Stasis" and str(place["app_data"]).partition(",")[0] == app
 
 
-def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str) -> ChannelInfo:
+def in_own_queue(channel: Mapping[str, Any]) -> bool:
+    """Is it in the queue of the PBX's own where calls go without a controller? Older servers say only where it is."""
+    place = channel["dialplan"]
+    return bool(place["context"] == FALLBACK and place.get("app_name", "Queue") == "Queue")
+
+
+def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool = False) -> ChannelInfo:
     return ChannelInfo(
         id=channel["id"],
         name=channel["name"],
@@ -95,6 +104,7 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str) -> ChannelI
         endpoint=endpoint_of(channel["name"]),
         created_at=epoch(channel["creationtime"]),
         contact_id=contact_id,
+        waits=waits and not ours,
     )
 
 

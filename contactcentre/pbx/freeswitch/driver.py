@@ -248,6 +248,16 @@ class FreeSwitchPbx:
             raise
         return channel
 
+    def fetch(self, channel_id: str) -> None:
+        """See Pbx.fetch: through the door that it found closed."""
+        name = identity(channel_id)
+        there = stock.decoded(self.request(f"uuid_dump {name} json"))
+        if stock.waits(there):
+            did = stock.variable(there, translate.ARGS).split(",")[1]
+            args = f"{translate.ARGS}=did,{did},{stock.variable(there, translate.SINCE)}"
+            self.request(f"uuid_setvar_multi {name} {args};{translate.TOLD}=")
+            self.request(f"uuid_transfer {name} door XML contactcentre-hands")
+
     def bridge(self, bridge_id: str, *, digits: bool = False) -> FreeSwitchBridge:
         """Digits are told in every bridge."""
         self.places.make(bridge_id)

@@ -25,7 +25,7 @@ Stocked = Mapping[str, str]
 
 def rows(link: Connection) -> list[Mapping[str, Any]]:
     """Every channel's row of `show channels`. Raises LinkDown, Deadline."""
-    found = _decoded(link.job("show channels as json")).get("rows")
+    found = decoded(link.job("show channels as json")).get("rows")
     return [row for row in found or () if isinstance(row, dict) and isinstance(row.get("uuid"), str)]
 
 
@@ -37,7 +37,7 @@ def take_stock(link: Connection, app: str, known: Iterable[str]) -> dict[str, St
     stock: dict[str, Stocked] = {}
     for channel_id, pending in asked.items():
         try:
-            channel = _decoded(pending.wait())
+            channel = decoded(pending.wait())
         except (Gone, Refused):
             continue
         stock[link.names.of(channel, channel_id)] = channel
@@ -62,17 +62,25 @@ def info(channel_id: str, channel: Stocked, app: str) -> ChannelInfo:
     """A leg that we call and that still rings is not ours yet."""
     args = variable(channel, translate.ARGS).split(",")
     called = channel.get("Call-Direction") == "outbound"
+    ours = variable(channel, translate.APP) == app and (up(channel) or not called)
     return ChannelInfo(
         id=channel_id,
         name=channel.get("Channel-Name", ""),
         up=up(channel),
-        ours=variable(channel, translate.APP) == app and (up(channel) or not called),
+        ours=ours,
         caller=translate.caller(channel),
         dialled=args[1] if len(args) > 1 else channel.get("Caller-Destination-Number", ""),
         endpoint=translate.whose(channel),
         created_at=int(channel.get("Caller-Channel-Created-Time", "0")) / 1_000_000,
         contact_id=variable(channel, translate.TIE),
+        waits=not ours and waits(channel),
     )
+
+
+def waits(channel: Stocked) -> bool:
+    """In the switch's own queue for want of a controller, and talked to by nobody."""
+    queued = variable(channel, "current_application") in translate.OWN_QUEUES
+    return queued and variable(channel, translate.WAITS) == "true" and not channel.get("Other-Leg-Unique-ID")
 
 
 def _noted(asked: Pending, app: str) -> list[str]:
@@ -85,7 +93,8 @@ def _noted(asked: Pending, app: str) -> list[str]:
     return [line.removeprefix(begin).removesuffix("/1") for line in lines if line.startswith(begin)]
 
 
-def _decoded(text: str) -> dict[str, Any]:
+def decoded(text: str) -> dict[str, Any]:
+    """JSON that it answered; raises PbxError for what is none."""
     try:
         found = decode(text)
     except (ValueError, json.JSONDecodeError, RecursionError) as error:

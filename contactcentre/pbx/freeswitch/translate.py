@@ -16,6 +16,11 @@ ARGS = "contactcentre_args"
 """Set by the dialplan: what Arrived says, parted by commas."""
 ENDPOINT = "contactcentre_endpoint"
 """Set by the dialplan and by us: whose channel it is."""
+SINCE, WAITS = "contactcentre_since", "contactcentre_waits"
+"""Set by the dialplan: when a call came (epoch seconds); that it goes to the switch's own queue for want of a
+controller."""
+OWN_QUEUES = ("callcenter", "fifo")
+"""Applications that are one."""
 TOLD = "contactcentre_told"
 """Set once its arrival was told: it parks again after every bridge."""
 BRIDGE, MUSIC, SPYING = "contactcentre_bridge", "contactcentre_music", "contactcentre_spy"

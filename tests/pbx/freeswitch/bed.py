@@ -102,13 +102,21 @@ class FreeSwitchBed(Bed):
 
 _PLAIN = """<include>
   <extension name="calls that do not come to a controller" continue="true">
-    <condition field="destination_number" expression="^[*][12]$">
+    <condition field="destination_number" expression="^[*][123]$">
       <action application="set" data="contactcentre_endpoint=lab" inline="true"/>
     </condition>
   </extension>
   <extension name="the switch's own queue">
     <condition field="destination_number" expression="^[*]1$">
       <action application="transfer" data="own XML contactcentre-fallback"/>
+    </condition>
+  </extension>
+  <extension name="... for want of a controller">
+    <condition field="destination_number" expression="^[*]3$">
+      <action application="set" data="contactcentre_args=did,800"/>
+      <action application="set" data="contactcentre_since=1795000000"/>
+      <action application="set" data="contactcentre_next=queue-own"/>
+      <action application="transfer" data="queue-own XML contactcentre-hands"/>
     </condition>
   </extension>
   <extension name="a plain call">
