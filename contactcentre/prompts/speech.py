@@ -97,7 +97,7 @@ class Voice:
                 return path
             with self._turn:
                 if not _touched(path):  # another greenlet may have made it while we waited
-                    _write(path, self._synthesised(plain, language))
+                    write(path, self._synthesised(plain, language))
                     self._made += 1
                     if self._made % LOOK_AFTER == 0:
                         self._forget()
@@ -109,9 +109,9 @@ class Voice:
         program, speed, reason = self.program(), str(WORDS_PER_MINUTE), ""
         for voice in dict.fromkeys((language.lower().replace("_", "-"), base(language), "en")):
             command = [program, "--stdin", "--stdout", "-b", "1", "-s", speed, "-v", voice]
-            sound, reason = _run(command, text.encode())
+            sound, reason = run(command, text.encode())
             if sound:
-                narrow, reason = _run([sys.executable, "-I", downsample.__file__], sound)
+                narrow, reason = run([sys.executable, "-I", downsample.__file__], sound)
                 if narrow:
                     return narrow
         raise SpeechFailed(f"espeak-ng could not say a text in {language}: {reason}")
@@ -220,14 +220,15 @@ def bundled_texts(directory: Path = BUNDLED) -> dict[str, dict[str, str]]:
     return texts
 
 
-def _run(command: list[str], given: bytes) -> tuple[bytes, str]:
-    """What the program wrote to stdout, or b"" and why not. Raises SpeechFailed at the deadline."""
+def run(command: list[str], given: bytes, deadline: float | None = None) -> tuple[bytes, str]:
+    """What the program wrote to stdout, or b"" and why not. Raises SpeechFailed after `deadline` seconds (DEADLINE)."""
+    deadline = DEADLINE if deadline is None else deadline
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            out, err = process.communicate(given, timeout=DEADLINE)
+            out, err = process.communicate(given, timeout=deadline)
         except subprocess.TimeoutExpired as error:
             process.kill()
-            raise SpeechFailed(f"{Path(command[0]).name} took longer than {DEADLINE:g} seconds") from error
+            raise SpeechFailed(f"{Path(command[0]).name} took longer than {deadline:g} seconds") from error
         except BaseException:  # the caller hung up: the greenlet is being ended
             process.kill()
             raise
@@ -247,7 +248,7 @@ def _touched(path: Path) -> bool:
     return True
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
     """All or nothing, readable by the PBX's user."""
     for directory in (path.parent.parent, path.parent):
         if not directory.is_dir():

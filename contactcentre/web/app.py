@@ -17,7 +17,7 @@ from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
-from contactcentre.web import bearer, build, errors, openapi, permissions, repeats, session
+from contactcentre.web import bearer, build, errors, openapi, permissions, repeats, room, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
@@ -97,6 +97,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         notices,
         now,
         own,
+        prompts,
         results,
         site,
         stream,
@@ -107,6 +108,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.api import customers as api_customers
     from contactcentre.web.api import webhooks as api_webhooks
     from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail, webhooks
+    from contactcentre.web.pages import prompts as prompt_pages
     from contactcentre.web.pages import site as site_pages
     from contactcentre.web.pages import tryout as tryout_page
 
@@ -132,16 +134,17 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     app.extensions["contactcentre.limiter"] = Limiter(
         session_address, app=app, storage_uri=limiter_url(services.redis_url), key_prefix="cc:web", headers_enabled=True
     )
+    room.install(app)
     _FormTokens(app)
     session.install(app, services.store, services.sessions)
     errors.install(app)
     build.install(app)
     openapi.install(app)
-    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows)
+    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
     app.register_blueprint(notices.blueprint)
-    pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages)
+    pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages, prompt_pages)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)

@@ -11,8 +11,10 @@ from contactcentre.domain.customers import Customer
 from contactcentre.domain.results import Wish
 from contactcentre.domain.webhooks import KINDS, Webhook
 from contactcentre.live import Live
+from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web import accounts, tokens
+from tests.prompts.test_files import tone
 from tests.store.calls import Call
 from tests.store.test_boxes import left
 from tests.web import populate
@@ -30,12 +32,15 @@ CALLER = "+33612407755"
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_breaks_a_rule_of_wcag(
-    etc: Path, page: Chromium, server: Server, store: Store, live: Live, scheme: str, tmp_path: Path
+    etc: Path, page: Chromium, server: Server, store: Store, live: Live, settings: Settings, scheme: str, tmp_path: Path
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{server.url}/login")
     assert violations(page) == []
     made = _something(store, live)
+    wav = settings.prompts_dir / "fr" / "welcome.wav"
+    wav.parent.mkdir()
+    wav.write_bytes(tone(8000))
     store.add_user("ada", accounts.hash_password(PASSWORD), "admin")
     ada = store.change_user("ada", agent="anna")
     for name in ("wallboard", "customers from the shop"):
@@ -60,6 +65,7 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/admin/site/agents", "tbody tr"),
         ("/admin/site/queues/support", "details"),
         ("/admin/yaml", "#problems p"),
+        ("/admin/prompts", "tbody audio"),
         ("/admin/history", "tbody tr"),
         ("/admin/diff?old=0", ".diff .add"),
         ("/me", "h1"),

@@ -122,6 +122,11 @@ TABLE: dict[str, set[str]] = {
     "/api/v1/site/plans/<id>": {"admin"},
     "/api/v1/site/plans/<id>/apply": {"admin"},
     "/api/v1/site/secrets": {"admin"},
+    "/api/v1/prompts": {"admin"},
+    "/api/v1/prompts/<language>/<name>": {"admin"},
+    "/api/v1/prompts/<language>/<name>/speak": {"admin"},
+    "/api/v1/prompts/<language>/<name>/audio": {"admin"},
+    "/admin/prompts": {"admin"},
     "/api/v1/site/flows/draw": {"admin"},
     "/api/v1/site/flows/simulate": {"admin"},
     "/api/": {"admin", "supervisor", "agent", "auditor"},
@@ -131,7 +136,7 @@ TABLE: dict[str, set[str]] = {
 
 
 UNDIVIDED = {
-    *(path for path in TABLE if path.startswith(("/api/v1/site", "/admin"))),
+    *(path for path in TABLE if path.startswith(("/api/v1/site", "/api/v1/prompts", "/admin"))),
     *("/audit", "/api/v1/recordings/<verb>"),
     *(path for path in TABLE if "/webhooks" in path),
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
@@ -165,7 +170,12 @@ def test_a_role_reaches_what_the_table_says_and_nothing_else(
         if path in ("/logout", "/api/v1/live"):
             continue  # the one ends the session, the other does not end; both have tests of their own
         method = method_of(app, path)
-        there = path.replace("<id>", "0000").replace("<part>", "queues").replace("<int:version>", "0")
+        there = (
+            path.replace("<id>", "0000")
+            .replace("<part>", "queues")
+            .replace("<language>", "en")
+            .replace("<int:version>", "0")
+        )
         there = there.replace("<name>", "nobody").replace("<step>", "claim")
         body = {} if method != "GET" and path.startswith("/api/v1/") else None
         answer = browser.open(there.replace("<verb>", "hold"), method=method, json=body)

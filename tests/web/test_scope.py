@@ -139,7 +139,7 @@ ELSEWHERE = {
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
     *("/api/v1/notices", "/api/v1/notices/<id>/read", "/api/v1/me/notices", "/api/v1/me/notices/<id>/read"),
     *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),
-    *(path for path in TABLE if path.startswith(("/api/v1/site", "/admin"))),
+    *(path for path in TABLE if path.startswith(("/api/v1/site", "/api/v1/prompts", "/admin"))),
     *(path for path in TABLE if "/webhooks" in path),
     *(path for path in TABLE if path.startswith("/api/v1/alerts")),  # test_alerts
     *("/api/v1/me/callbacks", "/api/v1/me/callbacks/<id>", "/api/v1/dispositions"),

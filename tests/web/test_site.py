@@ -173,6 +173,13 @@ def test_without_a_pbx_that_answers_nothing_is_half_applied(etc: Path, admin: Ad
     assert not (etc / "contactcentre" / "pjsip.conf").exists()
 
 
+def test_a_site_of_a_thousand_agents_is_taken(admin: Admin) -> None:
+    agents = {f"agent{number}": {"full_name": f"Agent {number} " + "x" * 50} for number in range(1000)}
+    whole = admin.get("")["site"]
+    assert admin.send("POST", "/check", {"site": whole | {"agents": whole["agents"] | agents}}, 200)["problems"] == []
+    admin.send("POST", "/check", {"yaml": "#" * 4_100_000}, 413)
+
+
 def test_secrets_go_in_and_never_come_out(admin: Admin, store: Store) -> None:
     admin.send("PUT", "/secrets", {"name": "trunk/carrier", "value": "correct-horse-battery"}, 204)
     assert store.secret("trunk/carrier") == "correct-horse-battery"

@@ -1,11 +1,11 @@
 """Flows: drawn, with today's traffic, and tried out; without a PBX, and nothing is changed."""
 
 from apiflask import APIBlueprint
-from flask import request
 
 from contactcentre.web.flows import FlowRow, Trial, TrialRow, Written, told, tried
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.proposals import LARGEST
+from contactcentre.web.room import takes
 
 blueprint = APIBlueprint("flows", __name__, url_prefix="/api/v1/site/flows", tag="Site")
 
@@ -19,6 +19,7 @@ blueprint = APIBlueprint("flows", __name__, url_prefix="/api/v1/site/flows", tag
     responses={404: "No such flow", 422: "It cannot be read"},
 )
 @requires(Permission.SITE)
+@takes(LARGEST)
 def draw(written: Written) -> FlowRow:
     return told(written)
 
@@ -33,10 +34,6 @@ def draw(written: Written) -> FlowRow:
     responses={404: "No such flow", 422: "It cannot be read, or an entry is none"},
 )
 @requires(Permission.SITE)
+@takes(LARGEST)
 def simulate(trial: Trial) -> TrialRow:
     return tried(trial)
-
-
-@blueprint.before_request
-def _room() -> None:
-    request.max_content_length = LARGEST

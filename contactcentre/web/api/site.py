@@ -31,6 +31,7 @@ from contactcentre.web.proposals import (
     wished,
 )
 from contactcentre.web.provisioner import is_off
+from contactcentre.web.room import takes
 from contactcentre.web.rows import Row
 from contactcentre.web.session import address_of
 from contactcentre.web.windows import NEXT, Window
@@ -226,6 +227,7 @@ def diff(wanted: Differing) -> DiffRow:
     "looked whether prompts have a sound file; a plan does both.",
 )
 @requires(Permission.SITE)
+@takes(LARGEST)
 def check(wish: Wish) -> Checked:
     try:
         wished(wish, site_of(None)[1])
@@ -244,6 +246,7 @@ def check(wish: Wish) -> Checked:
     responses=PBX,
 )
 @requires(Permission.SITE)
+@takes(LARGEST)
 def plan(wish: Wish) -> tuple[PlanRow, int, dict[str, str]]:
     made = propose(wish, wanted_version())
     return PlanRow.of(made), 201, etag(made.version)
@@ -341,9 +344,3 @@ def written(site: Site) -> str:
     """As `contactcentre site show` writes it."""
     document = site.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110) if document else ""
-
-
-@blueprint.before_request
-def _room() -> None:
-    """A whole site is larger than other requests are."""
-    request.max_content_length = LARGEST

@@ -45,7 +45,7 @@ def overview() -> ResponseReturnValue:
         counts={part: len(getattr(site, part)) for part in change.KINDS},
         versions=services().store.site_versions(5),
         missing=missing,
-        **_around(""),
+        **around(""),
     )
 
 
@@ -57,7 +57,7 @@ def section(part: str) -> ResponseReturnValue:
         return _form(part, "", version, getattr(site, part), site)
     _need(part)
     things = [_row(site, part, name) for name in sorted(getattr(site, part))]
-    return render_template("admin/section.html", things=things, **_around(part))
+    return render_template("admin/section.html", things=things, **around(part))
 
 
 @blueprint.get("/new/<part>")
@@ -130,7 +130,7 @@ def editor() -> ResponseReturnValue:
         text = forms.as_yaml(_found(site, part, name))
     else:
         text = forms.as_yaml(getattr(site, part)) if part else written(site)
-    return render_template("admin/yaml.html", text=text, name=name, version=version, **_around(part))
+    return render_template("admin/yaml.html", text=text, name=name, version=version, **around(part))
 
 
 @blueprint.get("/plans/<id>")
@@ -161,7 +161,7 @@ def history() -> ResponseReturnValue:
         versions=found,
         applied=request.args.get("applied", type=int),
         checked=request.args.get("checked", type=int),
-        **_around("history"),
+        **around("history"),
     )
 
 
@@ -178,7 +178,7 @@ def go_back() -> ResponseReturnValue:
 @requires(Permission.SITE)
 def diff() -> ResponseReturnValue:
     old, new = request.args.get("old", 0, type=int), request.args.get("new", None, type=int)
-    return render_template("admin/diff.html", found=compared(max(0, old), new), **_around("history"))
+    return render_template("admin/diff.html", found=compared(max(0, old), new), **around("history"))
 
 
 @blueprint.app_template_filter()
@@ -238,7 +238,7 @@ def _form(
         secret_state=next((one.state for one in secret_states() if one.name == secret), ""),
         about=_about(part),
         kept=request.args.get("kept"),
-        **_around(part),
+        **around(part),
     )
 
 
@@ -252,12 +252,12 @@ def _flow(name: str, version: int, thing: Any, site: Site, *, new: bool, problem
         problem=problem,
         used_by=[] if new else users_of(site, "flow", name),
         dids=[number for number, did in site.dids.items() if did.flow == name],
-        **_around("flows"),
+        **around("flows"),
     )
 
 
 def _planned(id: str, problem: str = "", *, over: bool = False) -> str:
-    return render_template("admin/plan.html", made=proposal(id), problem=problem, over=over, **_around("history"))
+    return render_template("admin/plan.html", made=proposal(id), problem=problem, over=over, **around("history"))
 
 
 def _row(site: Site, part: str, name: str) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def _row(site: Site, part: str, name: str) -> dict[str, Any]:
     return {"name": name, "shown": shown[:LISTED], "used": len(users_of(site, kind, name))}
 
 
-def _around(part: str) -> dict[str, Any]:
+def around(part: str) -> dict[str, Any]:
     """What every page of these says around its own."""
     return {
         "part": part,

@@ -1,0 +1,47 @@
+// Prompts: a file is sent as it is; a text is spoken by the server.
+
+import { send } from "./ask.js";
+import { element } from "./dom.js";
+
+const WORK = 60; // seconds that converting may take
+const $ = (id) => document.getElementById(id);
+const { token } = $("prompts").dataset;
+
+const tell = (problem) => $("told").replaceChildren(element("p", { class: problem ? "problem" : "soft" }, problem || "One moment …"));
+const finish = (problem) => (problem ? tell(problem) : location.reload());
+
+for (const button of document.querySelectorAll("[data-fill]")) {
+  button.addEventListener("click", () => {
+    $("name").value = button.dataset.fill;
+    $("language").value = button.dataset.language;
+    $("file").focus();
+    $("file").scrollIntoView({ block: "center" });
+  });
+}
+
+for (const button of document.querySelectorAll("[data-remove]")) {
+  button.addEventListener("click", async () => {
+    if (!confirm("Remove this sound file?")) return;
+    tell("");
+    const response = await fetch(button.dataset.remove, { method: "DELETE", headers: { "X-CSRFToken": token } });
+    finish(response.ok ? "" : (await response.json()).detail);
+  });
+}
+
+$("put").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const [file] = $("file").files;
+  const path = `/api/v1/prompts/${encodeURIComponent($("language").value.trim())}/${encodeURIComponent($("name").value.trim())}`;
+  if (!file && !$("words").value.trim()) return tell("Choose a file, or write a text.");
+  tell("");
+  if (!file) {
+    const [problem] = await send("POST", `${path}/speak`, { text: $("words").value }, token, { seconds: WORK });
+    return finish(problem);
+  }
+  try {
+    const response = await fetch(path, { method: "PUT", body: file, headers: { "Content-Type": file.type || "application/octet-stream", "X-CSRFToken": token }, signal: AbortSignal.timeout(WORK * 1000) });
+    finish(response.ok ? "" : (await response.json()).detail);
+  } catch {
+    tell("The server did not answer.");
+  }
+});
