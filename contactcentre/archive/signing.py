@@ -32,7 +32,7 @@ class Signing:
             return self._source.read().unwrap(name, *sealed)
         if (text := self._store.secret(name)) is not None:
             return secret_of(text)
-        raise LostKey(f"{name} has no secret: `contactcentre webhook secret {webhook}` makes one")
+        raise LostKey(f"{name} has no secret yet: `contactcentre webhook secret` or `customer lookup-secret` makes one")
 
     def forget(self, webhook: str) -> None:
         self._store.destroy_data_key(_name(webhook))
@@ -40,4 +40,5 @@ class Signing:
 
 
 def _name(webhook: str) -> str:
-    return f"webhook/{webhook}"
+    """What is no webhook's has a name with a slash itself."""
+    return webhook if "/" in webhook else f"webhook/{webhook}"

@@ -1,15 +1,17 @@
 """Customers: who calls, found, changed, merged, handed out, erased."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from contactcentre.archive import Shelf
+from contactcentre.archive import KeySource, Shelf, Signing
 from contactcentre.archive.erasing import erase_customer, of_customer
 from contactcentre.cli.contact import everything, plain
-from contactcentre.cli.context import open_store
+from contactcentre.cli.context import open_live, open_store
 from contactcentre.cli.moments import Clock, iso
 from contactcentre.cli.terminal import actor, counted, facts, json_option, listed, print_json, show
 from contactcentre.domain.customers import Change, Customer, changed, number_of
@@ -17,9 +19,11 @@ from contactcentre.domain.ids import short
 from contactcentre.domain.results import NotAcceptable
 from contactcentre.domain.site import Settings as SiteSettings
 from contactcentre.domain.site import Site
+from contactcentre.outgoing import Reach
 from contactcentre.settings import Settings
 from contactcentre.store import NoSuchCustomer, Store
 from contactcentre.store.customers import MAX_CUSTOMERS, spelled
+from contactcentre.tasks.lookups import KEY_NAME, Lookups
 
 _customer = click.argument("customer", metavar="CUSTOMER")
 
@@ -113,6 +117,33 @@ def set_(
         if after is known and known.id:
             return
         click.echo(store.save_customer(known, after, site.country, actor(), time.time()).id)
+
+
+@command.command("look-up")
+@click.argument("number")
+def look_up(number: str) -> None:
+    """Ask the site's other program who calls from a number, and print what it says. Nothing is changed."""
+    with _asking() as (store, lookups):
+        site = _settings(store)
+        said = lookups.ask(number_of(number, site.country), site)
+    print_json(said)
+
+
+@command.command("lookup-secret")
+def lookup_secret() -> None:
+    """Make the secret that these questions are signed with, instead of the one there was; print it, this once."""
+    with _asking() as (store, lookups):
+        made = lookups.signing.make(KEY_NAME)
+        store.audit(actor(), "customer.lookup_secret")
+    click.echo(made)
+
+
+@contextmanager
+def _asking() -> Iterator[tuple[Store, Lookups]]:
+    settings = Settings().prepare()
+    with open_store(settings) as store, open_live(settings) as live:
+        signing, reach = Signing(store, KeySource.of(settings)), Reach.of(settings.http_allow.split())
+        yield store, Lookups(store, live.redis, signing, reach)
 
 
 @command.command("merge")

@@ -15,11 +15,14 @@ from contactcentre.settings import Settings
 @click.command()
 def command() -> None:
     """Run the recorder until SIGTERM. It may be stopped or killed at any moment: facts wait in the stream."""
+    from contactcentre.archive import KeySource, Signing
     from contactcentre.live import BoxCounts, connect
+    from contactcentre.outgoing import Reach
     from contactcentre.store import Store
     from contactcentre.tasks.alerting import LOOK_SECONDS, Alerter
-    from contactcentre.tasks.app import assemble_soon, connect_broker, deliver_soon
+    from contactcentre.tasks.app import assemble_soon, connect_broker, deliver_soon, look_up_soon
     from contactcentre.tasks.counting import BoxTeller
+    from contactcentre.tasks.lookups import Lookups
     from contactcentre.tasks.recorder import Recorder
     from contactcentre.tasks.watched import WatchedRecorder, parts
     from contactcentre.watch.listener import Listener
@@ -30,7 +33,17 @@ def command() -> None:
         connect_broker(services.celery_url)
         redis = connect(services.redis_url)
         boxes = BoxTeller(store, BoxCounts(redis))
-        recorder = Recorder(store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes, sending=deliver_soon)
+        lookups = Lookups(store, redis, Signing(store, KeySource.of(settings)), Reach())
+
+        def begun(contacts: list[str]) -> None:
+            _, site = store.site()
+            if site is not None and site.settings.customer_lookup is not None:
+                lookups.wanted(contacts)
+                look_up_soon()
+
+        recorder = Recorder(
+            store, redis, f"recorder@{settings.node}", assemble_soon, boxes=boxes, sending=deliver_soon, begun=begun
+        )
         watched = WatchedRecorder(recorder, store)
         Listener(settings, "recorder", partial(parts, store, redis), ("redis", "postgresql"), watched).start()
 

@@ -78,7 +78,9 @@ def remove(name: str) -> None:
 def list_(as_json: bool) -> None:
     """Which secrets there are, and which are missing. No values."""
     with open_store() as store:
-        known = {name for name in store.secrets() if not name.startswith("webhook/")}  # made and shown elsewhere
+        known = {
+            name for name in store.secrets() if not name.startswith(("webhook/", "lookup/"))
+        }  # made and shown elsewhere
         _, site = store.site()
     own, given = needed(site or Site())
     states = {name: "set" if name in known else "made by apply when needed" for name in own}

@@ -6,6 +6,7 @@ Numbers are kept as E.164 says (`+33612407755`), so a customer is recognised how
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from contactcentre.domain.numbers import canonical, is_possible
 from contactcentre.domain.results import NotAcceptable, clean
@@ -30,6 +31,8 @@ class Customer:
     created_at: float = 0.0
     changed_at: float = 0.0
     changed_by: str = ""
+    looked_up: Mapping[str, Any] = field(default_factory=dict)
+    """What another program has said last, see `learned`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,37 @@ def changed(known: Customer, change: Change, settings: Settings) -> Customer:
         notes=known.notes if change.notes is None else _text("notes", change.notes, NOTES_LIMIT),
     )
     return known if after == known else after
+
+
+def learned(known: Customer, said: Mapping[str, Any], settings: Settings, at: float) -> Customer:
+    """With what another program says (`name`, `fields`, `tags`; all else is not read). What a person has written, or
+    taken away, since it said so before stays as it is; fields that the site does not have are left out. `known` itself
+    where nothing is otherwise. Raises NotAcceptable."""
+    name, fields, tags = said.get("name", ""), said.get("fields", {}), said.get("tags", [])
+    if not isinstance(name, str) or not isinstance(fields, dict) or not isinstance(tags, list):
+        raise NotAcceptable("answer: wants name (text), fields (an object) and tags (a list)")
+    before_fields, before_tags = known.looked_up.get("fields", {}), known.looked_up.get("tags", [])
+    values = {key: _scalar(f"fields.{key}", value) for key, value in fields.items() if key in settings.customer_fields}
+    wanted = _tags(str(tag) for tag in tags)
+    own = [tag for tag in known.tags if tag not in before_tags]
+    change = Change(
+        name=" ".join(name.split())[:NAME_LIMIT] if known.name == known.looked_up.get("name", "") else None,
+        fields={key: text for key, text in values.items() if known.fields.get(key, "") == before_fields.get(key, "")},
+        tags=[*own, *(tag for tag in wanted if tag in known.tags or tag not in before_tags)][:MOST_TAGS],
+    )
+    after = changed(known, change, settings)
+    told = {"name": " ".join(name.split())[:NAME_LIMIT], "fields": values, "tags": list(wanted)}
+    if after is known and told == {key: known.looked_up.get(key) for key in told}:
+        return known
+    if not known.id and not (told["name"] or values or wanted):
+        return known
+    return replace(after, looked_up={**told, "at": round(at, 3)})
+
+
+def _scalar(where: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise NotAcceptable(f"{where[:60]}: wants a text or a number")
+    return str(value).strip()
 
 
 def merged(kept: Customer, other: Customer) -> Customer:

@@ -361,6 +361,15 @@ class Freeswitch(Model):
     """None = as FreeSWITCH's own configuration has it."""
 
 
+class CustomerLookup(Model):
+    """Another program that knows who calls."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s#@]+$", max_length=500)]
+    """It is asked with the number, in a signed POST."""
+    fresh: Annotated[float, Field(ge=60, le=30 * 86400)] = 86400
+    """Seconds for which a number is not asked again (86400)."""
+
+
 class Settings(Model):
     name: Text = ""
     """Name of the contact centre, as its pages show it."""
@@ -409,6 +418,8 @@ class Settings(Model):
     """Queues' `screen_pop` may be http:// (anybody between can read who calls)."""
     customer_fields: Annotated[dict[Name, Labelled], Field(max_length=30)] = {}
     """What is written down of a customer, beside name, numbers, tags and notes: name -> label."""
+    customer_lookup: CustomerLookup | None = None
+    """Asked who calls when a contact begins and nobody has asked of late."""
     service_level_formula: Word = "answered_in_time_over_offered"
     """How it is counted, see domain.metrics."""
     short_abandon: Seconds = 5

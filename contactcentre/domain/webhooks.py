@@ -23,6 +23,7 @@ VERSION = 1
 AGENT_STATE = "agent.state"
 ALERT = "alert"
 TEST = "webhook.test"
+LOOKUP = "customer.lookup"
 
 _INSIDE = frozenset({Kind.NODE, Kind.CHOSE, Kind.SET, Kind.DECISION, Kind.RECORDING_PAUSED, Kind.RECORDING_RESUMED})
 """What a flow does inside, with what callers key in, and how the router thought, leaves the house with nobody."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import certifi
 
+from contactcentre.domain.notation import decode
 from contactcentre.outgoing.reach import Failed, Forbidden, Reach
 
 CONNECT_SECONDS = 3.0
@@ -182,3 +183,18 @@ def _context() -> ssl.SSLContext:
     if not there.cafile and not there.capath:
         context.load_verify_locations(certifi.where())
     return context
+
+
+def object_of(answer: Answer, most: int = MOST_BYTES) -> dict[str, Any]:
+    """The JSON object of an answer. Raises Failed for any other."""
+    if not 200 <= answer.status < 300:
+        raise Failed(f"status {answer.status}")
+    if len(answer.body) > most:
+        raise Failed("too large")
+    try:
+        found = decode(answer.body)
+    except (ValueError, RecursionError):
+        raise Failed("not JSON") from None
+    if not isinstance(found, dict):
+        raise Failed("not a JSON object")
+    return found

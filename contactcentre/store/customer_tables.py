@@ -17,6 +17,13 @@ customer = sa.Table(
     sa.Column("created_at", Epoch, nullable=False),
     sa.Column("changed_at", Epoch, nullable=False),
     sa.Column("changed_by", sa.Text, nullable=False),
+    sa.Column(
+        "looked_up",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="what another program has said last: when, name, fields, tags",
+    ),
     sa.Column("merged_into", sa.Uuid(as_uuid=False), nullable=True, comment="then nothing else is left in it"),
 )
 sa.Index("ix_customer_changed_at_id", customer.c.changed_at.desc(), customer.c.id.desc())

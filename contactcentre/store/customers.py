@@ -177,6 +177,7 @@ class Customers(Results):
             "created_at": after.created_at,
             "changed_at": after.changed_at,
             "changed_by": after.changed_by,
+            "looked_up": dict(after.looked_up),
             "merged_into": merged_into,
         }
         statement: sa.Insert | sa.Update = sa.insert(customer).values(id=after.id, **row)

@@ -13,6 +13,7 @@ REASSEMBLE = "contactcentre.assemble_left_over"
 RETENTION = "contactcentre.retention"
 SWEEP = "contactcentre.sweep_pbx"
 DELIVER = "contactcentre.deliver_webhooks"
+LOOK_UP = "contactcentre.look_up_customers"
 
 VISIBILITY_SECONDS = 600
 """A task whose worker died is given to another one after so long. No task and no retry delay takes longer."""
@@ -69,3 +70,9 @@ def deliver_soon() -> None:
     """Asks a worker to send what webhooks are to be told. Asking twice is harmless. Raises as `assemble_soon`; what
     beat starts every few seconds sends it then."""
     app.send_task(DELIVER, retry=False, ignore_result=True, expires=60)
+
+
+def look_up_soon() -> None:
+    """Asks a worker to find out who calls. Asking twice is harmless. Raises as `assemble_soon`; who called is not found
+    out then."""
+    app.send_task(LOOK_UP, retry=False, ignore_result=True, expires=60)

@@ -43,9 +43,9 @@ Entry = tuple[str, Event | AgentFact | AlertFact]
 
 
 class Recorder:
-    """`run` until `stop`. `recorded` is called after the commit with the ids of recordings that have ended,
-    perhaps more than once for each; `sending` after the commit when webhooks are to be told something; `boxes` counts
-    messages in boxes."""
+    """`run` until `stop`. After the commit `recorded` is called with the ids of recordings that have ended, perhaps
+    more than once for each, `begun` with contacts that have arrived, and `sending` when webhooks are to be told
+    something; `boxes` counts messages in boxes."""
 
     def __init__(
         self,
@@ -56,9 +56,10 @@ class Recorder:
         prefix: str = PREFIX,
         boxes: BoxTeller | None = None,
         sending: Callable[[], None] = lambda: None,
+        begun: Callable[[list[str]], None] = lambda contacts: None,
     ) -> None:
         self._store, self._redis, self._recorded = store, redis, recorded
-        self._boxes, self._sending = boxes, sending
+        self._boxes, self._sending, self._begun = boxes, sending, begun
         self._messages = 0  # of webhooks, in the database and not announced
         self._reader = JournalReader(redis, GROUP, consumer, prefix)
         self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
@@ -176,6 +177,11 @@ class Recorder:
                         "a recording was not handed to the worker yet", contact_id=fact.contact_id, error=str(error)
                     )
 
+        if begun := [one.contact_id for _, one in self._batch if isinstance(one, Event) and one.kind is Kind.ARRIVED]:
+            try:
+                self._begun(begun)
+            except Exception as error:
+                log.warning("who calls is not looked up now", error=str(error))
         if self._messages:
             self._messages = 0
             try:

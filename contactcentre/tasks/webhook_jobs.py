@@ -1,4 +1,4 @@
-"""The Celery task that delivers webhooks' messages."""
+"""The Celery tasks that speak to other people's servers: webhooks' messages, and who calls."""
 
 import contextlib
 import threading
@@ -10,15 +10,17 @@ from redis.lock import Lock
 
 from contactcentre.archive import KeySource, Signing
 from contactcentre.domain.webhooks import Delivery, Webhook
-from contactcentre.live import connect
+from contactcentre.live import LiveError, connect
 from contactcentre.outgoing import Reach
 from contactcentre.outgoing.webhook import Sent, send
 from contactcentre.store import StoreUnavailable
-from contactcentre.tasks.app import DELIVER, deliver_soon
+from contactcentre.tasks.app import DELIVER, LOOK_UP, deliver_soon, look_up_soon
 from contactcentre.tasks.jobs import log, workshop
+from contactcentre.tasks.lookups import Lookups
 from contactcentre.tasks.webhooks import ROUND_SECONDS, Round, tidy
 
 LOCK = "cc:webhooks:round"
+LOOKING = "cc:lookups:round"
 LOCK_SECONDS = 20
 """A round whose worker was killed holds up the next one for so long."""
 
@@ -48,6 +50,29 @@ def deliver() -> None:
                 return
     except (StoreUnavailable, RedisError) as error:
         log.warning("webhooks wait", error=str(error))
+    finally:
+        redis.close()
+
+
+@shared_task(name=LOOK_UP)  # type: ignore[untyped-decorator]
+def look_up() -> None:
+    """One round of questions who calls; nothing where another one runs."""
+    store, settings = workshop.store, workshop.settings
+    redis = connect(workshop.redis_url, connections=2)
+    try:
+        signing, reach = Signing(store, KeySource.of(settings)), Reach.of(settings.http_allow.split())
+        lookups, lock = Lookups(store, redis, signing, reach), redis.lock(LOOKING, LOCK_SECONDS, thread_local=False)
+        while lookups.waiting and lock.acquire(blocking=False):
+            kept = Kept(lock, time.monotonic() + ROUND_SECONDS)
+            try:
+                lookups.run(kept)
+            finally:
+                kept.give_back()
+            if kept.over:
+                look_up_soon()
+                return
+    except (StoreUnavailable, LiveError, RedisError) as error:
+        log.warning("who calls was not looked up", error=str(error))
     finally:
         redis.close()
 

@@ -51,10 +51,12 @@ class CustomerRow(Row):
     created_at: float | None
     changed_at: float | None
     changed_by: str
+    looked_up_at: float | None = Field(default=None, description="when another program has said something last")
 
     @classmethod
     def of(cls, one: Customer) -> Self:
         known = asdict(one)
+        known["looked_up_at"] = one.looked_up.get("at")
         return cls.model_validate({**known, "created_at": one.created_at or None, "changed_at": one.changed_at or None})
 
 

@@ -1,5 +1,6 @@
 """Webhooks by command, and what the documentation tells receivers to do."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contactcentre.domain.site import Site
 from contactcentre.domain.webhooks import signed
 from contactcentre.store import Store
 from tests.cli.test_voicemail import Shell, shell, store
@@ -65,3 +67,19 @@ def test_a_webhook_is_added_tested_switched_and_removed_by_command(
     assert shell.say("webhook", "remove", "crm")[0] == 0
     assert shell.say("webhook", "show", "crm")[0] == 2
     assert "contact.ended:abandoned" in shell.say("webhook", "kinds")[1]
+
+
+def test_the_program_that_knows_customers_is_asked_by_command(
+    shell: Shell, store: Store, verify: Callable[[str, dict[str, str], bytes], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTCENTRE_HTTP_ALLOW", "127.0.0.0/8")
+    with serving(lambda _: (200, {}, b'{"name": "Marie"}')) as server:
+        settings = {"country": "FR", "customer_lookup": {"url": server.url}}
+        store.save_site(Site.model_validate({"settings": settings}), "test")
+        assert "lookup-secret" in shell.say("customer", "look-up", "0612407755")[2], "there is no key yet"
+        secret = shell.say("customer", "lookup-secret")[1].strip()
+        code, said, err = shell.say("customer", "look-up", "0612407755")
+        assert (code, json.loads(said), err) == (0, {"name": "Marie"}, "")
+        (one,) = server.got
+    verify(secret, dict(one.headers), one.body)
+    assert store.customer_of("+33612407755") is None
