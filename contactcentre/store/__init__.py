@@ -7,6 +7,7 @@ from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.customers import CustomerPage, Customers, NoSuchCustomer, NumberTaken
 from contactcentre.store.data_keys import DataKeys
 from contactcentre.store.database import SchemaTooNew, StoreUnavailable
+from contactcentre.store.facts import Facts
 from contactcentre.store.history import (
     AmbiguousContact,
     History,
@@ -71,6 +72,7 @@ __all__ = [
 class Store(
     Traffic,
     Customers,
+    Facts,
     History,
     Callers,
     Waits,

@@ -124,6 +124,10 @@ alert_event = sa.Table(
     _time("recorded_at", nullable=False, server_default=sa.func.now()),
 )
 
+for _facts in (event, recording_event, said_event, agent_event):  # `store.facts` says what it is good for
+    _facts.append_column(sa.Column("number", sa.BigInteger, server_default=sa.text("nextval('fact_number')")))
+    sa.Index(f"ix_{_facts.name}_number", _facts.c.number, postgresql_where=_facts.c.number.is_not(None))
+
 rejected_event = sa.Table(
     "rejected_event",
     metadata,

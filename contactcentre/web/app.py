@@ -19,6 +19,7 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.web import bearer, build, errors, openapi, permissions, repeats, room, session
 from contactcentre.web.fanout import Fanout
+from contactcentre.web.followers import Followers
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
 from contactcentre.web.wiring import services as app_services
@@ -63,6 +64,7 @@ class WebServices:
     fanout: Fanout
     whys: Whys
     shelf: Shelf
+    followers: Followers
 
     @classmethod
     def connect(cls, settings: Settings, database_url: str, redis_url: str) -> "WebServices":
@@ -73,7 +75,8 @@ class WebServices:
         live, store = Live(redis), Store(database_url)
         fanout = Fanout(live, store)
         whys = Whys(store, live, time.time, fanout.state)
-        return cls(settings, store, redis, redis_url, live, Sessions(redis), fanout, whys, Shelf.of(store, settings))
+        followers, shelf = Followers(store.fact_numbers), Shelf.of(store, settings)
+        return cls(settings, store, redis, redis_url, live, Sessions(redis), fanout, whys, shelf, followers)
 
     def close(self) -> None:
         self.fanout.stop()
@@ -87,6 +90,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         alerts,
         calls,
         coaches,
+        events,
         flows,
         health,
         keeping,
@@ -144,6 +148,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
     app.register_blueprint(notices.blueprint)
+    app.register_blueprint(events.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages, prompt_pages)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)

@@ -150,6 +150,11 @@ class Fanout:
         return frame("pulse", Pulse(now=self._clock(), live=self.ready))
 
     @property
+    def stopped(self) -> threading.Event:
+        """Set when the process is to end: streams end then."""
+        return self._stopping
+
+    @property
     def clients(self) -> int:
         return len(self._desks) + sum(map(len, self._audiences.values()))
 

@@ -31,6 +31,9 @@ TAGS = {
     "Customers": "who calls",
     "Voicemail": "messages",
     "Recordings": "legal holds and erasure",
+    "Events": "every fact as it is recorded",
+    "Webhooks": "other programs that are told",
+    "Site": "everything provisioned",
     "Why": "why a contact got its agent, and an agent its contacts",
 }
 

@@ -17,6 +17,8 @@ from tests.store.test_boxes import left
 NO_LISTS = {
     "get_dispositions": "a sum",
     "get_me_colleagues": "to choose from",
+    "get_controllers": "those of a node: one or two",
+    "get_prompts": "those of the flows",
     "get_site_diff": "one text",
 }
 """Answers with a list in them that are none."""

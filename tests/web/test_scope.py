@@ -142,6 +142,7 @@ ELSEWHERE = {
     *(path for path in TABLE if path.startswith(("/api/v1/site", "/api/v1/prompts", "/admin"))),
     *(path for path in TABLE if "/webhooks" in path),
     *(path for path in TABLE if path.startswith("/api/v1/alerts")),  # test_alerts
+    "/api/v1/events",  # test_events
     *("/api/v1/me/callbacks", "/api/v1/me/callbacks/<id>", "/api/v1/dispositions"),
 }
 """With a test of its own below, closed to who is limited (test_permissions), with nothing of any queue, or of one's own

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -65,9 +65,6 @@ def _stream(last_id: str = "", agent: str = "") -> Response:
         client = web.fanout.join_desk(agent) if agent else web.fanout.join(last_id, current_scope().queues)
     except TooMany as error:
         raise Unavailable(str(error)) from None
-    if (connection := request.environ.get("gunicorn.socket")) is not None:
-        connection.settimeout(SEND_SECONDS)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     fanout, lasts = web.fanout, lasting(account)
 
     def events() -> Iterator[bytes]:
@@ -89,8 +86,16 @@ def _stream(last_id: str = "", agent: str = "") -> Response:
             if text:
                 yield text
 
-    response = Response(events(), content_type="text/event-stream; charset=utf-8")
+    return streamed(events(), lambda: fanout.leave(client))
+
+
+def streamed(events: Iterator[bytes], close: Callable[[], None]) -> Response:
+    """The answer that sends these. `close` is called when it has ended, however."""
+    if (connection := request.environ.get("gunicorn.socket")) is not None:
+        connection.settimeout(SEND_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    response = Response(events, content_type="text/event-stream; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-    response.call_on_close(lambda: fanout.leave(client))
+    response.call_on_close(close)
     return response
