@@ -41,4 +41,4 @@ def listen() -> None:
     # beat does not say that it has found its way back
     signals.after_task_publish.connect(back, weak=False)
     # that tasks under way will run a second time when their broker was lost is what we want: each may
-    warnings.filterwarnings("ignore", message="In Celery 5.1 we introduced an optional breaking change")
+    warnings.filterwarnings("ignore", message=r"\s*In Celery 5\.1 we introduced an optional breaking change")
