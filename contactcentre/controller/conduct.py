@@ -19,7 +19,7 @@ from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.live import ContactNow
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Cause, Digit, Ended, PlaybackEnded
+from contactcentre.pbx.events import Cause, Digit, Ended, Left, PlaybackEnded
 from contactcentre.pbx.protocol import ChannelInfo
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class Found:
     caller: ChannelInfo | None  # None: has left meanwhile
     there: frozenset[str]  # of its other legs, those that are there
     together: frozenset[str]  # who is in the contact's bridge, the caller perhaps among them
+    elsewhere: bool = False  # the caller is there, and in the hands of the PBX's own dialplan
 
     @property
     def joined(self) -> str:
@@ -119,7 +120,10 @@ class Conductor:
             except Gone:
                 contact.caller_there = False
         if not contact.caller_there:
-            contact.post(Ended(contact.caller_id, contact.node.now(), Cause.UNKNOWN))
+            if self._found is not None and self._found.elsewhere:
+                contact.post(Left(contact.caller_id, contact.node.now()))
+            else:
+                contact.post(Ended(contact.caller_id, contact.node.now(), Cause.UNKNOWN))
 
     def _walk(self) -> None:
         contact, now = self.contact, self.contact.node.now

@@ -2,7 +2,8 @@
 
 A call that is in our hands stays there when its controller is gone: it talks on, or hears the music of a queue in which
 nobody is looked for. The next controller takes it up. Where none comes, this does what the dialplan does with callers
-who come now. Who talks is not touched; somebody on hold is led on, too, as nobody could ever take them back.
+who come now. Who talks is not touched; somebody on hold is led on, too, as nobody could ever take them back. Should a
+controller come after all, it fetches who still waits there.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from gevent.event import Event as Flag
 
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import LinkLost, LinkUp, NodeEvent
-from contactcentre.pbx.protocol import LINE, Inventory, Pbx
+from contactcentre.pbx.protocol import LINE, ChannelInfo, Inventory, Pbx, fetchable
 
 log = structlog.get_logger(__name__)
 
@@ -47,11 +48,11 @@ def lead_on(pbx: Pbx, queues: Mapping[str, str], waits_in: Mapping[str, str]) ->
         if not linked.wait(LINKED_WITHIN):
             raise LinkDown(f"no link to the PBX within {LINKED_WITHIN:g} s")
         led_on = left = 0
-        for channel_id, did in _alone(pbx.inventory(), queues).items():
+        for caller in _alone(pbx.inventory(), queues):
             if lost.is_set():
                 raise LinkDown("a controller has come: the callers are its own")
-            if queue := waits_in.get(channel_id) or queues[did]:
-                led_on += _lead(pbx, channel_id, queue)
+            if queue := waits_in.get(caller.id) or queues[caller.dialled]:
+                led_on += _lead(pbx, caller, queue)
             else:
                 left += 1
         return LedOn(led_on, left)
@@ -59,8 +60,8 @@ def lead_on(pbx: Pbx, queues: Mapping[str, str], waits_in: Mapping[str, str]) ->
         pbx.stop()
 
 
-def _alone(there: Inventory, queues: Mapping[str, str]) -> dict[str, str]:
-    """The callers who hear nobody, the one who came first before all others: channel -> the number dialled."""
+def _alone(there: Inventory, queues: Mapping[str, str]) -> list[ChannelInfo]:
+    """The callers who hear nobody, the one who came first before all others."""
     together = {
         channel
         for bridge in there.bridges.values()
@@ -72,17 +73,20 @@ def _alone(there: Inventory, queues: Mapping[str, str]) -> dict[str, str]:
         for one in there.channels.values()
         if one.ours and not one.contact_id and one.dialled in queues and not one.id.startswith(LINE)
     ]
-    return {one.id: one.dialled for one in sorted(callers, key=lambda one: one.created_at) if one.id not in together}
+    return [one for one in sorted(callers, key=lambda one: one.created_at) if one.id not in together]
 
 
-def _lead(pbx: Pbx, channel_id: str, queue: str) -> bool:
+def _lead(pbx: Pbx, caller: ChannelInfo, queue: str) -> bool:
     try:
-        pbx.adopt(channel_id, lambda event: None).leave_to(FALLBACK, queue)
+        channel = pbx.adopt(caller.id, lambda event: None)
+        for name, value in fetchable(caller.dialled, caller.created_at, queue).items():
+            channel.set_variable(name, value)
+        channel.leave_to(FALLBACK, queue)
     except Gone:
         return False
     except (Refused, LinkDown):
         raise
     except PbxError as error:
-        log.warning("caller not led on", channel=channel_id, error=str(error))
+        log.warning("caller not led on", channel=caller.id, error=str(error))
         return False
     return True

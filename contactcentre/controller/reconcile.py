@@ -116,7 +116,9 @@ def _found(now: ContactNow, inventory: Inventory) -> Found:
     legs = frozenset(channel for role, channel in now.channels.items() if role != "caller")
     bridge = inventory.bridges.get(f"{now.contact_id}.b")
     together = frozenset(bridge.channels if bridge is not None else ())
-    return Found(caller if caller is not None and caller.ours else None, legs & inventory.channels.keys(), together)
+    ours = caller is not None and caller.ours
+    elsewhere = caller is not None and not ours
+    return Found(caller if ours else None, legs & inventory.channels.keys(), together, elsewhere)
 
 
 def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:

@@ -112,6 +112,18 @@ class Inventory:
     was killed) is ended by `adopt(spy, inbox).hangup()`."""
 
 
+def fetchable(did: str, since: float, queue: str) -> Mapping[str, str]:
+    """Variables of a channel that is led to the PBX's own queue for want of a controller: the dialplans set them where
+    nobody was there when it came (`since`, epoch seconds), and `Pbx.fetch` goes by them."""
+    return {
+        "CONTACTCENTRE_DID": did,
+        "CONTACTCENTRE_SINCE": str(int(since)),
+        "contactcentre_since": str(int(since)),
+        "contactcentre_next": f"queue-{queue}",
+        "contactcentre_waits": "true",
+    }
+
+
 class Tap(Protocol):
     """A stereo recording that runs: one file for what the channel says, one for what it hears."""
 

@@ -61,6 +61,28 @@ def test_who_waits_is_led_on_and_who_talks_talks_on_and_the_next_controller_leav
     here.nothing_left_on_the_pbx()
 
 
+def test_who_was_led_on_and_waits_there_still_is_fetched_by_the_next_controller(
+    here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = here.lab.dial("1000", caller="+33170000011", talk=1, patience=None)
+    here.wait_for("+33170000011", Kind.QUEUED)
+    here.kill()
+    long_silent(here)
+    assert said(capsys) == (0, "1 callers were led to the PBX's own queues.\n")
+    eventually(here.switch.serves_by_itself, "the PBX's own queue has it")
+    here.start()
+    eventually(lambda: len([one for one in here.story("+33170000011") if one.kind is Kind.ARRIVED]) == 2, "it is ours")
+    with here.phone("anna", ring=0.1):
+        here.act("anna", Verb.LOGIN)
+        assert waiting.wait(120).served
+
+    def outcomes() -> list[str]:
+        return sorted(one.data["outcome"] for one in here.story("+33170000011") if one.kind is Kind.ENDED)
+
+    eventually(lambda: outcomes() == ["answered", "transferred"], "it left our hands, came back and was served")
+    here.nothing_left_on_the_pbx()
+
+
 def test_nobody_is_led_on_while_a_controller_is_there_or_was_a_moment_ago(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
