@@ -1,6 +1,8 @@
-"""Passwords of phones, trunks, the ARI user and the event socket."""
+"""Passwords of phones, trunks, the ARI user, the event socket and web services that flows ask."""
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -13,10 +15,11 @@ from contactcentre.provision.secrets import check_name, check_value, generate, n
 
 @click.group()
 def command() -> None:
-    """Passwords of phones, trunks, the ARI user and the event socket.
+    """Passwords of phones, trunks, the ARI user, the event socket and web services that flows ask.
 
     Their names are agent/NAME, trunk/NAME, ari/contactcentre, and esl/contactcentre for the event socket
-    of a FreeSWITCH. What is changed here reaches the PBX with the next `apply`.
+    of a FreeSWITCH: what is changed of these reaches the PBX with the next `apply`. A flow's lookup with
+    `secret: NAME` sends http/NAME, a minute after it is changed here at the latest.
     """
 
 
@@ -83,6 +86,7 @@ def list_(as_json: bool) -> None:
         }  # made and shown elsewhere
         _, site = store.site()
     own, given = needed(site or Site())
+    given += sorted({f"http/{name}" for flow in (site or Site()).flows.values() for name in _sent(flow)})
     states = {name: "set" if name in known else "made by apply when needed" for name in own}
     states |= {name: "set" if name in known else "missing" for name in given}
     states |= {name: "not needed" for name in known if name not in states}
@@ -90,8 +94,19 @@ def list_(as_json: bool) -> None:
     listed(rows, ("name", "state"), as_json, "None, and none is needed.")
 
 
+def _sent(flow: Any) -> Iterator[str]:
+    """The secrets that a flow's lookups name."""
+    nodes = flow.get("nodes", {}) if isinstance(flow, dict) else {}
+    for node in nodes.values():
+        if isinstance(node, dict) and node.get("type") == "lookup" and node.get("secret"):
+            yield str(node["secret"])
+
+
 def _store(name: str, value: str, action: str) -> None:
     with open_store() as store:
         store.set_secret(name, value)
         store.audit(actor(), action, name)
-    click.echo(f"{name} is set; `contactcentre apply` brings it to the PBX")
+    soon = (
+        "lookups send it within a minute" if name.startswith("http/") else "`contactcentre apply` brings it to the PBX"
+    )
+    click.echo(f"{name} is set; {soon}")

@@ -16,6 +16,7 @@ from contactcentre.controller.agents import Agents
 from contactcentre.controller.callers import Callers
 from contactcentre.controller.clock import Clock
 from contactcentre.controller.greenlets import Greenlets
+from contactcentre.controller.lookups import Lookups
 from contactcentre.controller.mailbox import Mailbox
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.replica import Replica
@@ -109,6 +110,7 @@ def build(
         configuration=configuration,
         told=_told(settings.node, store, redis),
         last_agent=Callers(store, greenlets, lambda: node.now()).last_agent,
+        look_up=Lookups(sites.secret, greenlets, lambda: node.now()).look_up,
     )
     node.router = Router(node)
     node.wrap_ups = WrapUps()

@@ -9,7 +9,6 @@ import structlog
 from contactcentre.controller import callbacks, conversing, messages, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.dialogue import Dialogue
-from contactcentre.controller.lookups import look_up
 from contactcentre.controller.offers import accepted, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
 from contactcentre.controller.recording_notice import is_to_be_recorded, not_said
@@ -235,7 +234,7 @@ class Conductor:
             case act.Gather():
                 return self._dialogue.gather(action)
             case act.Lookup():
-                return look_up(action)
+                return self.contact.node.look_up(action)
             case act.Record():
                 return act.Done(self._record(action))
             case act.Enqueue():

@@ -16,6 +16,7 @@ from contactcentre.controller.told import Told
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
+from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.actions import Scalar
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.walk import Walker
@@ -98,6 +99,8 @@ class Node:
     """What was journalled of these contacts, and of those of this node that have not ended."""
     last_agent: Callable[[str], str]
     """Who talked last with a caller of this number; "" where nobody did lately, or it cannot be told at once."""
+    look_up: Callable[[act.Lookup], act.Looked | act.LookupFailed]
+    """What a flow's lookup comes to."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     spies: set[str] = field(default_factory=set)  # through which supervisors hear

@@ -12,7 +12,7 @@ from contactcentre.provision.render import ARI_USER
 LENGTH = 28
 _ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that people confuse
 _ALLOWED = re.compile(r"[A-Za-z0-9!#%&()*+,./:=?@^_{|}~-]{8,128}")
-_NAME = re.compile(r"(agent|trunk)/[a-z][a-z0-9_-]{0,39}|(ari|esl)/contactcentre")
+_NAME = re.compile(r"(agent|trunk|http)/[a-z][a-z0-9_-]{0,39}|(ari|esl)/contactcentre")
 _LINE = re.compile(r"^(\s*[\w/-]*(?:pass|password|passwd|md5_cred|secret)\s*=>?\s*)(.+)$", re.I)
 _PARAM = re.compile(r'^(.*name="[\w-]*password" value=")([^"]*)(".*)$')
 ESL = "esl/contactcentre"
@@ -39,7 +39,7 @@ def generate() -> str:
 
 def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise BadSecret(f"{name!r} is no secret's name: agent/NAME, trunk/NAME, ari/{ARI_USER} or {ESL}")
+        raise BadSecret(f"{name!r} is no secret's name: agent/NAME, trunk/NAME, http/NAME, ari/{ARI_USER} or {ESL}")
     return name
 
 

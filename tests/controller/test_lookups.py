@@ -13,8 +13,10 @@ from gevent import socket
 from gevent.event import Event as Flag
 from gevent.server import StreamServer
 
-from contactcentre.controller.lookups import look_up
-from contactcentre.domain.flows.actions import Lookup, LookupFailed
+from contactcentre.controller.greenlets import Greenlets
+from contactcentre.controller.lookups import Lookups, look_up
+from contactcentre.domain.flows.actions import Looked, Lookup, LookupFailed
+from contactcentre.store import StoreUnavailable
 
 TIMEOUT = 0.5
 
@@ -62,6 +64,81 @@ def test_others_are_served_while_one_endpoint_hangs() -> None:
         assert others.wait(10)
         assert not asking.dead
         assert asking.get() == LookupFailed("timeout")
+
+
+@contextmanager
+def asked_for(answers: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") -> Iterator[tuple[str, list[bytes]]]:
+    """A service that keeps the requests' heads."""
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heads.append(connection.recv(65536))
+        connection.sendall(answers)
+        connection.close()
+
+    with serving(serve) as url:
+        yield url, heads
+
+
+@pytest.fixture
+def greenlets() -> Iterator[Greenlets]:
+    made = Greenlets(lambda name: None)
+    yield made
+    made.stop(1.0)
+
+
+def test_a_named_secret_is_sent_in_its_header_and_read_again_a_minute_later(greenlets: Greenlets) -> None:
+    now, secrets = [1000.0], {"http/crm": "first-secret"}
+    lookups = Lookups(secrets.get, greenlets, lambda: now[0])
+    with asked_for() as (url, heads):
+        for header in ("Authorization", "X-Api-Key"):
+            assert lookups.look_up(Lookup("ask", "GET", url, secret="crm", header=header)) == Looked(200, {})
+        secrets["http/crm"] = "second-secret"
+        lookups.look_up(Lookup("ask", "GET", url, secret="crm"))
+        now[0] += 61
+        lookups.look_up(Lookup("ask", "GET", url, secret="crm"))
+        assert lookups.look_up(Lookup("ask", "GET", url)) == Looked(200, {})
+    sent = [line for head in heads for line in head.split(b"\r\n") if b"secret" in line]
+    assert sent == [
+        b"Authorization: Bearer first-secret",
+        b"X-Api-Key: first-secret",
+        b"Authorization: Bearer first-secret",
+        b"Authorization: Bearer second-secret",
+    ]
+
+
+def test_without_its_secret_nothing_is_asked_and_one_that_is_known_serves_while_the_store_is_away(
+    greenlets: Greenlets,
+) -> None:
+    now, away = [1000.0], [False]
+
+    def read(name: str) -> str | None:
+        if away[0]:
+            raise StoreUnavailable("gone")
+        return "the-secret" if name == "http/crm" else None
+
+    lookups = Lookups(read, greenlets, lambda: now[0])
+    with asked_for() as (url, heads):
+        assert lookups.look_up(Lookup("ask", "GET", url, secret="other")) == LookupFailed("no secret")
+        assert heads == []
+        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, secret="crm")), Looked)
+        away[0], now[0] = True, 2000.0
+        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, secret="crm")), Looked)
+
+
+def test_what_is_no_answer_is_a_word_for_the_journal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    assert ask(f"http://127.0.0.1:{port}/") == LookupFailed("connection refused")
+    for answer, word in (
+        (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "status 500"),
+        (b"HTTP/1.1 302 No\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", "status 302"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]", "not a JSON object"),
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>", "not JSON"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 70000, "too large"),
+    ):
+        with asked_for(answer) as (url, _):
+            assert ask(url) == LookupFailed(word)
 
 
 SLOW = """

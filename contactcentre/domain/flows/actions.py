@@ -128,6 +128,8 @@ class Lookup:
     body: Mapping[str, Scalar] | None = field(default=None, repr=False)  # sent as JSON; may hold what is sensitive
     timeout: float = 3.0
     max_bytes: int = 65536
+    secret: str = ""  # name of the one that `header` has; "" = there is none
+    header: str = "Authorization"
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,8 @@ def _secrets(flow: Flow) -> Iterator[Problem]:
             yield Problem(name, "sensitive", False, f"is asked for as sensitive elsewhere: {node.var}")
         if isinstance(node, LookupNode) and node.secrets_read() & secret and not node.url.startswith("https://"):
             yield Problem(name, "url", node.url, "sends what is sensitive without encryption", error=False)
+        if isinstance(node, LookupNode) and node.secret and not node.url.startswith("https://"):
+            yield Problem(name, "secret", node.secret, "is sent without encryption", error=False)
     for prompt, texts in flow.prompts.items():
         for language, text in texts.items():
             for variable in sorted(template.names(text) & secret):

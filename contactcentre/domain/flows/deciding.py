@@ -151,6 +151,10 @@ def _strings(value: Any) -> Any:
 Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 
 
+HEADER = r"^(?i:authorization|x-[a-z0-9-]{1,60})$"
+"""A header that a secret may be in; none that means something to HTTP itself."""
+
+
 class LookupNode(Node):
     """Asks a web service. `fields` puts parts of the JSON object that comes back into variables; a part that
     is not there, or is no text, number or truth value, takes the variable away."""
@@ -164,6 +168,8 @@ class LookupNode(Node):
     fields: Annotated[dict[Variable, Path], BeforeValidator(_strings)] = Field(
         default_factory=dict
     )  # variable -> path.in.the.answer
+    secret: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] | None = None  # `http/NAME`
+    header: Annotated[str, StringConstraints(pattern=HEADER)] = "Authorization"  # that has the secret
     next: Name
     on_failed: Name
 
@@ -187,7 +193,7 @@ class LookupNode(Node):
                 for key, value in (self.body or {}).items()
             }
         url = template.fill(self.url, scene.read(), template.url_quoted, template.MAX_URL)
-        return Lookup(scene.node, self.method, url, body, self.timeout, self.max_bytes)
+        return Lookup(scene.node, self.method, url, body, self.timeout, self.max_bytes, self.secret or "", self.header)
 
     def judge(self, scene: Scene, result: Result) -> Go:
         if isinstance(result, LookupFailed):
