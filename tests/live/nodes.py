@@ -2,6 +2,7 @@
 contacts that do what `controller.queueing` makes of a router's messages."""
 
 import json
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -192,9 +193,8 @@ class Node:
 
 
 def configuration(site: Site) -> SimpleNamespace:
-    return SimpleNamespace(
-        routing=RoutingConfig.from_site(site),
-    )
+    routing = RoutingConfig.from_site(site)
+    return SimpleNamespace(routing=routing, on_the_day=lambda agents, now: (routing, math.inf))
 
 
 def agent_facts(redis: "Redis") -> list[dict[str, Any]]:
