@@ -87,6 +87,7 @@ def erase(store: Store, shelf: Shelf, found: Found, reason: str, actor: str, now
     store.destroy_data_key(recording.id)  # copies of the file, in backups too, are of no use from now on
     if recording.path:  # else its sound is still on the PBX, and swept away there
         shelf.path(recording).unlink(missing_ok=True)
+    store.forget_recording_notes(recording.id)
     detail = {"reason": reason, "contact": contact_id, "queue": recording.queue, "path": recording.path}
     store.audit(actor, "recording.delete", recording.id, detail, address)
     data = {"recording": recording.id, "reason": reason}

@@ -19,6 +19,7 @@ from contactcentre.store.holds import Hold, Holds, OnHold
 from contactcentre.store.journal import Recorded
 from contactcentre.store.notices import Notice, Notices
 from contactcentre.store.paging import BadCursor
+from contactcentre.store.recording_notes import RecordingNote, RecordingNotes
 from contactcentre.store.results import Changed, Note, Promise, SaidCount
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
@@ -57,6 +58,7 @@ __all__ = [
     "Promise",
     "QueueStats",
     "Recorded",
+    "RecordingNote",
     "SaidCount",
     "SchemaTooNew",
     "SiteChanged",
@@ -82,6 +84,7 @@ class Store(
     Holds,
     DataKeys,
     Notices,
+    RecordingNotes,
     Tokens,
     Webhooks,
     AlertHistory,

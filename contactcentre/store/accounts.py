@@ -12,7 +12,7 @@ from contactcentre.store.database import Database
 from contactcentre.store.tables import audit, one_time_link, user_account
 from contactcentre.store.values import storable
 
-ROLES = ("admin", "supervisor", "agent", "auditor")
+ROLES = ("admin", "supervisor", "agent", "auditor", "wallboard")
 
 
 class NameTaken(Exception):

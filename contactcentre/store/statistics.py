@@ -83,39 +83,23 @@ class Statistics(Sites):
     ) -> dict[str, Counts]:
         """`metrics.count` in the database: by queue, over the visits that began in [since, now)."""
         visit = tables.queue_visit.c
-        limit = by_name(visit.queue, thresholds, _default_threshold())
-        gone = visit.waited.is_not(None) & (visit.reason != "")
-        answered = gone & (visit.reason == LeftQueue.ANSWERED)
-        flow_out = gone & visit.reason.in_(FLOW_OUT)
-        abandoned = gone & ~visit.reason.in_([LeftQueue.ANSWERED, *FLOW_OUT])
-        in_time = visit.waited <= limit
-        waits_for = now - sa.func.extract("epoch", visit.entered)
-
-        def number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-            return sa.func.count().filter(condition)
-
-        def total(column: sa.ColumnElement[float], condition: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
-            return sa.func.coalesce(sa.func.sum(column).filter(condition), 0.0)
-
-        columns: dict[str, sa.ColumnElement[Any]] = {
-            "answered": number(answered),
-            "answered_in_time": number(answered & in_time),
-            "abandoned": number(abandoned),
-            "abandoned_in_time": number(abandoned & in_time),
-            "abandoned_short": number(abandoned & (visit.waited < short_abandon)),
-            "flow_out": number(flow_out),
-            "waiting": number(~gone),
-            "waiting_in_time": number(~gone & (waits_for <= limit)),
-            "wait_answered": total(visit.waited, answered),
-            "wait_longest": sa.func.coalesce(sa.func.max(visit.waited).filter(gone), 0.0),
-            "talk": total(visit.talk, gone),
-            "wrap_up": total(visit.wrap_up, gone),
-        }
-        ordered = [columns[field.name].label(field.name) for field in fields(Counts)]
         window = (visit.entered >= since) & (visit.entered < now)
-        statement = sa.select(visit.queue, *ordered).where(window).group_by(visit.queue)
+        statement = sa.select(visit.queue, *_counts(now, thresholds, short_abandon)).where(window).group_by(visit.queue)
         with self._begin() as connection:
             return {queue: Counts(*numbers) for queue, *numbers in connection.execute(statement)}
+
+    def count_steps(
+        self, queue: str, since: float, until: float, now: float, step: float, threshold: float, short_abandon: float
+    ) -> dict[int, Counts]:
+        """The same of one queue's visits that began in [since, until), by the number of the step (of `step` seconds,
+        from 0 at `since`) in which they began. `now`: until when those who wait still have waited."""
+        visit = tables.queue_visit.c
+        number = sa.cast(sa.func.floor((sa.func.extract("epoch", visit.entered) - since) / step), sa.Integer)
+        counted = _counts(now, {queue: threshold}, short_abandon)
+        statement = sa.select(number.label("number"), *counted)
+        statement = statement.where(visit.queue == queue, visit.entered >= since, visit.entered < until)
+        with self._begin() as connection:
+            return {n: Counts(*numbers) for n, *numbers in connection.execute(statement.group_by(sa.text("number")))}
 
     def agent_work(self, since: float, until: float) -> dict[str, AgentWork]:
         """What each agent did in conversations that began in [since, until), by name; those who did nothing are not
@@ -179,6 +163,40 @@ class Statistics(Sites):
             for agent, at, state, reason in connection.execute(statement):
                 changes[agent].append(_Change(at, state, reason))
         return {agent: metrics.agent_time(facts, since, until) for agent, facts in changes.items()}
+
+
+def _counts(now: float, thresholds: dict[str, float], short_abandon: float) -> list[sa.ColumnElement[Any]]:
+    """The fields of `Counts` over visits, in their order."""
+    visit = tables.queue_visit.c
+    limit = by_name(visit.queue, thresholds, _default_threshold())
+    gone = visit.waited.is_not(None) & (visit.reason != "")
+    answered = gone & (visit.reason == LeftQueue.ANSWERED)
+    flow_out = gone & visit.reason.in_(FLOW_OUT)
+    abandoned = gone & ~visit.reason.in_([LeftQueue.ANSWERED, *FLOW_OUT])
+    in_time = visit.waited <= limit
+    waits_for = now - sa.func.extract("epoch", visit.entered)
+
+    def number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.count().filter(condition)
+
+    def total(column: sa.ColumnElement[float], condition: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+        return sa.func.coalesce(sa.func.sum(column).filter(condition), 0.0)
+
+    columns: dict[str, sa.ColumnElement[Any]] = {
+        "answered": number(answered),
+        "answered_in_time": number(answered & in_time),
+        "abandoned": number(abandoned),
+        "abandoned_in_time": number(abandoned & in_time),
+        "abandoned_short": number(abandoned & (visit.waited < short_abandon)),
+        "flow_out": number(flow_out),
+        "waiting": number(~gone),
+        "waiting_in_time": number(~gone & (waits_for <= limit)),
+        "wait_answered": total(visit.waited, answered),
+        "wait_longest": sa.func.coalesce(sa.func.max(visit.waited).filter(gone), 0.0),
+        "talk": total(visit.talk, gone),
+        "wrap_up": total(visit.wrap_up, gone),
+    }
+    return [columns[field.name].label(field.name) for field in fields(Counts)]
 
 
 def _default_threshold() -> float:

@@ -90,6 +90,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         alerts,
         calls,
         coaches,
+        days,
         events,
         flows,
         health,
@@ -102,6 +103,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         now,
         own,
         prompts,
+        recordings,
         results,
         site,
         stream,
@@ -111,7 +113,19 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.api import contacts as api_contacts
     from contactcentre.web.api import customers as api_customers
     from contactcentre.web.api import webhooks as api_webhooks
-    from contactcentre.web.pages import account, agents, audit, contacts, customers, desk, live, voicemail, webhooks
+    from contactcentre.web.pages import (
+        account,
+        agents,
+        audit,
+        charts,
+        contacts,
+        customers,
+        desk,
+        live,
+        voicemail,
+        wallboard,
+        webhooks,
+    )
     from contactcentre.web.pages import prompts as prompt_pages
     from contactcentre.web.pages import site as site_pages
     from contactcentre.web.pages import tryout as tryout_page
@@ -147,8 +161,10 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
-    app.register_blueprint(notices.blueprint)
-    app.register_blueprint(events.blueprint)
+    for api in (notices, events, days, recordings):
+        app.register_blueprint(api.blueprint)
+    for page in (charts, wallboard):
+        app.register_blueprint(page.blueprint)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages, prompt_pages)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from contactcentre.web import rows
 from contactcentre.web.board import Board
 from contactcentre.web.limited import Limited
+from contactcentre.web.numbers_only import NumbersOnly
 
 QUEUED_FRAMES = 200
 """Frames a client may be behind before it is cut."""
@@ -125,10 +126,11 @@ class Desks(_Clients):
 class Audience(_Clients):
     """Those who see all of a board, or of the same queues."""
 
-    def __init__(self, board: Board, queues: frozenset[str] | None, cursor: str) -> None:
+    def __init__(self, board: Board, queues: frozenset[str] | None, cursor: str, numbers_only: bool = False) -> None:
         """`queues` None: all. `cursor`: up to where the board shows the stream."""
         super().__init__()
-        self._seen = board if queues is None else Limited(board, queues)
+        seen = board if queues is None else Limited(board, queues)
+        self._seen = NumbersOnly(seen) if numbers_only else seen
         self._kept: deque[tuple[str, bytes]] = deque(maxlen=KEPT_FRAMES)
         self._floor = cursor  # frames after this id are kept
 
@@ -145,7 +147,7 @@ class Audience(_Clients):
 
     def take(self, changed: rows.Change, cursor: str = "") -> None:
         """Tells a change; with a cursor it is kept, too, for those who come back."""
-        seen = self._seen.change(changed) if isinstance(self._seen, Limited) else changed
+        seen = changed if isinstance(self._seen, Board) else self._seen.change(changed)
         if seen is None:
             return
         text = frame("change", seen, cursor)

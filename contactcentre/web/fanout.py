@@ -52,6 +52,11 @@ While nobody looks, only every RESTING_SECONDS."""
 
 LISTENERS = 2000
 
+Sight = tuple[frozenset[str] | None, bool]
+"""What an audience sees: (the only queues, or None: all; numbers alone)."""
+
+EVERYTHING: Sight = None, False
+
 
 class TooMany(Exception):
     """So many clients listen that another one would harm them all."""
@@ -79,7 +84,7 @@ class Fanout:
         self._board = Board()
         self._lock = threading.Lock()
         self._cursor = ""  # "" = the live state cannot be read at the moment
-        self._audiences: dict[frozenset[str] | None, Audience] = {None: Audience(self._board, None, "")}
+        self._audiences: dict[Sight, Audience] = {EVERYTHING: Audience(self._board, None, "")}
         self._desks = Desks(self._board)
         self._dirty = threading.Event()
         self._watched = threading.Event()  # somebody has come who looks
@@ -96,15 +101,16 @@ class Fanout:
         """The board shows the live state as it is."""
         return self._cursor != ""
 
-    def join(self, last_id: str = "", queues: frozenset[str] | None = None) -> Client:
+    def join(self, last_id: str = "", queues: frozenset[str] | None = None, numbers_only: bool = False) -> Client:
         """A new client, its first frames (what it missed since `last_id`, or everything) already in its queue.
-        `queues`: the only ones that it sees. Raises TooMany."""
+        `queues`: the only ones that it sees. `numbers_only`: neither agents nor contacts. Raises TooMany."""
+        sight = queues, numbers_only
         with self._one_more():
-            if queues not in self._audiences:
-                self._audiences[queues] = Audience(self._board, queues, self._cursor)
-            client = self._audiences[queues].join()
+            if sight not in self._audiences:
+                self._audiences[sight] = Audience(self._board, queues, self._cursor, numbers_only)
+            client = self._audiences[sight].join()
             if self.ready:
-                self._audiences[queues].greet(client, last_id, self._cursor, self._clock())
+                self._audiences[sight].greet(client, last_id, self._cursor, self._clock())
             else:
                 client.frames.put_nowait(self.pulse())
         return client
@@ -122,10 +128,10 @@ class Fanout:
     def leave(self, client: Client) -> None:
         with self._lock:
             self._desks.leave(client)
-            for queues, audience in list(self._audiences.items()):
+            for sight, audience in list(self._audiences.items()):
                 audience.leave(client)
-                if queues is not None and not len(audience):
-                    del self._audiences[queues]
+                if sight != EVERYTHING and not len(audience):
+                    del self._audiences[sight]
 
     def snapshot(self, queues: frozenset[str] | None = None) -> rows.Snapshot | None:
         """The board as it is now (`queues`: as who is limited to them sees it); None while it cannot be read."""
@@ -161,7 +167,7 @@ class Fanout:
     @property
     def cut(self) -> int:
         """Clients cut because they were too slow, of those who see everything."""
-        return self._audiences[None].cut
+        return self._audiences[EVERYTHING].cut
 
     @property
     def site_name(self) -> str:
@@ -236,8 +242,9 @@ class Fanout:
             log.warning("web.notice_not_understood", error=str(error))
             return
         self._desks.tell(readers, frame("notice", news))
-        for audience in self._audiences.values():
-            audience.send(frame("notice", News(now=news.now)))
+        for (_, numbers_only), audience in self._audiences.items():
+            if not numbers_only:
+                audience.send(frame("notice", News(now=news.now)))
 
     def _follow(self) -> None:
         failures = 0

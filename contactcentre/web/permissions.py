@@ -22,6 +22,7 @@ class Permission(StrEnum):
     SELF = "self"  # one's own page and password; everyone who is signed in
     PHONE = "phone.use"  # one's own calls and state at work, and a phone in the browser
     LIVE = "live.see"  # queues, agents and contacts now
+    NUMBERS = "numbers.see"  # of queues now, without anybody's name or number
     CONTACTS = "contacts.see"  # history with callers' numbers
     RESULTS = "contacts.results"  # how other people's contacts ended, and their notes
     CUSTOMERS = "customers.use"  # who calls: names, numbers, notes
@@ -43,6 +44,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     AGENT = "agent"
     AUDITOR = "auditor"
+    WALLBOARD = "wallboard"  # a screen on the wall
 
 
 GRANTS: Mapping[str, frozenset[Permission]] = {
@@ -52,6 +54,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
             Permission.SELF,
             Permission.PHONE,
             Permission.LIVE,
+            Permission.NUMBERS,
             Permission.CONTACTS,
             Permission.RESULTS,
             Permission.CUSTOMERS,
@@ -64,6 +67,7 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
         }
     ),
     Role.AGENT: frozenset({Permission.SELF, Permission.PHONE, Permission.VOICEMAIL}),
+    Role.WALLBOARD: frozenset({Permission.SELF, Permission.NUMBERS}),
     Role.AUDITOR: frozenset({Permission.SELF, Permission.CONTACTS, Permission.LISTEN, Permission.AUDIT}),
 }
 
@@ -71,6 +75,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.SELF: "your own page",
     Permission.PHONE: "your own calls, and a phone in the browser",
     Permission.LIVE: "the live page",
+    Permission.NUMBERS: "the wallboard's numbers",
     Permission.CONTACTS: "contacts and their history",
     Permission.RESULTS: "saying how contacts ended",
     Permission.CUSTOMERS: "customers",

@@ -4,6 +4,7 @@ whose it is. So signing out, a new password or a disabled account end a session 
 
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -28,19 +29,25 @@ LONGEST_SECONDS = 12 * 60 * 60
 """A session ends so long after signing in, whatever happens: one shift."""
 
 
+SCREEN_SECONDS = 90 * 24 * 60 * 60
+"""A wallboard's session: it sees numbers alone."""
+
+
 class Sessions:
     """Open sessions in Redis. All methods raise live.errors.Away when it does not answer."""
 
     def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
         self._redis, self._prefix = redis, f"{prefix}web:"
 
-    def open(self, user: str, now: float) -> str:
-        """A new session's token, 256 random bits."""
+    def open(self, user: str, now: float, screen: bool = False) -> str:
+        """A new session's token, 256 random bits. `screen`: of one on the wall, which nobody signs in every morning."""
         token = secrets.token_urlsafe(32)
         key = self._key(token)
-        ask(self._redis, "SET", key, json.dumps({"user": user, "opened": now}), "EX", IDLE_SECONDS)
+        idle, longest = (SCREEN_SECONDS, SCREEN_SECONDS) if screen else (IDLE_SECONDS, LONGEST_SECONDS)
+        record = {"user": user, "opened": now, **({"screen": True} if screen else {})}
+        ask(self._redis, "SET", key, json.dumps(record), "EX", idle)
         ask(self._redis, "SADD", self._all(user), key)
-        ask(self._redis, "EXPIRE", self._all(user), LONGEST_SECONDS)
+        ask(self._redis, "EXPIRE", self._all(user), longest)
         return token
 
     def user_of(self, token: str, now: float) -> str | None:
@@ -50,9 +57,12 @@ class Sessions:
         if text is None:
             return None
         record = json.loads(text)
-        if now >= record["opened"] + LONGEST_SECONDS:
+        left = record["opened"] + (SCREEN_SECONDS if record.get("screen") else LONGEST_SECONDS) - now
+        if left <= 0:
             ask(self._redis, "DEL", key)
             return None
+        if record.get("screen"):
+            ask(self._redis, "EXPIRE", key, math.ceil(left))
         return str(record["user"])
 
     def close(self, token: str) -> None:
@@ -136,7 +146,7 @@ def sign_in(sessions: Sessions, user: User, now: float) -> None:
     """Begins a new session. What the cookie held before is dropped, so nobody can plant a session on a browser."""
     cookie.clear()
     cookie.permanent = True
-    login_user(SignedIn(user, sessions.open(user.name, now)))
+    login_user(SignedIn(user, sessions.open(user.name, now, screen=user.role == "wallboard")))
 
 
 def sign_out(sessions: Sessions) -> None:
@@ -161,7 +171,7 @@ def install(app: APIFlask, store: Store, sessions: Sessions) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=LONGEST_SECONDS,
+        PERMANENT_SESSION_LIFETIME=SCREEN_SECONDS,  # of the cookie; Redis knows when the session ends
     )
     app.session_interface = _CookieInterface()
     manager = LoginManager(app, add_context_processor=False)

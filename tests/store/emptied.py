@@ -28,6 +28,7 @@ FACTS_AND_PEOPLE = (
     "webhook",
     "webhook_delivery",
     "notice",
+    "recording_note",
     "user_account",
     "one_time_link",
 )

@@ -17,7 +17,7 @@ from contactcentre.store import Store
 from contactcentre.web import fanout as fanout_module
 from contactcentre.web.app import WebServices
 from contactcentre.web.audience import QUEUED_FRAMES, Client
-from contactcentre.web.fanout import Fanout, midnight
+from contactcentre.web.fanout import EVERYTHING, Fanout, midnight
 from tests.store.calls import Call, answered
 from tests.web.sample import site
 from tests.web.serving import until
@@ -165,7 +165,7 @@ def test_a_client_that_does_not_read_is_cut_and_the_others_lose_nothing(fanout: 
     before = fanout.clients
     with fanout._lock:
         for n in range(QUEUED_FRAMES):
-            fanout._audiences[None].send(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
+            fanout._audiences[EVERYTHING].send(f"id: 1-{n}\nevent: pulse\ndata: {{}}\n\n".encode())
             if n % 50 == 0:
                 fast.read(0.0)
     assert fanout.cut == 1

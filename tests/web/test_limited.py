@@ -11,7 +11,7 @@ from contactcentre.domain.metrics import Counts
 from contactcentre.domain.routing import Waiting
 from contactcentre.live import ContactNow, Live
 from contactcentre.live.records import Change
-from contactcentre.web.fanout import Fanout
+from contactcentre.web.fanout import EVERYTHING, Fanout
 from contactcentre.web.limited import Limited
 from tests.web.test_board import NOW, board
 from tests.web.test_fanout import Reader, fanout
@@ -107,7 +107,7 @@ def test_the_stream_tells_of_a_call_while_it_is_in_the_accounts_queues(fanout: F
     back.wait(lambda: "snapshot" in back.events)
     assert back.contacts == {}
     fanout.leave(back.client)
-    assert list(fanout._audiences) == [None], "nothing is kept for a limit that nobody has who looks"
+    assert list(fanout._audiences) == [EVERYTHING], "nothing is kept for a limit that nobody has who looks"
 
 
 def test_who_is_limited_and_comes_back_at_once_gets_what_was_missed(fanout: Fanout, live: Live) -> None:

@@ -103,6 +103,8 @@ ONE: dict[tuple[str, str], str] = {
     ("POST", "/contacts/<id>/result"): "contact",
     ("GET", "/api/v1/contacts/<id>/why"): "contact",
     ("GET", "/api/v1/recordings/<id>/audio"): "recording",
+    ("GET", "/api/v1/recordings/<id>/picture"): "recording",
+    ("POST", "/api/v1/recordings/<id>/notes"): "recording",
     ("GET", "/api/v1/voicemail/<id>/audio"): "message",
     ("POST", "/voicemail/<id>/<step>"): "message",
     ("POST", "/api/v1/voicemail/<id>/<step>"): "message",
@@ -119,6 +121,8 @@ MANY = {
     "/api/v1/snapshot": "live",
     "/api/v1/calls": "live",
     "/api/v1/live": "live",
+    "/api/v1/wallboard": "",
+    "/api/v1/wallboard/live": "",
     "/api/v1/queues": "",
     "/api/v1/agents": "",
 }
@@ -137,6 +141,7 @@ ELSEWHERE = {
     *("/api/v1/me/call/<verb>", "/api/v1/me/today", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
     *(f"{api}/customers{more}" for api in ("", "/api/v1") for more in ("", "/<id>")),  # test_customers
     *(f"{api}/customers/<id>/{verb}" for api in ("", "/api/v1") for verb in ("merge", "export", "erase")),
+    *("/wallboard", "/charts", "/api/v1/queues/<name>/day"),  # test_days
     *("/api/v1/notices", "/api/v1/notices/<id>/read", "/api/v1/me/notices", "/api/v1/me/notices/<id>/read"),
     *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),
     *(path for path in TABLE if path.startswith(("/api/v1/site", "/api/v1/prompts", "/admin"))),
@@ -195,6 +200,7 @@ def _ask(browser: FlaskClient, method: str, path: str, kind: str, part: Part) ->
     thing = getattr(part, kind)
     there = path.replace("<id>", thing).replace("<step>", "claim").replace("<verb>", "hold")
     body = {"contact": thing, "phone": "ben"} if path == "/api/v1/listens" else {}
+    body = {"second": 0, "text": "x"} if path.endswith("/notes") else body
     return browser.open(there, method=method, json=body if path.startswith("/api") and method != "GET" else None)
 
 

@@ -75,7 +75,7 @@ def one(id: str) -> ContactDetail:
 )
 @requires(Permission.LISTEN, by_queue=True)
 def audio(id: str) -> Response:
-    contact_id, recording = _recording(id)
+    contact_id, recording = recording_named(id)
     if not current_scope().recording(recording):
         raise NotFound(f"There is no recording {id!r}.")
     return sound(contact_id, recording)
@@ -83,10 +83,11 @@ def audio(id: str) -> Response:
 
 def message_sound(id: str) -> Response:
     """Of a message that the asker may hear; audited. Raises NotFound, Gone."""
-    return sound(*_recording(id))
+    return sound(*recording_named(id))
 
 
-def _recording(id: str) -> tuple[str, Recording]:
+def recording_named(id: str) -> tuple[str, Recording]:
+    """(the contact, the recording), whoever may hear it. Raises NotFound."""
     try:
         return services().store.recording(id)
     except NoSuchRecording:
@@ -96,7 +97,7 @@ def _recording(id: str) -> tuple[str, Recording]:
 def sound(contact_id: str, recording: Recording) -> Response:
     """Of a recording that the asker may hear; audited. Raises Gone."""
     store = services().store
-    file = _opened(recording)
+    file = opened(recording)
     account = current_account()
     name = account.name if account else ""
     said: dict[str, Any] = {"contact": contact_id, "range": request.headers.get("Range", "")[:100]}
@@ -146,7 +147,7 @@ def _address(recording: Recording) -> str | None:
     return url_for("history.audio", id=recording.id) if heard and recording.state == "stored" else None
 
 
-def _opened(recording: Recording) -> BinaryIO:
+def opened(recording: Recording) -> BinaryIO:
     """The sound. Its path is the store's, never the asker's, and must lie below the recordings directory."""
     if recording.state != "stored":
         raise Gone(f"The recording is {recording.state}.")

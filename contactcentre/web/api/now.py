@@ -10,6 +10,7 @@ from contactcentre.live import signs_of_life
 from contactcentre.live.standbys import standbys
 from contactcentre.web import rows
 from contactcentre.web.errors import Unavailable
+from contactcentre.web.numbers_only import without_people
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
 from contactcentre.web.windows import NEXT, Window
@@ -57,6 +58,17 @@ class Controllers(rows.Row):
 @requires(Permission.LIVE, by_queue=True)
 def snapshot() -> rows.Snapshot:
     return _board()
+
+
+@blueprint.get("/wallboard")
+@blueprint.output(rows.Snapshot)
+@blueprint.doc(
+    summary="Numbers of queues, at one instant",
+    description="As `/snapshot`, with nobody's name or number: `agents` and `contacts` are empty.",
+)
+@requires(Permission.NUMBERS, by_queue=True)
+def wallboard() -> rows.Snapshot:
+    return without_people(_board())
 
 
 @blueprint.get("/queues")

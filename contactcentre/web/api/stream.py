@@ -43,6 +43,18 @@ def live() -> Response:
     return _stream(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""))
 
 
+@blueprint.get("/wallboard/live")
+@answers("text/event-stream")
+@blueprint.doc(
+    summary="Numbers of queues, as they change",
+    description="As `/live`, with nobody's name or number: `agents` and `contacts` are empty.",
+    responses={200: "A stream of events (text/event-stream)"},
+)
+@requires(Permission.NUMBERS, by_queue=True)
+def wallboard() -> Response:
+    return _stream(request.headers.get("Last-Event-ID") or request.args.get("last_event_id", ""), numbers_only=True)
+
+
 @blueprint.get("/me/live")
 @answers("text/event-stream")
 @blueprint.doc(
@@ -57,12 +69,15 @@ def desk() -> Response:
     return _stream(agent=own_agent())
 
 
-def _stream(last_id: str = "", agent: str = "") -> Response:
+def _stream(last_id: str = "", agent: str = "", numbers_only: bool = False) -> Response:
     web, account = services(), current_account()
     if account is None:
         raise SignInNeeded
     try:
-        client = web.fanout.join_desk(agent) if agent else web.fanout.join(last_id, current_scope().queues)
+        if agent:
+            client = web.fanout.join_desk(agent)
+        else:
+            client = web.fanout.join(last_id, current_scope().queues, numbers_only)
     except TooMany as error:
         raise Unavailable(str(error)) from None
     fanout, lasts = web.fanout, lasting(account)

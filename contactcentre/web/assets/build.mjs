@@ -28,7 +28,7 @@ const manifest = {
 };
 
 const options = {
-  entryPoints: ["js/admin.js", "js/agent.js", "js/app.js", "js/live.js", "js/prompts.js", "js/welcome.js", "css/site.css", "icon.svg"].map((name) => path.join(here, name)),
+  entryPoints: ["js/admin.js", "js/agent.js", "js/app.js", "js/charts.js", "js/live.js", "js/player.js", "js/prompts.js", "js/wallboard.js", "js/welcome.js", "css/charts.css", "css/site.css", "icon.svg"].map((name) => path.join(here, name)),
   entryNames: "[name]-[hash]",
   outdir: out,
   bundle: true,

@@ -193,6 +193,8 @@ def _home(user: User) -> str:
         return url_for("live.page")
     if user.agent and granted(role, Permission.PHONE):
         return url_for("desk.page")
+    if granted(role, Permission.NUMBERS):
+        return url_for("wallboard.page")
     if granted(role, Permission.CONTACTS):
         return url_for("contacts.page")
     return url_for("voicemail.page" if granted(role, Permission.VOICEMAIL) else "account.me")

@@ -2,6 +2,8 @@
 
 import htmx from "htmx.org";
 
+import "./follow.js";
+
 // The content security policy forbids both; neither is used.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;

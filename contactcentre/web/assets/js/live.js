@@ -3,11 +3,11 @@
 import { Board } from "./board.js";
 import { begin as beginAlerts, showAlerts } from "./alerts.js";
 import { begin } from "./calls.js";
-import { ServerClock } from "./clock.js";
+import { ServerClock, zone } from "./clock.js";
 import { begin as beginControllers } from "./controllers.js";
 import { begin as beginLeading } from "./leading.js";
 import { begin as beginMentors } from "./mentors.js";
-import { show, tick, zone } from "./show.js";
+import { show, tick } from "./show.js";
 import { Notices } from "./notices.js";
 import { LiveStream, STALE } from "./stream.js";
 import { duration } from "./words.js";

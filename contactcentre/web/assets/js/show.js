@@ -1,6 +1,7 @@
 // Draws the board.
 
 import { showCall } from "./calls.js";
+import { zone } from "./clock.js";
 import { attribute, element, keyed, text } from "./dom.js";
 import { showAgent } from "./leading.js";
 import { showMentors } from "./mentors.js";
@@ -49,15 +50,6 @@ export function show(board, clock) {
   showAgent(board);
   showMentors(board);
   tick(clock.now());
-}
-
-export function zone(name) {
-  try {
-    new Intl.DateTimeFormat([], { timeZone: name });
-    return name;
-  } catch {
-    return "UTC";
-  }
 }
 
 function tiles({ totals, site }) {
