@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     # networks inside that webhooks and lookups may reach, with blanks between; others only in public, and by https
     http_allow: str = ""
 
+    # alerts are also mailed, where a server and somebody to be told are named
+    smtp_server: str = Field("", pattern=r"^([A-Za-z0-9.-]+:[0-9]{1,5})?$")
+    smtp_user: str = ""
+    smtp_secret: SecretStr | None = None
+    smtp_secret_file: Path | None = None
+    mail_from: str = Field("", pattern=r"^([^@\s,]+@[^@\s,]+)?$")
+    alert_mail: str = Field("", pattern=r"^([^@\s,]+@[^@\s,]+(\s+|$))*$")  # addresses, with blanks between
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -208,7 +216,7 @@ class Settings(BaseSettings):
     def _under_the_state_dir(self) -> "Settings":
         for name in ("recordings_dir", "recording_keys_file", "prompts_dir"):
             object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
-        for name in ("ari_secret", "esl_secret", "turn_secret"):
+        for name in ("ari_secret", "esl_secret", "turn_secret", "smtp_secret"):
             file: Path | None = getattr(self, f"{name}_file")
             if getattr(self, name) is None and file is not None:
                 try:

@@ -33,6 +33,13 @@ class AlertHistory(Database):
         more = cursor_at(found[limit - 1].at, found[limit - 1].id) if len(found) > limit else ""
         return found[:limit], more
 
+    def alert_fact(self, id: str, state: str) -> AlertFact | None:
+        own, names = alert_event.c, [one.name for one in fields(AlertFact)]
+        with self._begin() as connection:
+            found = connection.execute(sa.select(alert_event).where(own.id == id, own.state == state)).mappings()
+            row = found.one_or_none()
+        return None if row is None else AlertFact(**{name: row[name] for name in names})
+
     def abandoned_in_a_row(self, queues: Collection[str], since: float) -> dict[str, int]:
         """How many of each queue's last contacts gave up waiting, one after the other, among those that have come into
         it since then. Contacts that went elsewhere do not count."""

@@ -13,6 +13,7 @@ REASSEMBLE = "contactcentre.assemble_left_over"
 RETENTION = "contactcentre.retention"
 SWEEP = "contactcentre.sweep_pbx"
 DELIVER = "contactcentre.deliver_webhooks"
+MAIL_ALERT = "contactcentre.mail_alert"
 LOOK_UP = "contactcentre.look_up_customers"
 
 VISIBILITY_SECONDS = 600
@@ -21,7 +22,10 @@ VISIBILITY_SECONDS = 600
 DELIVER_SECONDS = 5.0
 """How often it is looked whether a webhook's message is to be tried again."""
 
-app = Celery("contactcentre", include=["contactcentre.tasks.jobs", "contactcentre.tasks.webhook_jobs"])
+app = Celery(
+    "contactcentre",
+    include=["contactcentre.tasks.jobs", "contactcentre.tasks.webhook_jobs", "contactcentre.tasks.mail_jobs"],
+)
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",
@@ -76,3 +80,8 @@ def look_up_soon() -> None:
     """Asks a worker to find out who calls. Asking twice is harmless. Raises as `assemble_soon`; who called is not found
     out then."""
     app.send_task(LOOK_UP, retry=False, ignore_result=True, expires=60)
+
+
+def mail_soon(alert: str, state: str) -> None:
+    """Asks a worker to mail what has become of an alert. Raises as `assemble_soon`; it is not mailed then."""
+    app.send_task(MAIL_ALERT, [alert, state], retry=False, ignore_result=True, expires=900)

@@ -44,8 +44,8 @@ Entry = tuple[str, Event | AgentFact | AlertFact]
 
 class Recorder:
     """`run` until `stop`. After the commit `recorded` is called with the ids of recordings that have ended, perhaps
-    more than once for each, `begun` with contacts that have arrived, and `sending` when webhooks are to be told
-    something; `boxes` counts messages in boxes."""
+    more than once for each, `begun` with contacts that have arrived, `alerted` with alerts that were raised or are
+    over, and `sending` when webhooks are to be told something; `boxes` counts messages in boxes."""
 
     def __init__(
         self,
@@ -57,9 +57,10 @@ class Recorder:
         boxes: BoxTeller | None = None,
         sending: Callable[[], None] = lambda: None,
         begun: Callable[[list[str]], None] = lambda contacts: None,
+        alerted: Callable[[str, str], None] = lambda alert, state: None,
     ) -> None:
         self._store, self._redis, self._recorded = store, redis, recorded
-        self._boxes, self._sending, self._begun = boxes, sending, begun
+        self._boxes, self._sending, self._begun, self._alerted = boxes, sending, begun, alerted
         self._messages = 0  # of webhooks, in the database and not announced
         self._reader = JournalReader(redis, GROUP, consumer, prefix)
         self._key, self._stream = f"{prefix}recorder", f"{prefix}events"
@@ -177,6 +178,12 @@ class Recorder:
                         "a recording was not handed to the worker yet", contact_id=fact.contact_id, error=str(error)
                     )
 
+        for _, fact in self._batch:
+            if isinstance(fact, AlertFact) and fact.state in ("raised", "cleared"):
+                try:
+                    self._alerted(fact.id, fact.state)
+                except Exception as error:
+                    log.warning("an alert was not handed to the worker", alert=fact.id, error=str(error))
         if begun := [one.contact_id for _, one in self._batch if isinstance(one, Event) and one.kind is Kind.ARRIVED]:
             try:
                 self._begun(begun)

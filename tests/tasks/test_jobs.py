@@ -12,15 +12,29 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from contactcentre.archive import KeySource, Signing
 from contactcentre.cli import group
+from contactcentre.domain.notation import decode
 from contactcentre.domain.site import Queue, Site
+from contactcentre.domain.webhooks import Webhook
 from contactcentre.embedded import Services
 from contactcentre.live import connect
+from contactcentre.outgoing import Reach
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.tasks import jobs
-from contactcentre.tasks.app import REASSEMBLE, RETENTION, app, assemble_soon, connect_broker
+from contactcentre.tasks.app import (
+    REASSEMBLE,
+    RETENTION,
+    app,
+    assemble_soon,
+    connect_broker,
+    deliver_soon,
+    look_up_soon,
+)
+from contactcentre.tasks.lookups import KEY_NAME, Lookups
 from contactcentre.tasks.recorder import Recorder
+from tests.outgoing.servers import serving
 from tests.plugins.disks import Disk
 from tests.store.calls import recorded_call
 from tests.tasks.waves import channels, power, tone
@@ -186,3 +200,35 @@ def test_a_disk_that_is_full_for_longer_than_all_tries_costs_no_recording(
     jobs.assemble.apply(("r1",))
     until(recorder, lambda: state(store, "r1") == "stored")
     assert list(pbx.iterdir()) == []
+
+
+def test_webhooks_are_told_by_a_worker_and_customers_looked_up(
+    settings: Settings,
+    store: Store,
+    services: Services,
+    redis: "Redis",
+    pbx: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CONTACTCENTRE_HTTP_ALLOW", "127.0.0.0/8")
+    signing = Signing(store, KeySource.of(settings))
+    connect_broker(services.celery_url)
+    call = recorded_call("r9", time.time(), caller="+33612407755")
+    with serving(lambda _: (200, {}, b'{"name": "Marie"}')) as server, connect(services.redis_url) as client:
+        store.save_site(Site.model_validate({"settings": {"customer_lookup": {"url": server.url}}}), "test")
+        store.add_webhook(Webhook("crm", server.url, ("contact.ended",)), "test", time.time())
+        for name in ("crm", KEY_NAME):
+            signing.make(name)
+        lookups = Lookups(store, client, signing, Reach())
+
+        def begun(contacts: list[str]) -> None:
+            lookups.wanted(contacts)
+            look_up_soon()
+
+        recorder = Recorder(store, client, "test", sending=deliver_soon, begun=begun)
+        with worker(settings):
+            for event in call.events:
+                redis.xadd("cc:events", {"event": event.to_json()})
+            until(recorder, lambda: store.webhook("crm").delivered == 1)
+            until(recorder, lambda: store.customer_of("+33612407755") is not None)
+    assert sorted(decode(one.body)["type"] for one in server.got) == ["contact.ended", "customer.lookup"]
