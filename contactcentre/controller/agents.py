@@ -19,7 +19,7 @@ from gevent.lock import BoundedSemaphore
 from contactcentre.controller.replica import Replica
 from contactcentre.domain.agents import AgentState, AgentStatus, NotAllowed, Verb, step
 from contactcentre.domain.routing import Waiting
-from contactcentre.live import Live, LiveError, Malformed
+from contactcentre.live import Away, Live, LiveError, Malformed
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +179,9 @@ class Agents:
         try:
             seen, rest = self._replica.agents.get(taken.agent), (taken.verb, taken.at)
             status = self._live.step(seen, *rest, **taken.args) if seen is not None else None
-            status = status or self._live.change(taken.agent, *rest, **taken.args)
+            if status is None:
+                self._must_be_known(seen)
+                status = self._live.change(taken.agent, *rest, **taken.args)
         except NotAllowed as refusal:
             log.info("agent step refused", agent=taken.agent, verb=taken.verb.value, why=str(refusal))
             return False
@@ -189,6 +191,12 @@ class Agents:
         self._replica.put_agent(status)
         self._changed()
         return True
+
+    def _must_be_known(self, seen: AgentStatus | None) -> None:
+        """Raises Away when Redis has never heard of somebody whom we know: it has lost its data. What it says then
+        is not so, and our own picture, which will be written back, must not follow it."""
+        if seen is not None and seen.version and not self._live.agent(seen.name).version:
+            raise Away(f"redis knows nothing of agent {seen.name} any more")
 
     def _take_later(self, taken: _Step) -> bool:
         """Until Redis is back, what must come of the step stands in our own picture."""

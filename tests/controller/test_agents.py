@@ -89,6 +89,24 @@ def test_who_asked_to_pause_in_the_last_moment_of_a_talk_gets_no_offer_but_the_p
     assert facts(desk)[-1] == (AgentState.TALKING, AgentState.PAUSED)
 
 
+@pytest.mark.parametrize("soon", [True, False])
+def test_a_step_in_the_moment_in_which_redis_has_lost_its_data_logs_nobody_out(desk: Desk, soon: bool) -> None:
+    talks = desk.talking()
+    desk.live.redis.flushdb()
+    if soon:
+        assert desk.agents.soon("anna", Verb.FINISH, token="t1", wrap_up=0.0)
+        with pytest.raises(Away):
+            desk.agents.tell()
+    else:
+        assert desk.agents.change("anna", Verb.FINISH, token="t1", wrap_up=0.0)
+    assert desk.replica.agents["anna"].state is AgentState.AVAILABLE
+    desk.replica.load()  # notices it, and writes back
+    desk.agents.flush()
+    assert desk.live.agent("anna") == desk.replica.agents["anna"]
+    assert (desk.live.agent("anna").state, len(desk.agents)) == (AgentState.AVAILABLE, 0)
+    assert desk.live.agent("anna").version > talks.version
+
+
 def test_a_step_is_not_taken_before_the_one_that_is_still_to_be_told(desk: Desk) -> None:
     desk.talking()
     desk.agents.soon("anna", Verb.FINISH, token="t1", wrap_up=30.0)
