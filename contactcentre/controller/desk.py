@@ -70,7 +70,9 @@ class Desk:
         contact = self.node.contacts.get(str(args.get("contact", "")))
         if contact is None:
             raise CommandFailed("not_found", "no such live contact on this node")
-        verb, wanted = str(args.get("verb", "")), dict(args.get("args") or {})
+        verb, wanted = str(args.get("verb", "")), args.get("args") or {}
+        if not isinstance(wanted, dict):
+            raise CommandFailed("malformed_args", "the arguments of a verb are names and values")
         if verb == "pickup" and contact.now.state == "parked":
             verb = "retrieve"
         if verb != "pickup":

@@ -6,6 +6,7 @@ its sender stopped waiting.
 
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ LIMIT = 16 * 1024
 KEPT = 1000
 TAKEN_SECONDS = 300
 REPLY_SECONDS = 60
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +96,15 @@ class Commands:
             command: dict[str, Any] = json.loads(text) if len(text) <= LIMIT else {}
             valid = (
                 isinstance(command["id"], str)
+                and _NAME.fullmatch(command["id"]) is not None
                 and isinstance(command["verb"], str)
+                and _NAME.fullmatch(command["verb"]) is not None
                 and isinstance(command["args"], dict)
                 and isinstance(command["timeout"], (int, float))
+                and 0 < command["timeout"] <= TAKEN_SECONDS  # after that it could be carried out again
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise Refused(f"entry {entry_id}: {error!r}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Refused(f"entry {entry_id}: {str(error)[:100]!r}") from error
         if not valid:
             raise Refused(f"entry {entry_id}: a field has a wrong type")
         with transaction(self._redis) as both:

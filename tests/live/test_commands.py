@@ -144,6 +144,15 @@ def test_a_command_too_large_or_not_json_is_refused_by_the_sender(redis: "Redis"
         {"command": json.dumps({"id": 1, "verb": "echo", "args": {}, "timeout": 5})},
         {"command": json.dumps({"id": "a", "verb": "echo", "args": [], "timeout": 5})},
         {"command": json.dumps({"id": "a", "verb": "echo", "args": {"x": "y" * 20_000}, "timeout": 5})},
+        {"command": "[" * 16_000},
+        {"command": '{"id": "a", "verb": "echo", "timeout": 5, "args": {"x": ' + "[" * 15_000},
+        {"command": '{"id": "\\ud800", "verb": "echo", "args": {}, "timeout": 5}'},
+        {"command": json.dumps({"id": "", "verb": "echo", "args": {}, "timeout": 5})},
+        {"command": json.dumps({"id": "a\nb", "verb": "echo", "args": {}, "timeout": 5})},
+        {"command": json.dumps({"id": "a", "verb": "e" * 1000, "args": {}, "timeout": 5})},
+        {"command": '{"id": "a", "verb": "echo", "args": {}, "timeout": NaN}'},
+        {"command": '{"id": "a", "verb": "echo", "args": {}, "timeout": Infinity}'},
+        {"command": json.dumps({"id": "a", "verb": "echo", "args": {}, "timeout": -1})},
     ],
 )
 def test_a_malformed_command_is_refused_counted_and_stops_nothing(
