@@ -176,14 +176,25 @@ class Accounts(Database):
         actor: str = "",
         subject: str = "",
         action: str = "",
+        since: float | None = None,
+        until: float | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[AuditEntry]:
-        """Newest first. `before` is the id of the last entry of the page before."""
+        """Newest first. `action`: noun.verb, or a noun alone: all that was done with those. At or after `since`, before
+        `until` (epoch seconds). `before` is the id of the last entry of the page before."""
         statement = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
-        for column, wanted in ((audit.c.actor, actor), (audit.c.subject, subject), (audit.c.action, action)):
+        for column, wanted in ((audit.c.actor, actor), (audit.c.subject, subject)):
             if wanted:
                 statement = statement.where(column == wanted)
+        if action:
+            same = audit.c.action == action
+            noun = audit.c.action.startswith(f"{action}.", autoescape=True)
+            statement = statement.where(same if "." in action else same | noun)
+        if since is not None:
+            statement = statement.where(audit.c.at >= since)
+        if until is not None:
+            statement = statement.where(audit.c.at < until)
         if before is not None:
             statement = statement.where(audit.c.id < before)
         with self._begin() as connection:

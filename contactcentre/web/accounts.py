@@ -108,7 +108,9 @@ def authenticate(store: Store, name: str, password: str) -> User | None:
     return user
 
 
-def invite(store: Store, name: str, role: str, by: str, now: float, queues: Collection[str] = ()) -> str:
+def invite(
+    store: Store, name: str, role: str, by: str, now: float, queues: Collection[str] = (), address: str = ""
+) -> str:
     """Makes a user without a password, limited to `queues` if any; returns the token of the link that sets it.
 
     Raises BadName, store.NameTaken, ValueError for an unknown role."""
@@ -117,7 +119,7 @@ def invite(store: Store, name: str, role: str, by: str, now: float, queues: Coll
             f"name {name!r}: a lower-case letter, then at most 39 lower-case letters, digits, '.', '_' or '-'"
         )
     store.add_user(name, "", role, queues=queues)
-    store.audit(by, "user.invite", name, {"role": role, "queues": sorted(queues) or "all"})
+    store.audit(by, "user.invite", name, {"role": role, "queues": sorted(queues) or "all"}, address)
     return new_link(store, name, role, now)
 
 

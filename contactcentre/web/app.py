@@ -108,6 +108,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         site,
         stream,
         tokens,
+        users,
         why,
     )
     from contactcentre.web.api import contacts as api_contacts
@@ -129,6 +130,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     from contactcentre.web.pages import prompts as prompt_pages
     from contactcentre.web.pages import site as site_pages
     from contactcentre.web.pages import tryout as tryout_page
+    from contactcentre.web.pages import users as user_pages
 
     app = APIFlask(
         __name__,
@@ -158,14 +160,15 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     errors.install(app)
     build.install(app)
     openapi.install(app)
-    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts)
+    histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts, users)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
     for api in (notices, events, days, recordings):
         app.register_blueprint(api.blueprint)
     for page in (charts, wallboard):
         app.register_blueprint(page.blueprint)
-    pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, site_pages, prompt_pages)
+    admins = (site_pages, prompt_pages, user_pages)
+    pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, *admins)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)
     permissions.protect(app)

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     ALL_BOXES = "voicemail.all"
     AUDIT = "audit.see"
     SITE = "site.change"  # everything provisioned, and through it the PBX
+    USERS = "users.manage"  # accounts of the pages: who may sign in, as what
     TOKENS = "tokens.all"  # everybody's API tokens: see and revoke them
     WEBHOOKS = "webhooks.manage"  # who else is told what happens
 
@@ -88,6 +89,7 @@ WORDS: Mapping[Permission, str] = {
     Permission.ALL_BOXES: "everybody's voicemail",
     Permission.AUDIT: "the audit log",
     Permission.SITE: "changing queues, agents, trunks, numbers and flows",
+    Permission.USERS: "users",
     Permission.TOKENS: "everybody's API tokens",
     Permission.WEBHOOKS: "webhooks",
 }
@@ -95,7 +97,9 @@ WORDS: Mapping[Permission, str] = {
 OWN = frozenset({Permission.SELF, Permission.PHONE})
 """About one's own account and work: no limit to queues takes it away."""
 
-UNDIVIDED = frozenset({Permission.KEEP, Permission.AUDIT, Permission.SITE, Permission.TOKENS, Permission.WEBHOOKS})
+UNDIVIDED = frozenset(
+    {Permission.KEEP, Permission.AUDIT, Permission.SITE, Permission.USERS, Permission.TOKENS, Permission.WEBHOOKS}
+)
 """What cannot be limited to queues: an account that is has none of it."""
 
 PER_TOKEN = limits.parse("600 per minute")

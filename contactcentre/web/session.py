@@ -8,6 +8,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from apiflask import APIFlask
 from flask import Request, Response, g, request
@@ -33,18 +34,27 @@ SCREEN_SECONDS = 90 * 24 * 60 * 60
 """A wallboard's session: it sees numbers alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """When it was opened and last used (epoch seconds; None: on a wall, always), and from where it was opened."""
+
+    opened: float
+    used: float | None
+    address: str
+
+
 class Sessions:
     """Open sessions in Redis. All methods raise live.errors.Away when it does not answer."""
 
     def __init__(self, redis: "Redis", prefix: str = PREFIX) -> None:
         self._redis, self._prefix = redis, f"{prefix}web:"
 
-    def open(self, user: str, now: float, screen: bool = False) -> str:
+    def open(self, user: str, now: float, address: str = "", *, screen: bool = False) -> str:
         """A new session's token, 256 random bits. `screen`: of one on the wall, which nobody signs in every morning."""
         token = secrets.token_urlsafe(32)
         key = self._key(token)
         idle, longest = (SCREEN_SECONDS, SCREEN_SECONDS) if screen else (IDLE_SECONDS, LONGEST_SECONDS)
-        record = {"user": user, "opened": now, **({"screen": True} if screen else {})}
+        record = {"user": user, "opened": now, "address": address, **({"screen": True} if screen else {})}
         ask(self._redis, "SET", key, json.dumps(record), "EX", idle)
         ask(self._redis, "SADD", self._all(user), key)
         ask(self._redis, "EXPIRE", self._all(user), longest)
@@ -73,6 +83,19 @@ class Sessions:
         keys = list(ask(self._redis, "SMEMBERS", self._all(user)))
         ask(self._redis, "DEL", self._all(user))
         return int(ask(self._redis, "DEL", *keys)) if keys else 0
+
+    def of(self, user: str, now: float) -> list[OpenSession]:
+        """A user's, the one opened last first. Looking is no use of them."""
+        found = []
+        for key in ask(self._redis, "SMEMBERS", self._all(user)):
+            text, left = ask(self._redis, "GET", key), ask(self._redis, "TTL", key)
+            record = json.loads(text or '{"opened": 0}')
+            screen = bool(record.get("screen"))
+            if now >= record["opened"] + (SCREEN_SECONDS if screen else LONGEST_SECONDS):
+                continue
+            used = None if screen else now - (IDLE_SECONDS - max(0, left))
+            found.append(OpenSession(record["opened"], used, record.get("address", "")))
+        return sorted(found, key=lambda one: -one.opened)
 
     def _key(self, token: str) -> str:
         return f"{self._prefix}session:{hashlib.sha256(token.encode()).hexdigest()}"
@@ -146,7 +169,8 @@ def sign_in(sessions: Sessions, user: User, now: float) -> None:
     """Begins a new session. What the cookie held before is dropped, so nobody can plant a session on a browser."""
     cookie.clear()
     cookie.permanent = True
-    login_user(SignedIn(user, sessions.open(user.name, now, screen=user.role == "wallboard")))
+    screen = user.role == "wallboard"
+    login_user(SignedIn(user, sessions.open(user.name, now, address_of(request), screen=screen)))
 
 
 def sign_out(sessions: Sessions) -> None:

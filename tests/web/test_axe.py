@@ -66,6 +66,8 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/admin/site/queues/support", "details"),
         ("/admin/yaml", "#problems p"),
         ("/admin/prompts", "tbody audio"),
+        ("/admin/users", "tbody tr"),
+        ("/admin/users/ada", "tbody tr"),
         ("/admin/history", "tbody tr"),
         ("/admin/diff?old=0", ".diff .add"),
         ("/me", "h1"),

@@ -29,7 +29,7 @@ from tests.web.conftest import SignIn
 from tests.web.populate import talk
 from tests.web.serving import until
 from tests.web.test_listens import phone
-from tests.web.test_permissions import TABLE
+from tests.web.test_permissions import ADMINS, TABLE
 
 QUEUES = ("support", "billing")
 AGENTS = {"support": "anna", "billing": "dev"}
@@ -144,7 +144,7 @@ ELSEWHERE = {
     *("/wallboard", "/charts", "/api/v1/queues/<name>/day"),  # test_days
     *("/api/v1/notices", "/api/v1/notices/<id>/read", "/api/v1/me/notices", "/api/v1/me/notices/<id>/read"),
     *("/api/v1/customers/<id>/contacts", "/api/v1/me/contacts/<id>/customer"),
-    *(path for path in TABLE if path.startswith(("/api/v1/site", "/api/v1/prompts", "/admin"))),
+    *(path for path in TABLE if path.startswith(ADMINS)),
     *(path for path in TABLE if "/webhooks" in path),
     *(path for path in TABLE if path.startswith("/api/v1/alerts")),  # test_alerts
     "/api/v1/events",  # test_events

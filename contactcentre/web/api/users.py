@@ -1,0 +1,143 @@
+"""Users: who may sign in, as what, and where they are signed in now."""
+
+import time
+from typing import Annotated
+
+from apiflask import APIBlueprint
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactcentre.web.permissions import Permission, requires
+from contactcentre.web.rows import Row
+from contactcentre.web.users import Change, Invitation, UserRow, change, find, invite, new_link, sign_out
+from contactcentre.web.wiring import services
+
+blueprint = APIBlueprint("users", __name__, url_prefix="/api/v1", tag="Users")
+
+OURS = {403: "`session_needed`: a token changes no users", 409: "`own_account`, or the name is taken"}
+
+
+class UserList(Row):
+    users: list[UserRow]
+
+
+class SessionRow(Row):
+    opened: float
+    used: float | None = Field(description="last; null: a wallboard, always")
+    address: str = Field(description="from which it was opened")
+
+
+class UserDetail(UserRow):
+    sessions: list[SessionRow]
+
+
+class Invited(Row):
+    user: UserRow
+    link: str = Field(description="sets the password, once, within 24 hours; it is nowhere else")
+
+
+class LinkRow(Row):
+    link: str = Field(description="sets another password, once, within 24 hours")
+
+
+class Ended(Row):
+    sessions: int
+
+
+class AuditFilter(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    actor: str = Field(default="", max_length=200)
+    action: str = Field(default="", max_length=200, description="noun.verb, or a noun")
+    subject: str = Field(default="", max_length=200)
+    since: float | None = Field(default=None, description="at or after, epoch seconds")
+    until: float | None = Field(default=None, description="before, epoch seconds")
+    before: int | None = Field(default=None, description="`next` of the page before")
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class AuditRow(Row):
+    id: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, object]
+    address: str
+
+
+class AuditList(Row):
+    entries: list[AuditRow] = Field(description="newest first")
+    next: int | None = Field(description="null: there is no more")
+
+
+@blueprint.get("/users")
+@blueprint.output(UserList)
+@blueprint.doc(summary="All users")
+@requires(Permission.USERS)
+def listing() -> UserList:
+    return UserList(users=[UserRow.of(user) for user in services().store.users()])
+
+
+@blueprint.post("/users")
+@blueprint.input(Invitation, location="json", arg_name="wish")
+@blueprint.output(Invited, status_code=201)
+@blueprint.doc(
+    summary="A new user", description="The answer alone has the link that sets the password.", responses=OURS
+)
+@requires(Permission.USERS)
+def add(wish: Invitation) -> Invited:
+    user, link = invite(wish)
+    return Invited(user=UserRow.of(user), link=link)
+
+
+@blueprint.get("/users/<name>")
+@blueprint.output(UserDetail)
+@blueprint.doc(summary="One user, with the open sessions")
+@requires(Permission.USERS)
+def one(name: str) -> UserDetail:
+    user = find(name)
+    found = services().sessions.of(name, time.time())
+    sessions = [SessionRow(opened=each.opened, used=each.used, address=each.address) for each in found]
+    return UserDetail(**UserRow.of(user).model_dump(), sessions=sessions)
+
+
+@blueprint.put("/users/<name>")
+@blueprint.input(Change, location="json", arg_name="wish")
+@blueprint.output(UserRow)
+@blueprint.doc(
+    summary="Change a user",
+    description="What is left out stays. Open sessions end where role, queues or state change.",
+    responses=OURS,
+)
+@requires(Permission.USERS)
+def put(name: str, wish: Change) -> UserRow:
+    return UserRow.of(change(name, wish))
+
+
+@blueprint.post("/users/<name>/link")
+@blueprint.output(LinkRow)
+@blueprint.doc(
+    summary="A new one-time link", description="The password of now works until the link is used.", responses=OURS
+)
+@requires(Permission.USERS)
+def link(name: str) -> LinkRow:
+    return LinkRow(link=new_link(name))
+
+
+@blueprint.post("/users/<name>/sign-out")
+@blueprint.output(Ended)
+@blueprint.doc(summary="End all sessions of a user", responses=OURS)
+@requires(Permission.USERS)
+def end(name: str) -> Ended:
+    return Ended(sessions=sign_out(name))
+
+
+@blueprint.get("/audit")
+@blueprint.input(AuditFilter, location="query", arg_name="wanted")
+@blueprint.output(AuditList)
+@blueprint.doc(summary="The audit log: who did what, to what, when, from where", tags=["Audit"])
+@requires(Permission.AUDIT)
+def audit(wanted: AuditFilter) -> AuditList:
+    found = services().store.audit_entries(**wanted.model_dump())
+    entries = [AuditRow(**{name: getattr(entry, name) for name in AuditRow.model_fields}) for entry in found]
+    return AuditList(entries=entries, next=entries[-1].id if len(entries) == wanted.limit else None)
