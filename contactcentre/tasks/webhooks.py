@@ -64,7 +64,7 @@ class Round:
         """All that it can be sent now; one that failed last is asked with one message."""
         try:
             while go_on():
-                hook = self._store.webhook(name)
+                hook = self._store.webhook(name, counted=False)
                 due = self._store.due_deliveries(name, self._clock(), 1 if hook.failures else AT_ONCE)
                 if not due:
                     return

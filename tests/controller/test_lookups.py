@@ -31,8 +31,8 @@ def serving(serve: Callable[[socket.socket], None]) -> Iterator[str]:
         server.stop(timeout=1)
 
 
-def ask(url: str) -> object:
-    return look_up(Lookup("ask", "GET", url, timeout=TIMEOUT))
+def ask(url: str, timeout: float = TIMEOUT) -> object:
+    return look_up(Lookup("ask", "GET", url, timeout=timeout))
 
 
 def test_an_endpoint_that_accepts_and_never_answers_is_given_up() -> None:
@@ -92,12 +92,14 @@ def test_a_named_secret_is_sent_in_its_header_and_read_again_a_minute_later(gree
     lookups = Lookups(secrets.get, greenlets, lambda: now[0])
     with asked_for() as (url, heads):
         for header in ("Authorization", "X-Api-Key"):
-            assert lookups.look_up(Lookup("ask", "GET", url, secret="crm", header=header)) == Looked(200, {})
+            assert lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="crm", header=header)) == Looked(
+                200, {}
+            )
         secrets["http/crm"] = "second-secret"
-        lookups.look_up(Lookup("ask", "GET", url, secret="crm"))
+        lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="crm"))
         now[0] += 61
-        lookups.look_up(Lookup("ask", "GET", url, secret="crm"))
-        assert lookups.look_up(Lookup("ask", "GET", url)) == Looked(200, {})
+        lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="crm"))
+        assert lookups.look_up(Lookup("ask", "GET", url, timeout=60)) == Looked(200, {})
     sent = [line for head in heads for line in head.split(b"\r\n") if b"secret" in line]
     assert sent == [
         b"Authorization: Bearer first-secret",
@@ -119,17 +121,17 @@ def test_without_its_secret_nothing_is_asked_and_one_that_is_known_serves_while_
 
     lookups = Lookups(read, greenlets, lambda: now[0])
     with asked_for() as (url, heads):
-        assert lookups.look_up(Lookup("ask", "GET", url, secret="other")) == LookupFailed("no secret")
+        assert lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="other")) == LookupFailed("no secret")
         assert heads == []
-        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, secret="crm")), Looked)
+        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="crm")), Looked)
         away[0], now[0] = True, 2000.0
-        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, secret="crm")), Looked)
+        assert isinstance(lookups.look_up(Lookup("ask", "GET", url, timeout=60, secret="crm")), Looked)
 
 
 def test_what_is_no_answer_is_a_word_for_the_journal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    assert ask(f"http://127.0.0.1:{port}/") == LookupFailed("connection refused")
+    assert ask(f"http://127.0.0.1:{port}/", 60) == LookupFailed("connection refused")
     for answer, word in (
         (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "status 500"),
         (b"HTTP/1.1 302 No\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", "status 302"),
@@ -138,7 +140,7 @@ def test_what_is_no_answer_is_a_word_for_the_journal() -> None:
         (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 70000, "too large"),
     ):
         with asked_for(answer) as (url, _):
-            assert ask(url) == LookupFailed(word)
+            assert ask(url, 60) == LookupFailed(word)
 
 
 SLOW = """

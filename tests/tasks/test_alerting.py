@@ -153,4 +153,4 @@ def test_of_several_recorders_one_looks_and_another_goes_on_when_it_ends(
         assert awaited(lambda: any(one.good_since for one in house.live.alerts().values()))
         ends[1].set()
         threads[1].join(60)
-    assert house.facts() == [("crowd", "raised")]
+    assert house.facts().count(("crowd", "raised")) == 1
