@@ -8,6 +8,7 @@ import pytest
 from contactcentre.live import Live
 from contactcentre.store import Store
 from contactcentre.web import accounts
+from contactcentre.web.fanout import midnight
 from tests.web import populate
 from tests.web.axe import violations
 from tests.web.chromium import Chromium, why_not
@@ -54,13 +55,14 @@ def test_a_queues_day_is_drawn_and_stands_in_a_table(
 ) -> None:
     page, now = signed_in, time.time()
     store.record(populate.history(now, 120, hours=5))
-    store.record(populate.history(now - 7 * 86400, 150, hours=8, seed=8))
+    week_ago = midnight("Europe/Paris", now) - 7 * 86400
+    store.record(populate.history(week_ago + 17 * 3600, 150, hours=8, seed=8))
     page.goto(f"{server.url}/charts?queue=support")
     page.wait_for_selector("#wait canvas")
     page.wait_for_selector("#rows tr")
     assert page.evaluate("document.getElementById('queue').value") == "support"
     assert page.evaluate(
-        "[...document.querySelectorAll('#rows tr')].some((row) => Number(row.children[1].textContent) > 0)"
+        "[...document.querySelectorAll('#rows tr')].some((row) => Number(row.children[2].textContent) > 0)"
     )
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
