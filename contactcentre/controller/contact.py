@@ -133,7 +133,8 @@ class Contact:
         self.recorded = Recorded.restore(now.detail.get("recorded", {}))
         self.recorder = Recorder(self)
         self._bridge: Bridge | None = None
-        self._serial = itertools.count(1)
+        # another one in each process that takes it up: what the one before began to play ends under its own name
+        self._serial = itertools.count(1 if not now.seq else int(node.now() * 1000))
         self.typed: deque[str] = deque(maxlen=64)  # digits that nobody has read yet (type-ahead)
         self._inbox: Queue[Message] = Queue()
 
@@ -317,7 +318,7 @@ class Contact:
         return self.node.pbx.adopt(leg, self.post)
 
     def new_id(self, kind: str) -> str:
-        """An id for a leg (`a`, `t`) or playback (`p`), unique also after a restart: the events have counted on."""
+        """An id for a leg (`a`, `t`) or playback (`p`), unique also after a restart."""
         return f"{self.id}.{kind}{self.seq}-{next(self._serial)}"
 
     @property

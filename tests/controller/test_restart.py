@@ -110,16 +110,17 @@ def test_a_long_prompt_that_was_playing_does_not_hold_its_caller_up_after_kill_9
         stack.act("anna", Verb.LOGIN)
         call = stack.lab.dial("1001", caller="+33200000071", talk=1, patience=60)
         call.until("answered")
-        eventually(lambda: playing(stack), "the prompt plays")
+        before = eventually(lambda: playing(stack), "the prompt plays")
         stack.kill()
         told = len(stack.log())
         stack.start()
+        eventually(lambda: playing(stack) - before, "it begins anew, under another name")
         call.send_digits("1")
         assert call.wait(60).served
         assert "contact suspended" not in stack.log()[told:], "nothing was waited for in vain"
         assert [event.data["node"] for event in stack.ended("+33200000071") if event.kind is Kind.NODE][-1] == "support"
 
 
-def playing(stack: Stack) -> bool:
-    """Whether something is being played to a caller, as the next controller will know."""
-    return any(contact.detail.get("plays") for contact in stack.live.contacts().values())
+def playing(stack: Stack) -> set[str]:
+    """What is being played to callers, as the next controller will know."""
+    return {contact.detail["plays"] for contact in stack.live.contacts().values() if contact.detail.get("plays")}
