@@ -215,7 +215,7 @@ def _inline(schema: Any, known: Mapping[str, Any]) -> Any:
 def _good(view: Any, described: Mapping[int, str], names: Mapping[type, str]) -> dict[str, Any]:
     good = {status: about for status, about in described.items() if status < 400}
     if media := getattr(view, _MEDIA, ()):
-        content = {one: {"schema": {"type": "string"} if "text" in one or "yaml" in one else {}} for one in media}
+        content = {one: {"schema": {"type": "string"} if "text" in one else {}} for one in media}
         return {
             str(status): {"description": about, "content": content} for status, about in (good or {200: "It"}).items()
         }

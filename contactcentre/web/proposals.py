@@ -23,6 +23,8 @@ from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
 
 KEPT_SECONDS = 3600
+LATEST_VERSION = 2**31 - 1
+"""That PostgreSQL can number."""
 LARGEST = 4_000_000
 """Bytes of a site."""
 
@@ -51,7 +53,9 @@ class Wish(BaseModel):
     yaml: str | None = Field(default=None, max_length=LARGEST, description="instead of `site` or `value`")
     new: bool = Field(default=False, description="refuse when there is one of this name already")
     remove: bool = Field(default=False, description="take `name` out; refused while something uses it")
-    back_to: int | None = Field(default=None, ge=0, description="an earlier version; 0: as before the first apply")
+    back_to: int | None = Field(
+        default=None, ge=0, le=LATEST_VERSION, description="an earlier version; 0: as before the first apply"
+    )
 
 
 class Proposal(BaseModel):
@@ -217,6 +221,8 @@ def _asked(asked: Asked) -> Answered:
 
 def site_of(version: int | None) -> tuple[int, Site]:
     """Of a version, or the newest. Raises NotFound."""
+    if version is not None and version > LATEST_VERSION:
+        raise NotFound(f"there is no site version {version}")
     try:
         number, site = services().store.site(version)
     except NoSuchVersion as error:

@@ -13,7 +13,7 @@ from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.web.errors import BadValue, Changed, Conflict
 from contactcentre.web.etags import agree
 from contactcentre.web.history import AnswerRow
-from contactcentre.web.rows import Row
+from contactcentre.web.rows import Moment, Row
 from contactcentre.web.wiring import services
 
 
@@ -23,7 +23,7 @@ class Wish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     disposition: str | None = Field(default=None, max_length=40, description="its code; empty: none after all")
-    callback_at: float = Field(default=0, description="epoch seconds: with a disposition that promises a call back")
+    callback_at: Moment = Field(default=0, description="epoch seconds: with a disposition that promises a call back")
     number: str = Field(default="", max_length=40, description="which number to call back then")
     note: str | None = Field(default=None, description="the whole note")
     answers: dict[str, str] = Field(default={}, max_length=40, description="to the script; an empty one is taken away")

@@ -3,9 +3,14 @@
 All times are epoch seconds UTC on the server's clock; durations are seconds.
 """
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.alerts import Alarm
+
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Epoch seconds that somebody asks about: until the end of the year 9999, the last that clock and database can tell."""
 
 
 class Row(BaseModel):

@@ -134,9 +134,9 @@ def test_the_audit_log_is_asked_for_who_what_and_when_page_by_page(
     store.audit("cli:lee", "queueing.set", "no queue")
     found = send("GET", "audit?actor=cli:lee&action=queue&limit=3", 200)
     assert [one["subject"] for one in found["entries"]] == ["queue q4", "queue q3", "queue q2"]
-    found = send("GET", f"audit?actor=cli:lee&action=queue&limit=3&before={found['next']}", 200)
+    found = send("GET", f"audit?actor=cli:lee&action=queue&limit=3&cursor={found['next']}", 200)
     assert [one["subject"] for one in found["entries"]] == ["queue q1", "queue q0"]
-    assert found["next"] is None
+    assert found["next"] == ""
     assert len(send("GET", "audit?actor=cli:lee&action=queue.set", 200)["entries"]) == 2
     now = time.time()
     assert send("GET", f"audit?actor=cli:lee&until={now - 3600}", 200)["entries"] == []

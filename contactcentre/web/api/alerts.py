@@ -13,7 +13,7 @@ from contactcentre.live.alerts import acknowledge
 from contactcentre.store import BadCursor
 from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.permissions import Permission, requires
-from contactcentre.web.rows import AlertRow, Row
+from contactcentre.web.rows import AlertRow, Moment, Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.windows import NEXT, Window
@@ -27,7 +27,7 @@ DAY = 86400.0
 class Past(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: float | None = Field(default=None, description="else the last day")
+    since: Moment | None = Field(default=None, description="else the last day")
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     cursor: Annotated[str, Field(max_length=200)] = ""
 

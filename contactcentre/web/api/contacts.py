@@ -20,6 +20,7 @@ from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
 from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary, RecordingRow
 from contactcentre.web.openapi import answers
 from contactcentre.web.permissions import Permission, may, requires
+from contactcentre.web.rows import Moment
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
@@ -32,8 +33,8 @@ blueprint = APIBlueprint("history", __name__, url_prefix="/api/v1", tag="Contact
 class Filter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: float | None = Field(None, description="arrived at or after")
-    until: float | None = Field(None, description="arrived before")
+    since: Moment | None = Field(None, description="arrived at or after")
+    until: Moment | None = Field(None, description="arrived before")
     queue: str = Field("", description="passed through it")
     agent: str = Field("", description="talked with")
     caller: str = Field("", description="the whole number")

@@ -45,6 +45,8 @@ WINDOW = ("away", "here", "rejoin")
 """What the window that is the agent's phone says of itself during a call: it goes; it was only silent; it is back, or
 another one takes its place, and is to be called."""
 
+NO_AGENT = {404: "The account is no agent's"}
+
 blueprint = APIBlueprint("me", __name__, url_prefix="/api/v1", tag="Own work")
 
 
@@ -99,7 +101,7 @@ class Phone(rows.Row):
 
 @blueprint.get("/me")
 @blueprint.output(rows.Desk)
-@blueprint.doc(summary="The own state, and the call that rings or goes on")
+@blueprint.doc(summary="The own state, and the call that rings or goes on", responses=NO_AGENT)
 @requires(Permission.PHONE)
 def desk() -> rows.Desk:
     own_agent()
@@ -108,7 +110,7 @@ def desk() -> rows.Desk:
 
 @blueprint.get("/me/colleagues")
 @blueprint.output(Colleagues)
-@blueprint.doc(summary="Whom a caller can be given to")
+@blueprint.doc(summary="Whom a caller can be given to", responses=NO_AGENT)
 @requires(Permission.PHONE)
 def colleagues() -> Colleagues:
     me, board = own_agent(), services().fanout.snapshot()

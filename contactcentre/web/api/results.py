@@ -13,7 +13,7 @@ from contactcentre.web.errors import BadValue
 from contactcentre.web.etags import etag, wanted_version
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
-from contactcentre.web.rows import Row
+from contactcentre.web.rows import Moment, Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account
 from contactcentre.web.wiring import services
@@ -32,8 +32,8 @@ class OfQueue(BaseModel):
 class Window(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: float = Field(description="said at or after")
-    until: float | None = Field(None, description="said before; else now")
+    since: Moment = Field(description="said at or after")
+    until: Moment | None = Field(None, description="said before; else now")
 
 
 class CountRow(Row):

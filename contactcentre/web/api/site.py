@@ -20,6 +20,7 @@ from contactcentre.web.openapi import answers
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.proposals import (
     LARGEST,
+    LATEST_VERSION,
     BadSite,
     Proposal,
     Wish,
@@ -42,6 +43,7 @@ blueprint = APIBlueprint("site", __name__, url_prefix="/api/v1/site", tag="Site"
 BAD = {422: "The site would break rules: `problems` names each value, and its line where YAML was sent"}
 PBX = {
     **BAD,
+    404: "No such part, thing, version or plan",
     409: "Refused as things are, or CONTACTCENTRE_PROVISION_COMMAND is off",
     412: "The site is at another version meanwhile",
     503: "What changes the PBX did not answer",
@@ -82,8 +84,10 @@ class VersionWindow(BaseModel):
 class Differing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    old: Annotated[int, Field(ge=0)] = Field(description="a version; 0: the empty site")
-    new: Annotated[int, Field(ge=0)] | None = Field(None, description="a version; left out: the newest")
+    old: Annotated[int, Field(ge=0, le=LATEST_VERSION)] = Field(description="a version; 0: the empty site")
+    new: Annotated[int, Field(ge=0, le=LATEST_VERSION)] | None = Field(
+        None, description="a version; left out: the newest"
+    )
 
 
 class DiffRow(Row):
@@ -212,7 +216,7 @@ def version_of(version: int) -> SiteRow:
 @blueprint.get("/diff")
 @blueprint.input(Differing, location="query", arg_name="wanted")
 @blueprint.output(DiffRow)
-@blueprint.doc(summary="What differs between two versions")
+@blueprint.doc(summary="What differs between two versions", responses={404: "No such version"})
 @requires(Permission.SITE)
 def diff(wanted: Differing) -> DiffRow:
     return compared(wanted.old, wanted.new)
@@ -225,6 +229,7 @@ def diff(wanted: Differing) -> DiffRow:
     summary="Is it right?",
     description="Every problem at once, with its line where YAML was sent. Quick: the PBX is not asked, nor is it "
     "looked whether prompts have a sound file; a plan does both.",
+    responses={404: "No such part, thing or version"},
 )
 @requires(Permission.SITE)
 @takes(LARGEST)

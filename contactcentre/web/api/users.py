@@ -7,8 +7,9 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.web.permissions import Permission, requires
-from contactcentre.web.rows import Row
+from contactcentre.web.rows import Moment, Row
 from contactcentre.web.users import Change, Invitation, UserRow, change, find, invite, new_link, sign_out
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("users", __name__, url_prefix="/api/v1", tag="Users")
@@ -18,6 +19,7 @@ OURS = {403: "`session_needed`: a token changes no users", 409: "`own_account`, 
 
 class UserList(Row):
     users: list[UserRow]
+    next: str = NEXT
 
 
 class SessionRow(Row):
@@ -49,9 +51,9 @@ class AuditFilter(BaseModel):
     actor: str = Field(default="", max_length=200)
     action: str = Field(default="", max_length=200, description="noun.verb, or a noun")
     subject: str = Field(default="", max_length=200)
-    since: float | None = Field(default=None, description="at or after, epoch seconds")
-    until: float | None = Field(default=None, description="before, epoch seconds")
-    before: int | None = Field(default=None, description="`next` of the page before")
+    since: Moment | None = Field(default=None, description="at or after, epoch seconds")
+    until: Moment | None = Field(default=None, description="before, epoch seconds")
+    cursor: str = Field(default="", pattern=r"^\d{0,18}$", description="`next` of the page before")
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
@@ -67,15 +69,17 @@ class AuditRow(Row):
 
 class AuditList(Row):
     entries: list[AuditRow] = Field(description="newest first")
-    next: int | None = Field(description="null: there is no more")
+    next: str = NEXT
 
 
 @blueprint.get("/users")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(UserList)
 @blueprint.doc(summary="All users")
 @requires(Permission.USERS)
-def listing() -> UserList:
-    return UserList(users=[UserRow.of(user) for user in services().store.users()])
+def listing(wanted: Window) -> UserList:
+    found, after = wanted.of(services().store.users(), lambda user: user.name)
+    return UserList(users=[UserRow.of(user) for user in found], next=after)
 
 
 @blueprint.post("/users")
@@ -138,6 +142,8 @@ def end(name: str) -> Ended:
 @blueprint.doc(summary="The audit log: who did what, to what, when, from where", tags=["Audit"])
 @requires(Permission.AUDIT)
 def audit(wanted: AuditFilter) -> AuditList:
-    found = services().store.audit_entries(**wanted.model_dump())
-    entries = [AuditRow(**{name: getattr(entry, name) for name in AuditRow.model_fields}) for entry in found]
-    return AuditList(entries=entries, next=entries[-1].id if len(entries) == wanted.limit else None)
+    asked, before = wanted.model_dump(exclude={"cursor", "limit"}), int(wanted.cursor) if wanted.cursor else None
+    found = services().store.audit_entries(**asked, before=before, limit=wanted.limit + 1)
+    shown = found[: wanted.limit]
+    entries = [AuditRow(**{name: getattr(entry, name) for name in AuditRow.model_fields}) for entry in shown]
+    return AuditList(entries=entries, next=str(shown[-1].id) if len(found) > wanted.limit else "")
