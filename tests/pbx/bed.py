@@ -179,7 +179,9 @@ class AsteriskBed(Bed):
         music.mkdir(exist_ok=True)
         write_tone(music / "tone.wav", MUSIC_TONE)
         (provided / "musiconhold.conf").write_text(f"[{MUSIC}]\nmode = files\ndirectory = {music}\n")
-        (provided / "queues.conf").write_text("[own]\nstrategy = ringall\nmember => PJSIP/anna\n")
+        (provided / "queues.conf").write_text(
+            f"[own]\nmusicclass = {MUSIC}\nstrategy = ringall\nmember => PJSIP/anna\n"
+        )
         lab.rx("core reload")
         self.pbx = self._made = self.new_pbx()
 
@@ -296,13 +298,15 @@ exten => _[0-9A-Za-z*#+]!,1,Stasis(contactcentre,transfer)
 [contactcentre-take]
 exten => take,1,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,taken,1)
  same => n,Hangup()
-exten => taken,1,Stasis(contactcentre,taken)
+exten => taken,1,StopMusicOnHold()
+ same => n,Stasis(contactcentre,taken)
  same => n,Hangup()
 exten => fetch,1,GotoIf($["${IMPORT(${CHANNEL_TO_TAKE},CONTACTCENTRE_DID)}" = ""]?done)
  same => n,GotoIf($[${LEN(${IMPORT(${CHANNEL_TO_TAKE},BRIDGEPEER)})} > 0]?done)
  same => n,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,fetched,1)
  same => n(done),Hangup()
-exten => fetched,1,Stasis(contactcentre,did,${CONTACTCENTRE_DID},${CONTACTCENTRE_SINCE})
+exten => fetched,1,StopMusicOnHold()
+ same => n,Stasis(contactcentre,did,${CONTACTCENTRE_DID},${CONTACTCENTRE_SINCE})
  same => n,GotoIf($["${STASISSTATUS}" = "FAILED"]?contactcentre-fallback,${CONTACTCENTRE_QUEUE},1)
  same => n,Hangup(16)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from contactcentre.pbx.errors import Gone
-from contactcentre.pbx.events import Arrived, Digit, Ended, PhoneHeld, TransferAsked
+from contactcentre.pbx.events import Arrived, Digit, Ended, PhoneHeld, PlaybackEnded, TransferAsked
 from contactcentre.pbx.protocol import Progress
 from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, PATIENCE, Heard, listed, told
@@ -97,6 +97,8 @@ def test_a_caller_who_waits_in_the_pbxs_own_queue_for_want_of_a_controller_can_b
     assert (arrived.channel_id, arrived.args, arrived.up) == (waits.id, ("did", "800", "1795000000"), True)
     inbox = Heard()
     channel, carla = bed.pbx.adopt(waits.id, inbox), scene.agent("carla")
+    channel.play(bed.name("played"), ["silence:1"])  # after which a PBX may go on with the queue's music
+    inbox.until(PlaybackEnded)
     bed.pbx.bridge(bed.name("bridge")).add(channel, carla.channel)
     scene.onlooker("customer", CUSTOMER, call)
     assert scene.heard() == {"carla": {"customer"}, "customer": {"carla"}}
