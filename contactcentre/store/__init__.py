@@ -6,7 +6,7 @@ from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
 from contactcentre.store.customers import CustomerPage, Customers, NoSuchCustomer, NumberTaken
 from contactcentre.store.data_keys import DataKeys
-from contactcentre.store.database import SchemaTooNew, StoreUnavailable
+from contactcentre.store.database import NotStorable, SchemaTooNew, StoreUnavailable
 from contactcentre.store.facts import Facts
 from contactcentre.store.history import (
     AmbiguousContact,
@@ -50,6 +50,7 @@ __all__ = [
     "NoSuchUser",
     "NoSuchVersion",
     "NoSuchWebhook",
+    "NotStorable",
     "Note",
     "Notice",
     "NumberTaken",

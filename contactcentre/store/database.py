@@ -29,6 +29,10 @@ class StoreUnavailable(Exception):
     """PostgreSQL cannot be reached or went away. Nothing of the interrupted call was written."""
 
 
+class NotStorable(ValueError):
+    """A value is none that PostgreSQL can keep or compare with: a NUL in a text, a number or time beyond all bounds."""
+
+
 class SchemaTooNew(Exception):
     """A newer program than this one has brought the database's schema up to date."""
 
@@ -71,6 +75,8 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
+        except sa.exc.DataError as error:
+            raise NotStorable(str(getattr(error, "orig", None) or error).strip().partition("\n")[0]) from error
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             reason = str(getattr(error, "orig", None) or error).strip()
             if getattr(error.orig if isinstance(error, sa.exc.DBAPIError) else None, "sqlstate", None) not in BUSY:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from contactcentre import logs
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
-from contactcentre.store import StoreUnavailable
+from contactcentre.store import NotStorable, StoreUnavailable
 
 log = logs.get(__name__)
 
@@ -107,6 +107,7 @@ def install(app: APIFlask) -> None:
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(NotStorable, _not_storable)
     app.register_error_handler(LiveError, _live_unavailable)
     app.register_error_handler(CommandFailed, _refused)
     app.register_error_handler(NoReply, _no_reply)
@@ -153,6 +154,10 @@ def _api_error(error: HTTPError) -> Any:
     """APIFlask's own errors: a query or body that does not fit its schema."""
     code, title = CODES.get(error.status_code, (f"http_{error.status_code}", str(error.message)))
     return answer(error.status_code, code, title, errors=error.detail)
+
+
+def _not_storable(error: NotStorable) -> Response:
+    return answer(422, BadValue.code, BadValue.title, f"A value cannot be stored or looked for: {error}.")
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:

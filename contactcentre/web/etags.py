@@ -14,7 +14,7 @@ def wanted_version() -> int | None:
     """The version that the asker means to change; None: any. Raises BadValue."""
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    tags = list(request.if_match)
+    tags = [tag or "" for tag in request.if_match]  # an empty one comes as None
     if len(tags) != 1 or not tags[0].isdecimal() or len(tags[0]) > 9:
         raise BadValue("If-Match: give the ETag of what was read")
     return int(tags[0])

@@ -147,3 +147,19 @@ def test_a_customer_who_was_changed_meanwhile_is_not_erased(program: FlaskClient
     wish = {"reason": "asked for it", "confirm": True}
     assert program.post(f"{path}/erase", json=wish, headers={**headers, **tag}).status_code == 412
     assert program.get(path, headers=headers).get_json()["name"] == "Marie"
+
+
+@pytest.mark.parametrize("tag", ['""', 'W/""', "x", '"1", "2"', '"9999999999"'])
+def test_a_version_that_is_none_is_refused(tag: str, program: FlaskClient, headers: dict[str, str]) -> None:
+    sent = {**headers, "If-Match": tag}
+    answer = program.put("/api/v1/customers/+33612407755", json={"name": "Marie"}, headers=sent)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "bad_value")
+
+
+def test_a_text_that_cannot_be_stored_or_looked_for_is_refused(program: FlaskClient, headers: dict[str, str]) -> None:
+    for answer in (
+        program.get("/api/v1/audit?subject=a%00b", headers=headers),
+        program.get("/api/v1/customers?text=a%00b", headers=headers),
+        program.post("/api/v1/recordings/hold", json={"what": "a\0b", "reason": "x"}, headers=headers),
+    ):
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "bad_value")
