@@ -105,7 +105,7 @@ def set_(
     tags: tuple[str, ...],
     notes: str | None,
 ) -> None:
-    """Change a customer, or write down who calls.
+    """Change a customer, or write one down.
 
     A number of which nothing is known becomes a customer. What is not given stays.
     """
@@ -122,7 +122,10 @@ def set_(
 @command.command("look-up")
 @click.argument("number")
 def look_up(number: str) -> None:
-    """Ask the site's other program who calls from a number, and print what it says. Nothing is changed."""
+    """Ask the site's other program who calls from a number.
+
+    What it says is printed. Nothing is changed.
+    """
     with _asking() as (store, lookups):
         site = _settings(store)
         said = lookups.ask(number_of(number, site.country), site)
@@ -131,7 +134,10 @@ def look_up(number: str) -> None:
 
 @command.command("lookup-secret")
 def lookup_secret() -> None:
-    """Make the secret that these questions are signed with, instead of the one there was; print it, this once."""
+    """Make the secret that lookups are signed with.
+
+    Instead of the one there was. It is printed this once.
+    """
     with _asking() as (store, lookups):
         made = lookups.signing.make(KEY_NAME)
         store.audit(actor(), "customer.lookup_secret")

@@ -16,14 +16,14 @@ format = wav
 """
 _DIALPLAN = """
 [contactcentre-in](+)
-exten => *3,1,Answer()
+exten => *4,1,Answer()
  same => n,VoiceMail(100@default,s)
 """
 
 
 def leave_message(bed: AsteriskBed) -> None:
     """In the PBX's own mailbox."""
-    call = bed.dial("*3", tone=400, talk=None, patience=None)
+    call = bed.dial("*4", tone=400, talk=None, patience=None)
     call.until("answered")
     gevent.sleep(3)  # after the beep, of message
     call.hang_up()
