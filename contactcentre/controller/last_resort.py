@@ -14,12 +14,10 @@ from gevent.event import Event as Flag
 
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import LinkLost, LinkUp, NodeEvent
-from contactcentre.pbx.protocol import LINE, ChannelInfo, Inventory, Pbx, fetchable
+from contactcentre.pbx.protocol import FALLBACK, LINE, ChannelInfo, Inventory, Pbx, fetchable
 
 log = structlog.get_logger(__name__)
 
-FALLBACK = "contactcentre-fallback"
-"""The place in the PBX's dialplan with its own queues, by name."""
 LINKED_WITHIN = 10.0
 """Seconds that the PBX may take to let us in."""
 

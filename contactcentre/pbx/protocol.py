@@ -48,6 +48,9 @@ RECORDING = "recording:"
 NO_ACCOUNTS: Mapping[str, str] = MappingProxyType({})
 """Every agent's phone has the agent's name."""
 
+FALLBACK = "contactcentre-fallback"
+"""The place in the PBX's dialplan where it serves calls by itself: one of its own queues for each of ours, by name."""
+
 SPY = "spy-"
 """Ids of spies begin with this, so that a restarted controller finds those of the one before (`Inventory.spies`)."""
 

@@ -19,7 +19,7 @@ from contactcentre.provision.problems import Problem, ProvisionError, SiteError,
 from contactcentre.store import NoSuchVersion
 from contactcentre.web import provisioner
 from contactcentre.web.errors import BadValue, Changed, Conflict, MatchNeeded, NotFound, WebError
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.wiring import services
 
 KEPT_SECONDS = 3600
@@ -231,8 +231,7 @@ def site_of(version: int | None) -> tuple[int, Site]:
 
 
 def actor() -> str:
-    account = current_account()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account = signed_in()
     return account.name
 
 

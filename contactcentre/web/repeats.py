@@ -20,8 +20,8 @@ from flask import Response, g, request
 from contactcentre import logs
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.errors import LiveError
-from contactcentre.web.errors import BadValue, SignInNeeded, WebError
-from contactcentre.web.session import current_account
+from contactcentre.web.errors import BadValue, WebError
+from contactcentre.web.session import signed_in
 from contactcentre.web.wiring import services
 
 HEADER = "Idempotency-Key"
@@ -71,9 +71,7 @@ def _repeatable(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _claim(key: str) -> Response | None:
     """The answer that was given before; None: it is done now. Raises BadValue, KeyReused, InProgress, LiveError."""
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
+    account = signed_in()
     if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
         raise BadValue(f"{HEADER}: 1 to {LONGEST} printable ASCII characters")
     place = f"{PREFIX}web:repeat:{_hash(account.name.encode(), key.encode())}"

@@ -20,7 +20,7 @@ from redis import Redis
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import ApiToken, Store, User
 from contactcentre.web import bearer
-from contactcentre.web.errors import NotFound
+from contactcentre.web.errors import NotFound, SignInNeeded
 from contactcentre.web.wiring import services
 
 IDLE_SECONDS = 60 * 60
@@ -141,6 +141,14 @@ def current_account() -> SignedIn | None:
         found = bearer.holder(services().store, text, time.time(), request.remote_addr or "")
         g.contactcentre_bearer = None if found is None else SignedIn(found[1], text, found[0])
     return g.contactcentre_bearer  # type: ignore[no-any-return]
+
+
+def signed_in() -> SignedIn:
+    """The same where somebody is: the guard lets nobody else through to what is not public. Raises SignInNeeded."""
+    account = current_account()
+    if account is None:
+        raise SignInNeeded
+    return account
 
 
 def lasting(account: SignedIn) -> Callable[[], bool]:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.store import NameTaken, NoSuchUser, User
 from contactcentre.web import accounts
-from contactcentre.web.errors import BadValue, Conflict, NotFound, SessionNeeded, SignInNeeded
+from contactcentre.web.errors import BadValue, Conflict, NotFound, SessionNeeded
 from contactcentre.web.proposals import site_of
 from contactcentre.web.rows import Row
-from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.session import SignedIn, address_of, signed_in
 from contactcentre.web.wiring import services
 
 RoleName = Literal["admin", "supervisor", "agent", "auditor", "wallboard"]
@@ -148,9 +148,7 @@ def _known(queues: "list[str] | tuple[str, ...]", agent: str) -> None:
 
 def _me() -> SignedIn:
     """Raises SessionNeeded."""
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
+    account = signed_in()
     if account.grant is not None:
         raise SessionNeeded("A token changes no users.")
     return account

@@ -19,7 +19,7 @@ from contactcentre.store import NoSuchWebhook, WebhookThere
 from contactcentre.web.errors import BadValue, Changed, Conflict, NotFound
 from contactcentre.web.etags import agree
 from contactcentre.web.rows import Row
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.wiring import services
 
 Kinds = Annotated[list[str], Field(max_length=100, description="facts to be told; see `kinds` of the list")]
@@ -176,8 +176,7 @@ def resend(known: Webhook, messages: list[str] | None) -> int:
 
 def actor() -> tuple[str, str]:
     """(who asks, from where)."""
-    account = current_account()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account = signed_in()
     return account.name, address_of(request)
 
 

@@ -7,16 +7,13 @@ from typing import Any
 
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Arrived, Cause, Party
-from contactcentre.pbx.protocol import MAX_DIGITS, SPY, ChannelInfo
+from contactcentre.pbx.protocol import FALLBACK, MAX_DIGITS, SPY, ChannelInfo
 
 DIGITS = frozenset("0123456789*#ABCD")
 OWN_TECHNOLOGIES = ("Snoop/", "Announcer/", "Recorder/", "Surrogate/", "CBAnn/", "CBRec/")
 """Channels that Asterisk or this driver makes as tools (music, announcements, recording); no party of a call."""
 TIE = "CONTACT_ID"
 """The channel variable that ties a channel to its contact."""
-
-FALLBACK = "contactcentre-fallback"
-"""The place in the dialplan where the PBX serves calls by itself."""
 
 LINE, LINE_CONTEXT = "line:", "contactcentre-line"
 """How an agent's open line is called, and the place in the dialplan that leads there."""

@@ -15,7 +15,7 @@ from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import AlertRow, Moment, Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
@@ -91,8 +91,7 @@ def past(wanted: Past) -> AlertsPast:
 )
 @requires(Permission.LEAD, by_queue=True)
 def look_after(id: str) -> AlertRow:
-    account, web = current_account(), services()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account, web = signed_in(), services()
     if id not in {row.id for row in _now(web.live)}:
         raise NotFound(f"there is no alert {id[:40]!r}, or it is over")
     alarm, done = acknowledge(web.live.redis, id, account.name, time.time())

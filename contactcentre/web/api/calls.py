@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.live.calls import VERBS, ask, find, noted
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply
 from contactcentre.web import rows
-from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, Unavailable
+from contactcentre.web.errors import BadValue, NotFound, TooManyTries, Unavailable
 from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
@@ -89,9 +89,7 @@ def calls(wanted: Window) -> Calls:
 )
 @requires(Permission.CONTROL, by_queue=True)
 def act(id: str, verb: str, wish: Wish) -> Told:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
+    account = signed_in()
     if not limiter().limiter.hit(PER_ACCOUNT, "calls", account.name):
         raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
     args = arguments(verb, wish)

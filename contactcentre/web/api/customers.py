@@ -21,7 +21,7 @@ from contactcentre.web.history import ContactDetail, ContactPage, ContactSummary
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("people", __name__, url_prefix="/api/v1", tag="Customers")
@@ -227,8 +227,7 @@ def erase_one(known: Customer, reason: str, *, confirm: bool) -> Erased:
 
 
 def actor() -> str:
-    account = current_account()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account = signed_in()
     return account.name
 
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.archive.erasing import Found, StillRuns, erase, named, of_caller, to_erase
 from contactcentre.store import NoSuchRecording, OnHold
-from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
+from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("keeping", __name__, url_prefix="/api/v1", tag="Recordings")
@@ -70,9 +70,7 @@ class Answer(Row):
 )
 @requires(Permission.KEEP)
 def keep(verb: str, wish: Wish) -> Answer:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
+    account = signed_in()
     if verb not in VERBS:
         raise NotFound(f"There is nothing like {verb[:40]!r}: {', '.join(VERBS)}.")
     if bool(wish.what) is bool(wish.caller) or (wish.caller and verb != "erase"):

@@ -12,11 +12,11 @@ from contactcentre.live import listens
 from contactcentre.live.calls import find
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
 from contactcentre.web import rows
-from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries, WebError
+from contactcentre.web.errors import BadValue, NotFound, TooManyTries, WebError
 from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.session import SignedIn, address_of, signed_in
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
@@ -77,7 +77,7 @@ class Wish(BaseModel):
 @blueprint.doc(summary="Who listens to whom now")
 @requires(Permission.SUPERVISE, by_queue=True)
 def listing(wanted: Window) -> Listens:
-    account, live = _signed_in(), services().live
+    account, live = signed_in(), services().live
     seen = [_told(one) for one in listens.listening(live) if _seen(account, one)]
     found, after = wanted.of(seen, lambda one: one.id)
     return Listens(listens=found, next=after)
@@ -169,16 +169,9 @@ def _seen(account: SignedIn, one: Mapping[str, Any]) -> bool:
 
 
 def _account() -> SignedIn:
-    account = _signed_in()
+    account = signed_in()
     if not limiter().limiter.hit(PER_ACCOUNT, "listens", account.name):
         raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
-    return account
-
-
-def _signed_in() -> SignedIn:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
     return account
 
 

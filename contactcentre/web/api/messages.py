@@ -16,13 +16,13 @@ from contactcentre.store import BadCursor, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.boxes import cursor_of
 from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import message_sound
-from contactcentre.web.errors import BadValue, Conflict, NotFound, SignInNeeded
+from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.openapi import answers, choices
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.session import SignedIn, signed_in
 from contactcentre.web.windows import NEXT
 from contactcentre.web.wiring import services
 
@@ -138,9 +138,7 @@ def act(id: str, step: str, wish: Wish) -> tuple[MessageRow, int, dict[str, str]
 
 def take_step(id: str, step: str, to: str, note: str, version: int | None = None) -> BoxMessage:
     """By whoever makes the request. Raises NotFound, BadValue, Conflict."""
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
+    account = signed_in()
     if step not in list(Step):
         raise NotFound(f"There is no step {step[:40]!r}: {', '.join(Step)}.")
     if step == Step.HAND_OVER and to not in known_boxes():
@@ -199,8 +197,7 @@ def chosen(box: str, seen: frozenset[str] | None) -> Collection[str] | None:
 
 
 def _seen() -> frozenset[str] | None:
-    account = current_account()
-    assert account is not None
+    account = signed_in()
     return boxes_to_see(account)
 
 

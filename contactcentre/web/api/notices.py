@@ -13,12 +13,12 @@ from contactcentre.domain.site import Site
 from contactcentre.live import LiveError
 from contactcentre.live.notices import announce
 from contactcentre.store import Notice
-from contactcentre.web.errors import BadValue, NotFound, SignInNeeded, TooManyTries
+from contactcentre.web.errors import BadValue, NotFound, TooManyTries
 from contactcentre.web.notices import LONGEST, SUPERVISORS, NoSuchAudience, NoticeRow, readers_of, tell
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import SignedIn, address_of, current_account, own_agent
+from contactcentre.web.session import SignedIn, address_of, own_agent, signed_in
 from contactcentre.web.windows import NEXT
 from contactcentre.web.wiring import limiter, services
 
@@ -79,7 +79,7 @@ def listing(part: Part) -> Notices:
 )
 @requires(Permission.LEAD, by_queue=True)
 def send(wish: Wish) -> NoticeRow:
-    account, web, scope, now = _account(), services(), current_scope(), time.time()
+    account, web, scope, now = signed_in(), services(), current_scope(), time.time()
     _limit(account)
     site = web.store.site()[1] or Site()
     only = site.agents if scope.queues is None else scope.agents
@@ -101,7 +101,7 @@ def send(wish: Wish) -> NoticeRow:
 @blueprint.doc(summary="A supervisor has read what an agent told them", responses={404: "No such message, or read"})
 @requires(Permission.LEAD, by_queue=True)
 def read(id: str, nothing: Nothing) -> Notices:
-    account = _account()
+    account = signed_in()
     if not any(one.id == id and one.new for one in _told(Part()).notices):
         raise NotFound("Nothing of this id is told to you and not read.")
     _read(id, SUPERVISORS, account)
@@ -127,7 +127,7 @@ def own(part: Part) -> Notices:
 )
 @requires(Permission.PHONE)
 def send_own(wish: Wish) -> NoticeRow:
-    me, account, web = own_agent(), _account(), services()
+    me, account, web = own_agent(), signed_in(), services()
     _limit(account)
     site = web.store.site()[1] or Site()
     if wish.to != "supervisors" and not wish.to.startswith("agent:"):
@@ -150,14 +150,14 @@ def send_own(wish: Wish) -> NoticeRow:
 @blueprint.doc(summary="One has read what one was told", responses={404: "No such message of one's own, or read"})
 @requires(Permission.PHONE)
 def read_own(id: str, nothing: Nothing) -> Notices:
-    me, account = own_agent(), _account()
+    me, account = own_agent(), signed_in()
     _read(id, me, account)
     return _own(Part())
 
 
 def _told(part: Part) -> Notices:
     """What supervisors told and were told, as far as the account sees it."""
-    account, scope, rows = _account(), current_scope(), []
+    account, scope, rows = signed_in(), current_scope(), []
     found = services().store.notices(time.time(), supervisors=True, limit=part.limit, before=part.cursor)
     for one in found:
         own, from_whom = one.sender == account.name, one.agent and one.agent in scope.agents
@@ -167,7 +167,7 @@ def _told(part: Part) -> Notices:
 
 
 def _own(part: Part) -> Notices:
-    me, account = own_agent(), _account()
+    me, account = own_agent(), signed_in()
     found = services().store.notices(time.time(), me, limit=part.limit, before=part.cursor)
     return _page([NoticeRow.of(one, me, account.name) for one in found], found, part)
 
@@ -185,13 +185,6 @@ def _read(id: str, reader: str, account: SignedIn) -> None:
     news: dict[str, Any] = {}  # that there is some: supervisors see who has read what
     with suppress(LiveError):
         announce(web.live.redis, news, ())
-
-
-def _account() -> SignedIn:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
-    return account
 
 
 def _limit(account: SignedIn) -> None:

@@ -24,7 +24,7 @@ from contactcentre.web.etags import agree, etag, wanted_version
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Row
-from contactcentre.web.session import current_account, own_agent
+from contactcentre.web.session import own_agent, signed_in
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
@@ -230,8 +230,7 @@ def own_customer(id: str) -> tuple[OwnCustomer, int, dict[str, str]]:
 )
 @requires(Permission.PHONE)
 def change_own_customer(id: str, wish: CustomerWish) -> tuple[OwnCustomer, int, dict[str, str]]:
-    account = current_account()
-    assert account is not None
+    account = signed_in()
     return _customer_told(customers.change(_customer(id), wish, account.name, wanted_version()), id)
 
 
@@ -340,6 +339,5 @@ def _queue_of(contact: str, agent: str) -> str:
 
 
 def _by() -> str:
-    account = current_account()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account = signed_in()
     return account.agent or account.name

@@ -14,11 +14,11 @@ from contactcentre.domain.contacts import Recording
 from contactcentre.domain.events import Kind
 from contactcentre.store import RecordingNote
 from contactcentre.web.api.contacts import opened, recording_named
-from contactcentre.web.errors import BadValue, Gone, NotFound, SignInNeeded
+from contactcentre.web.errors import BadValue, Gone, NotFound
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.session import address_of, signed_in
 from contactcentre.web.timeline import line
 from contactcentre.web.wiring import services
 
@@ -75,7 +75,7 @@ class NoteWish(BaseModel):
 )
 @requires(Permission.LISTEN, by_queue=True)
 def picture(id: str) -> Picture:
-    account, (contact_id, recording) = _account(), _seen(id)
+    account, (contact_id, recording) = signed_in(), _seen(id)
     store = services().store
     file = opened(recording)
     said = {"contact": contact_id, "picture": True}
@@ -107,7 +107,7 @@ def picture(id: str) -> Picture:
 )
 @requires(Permission.LISTEN, by_queue=True)
 def note(id: str, wish: NoteWish) -> NoteRow:
-    account, (contact_id, recording) = _account(), _seen(id)
+    account, (contact_id, recording) = signed_in(), _seen(id)
     text = " ".join(wish.text.split())
     if recording.state != "stored":
         raise Gone(f"The recording is {recording.state}.")
@@ -142,13 +142,6 @@ def _markers(contact_id: str, recording: Recording, seconds: float) -> list[Mark
 
 def _notes(recording: Recording) -> list[NoteRow]:
     return [NoteRow.of(one) for one in services().store.recording_notes(recording.id)]
-
-
-def _account() -> SignedIn:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
-    return account
 
 
 class _Drawn:

@@ -15,7 +15,7 @@ from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Moment, Row
 from contactcentre.web.scope import current_scope
-from contactcentre.web.session import address_of, current_account
+from contactcentre.web.session import address_of, current_account, signed_in
 from contactcentre.web.wiring import services
 
 Answer = tuple[ResultRow, int, dict[str, str]]
@@ -91,8 +91,7 @@ def may_say() -> bool:
 
 def change_as_supervisor(sheet: Sheet, wish: Wish, version: int | None) -> Sheet:
     """Audited. Raises BadValue, Changed."""
-    account = current_account()
-    assert account is not None  # the guard lets nobody through who is not signed in
+    account = signed_in()
     after = sheet.change(wish, account.name, version)
     if after is not sheet:
         detail = {"queue": after.result.queue, "disposition": after.result.code}

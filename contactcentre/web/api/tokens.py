@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.store import ApiToken, BadCursor, NoSuchToken
 from contactcentre.web import tokens
-from contactcentre.web.errors import BadValue, Forbidden, NotFound, SessionNeeded, SignInNeeded
+from contactcentre.web.errors import BadValue, Forbidden, NotFound, SessionNeeded
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
-from contactcentre.web.session import SignedIn, address_of, current_account
+from contactcentre.web.session import SignedIn, address_of, signed_in
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("tokens", __name__, url_prefix="/api/v1", tag="Tokens")
@@ -70,7 +70,7 @@ class TokenMade(Row):
 @blueprint.doc(summary="API tokens")
 @requires(Permission.SELF)
 def listing(wanted: Filter) -> TokenList:
-    me, now = _me(), time.time()
+    me, now = signed_in(), time.time()
     whose = wanted.account or me.name
     if whose != me.name and not may(me, Permission.TOKENS):
         raise Forbidden("Only admins see the tokens of others.")
@@ -93,7 +93,7 @@ def listing(wanted: Filter) -> TokenList:
 )
 @requires(Permission.SELF)
 def add(wish: TokenWish) -> tuple[TokenMade, int]:
-    me, now = _me(), time.time()
+    me, now = signed_in(), time.time()
     made, text = issue(me, wish.name, [str(scope) for scope in wish.scopes], wish.days, now)
     return TokenMade(made=TokenRow.of(made, now), token=text), 201
 
@@ -107,7 +107,7 @@ def add(wish: TokenWish) -> tuple[TokenMade, int]:
 )
 @requires(Permission.SELF)
 def remove(id: str) -> TokenRow:
-    return TokenRow.of(revoke(_me(), id), time.time())
+    return TokenRow.of(revoke(signed_in(), id), time.time())
 
 
 def issue(me: SignedIn, name: str, scopes: list[str], days: float, now: float) -> tuple[ApiToken, str]:
@@ -129,10 +129,3 @@ def revoke(me: SignedIn, id: str) -> ApiToken:
         return tokens.revoke(services().store, id, me.name, time.time(), whose, address_of(request))
     except NoSuchToken as error:
         raise NotFound(str(error)) from None
-
-
-def _me() -> SignedIn:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
-    return account

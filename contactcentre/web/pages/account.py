@@ -13,9 +13,9 @@ from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable, User
 from contactcentre.web import accounts
 from contactcentre.web.api.tokens import issue, revoke
-from contactcentre.web.errors import BadValue, SignInNeeded, TooManyTries
+from contactcentre.web.errors import BadValue, TooManyTries
 from contactcentre.web.permissions import WORDS, Permission, granted, public, requires, words
-from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out
+from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out, signed_in
 from contactcentre.web.tokens import LONGEST_DAYS, grantable
 from contactcentre.web.wiring import limiter, services
 
@@ -119,7 +119,7 @@ def make_token() -> ResponseReturnValue:
     """Shows the new token, this once."""
     form, days = request.form, request.form.get("days", type=float) or 0.0
     try:
-        made, text = issue(_me(), form.get("name", ""), form.getlist("scope"), days, time.time())
+        made, text = issue(signed_in(), form.get("name", ""), form.getlist("scope"), days, time.time())
     except BadValue as refused:
         return _page(token_problem=str(refused)), 422
     return _page(made=made, token=text), 201
@@ -128,12 +128,12 @@ def make_token() -> ResponseReturnValue:
 @blueprint.post("/me/tokens/<id>/revoke")
 @requires(Permission.SELF)
 def revoke_token(id: str) -> ResponseReturnValue:
-    revoke(_me(), id)
+    revoke(signed_in(), id)
     return redirect(url_for("account.me", revoked=1, _anchor="tokens"), 303)
 
 
 def _page(**said: Any) -> str:
-    account, now = _me(), time.time()
+    account, now = signed_in(), time.time()
     shown = services().store.tokens(account.name, now=now, limit=SHOWN_TOKENS).tokens
     scopes = [(one, WORDS[one]) for one in grantable(account.user)]
     return render_template(
@@ -144,7 +144,7 @@ def _page(**said: Any) -> str:
 @blueprint.post("/me/password")
 @requires(Permission.SELF)
 def change_password() -> ResponseReturnValue:
-    account, store = _me(), services().store
+    account, store = signed_in(), services().store
     _try(account.name)
     problem = ""
     if accounts.authenticate(store, account.name, request.form.get("current", "")) is None:
@@ -166,7 +166,7 @@ def change_password() -> ResponseReturnValue:
 
 
 @blueprint.app_context_processor
-def signed_in() -> dict[str, object]:
+def for_templates() -> dict[str, object]:
     try:
         account = current_account()
     except (StoreUnavailable, LiveError):  # this may be the page that says so
@@ -178,13 +178,6 @@ def signed_in() -> dict[str, object]:
 
 def _words(account: SignedIn) -> list[str]:
     return words(account.role, account.queues is not None)
-
-
-def _me() -> SignedIn:
-    account = current_account()
-    if account is None:  # the guard lets nobody through who is not signed in
-        raise SignInNeeded
-    return account
 
 
 def _home(user: User) -> str:
