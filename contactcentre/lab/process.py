@@ -15,6 +15,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 _returned: dict[int, int] = {}
 """What became of them, as `Popen.returncode` has it."""
 
+LAST_BREATH = 5.0
+"""Seconds for the last threads of one that ends, and for its parent to hear of it."""
+
 
 def launch(command: list[str], directory: Path, console: Path) -> int:
     """Start a process that outlives this one and shares no terminal with it; its pid."""
@@ -45,7 +48,11 @@ def alive(pid: int) -> bool:
 
 
 def ending(pid: int) -> str:
-    """How a process ended that this one started, such as "SIGSEGV" or "exit code 1"; "" = that is not known."""
+    """How a process ended that this one started, such as "SIGSEGV" or "exit code 1"; "" = that is not known. To be
+    asked of one that runs no more: /proc shows that a moment before its parent hears how it ended."""
+    if (child := _children.get(pid)) is not None:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LAST_BREATH)
     alive(pid)
     code = _returned.get(pid)
     if code is None:
