@@ -90,6 +90,17 @@ class Agents:
         soon, self._soon = self._soon, {}
         self._write(soon)
 
+    def current(self, agent: str) -> AgentStatus:
+        """The agent as Redis has them once it knows of all our steps; our own picture has them so, too, after this. For
+        whoever asks for this very agent, and is to be refused only if that one is not free. Raises LiveError."""
+        self._settle(agent)
+        if self._is_late(agent):
+            self.flush()
+        status = self._live.agent(agent)
+        if self._replica.put_agent(status):
+            self._changed()
+        return status
+
     def _settle(self, agent: str) -> None:
         """Redis knows of all steps of the agent after this. Raises LiveError."""
         while (told := self._told.get(agent)) is not None:
@@ -129,7 +140,8 @@ class Agents:
         enters: bool = False,
     ) -> AgentStatus | None:
         """See Live.reserve. Raises LiveError; the offer is then taken back should it have been written after all."""
-        if expected.name in self._told:
+        ahead = self._soon.get(expected.name)
+        if expected.name in self._told or (ahead is not None and ahead.after.version != expected.version):
             return None
         now, soon = self._now(), self._soon.pop(expected.name, None)
         try:

@@ -270,12 +270,10 @@ def check_number(node: Node, number: str) -> str:
 
 def _available(node: Node, agent: str) -> AgentStatus:
     """The agent, who is free. Raises Refusal."""
-    status = node.replica.agents.get(agent)
-    if status is None or status.state is not AgentState.AVAILABLE:
-        try:  # our own picture is some milliseconds old
-            status = node.live.agent(agent)
-        except LiveError as error:
-            raise Refusal("away", "live state is away: nobody can be reserved") from error
+    try:
+        status = node.agents.current(agent)
+    except LiveError as error:
+        raise Refusal("away", "live state is away: nobody can be reserved") from error
     if status.state is not AgentState.AVAILABLE:
         raise Refusal("busy", f"agent {agent} is {status.state.value.replace('_', ' ')}")
     return status

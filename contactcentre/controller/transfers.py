@@ -43,7 +43,7 @@ def _to_agent(contact: Contact, action: Transfer) -> Transferred | TransferFaile
         return TransferFailed("unreachable")
     deadline = node.now() + action.ring_seconds + (confirming.SECONDS if node.device(name).key else 0.0)
     try:
-        agent = node.live.agent(name)
+        agent = node.agents.current(name)
         status = node.agents.reserve(agent, contact.id, "", secrets.token_hex(8), deadline, waiting=None)
     except LiveError as error:
         log.warning("agent not reserved", contact_id=contact.id, agent=name, error=str(error))

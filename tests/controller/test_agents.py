@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 from redis import Redis
 
 from contactcentre.controller.agents import Agents
@@ -72,6 +73,41 @@ def test_an_end_of_a_talk_that_no_offer_follows_is_told_right_after(desk: Desk) 
     desk.agents.tell()
     assert desk.live.agent("anna") == desk.replica.agents["anna"]
     assert facts(desk)[-1] == (AgentState.TALKING, AgentState.AVAILABLE)
+
+
+def test_who_asks_for_an_agent_waits_until_redis_has_been_told_of_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.talking()
+    desk.agents.soon("anna", Verb.FINISH, token="t1", wrap_up=0.0)
+    steps, begun, done = desk.live.steps, Flag(), Flag()
+
+    def slow(*args: Any) -> list[bool]:
+        begun.set()
+        done.wait()
+        return steps(*args)
+
+    monkeypatch.setattr(desk.live, "steps", slow)
+    telling = gevent.spawn(desk.agents.tell)
+    assert begun.wait(60)
+    asking = gevent.spawn(desk.agents.current, "anna")
+    gevent.sleep(0)
+    assert not asking.ready()
+    assert desk.offer() is None, "routing does not wait: somebody else is free"
+    done.set()
+    assert asking.get(timeout=60).state is AgentState.AVAILABLE
+    telling.get(timeout=60)
+    assert desk.offer() is not None
+
+
+def test_an_agent_as_it_was_before_what_redis_is_yet_to_be_told_is_not_offered(desk: Desk) -> None:
+    free = desk.live.change("anna", Verb.LOGIN, time.time())
+    desk.replica.load()
+    desk.offer()
+    assert desk.agents.soon("anna", Verb.ACCEPT, token="t2")
+    assert desk.agents.reserve(free, "c3", "q", "t3", time.time() + 20, None) is None
+    assert desk.agents.current("anna").state is AgentState.TALKING
+    assert desk.live.agent("anna").contact_id == "c2"
 
 
 @pytest.mark.parametrize("offers", [True, False])

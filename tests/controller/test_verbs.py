@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 import pytest
+from gevent.event import Event as Flag
 
-from contactcentre.domain.agents import AgentState, Verb
+from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import CommandFailed, Commands
 from contactcentre.pbx.events import Cause
@@ -278,6 +279,57 @@ def test_parked_retrieved_by_another_agent(world: World) -> None:
     world.pbx.answer(taker)
     assert comes(world, caller, Kind.RETRIEVED).data["by"] == other
     eventually(lambda: (hears(caller), hears(taker)) == ("talk", "talk"), "they talk")
+    end(world)
+
+
+@pytest.fixture
+def telling(world: World, monkeypatch: pytest.MonkeyPatch) -> Flag:
+    """Set once Redis is being told what agents did; that it is done the controller hears only when it asks for an
+    agent."""
+    node, begun, asked_for = world.controller.node, Flag(), Flag()
+    steps, current = node.live.steps, node.agents.current
+
+    def slow(*args: Any) -> list[bool]:
+        begun.set()
+        asked_for.wait()
+        return steps(*args)
+
+    def asks(agent: str) -> AgentStatus:
+        asked_for.set()
+        return current(agent)
+
+    monkeypatch.setattr(node.live, "steps", slow)
+    monkeypatch.setattr(node.agents, "current", asks)
+    return begun
+
+
+def test_who_has_just_parked_a_customer_can_have_them_back_while_redis_is_being_told(
+    world: World, telling: Flag
+) -> None:
+    caller, leg = talks(world)
+    ask(world, caller, "park")
+    assert telling.wait(60)
+    assert ask(world, caller, "retrieve", agent=leg.endpoint)["state"] == "parked"
+    world.pbx.answer(rings(world))
+    assert comes(world, caller, Kind.RETRIEVED).data["by"] == leg.endpoint
+    end(world)
+
+
+def test_an_agent_who_has_just_finished_is_called_for_who_asks_for_them_by_name_while_redis_is_being_told(
+    world: World, telling: Flag
+) -> None:
+    world.live.change("bert", Verb.PAUSE, time.time(), reason="x")
+    caller, leg = talks(world)
+    world.arrive(0)
+    second = world.lines[-1]
+    comes(world, second, Kind.LEG_ANSWERED)
+    telling.clear()
+    world.pbx.leave(leg)
+    assert telling.wait(60)
+    world.pbx.press(second, "4")  # to anna
+    world.pbx.answer(rings(world))
+    assert comes(world, second, Kind.TALK_STARTED).data["agent"] == "anna"
+    comes(world, caller, Kind.TALK_ENDED)
     end(world)
 
 
