@@ -292,7 +292,7 @@ THINGS = ("look", "look", "look", "write", "write", "release", "hand", "expire",
 
 @pytest.fixture(scope="module")
 def clients(services: Services) -> Iterator[list["Redis"]]:
-    made = [connect(services.redis_url) for _ in range(4)]
+    made = [connect(services.redis_url, timeout=60.0) for _ in range(4)]  # a late answer is not told from none
     yield made
     for client in made:
         client.close()
