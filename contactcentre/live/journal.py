@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
@@ -153,6 +154,14 @@ class Journal:
         """Gives the file up, after `run` has ended. What is not recorded stays in it for the next process."""
         self._sync()
         self._spool.close()
+
+    def discard(self) -> None:
+        """Gives the file up and removes it, of a journal that nobody goes on with: what Redis did not take is not kept,
+        and Redis forgets what it was sent last (a worker makes a journal for each recording)."""
+        self._spool.close()
+        self._spool.path.unlink(missing_ok=True)
+        with suppress(LiveError), named_errors():
+            self._redis.delete(self._mark)
 
     def _send(self, lines: list[bytes], end: int = 0) -> None:
         """Adds the lines to the stream, after a look at what the recorder has confirmed and Redis has lost."""

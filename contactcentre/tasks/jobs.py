@@ -87,9 +87,7 @@ class Workshop:
             yield Keeper(self.store, journal, shelf, files, self.settings.recording_format)
             journal.flush()
         finally:
-            # what Redis did not take is not kept here: the job runs again and says it again
-            journal.release()
-            spool.unlink(missing_ok=True)
+            journal.discard()  # the job runs again and says again what Redis did not take
             redis.close()
 
 

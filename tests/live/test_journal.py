@@ -90,6 +90,24 @@ def test_events_that_were_recorded_are_given_back_and_the_file_is_empty(
     assert (tmp_path / "spool" / "events").stat().st_size == HEADER
 
 
+def test_a_journal_that_is_discarded_leaves_its_events_and_nothing_else(
+    server: RedisServer, redis: "Redis", tmp_path: Path
+) -> None:
+    for number in range(3):  # as a worker does for each recording
+        journal = Journal(redis, tmp_path / "spool")
+        journal.append(event("contact", number))
+        journal.flush()
+        journal.discard()
+        assert not (tmp_path / "spool").exists()
+    assert redis.keys("cc:events*") == ["cc:events"]
+    assert [one.seq for one in recorded(redis)] == [0, 1, 2]
+    away = Journal(redis, tmp_path / "spool")
+    server.stop()
+    away.append(event("contact", 3))
+    away.discard()
+    assert not (tmp_path / "spool").exists()
+
+
 def test_while_redis_is_away_events_wait_in_the_file_and_come_in_order(
     server: RedisServer, redis: "Redis", journal: Journal
 ) -> None:
