@@ -15,7 +15,7 @@ from tests.web.conftest import SignIn
 from tests.web.serving import Server
 
 PUBLISHED = Path(__file__).parent / "operations.txt"
-"""Operation ids that programs may have been made with. Add new ones; one that is there stays."""
+"""All operation ids, sorted: programs are made with them, so one that is there stays."""
 
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -66,7 +66,10 @@ def test_every_operation_has_its_words_its_schemas_its_problems_and_who_may(
 def test_ids_of_operations_are_unique_and_stay(operations: list[Operation]) -> None:
     ids = [one["operationId"] for _, _, one in operations]
     assert len(ids) == len(set(ids))
-    assert set(PUBLISHED.read_text().split()) - set(ids) == set(), "programs call these"
+    published = PUBLISHED.read_text().split()
+    assert set(published) - set(ids) == set(), "programs call these"
+    assert set(ids) - set(published) == set(), f"new: add them to {PUBLISHED.name}, and keep them from then on"
+    assert published == sorted(published)
 
 
 def test_all_that_is_pointed_at_is_there_and_names_do_not_depend_on_chance(document: dict[str, Any]) -> None:
