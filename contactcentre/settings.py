@@ -9,9 +9,10 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
     ari_user: str | None = None
     ari_secret: SecretStr | None = None
     ari_secret_file: Path | None = None
+    # where the PBX connects to us, instead of us to it: ws:// on loopback, wss:// with a certificate elsewhere
+    ari_listen: str = Field("", pattern=r"^(wss?://[^/?#@\s]+:[0-9]{1,5})?$")
+    ari_listen_cert_file: Path | None = None  # with its chain; the key, too, where that has no file of its own
+    ari_listen_key_file: Path | None = None
+    ari_listen_ca_file: str = ""  # by which the PBX knows it, on the PBX's machine; "" = the authorities it knows
     esl_address: str | None = None
     esl_secret: SecretStr | None = None
     esl_secret_file: Path | None = None
@@ -176,6 +182,18 @@ class Settings(BaseSettings):
             raise ValueError("must look like http://HOST:PORT or https://HOST:PORT, without user and password")
         return value.rstrip("/") if value else None
 
+    @field_validator("ari_listen", mode="after")
+    @classmethod
+    def _where_the_pbx_connects(cls, value: str) -> str:
+        if not value:
+            return value
+        host = urlsplit(value).hostname or ""
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - refused
+            raise ValueError("must name the address that the PBX connects to")
+        if value.startswith("ws://") and not _is_loopback(host):
+            raise ValueError("must be wss:// unless it is on loopback: whoever reads along could drive the PBX")
+        return value
+
     @field_validator("esl_address", mode="after")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
@@ -268,6 +286,13 @@ class Settings(BaseSettings):
         finally:
             draft.unlink()
         return path.read_text()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def without_password(url: str) -> str:

@@ -12,6 +12,7 @@ import urllib3
 
 from contactcentre.cli.examine import DEADLINE, Finding, fail, judged, ok, warn
 from contactcentre.embedded import Services
+from contactcentre.provision.render import ARI_APP
 from contactcentre.settings import Settings
 
 OLDEST_ASTERISK = 18
@@ -77,6 +78,8 @@ def pbx(settings: Settings) -> Iterator[Finding]:
         ours = (before + time.time()) / 2
         yield judged("clock of the PBX", parsedate_to_datetime(date).timestamp() + 0.5 - ours, "the PBX's")
     yield from _rights(ari)
+    if settings.ari_listen:
+        yield _outbound(ari, settings.ari_listen, version)
     yield from _sounds(ari)
 
 
@@ -161,6 +164,27 @@ def _rights(ari: Ari) -> Iterator[Finding]:
         yield ok("ari rights", "may read and write")
     else:
         yield warn("ari rights", f"an unexpected answer to a harmless request: {status}", "see the PBX's own log")
+
+
+def _outbound(ari: Ari, listen: str, version: str) -> Finding:
+    """Whether the PBX connects to the controller, where the settings say so. It keeps the application while there is no
+    controller."""
+    subject = "link from the PBX"
+    if not module_runs(ari, "res_websocket_client"):
+        return fail(
+            subject,
+            f"Asterisk {version} has no res_websocket_client: it cannot connect to {listen}",
+            "it needs 20.15, 21.10, 22.5 or newer, and load = res_websocket_client.so in modules.conf; or take "
+            "CONTACTCENTRE_ARI_LISTEN away, then `contactcentre apply`",
+        )
+    if ari.ask("GET", f"applications/{ARI_APP}").status != 200:
+        return fail(
+            subject,
+            f"the PBX does not know that it is to connect to {listen}",
+            "`contactcentre plan` shows what is missing in websocket_client.conf and ari.conf, `contactcentre apply` "
+            "writes it",
+        )
+    return ok(subject, f"the PBX connects to {listen}")
 
 
 def _sounds(ari: Ari) -> Iterator[Finding]:

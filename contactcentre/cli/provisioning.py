@@ -35,6 +35,7 @@ from contactcentre.provision import (
     unsettled,
 )
 from contactcentre.provision.freeswitch.event_socket import addresses_of
+from contactcentre.provision.render import ARI_USER, Outbound
 from contactcentre.provision.target import CONSOLE_SECONDS
 from contactcentre.settings import Settings
 from contactcentre.store import Store
@@ -176,7 +177,15 @@ def pbx_target(settings: Settings, site: Site | None) -> AnyTarget:
     if kind == "freeswitch":
         return FreeswitchTarget(etc, _freeswitch_console(settings, etc))
     of_lab = etc.resolve().is_relative_to(settings.lab_dir.resolve())
-    return AsteriskTarget(etc, lab_of(settings).rx if of_lab else asterisk_console)
+    return AsteriskTarget(etc, lab_of(settings).rx if of_lab else asterisk_console, outbound_of(settings))
+
+
+def outbound_of(settings: Settings) -> Outbound | None:
+    """How the PBX reaches the controller, where it is to."""
+    if not settings.ari_listen:
+        return None
+    secret = settings.ari_secret.get_secret_value() if settings.ari_secret else ""
+    return Outbound(settings.ari_listen, settings.ari_user or ARI_USER, secret, settings.ari_listen_ca_file)
 
 
 def _freeswitch_console(settings: Settings, etc: Path) -> Callable[[str], str]:

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 import gevent
 import structlog
+from gevent import ssl
 from redis import Redis
 
 from contactcentre.archive import Shelf
@@ -34,6 +36,7 @@ from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.reader import facts_in
 from contactcentre.live.spool import earlier_spools, tenure_spool
 from contactcentre.pbx.asterisk.driver import AsteriskPbx
+from contactcentre.pbx.asterisk.listener import Address
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
 from contactcentre.pbx.protocol import MayAct, Pbx, always
 from contactcentre.prompts.speech import Prompts
@@ -184,7 +187,30 @@ def _asterisk(settings: Settings, may_act: MayAct) -> AsteriskPbx:
         settings.ari_secret.get_secret_value(),
         sounds=settings.prompts_dir.absolute(),
         may_act=may_act,
+        listen=_listen(settings),
     )
+
+
+def _listen(settings: Settings) -> Address | None:
+    """Where the PBX connects to us, where it does."""
+    if not settings.ari_listen:
+        return None
+    url = urlsplit(settings.ari_listen)
+    assert url.hostname
+    assert url.port
+    if url.scheme == "ws":
+        return Address(url.hostname, url.port)
+    if settings.ari_listen_cert_file is None:
+        raise SettingsError(
+            f"CONTACTCENTRE_ARI_LISTEN is {settings.ari_listen}: set CONTACTCENTRE_ARI_LISTEN_CERT_FILE to the "
+            "certificate by which the PBX knows us"
+        )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.ari_listen_cert_file, settings.ari_listen_key_file)
+    except OSError as error:
+        raise SettingsError(f"CONTACTCENTRE_ARI_LISTEN_CERT_FILE or _KEY_FILE: {error}") from None
+    return Address(url.hostname, url.port, context)
 
 
 def _told(node: str, store: Store, redis: "Redis") -> Callable[[Collection[str]], Mapping[str, Told]]:

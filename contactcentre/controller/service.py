@@ -193,7 +193,8 @@ class Controller:
         self.stop()
 
     def _shut_down(self) -> None:
-        """With an heir the link stays until that one has taken it: so no call finds nobody."""
+        """With an heir the link stays until that one has taken it: so no call finds nobody. Where the PBX has a link to
+        one controller at a time it keeps the calls between the two."""
         node, heir = self.node, self._find_heir()
         if not self.again:
             notify(STOPPING)
@@ -218,9 +219,9 @@ class Controller:
         except LiveError as error:
             log.warning("the last events stay in the spool", error=str(error))
         node.journal.release()
-        if heir and not self._succeeded.wait(LINGER):
-            log.warning("the stand-by has not come", standby=heir)
-        if heir:
+        if heir and node.pbx.link_is_shared:
+            if not self._succeeded.wait(LINGER):
+                log.warning("the stand-by has not come", standby=heir)
             gevent.sleep(ON_THE_WAY)
         node.pbx.stop()
         log.info("controller stopped", node=node.name, contacts_left_running=len(node.contacts), heir=heir)

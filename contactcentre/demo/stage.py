@@ -14,6 +14,7 @@ import gevent
 from redis import Redis
 
 from contactcentre import embedded
+from contactcentre.cli.provisioning import outbound_of
 from contactcentre.cli.supervise import Supervisor, only_one
 from contactcentre.cli.up import await_web, first_link, migrate, supervise
 from contactcentre.demo.callers import RING_SECONDS, WRAP_UP_SECONDS
@@ -23,7 +24,7 @@ from contactcentre.lab import AnyLab, lab_of
 from contactcentre.lab.phones import Phone
 from contactcentre.live import Live, connect, signs_of_life
 from contactcentre.live.connection import PREFIX, ask
-from contactcentre.provision import AsteriskTarget, FreeswitchTarget, apply, load, make_plan, recover
+from contactcentre.provision import AnyTarget, AsteriskTarget, FreeswitchTarget, apply, load, make_plan, recover
 from contactcentre.settings import STATE_DIR, Settings
 from contactcentre.store import Store
 
@@ -130,6 +131,7 @@ def _only_ours(state_dir: Path, pbx: str) -> None:
                 "_OVERLOAD_LAG",
                 "_MAX_CONTACTS",
                 "_PRESENCE",
+                "_ARI_LISTEN",
             )
         ):
             del os.environ[name]
@@ -168,8 +170,11 @@ def _example() -> Site:
 
 def _provision(settings: Settings, lab: AnyLab, store: Store, site: Site) -> Site:
     assert settings.pbx_etc_dir
-    kind = FreeswitchTarget if settings.pbx == "freeswitch" else AsteriskTarget
-    target = kind(settings.pbx_etc_dir, lab.rx)
+    target: AnyTarget
+    if settings.pbx == "freeswitch":
+        target = FreeswitchTarget(settings.pbx_etc_dir, lab.rx)
+    else:
+        target = AsteriskTarget(settings.pbx_etc_dir, lab.rx, outbound_of(settings))
     version, old = store.site()
     recover(target, old or Site(), lambda site, by, why: store.save_site(site, by, why))
     version, old = store.site()

@@ -160,6 +160,8 @@ password = {ari_secret}
 #tryinclude contactcentre/ari.conf
 """
 
+_WEBSOCKET_CLIENT = "#tryinclude contactcentre/websocket_client.conf\n"
+
 _EXTENSIONS = """[general]
 static = yes
 writeprotect = yes
@@ -235,7 +237,6 @@ _EMPTY = (
 _BLANK = (
     "acl.conf",
     "pjproject.conf",
-    "websocket_client.conf",
     "chan_websocket.conf",
     "pjsip_notify.conf",
 )
@@ -258,6 +259,7 @@ def base_files(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         "rtp.conf": _RTP.format(**known),
         "pjsip.conf": _PJSIP.format(**known),
         "ari.conf": _ARI.format(**known),
+        "websocket_client.conf": _WEBSOCKET_CLIENT,
         "extensions.conf": _EXTENSIONS.format(**known),
         "queues.conf": _QUEUES,
         "musiconhold.conf": _MUSIC.format(**known),

@@ -218,6 +218,9 @@ class Bridge(Protocol):
 
 class Pbx(Protocol):
     node: str
+    link_is_shared: bool
+    """Whether an heir can have its link while ours is there still. Else it gets one when ours is closed, and until then
+    the PBX keeps the calls that come."""
 
     def start(self, sink: Callable[[NodeEvent], None]) -> None:
         """Connects (and reconnects until `stop`). `sink` must not block. A channel that arrives has no inbox yet: its

@@ -4,7 +4,7 @@ nothing."""
 import difflib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from contactcentre.domain.site import Site
 from contactcentre.provision import secrets as secret_store
 from contactcentre.provision.existing import includes, sections
 from contactcentre.provision.problems import Problem, ProvisionError, SiteError
-from contactcentre.provision.render import ARI_USER, FILES, render
+from contactcentre.provision.render import ARI_USER, FILES, Outbound, render
 from contactcentre.provision.target import DIRECTORY, AsteriskTarget, Target
 
 RELOADS = {
@@ -23,6 +23,7 @@ RELOADS = {
     "pjsip.conf": ("module reload res_pjsip.so",),
     "queues.conf": ("queue reload all",),
     "extensions.conf": ("dialplan reload",),
+    "websocket_client.conf": ("module reload res_websocket_client.so",),
     "ari.conf": ("module reload res_ari.so",),
 }
 """File -> console commands that make Asterisk read it; in the order in which the files need each other."""
@@ -104,20 +105,22 @@ def make_plan(site: Site, target: AsteriskTarget, secrets: Mapping[str, str], ol
     foreign, notes = _foreign_endpoints(site, own["pjsip.conf"])
     if problems := [*_clashes(site, own, foreign)]:
         raise SiteError(problems)
-    left_out = frozenset({"ari.conf"} if ARI_USER in own["ari.conf"] else ())
-    if left_out:
+    own_user = ARI_USER not in own["ari.conf"]
+    if not own_user:
         notes.append(f"ari.conf defines the user {ARI_USER} itself ({own['ari.conf'][ARI_USER]}): it stays as it is")
     known, fresh = secret_store.completed(site, secrets, foreign)
     fresh.pop(secret_store.ESL, None)
-    if left_out:
+    if not own_user:
         fresh.pop(f"ari/{ARI_USER}", None)
     if fresh:
         notes.append(
             f"{'a new secret is' if len(fresh) == 1 else 'new secrets are'} made for {', '.join(sorted(fresh))}"
         )
     files: list[FileChange] = []
-    for name, text in render(site, known, foreign).items():
-        if name in left_out:
+    texts = render(site, known, foreign, _signing_in(target.outbound, known, own_user), ari_user=own_user)
+    for name in FILES:
+        if (text := texts.get(name)) is None:
+            files += _removed(target, name)
             continue
         files += changed(target, f"{DIRECTORY}/{name}", name, text)
         holders = _holders(target, name)
@@ -132,11 +135,26 @@ def plan_removal(target: AsteriskTarget, old_site: Site) -> Plan:
     own = sections(target.etc_dir, "pjsip.conf", target.ours)
     files: list[FileChange] = []
     for name in FILES:
-        for holder, text in _holders(target, name).items():
-            if text:
-                files += changed(target, holder, name, _without_include(text, name))
-        files += changed(target, f"{DIRECTORY}/{name}", name, None)
+        files += _removed(target, name)
     return _made(Site(), old_site, files, _checks(Site(), old_site, own), {}, [])
+
+
+def _removed(target: AsteriskTarget, name: str) -> Iterator[FileChange]:
+    for holder, text in _holders(target, name).items():
+        if text:
+            yield from changed(target, holder, name, _without_include(text, name))
+    yield from changed(target, f"{DIRECTORY}/{name}", name, None)
+
+
+def _signing_in(outbound: Outbound | None, known: Mapping[str, str], own_user: bool) -> Outbound | None:
+    """With the password that the PBX shows us. Raises BadSecret when nobody knows it."""
+    if outbound is None or outbound.secret:
+        return outbound
+    if outbound.user != ARI_USER or not own_user:
+        raise secret_store.BadSecret(
+            f"the password of the ARI user {outbound.user} is not known: set CONTACTCENTRE_ARI_SECRET_FILE"
+        )
+    return replace(outbound, secret=known[f"ari/{ARI_USER}"])
 
 
 def _made(

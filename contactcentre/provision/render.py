@@ -9,6 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from contactcentre.provision import fallback
 from contactcentre.provision.problems import ProvisionError, shown
 from contactcentre.provision.uses import fallback_queue
 
-FILES = ("pjsip.conf", "extensions.conf", "queues.conf", "musiconhold.conf", "ari.conf")
+FILES = ("pjsip.conf", "extensions.conf", "queues.conf", "musiconhold.conf", "websocket_client.conf", "ari.conf")
 ARI_APP = "contactcentre"
 ARI_USER = "contactcentre"
 FALLBACK_SECONDS = 900
@@ -34,17 +35,37 @@ _ARGUMENT = re.compile(r"[A-Za-z0-9_.+*#@:/-]*")
 _QUOTED = re.compile(r'[^"<>]*')
 
 
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Where the PBX connects to, to reach the controller (it does not connect to the PBX then), and as whom. `ca_file`:
+    by which it knows the controller's certificate, "" = as it knows others'."""
+
+    url: str
+    user: str = ARI_USER
+    secret: str = field(default="", repr=False)
+    """"" = the one that is provisioned for our own user."""
+    ca_file: str = ""
+
+
 class UnsafeValue(ProvisionError):
     """A value that must not be written into a configuration file. The model refuses such values before; this
     is the second lock on the same door."""
 
 
-def render(site: Site, secrets: Mapping[str, str], foreign: frozenset[str] = frozenset()) -> dict[str, str]:
-    """File name -> text. `secrets` holds `agent/NAME`, `trunk/NAME` and `ari/contactcentre`; agents whose
-    endpoint is in `foreign` have theirs in the PBX's own files already. Same site and secrets, same text.
-    Raises UnsafeValue."""
-    view = view_of(site, secrets, foreign)
-    return {name: _environment().get_template(f"{name}.j2").render(view) for name in FILES}
+def render(
+    site: Site,
+    secrets: Mapping[str, str],
+    foreign: frozenset[str] = frozenset(),
+    outbound: Outbound | None = None,
+    *,
+    ari_user: bool = True,
+) -> dict[str, str]:
+    """File name -> text, of those that are needed. `secrets` holds `agent/NAME`, `trunk/NAME` and `ari/contactcentre`;
+    agents whose endpoint is in `foreign` have theirs in the PBX's own files already, and without `ari_user` the user is
+    there, too. Same site and secrets, same text. Raises UnsafeValue."""
+    view = view_of(site, secrets, foreign) | {"outbound": outbound, "own_user": ari_user}
+    needed = {"websocket_client.conf": outbound is not None, "ari.conf": ari_user or outbound is not None}
+    return {name: _environment().get_template(f"{name}.j2").render(view) for name in FILES if needed.get(name, True)}
 
 
 def templates_dir(pbx: str = "asterisk") -> Path:

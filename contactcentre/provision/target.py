@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from contactcentre.provision.problems import ProvisionError
+from contactcentre.provision.render import Outbound
 
 CONSOLE_SECONDS = 15.0
 DIRECTORY = "contactcentre"
@@ -62,7 +63,11 @@ class Target:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
 class AsteriskTarget(Target):
+    outbound: Outbound | None = None
+    """None = the controller connects to the PBX."""
+
     probe = "core show uptime"
     absent = "Unable to connect to remote asterisk"
     busy = re.compile("already in progress|request queued")

@@ -113,6 +113,23 @@ def test_a_pbx_that_cannot_light_lamps_or_puts_them_out_is_told(
         assert lamps() == {}
 
 
+def test_a_pbx_that_does_not_connect_to_us_though_it_is_to_is_told(
+    pbx: Lab, doctor: Callable[[], tuple[int, Findings]], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = {"res_websocket_client"}
+    monkeypatch.setattr(examine_pbx, "module_runs", lambda ari, module: module in running)
+    with Store(database_url) as store:
+        store.migrate()
+    assert "link from the PBX" not in doctor()[1]
+    monkeypatch.setenv("CONTACTCENTRE_ARI_LISTEN", "ws://127.0.0.1:8087")
+    monkeypatch.setattr(examine_pbx, "ARI_APP", "of-nobody")
+    found = doctor()[1]["link from the PBX"]
+    assert (found["level"], "contactcentre apply" in found["advice"]) == ("fail", True)
+    running.clear()
+    found = doctor()[1]["link from the PBX"]
+    assert (found["level"], "22.5" in found["advice"]) == ("fail", True)
+
+
 def test_what_softphones_need_of_the_pbx_is_told(
     pbx: Lab,
     doctor: Callable[[], tuple[int, Findings]],

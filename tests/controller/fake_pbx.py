@@ -88,6 +88,8 @@ class Line:
 
 
 class FakePbx:
+    link_is_shared = True
+
     def __init__(self, endpoints: Sequence[str], node: str = "node1") -> None:
         self.node = node
         self.shared: list[FakePbx] = [self]

@@ -12,6 +12,7 @@ import requests
 
 from contactcentre.lab import FreeswitchLab, Lab
 from contactcentre.provision import AnyTarget, AsteriskTarget, FreeswitchTarget
+from contactcentre.provision.render import Outbound
 from tests.pbx.spectrum import write_tone
 
 PROMPT_TONE = 985
@@ -91,8 +92,11 @@ class OnAsterisk(Switch):
         leaves_it_to_us = minor >= {20: 13, 21: 8, 22: 3}.get(major, 0 if major > 22 else 1000)
         self.declines_with = 603 if leaves_it_to_us else 200
 
+    outbound: Outbound | None = None
+    """It connects to the controller."""
+
     def target(self) -> AsteriskTarget:
-        return AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx)
+        return AsteriskTarget(Path(self.lab.info().etc_dir), self.lab.rx, self.outbound)
 
     def control_port(self) -> int:
         return urlsplit(self.lab.info().ari_url).port or 0
@@ -103,6 +107,7 @@ class OnAsterisk(Switch):
             "CONTACTCENTRE_ARI_URL": f"http://127.0.0.1:{self.proxy_port or self.control_port()}",
             "CONTACTCENTRE_ARI_USER": info.ari_user,
             "CONTACTCENTRE_ARI_SECRET": info.ari_secret,
+            "CONTACTCENTRE_ARI_LISTEN": self.outbound.url if self.outbound else "",
         }
 
     def phone_at(self, account: str) -> int:

@@ -28,6 +28,8 @@ from contactcentre.provision import (
 )
 from contactcentre.provision.backup import KEPT
 from contactcentre.provision.plan import Check
+from contactcentre.provision.render import Outbound
+from contactcentre.provision.secrets import BadSecret
 from tests.provision.conftest import Pbx
 from tests.provision.sites import document
 
@@ -223,6 +225,36 @@ def test_an_ari_user_of_the_pbx_itself_is_left_alone_and_a_missing_one_is_made(p
     made = {change.name: change.new or "" for change in plan.files}
     assert f"password = {plan.new_secrets['ari/contactcentre']}\n" in made["contactcentre/ari.conf"]
     assert made["ari.conf"].endswith("#tryinclude contactcentre/ari.conf\n")
+
+
+def test_the_pbx_connects_to_the_controller_where_it_is_told_to_and_no_more_when_not(pbx: Pbx) -> None:
+    assert isinstance(pbx.target, AsteriskTarget)
+    info = pbx.lab.info()
+    outbound = Outbound("ws://127.0.0.1:1", info.ari_user, info.ari_secret)
+    there = replace(pbx.target, outbound=outbound)
+    plan = make_plan(parse(document()), there, pbx.secrets, pbx.current)
+    assert info.ari_secret not in plan.diff()
+    assert {"contactcentre/websocket_client.conf", "contactcentre/ari.conf"} <= {change.name for change in plan.files}
+    pbx.apply(plan, target=there)
+    with gevent.Timeout(30, AssertionError("the application is not there before somebody listens")):
+        while "contactcentre" not in pbx.lab.rx("ari show apps"):
+            gevent.sleep(0.05)
+    assert make_plan(parse(document()), there, pbx.secrets, pbx.current).empty
+    pbx.apply(pbx.plan(parse(document())))
+    with gevent.Timeout(30, AssertionError("the application stays")):
+        while "contactcentre" in pbx.lab.rx("ari show apps"):
+            gevent.sleep(0.05)
+    assert not {"contactcentre/ari.conf", "contactcentre/websocket_client.conf"} & pbx.files().keys()
+
+
+def test_a_password_that_the_pbx_shows_us_must_be_known(tmp_path: Path) -> None:
+    target = AsteriskTarget(tmp_path, _dead, Outbound("ws://127.0.0.1:1", "somebody"))
+    with pytest.raises(BadSecret, match="the ARI user somebody is not known: set CONTACTCENTRE_ARI_SECRET_FILE"):
+        make_plan(parse(document()), target, {})
+    ours = replace(target, outbound=Outbound("ws://127.0.0.1:1"))
+    plan = make_plan(parse(document()), ours, {})
+    made = {change.name: change.new or "" for change in plan.files}
+    assert f"password = {plan.new_secrets['ari/contactcentre']}\n" in made["contactcentre/websocket_client.conf"]
 
 
 def test_under_a_front_end_that_writes_asterisks_files_the_include_goes_where_it_stays(tmp_path: Path) -> None:

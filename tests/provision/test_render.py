@@ -1,6 +1,7 @@
 """The text of the configuration files."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from contactcentre.domain.site import Agent, Site, Trunk
 from contactcentre.domain.spelling import NAME, NUMBER
 from contactcentre.domain.strategies import ALIASES, STRATEGIES
 from contactcentre.provision import check, parse, render
-from contactcentre.provision.render import UnsafeValue, feature_codes
+from contactcentre.provision.render import Outbound, UnsafeValue, feature_codes
 from tests.provision.sites import FLOW, document
 
 SECRETS = {"agent/alice": "s3cret-of-alice", "agent/bob": "s3cret-of-bob", "ari/contactcentre": "s3cret-of-ari"}
@@ -50,6 +51,27 @@ def test_an_agents_phone_has_one_contact_a_password_and_its_own_context() -> Non
     assert kinds["endpoint"]["callerid"] == ['"Élodie O\'Neil (support)" <101>']
     assert kinds["auth"]["password"] == ["s3cret-of-alice"]
     assert (kinds["aor"]["max_contacts"], kinds["aor"]["remove_existing"]) == (["1"], ["yes"])
+
+
+def test_a_pbx_that_connects_to_the_controller_says_who_it_is_and_leads_nobody_to_one_that_never_was_there() -> None:
+    site = parse(document())
+    outbound = Outbound("wss://pbx.example.com:8087", "somebody", "s3cret-of-ari", "/etc/ours.pem")
+    found = render(site, SECRETS, outbound=outbound, ari_user=False)
+    (client,) = sections(found["websocket_client.conf"])
+    assert client[1]["uri"] == ["wss://pbx.example.com:8087/"]
+    assert (client[1]["username"], client[1]["password"]) == (["somebody"], ["s3cret-of-ari"])
+    assert (client[1]["tls_enabled"], client[1]["ca_list_file"]) == (["yes"], ["/etc/ours.pem"])
+    (link,) = sections(found["ari.conf"])
+    assert (link[1]["websocket_client_id"], link[1]["local_ari_user"]) == ([client[0]], ["somebody"])
+    plain = render(site, SECRETS)
+    assert "websocket_client.conf" not in plain
+    assert "outbound" not in plain["ari.conf"]
+    never_said_so = '"${CONTACTCENTRE_UNTIL}" != ""'
+    assert never_said_so in plain["extensions.conf"]
+    assert never_said_so not in found["extensions.conf"]
+    assert found["extensions.conf"].count("${EPOCH} > 0${CONTACTCENTRE_UNTIL}") > len(site.dids), "codes of agents, too"
+    with pytest.raises(UnsafeValue):
+        render(site, SECRETS, outbound=replace(outbound, secret="a;b-and-more"))
 
 
 def test_a_trunk_that_registers_does_so_with_its_own_account() -> None:

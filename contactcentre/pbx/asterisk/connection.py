@@ -1,4 +1,5 @@
-"""The link to one Asterisk: keeps a websocket, sends requests with a deadline, hands on events, reconnects.
+"""The link to one Asterisk: keeps a websocket, sends requests with a deadline, hands on events, reconnects; or, where
+the PBX connects to us, waits for that.
 
 Events are handed to `on_event` by the one greenlet that reads; it must not block. Requests go over the websocket, or
 over HTTP where the server is too old for that; callers see no difference.
@@ -19,6 +20,7 @@ from gevent.pool import Group
 from websockets.uri import parse_uri
 
 from contactcentre.pbx.asterisk.http import Http
+from contactcentre.pbx.asterisk.listener import Listener
 from contactcentre.pbx.asterisk.protocol import (
     Answer,
     Event,
@@ -28,7 +30,7 @@ from contactcentre.pbx.asterisk.protocol import (
     error_of,
     speaks_rest,
 )
-from contactcentre.pbx.asterisk.websocket import WebSocket
+from contactcentre.pbx.asterisk.websocket import WebSocket, dialled
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
@@ -94,12 +96,14 @@ class Connection:
         on_up: Callable[[], None],
         on_lost: Callable[[str, bool], None],
         may_act: MayAct = always,
+        listener: Listener | None = None,
     ) -> None:
         """`url` is `http://host:port` (or https), with the prefix of http.conf if there is one; `/ari` may be left out.
 
         `on_up()` runs when a link is there and may make requests; `on_lost(reason, replaced)` when one that was up is
         lost. After a loss with `replaced` (another controller took over) there is no reconnecting. No request is sent
-        without `may_act`.
+        without `may_act`. With a `listener` the websocket is the one that the PBX opens; `url` is then for what goes
+        over HTTP in any case.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -110,6 +114,7 @@ class Connection:
         self._authorization = urllib3.make_headers(basic_auth=f"{user}:{secret}")["authorization"]
         self._http = Http(base, user, secret)
         self._on_event, self._on_up, self._on_lost, self._may_act = on_event, on_up, on_lost, may_act
+        self._listener = listener
         self._greenlets = Group()
         self._closed = Flag()
         self._socket: WebSocket | None = None
@@ -189,6 +194,8 @@ class Connection:
     def close(self) -> None:
         """Cuts the link for good. `on_lost` is not called."""
         self._closed.set()
+        if self._listener is not None:
+            self._listener.close()
         if self._socket is not None:
             self._drop(self._socket, "we closed it")
         self._greenlets.kill(timeout=REQUEST_DEADLINE)
@@ -211,15 +218,30 @@ class Connection:
                 complained = ""
                 if self._live(socket):
                     delay = FIRST_DELAY
+            if self._listener is not None:
+                delay = 0.0 if not complained else FIRST_DELAY  # it is the PBX that waits between two attempts
             if not self._replaced:
                 self._closed.wait(delay * _jitter.uniform(0.5, 1.0))
                 delay = min(delay * 2, LAST_DELAY)
+        if self._listener is not None:
+            self._listener.close()
 
     def _connect(self) -> WebSocket:
+        if self._listener is None:
+            self._ask_version()
+            return dialled(self._uri, self._authorization)
+        socket = self._listener.next()
+        try:
+            self._ask_version()
+        except BaseException as error:
+            socket.close(f"nothing goes over HTTP: {error}")
+            raise
+        return socket
+
+    def _ask_version(self) -> None:
         info = self.over_http("GET", "asterisk/info", {"only": "system"})
         system = info.get("system") if isinstance(info, dict) else None
         self.version = str(system.get("version", "")) if isinstance(system, dict) else ""
-        return WebSocket(self._uri, self._authorization)
 
     def _live(self, socket: WebSocket) -> bool:
         """One link's life. True if it came up."""

@@ -20,6 +20,7 @@ from contactcentre.pbx.asterisk.endpoints import Endpoints
 from contactcentre.pbx.asterisk.entries import Entries
 from contactcentre.pbx.asterisk.foreign import Foreign
 from contactcentre.pbx.asterisk.intake import Intake
+from contactcentre.pbx.asterisk.listener import Address, Listener
 from contactcentre.pbx.asterisk.protocol import ChannelGone, Event, Query, resource
 from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.stock import take_stock
@@ -58,7 +59,8 @@ log = logging.getLogger(__name__)
 @timed(*PBX)
 class AsteriskPbx:
     """See pbx.protocol.Pbx. `technology` is the channel driver of phones and trunks (tests use Local); `sounds` is a
-    directory that the PBX can read, too, for sounds that some builds need (see decoders)."""
+    directory that the PBX can read, too, for sounds that some builds need (see decoders). `listen`: where the PBX
+    connects to us, with the same user and secret; else we connect to it."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class AsteriskPbx:
         technology: str = "PJSIP",
         sounds: Path | None = None,
         may_act: MayAct = always,
+        listen: Address | None = None,
     ) -> None:
         if not _app_name(app):
             raise ValueError(f"ARI application {app!r}: must be letters, digits, _ and -")
@@ -87,7 +90,9 @@ class AsteriskPbx:
             on_up=self._set_up,
             on_lost=self._lost,
             may_act=may_act,
+            listener=Listener(listen, user, secret) if listen else None,
         )
+        self.link_is_shared = listen is None
         self.request = self._link.request
         self.legs = Legs(report)
         self.rooms = WaitingRooms(self)

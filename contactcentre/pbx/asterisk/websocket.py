@@ -10,7 +10,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response as Handshake
-from websockets.protocol import State
+from websockets.protocol import Protocol, State
 from websockets.uri import WebSocketURI
 
 from contactcentre.pbx.errors import LinkDown, Refused
@@ -23,7 +23,7 @@ SILENCE = 8.0
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
-def _silent_logger() -> logging.Logger:
+def silent_logger() -> logging.Logger:
     # The library logs handshakes at debug level, with the Authorization header: it gets a logger that stays off.
     logger = logging.Logger("contactcentre.pbx.asterisk.websocket", logging.CRITICAL)
     logger.addHandler(logging.NullHandler())
@@ -33,53 +33,13 @@ def _silent_logger() -> logging.Logger:
 class WebSocket:
     """An open websocket. Raises LinkDown from everything once it is cut; the reason stays in `reason`."""
 
-    def __init__(self, uri: WebSocketURI, authorization: str) -> None:
-        """Connects. Raises LinkDown (network), Refused (the server answered no, e.g. 401)."""
+    def __init__(self, sock: socket.socket, protocol: Protocol, early: list[Frame]) -> None:
+        """`sock` and `protocol` after the handshake, `early` the frames that came with it."""
         self.reason = ""
         self._writing = False
-        self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE, logger=_silent_logger())
-        try:
-            self._socket = _connected(uri.host, uri.port)
-        except OSError as error:
-            raise LinkDown(f"{uri.host}:{uri.port}: {error.strerror or error}") from None
-        try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if uri.secure:
-                context = ssl.create_default_context()
-                self._socket = context.wrap_socket(self._socket, server_hostname=uri.host)
-            request = self._protocol.connect()
-            request.headers["Authorization"] = authorization
-            self._protocol.send_request(request)
-            self._flush()
-            self._early = self._shake_hands()
-            self._socket.settimeout(None)  # a timer for each message would cost more than reading it
-            self._heard = monotonic()
-        except BaseException as error:
-            self._socket.close()
-            if isinstance(error, OSError):
-                raise LinkDown(f"{uri.host}:{uri.port}: {error}") from None
-            raise
-
-    def _shake_hands(self) -> list[Frame]:
-        until = monotonic() + REQUEST_DEADLINE
-        frames: list[Frame] = []
-        while self._protocol.state is State.CONNECTING:
-            if self._protocol.handshake_exc is not None:
-                break
-            if not (data := self._socket.recv(65_536)):
-                raise LinkDown("closed during the handshake")
-            self._protocol.receive_data(data)
-            for event in self._protocol.events_received():
-                if isinstance(event, Frame):
-                    frames.append(event)
-                elif isinstance(event, Handshake) and event.status_code != 101:
-                    raise Refused(f"websocket: {event.status_code} {event.reason_phrase}", event.status_code)
-            if monotonic() > until:
-                raise LinkDown("no handshake in time")
-        if (error := self._protocol.handshake_exc) is not None:
-            status = error.response.status_code if isinstance(error, InvalidStatus) else 0
-            raise (Refused(f"websocket: {error}", status) if status else LinkDown(f"websocket: {error}"))
-        return frames
+        self._socket, self._protocol, self._early = sock, protocol, early
+        self._socket.settimeout(None)  # a timer for each message would cost more than reading it
+        self._heard = monotonic()
 
     @property
     def open(self) -> bool:
@@ -199,6 +159,52 @@ class WebSocket:
         if sent < len(data):
             with gevent.Timeout(REQUEST_DEADLINE, TimeoutError("the PBX does not read")):
                 self._socket.sendall(data[sent:])
+
+
+def dialled(uri: WebSocketURI, authorization: str) -> WebSocket:
+    """Connects. Raises LinkDown (network), Refused (the server answered no, e.g. 401)."""
+    protocol = ClientProtocol(uri, max_size=MAX_MESSAGE, logger=silent_logger())
+    try:
+        sock = _connected(uri.host, uri.port)
+    except OSError as error:
+        raise LinkDown(f"{uri.host}:{uri.port}: {error.strerror or error}") from None
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if uri.secure:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=uri.host)
+        request = protocol.connect()
+        request.headers["Authorization"] = authorization
+        protocol.send_request(request)
+        sock.sendall(b"".join(protocol.data_to_send()))
+        return WebSocket(sock, protocol, _shake_hands(sock, protocol))
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError):
+            raise LinkDown(f"{uri.host}:{uri.port}: {error}") from None
+        raise
+
+
+def _shake_hands(sock: socket.socket, protocol: ClientProtocol) -> list[Frame]:
+    """Returns what the server sent with its answer. Raises LinkDown, Refused, OSError."""
+    until = monotonic() + REQUEST_DEADLINE
+    frames: list[Frame] = []
+    while protocol.state is State.CONNECTING:
+        if protocol.handshake_exc is not None:
+            break
+        if not (data := sock.recv(65_536)):
+            raise LinkDown("closed during the handshake")
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                frames.append(event)
+            elif isinstance(event, Handshake) and event.status_code != 101:
+                raise Refused(f"websocket: {event.status_code} {event.reason_phrase}", event.status_code)
+        if monotonic() > until:
+            raise LinkDown("no handshake in time")
+    if (error := protocol.handshake_exc) is not None:
+        status = error.response.status_code if isinstance(error, InvalidStatus) else 0
+        raise (Refused(f"websocket: {error}", status) if status else LinkDown(f"websocket: {error}"))
+    return frames
 
 
 def _connected(host: str, port: int) -> socket.socket:

@@ -61,6 +61,8 @@ class FreeSwitchPbx:
     address that its dialplan reaches us at, `sounds` where sounds are that it has not itself (`Sounds`). Calls
     that come are taken while `may_take`."""
 
+    link_is_shared = True
+
     def __init__(
         self,
         node: str,
