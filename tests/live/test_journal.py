@@ -102,7 +102,7 @@ def test_a_journal_that_is_discarded_leaves_its_events_and_nothing_else(
     assert redis.keys("cc:events*") == ["cc:events"]
     assert [one.seq for one in recorded(redis)] == [0, 1, 2]
     away = Journal(redis, tmp_path / "spool")
-    server.stop()
+    server.kill()
     away.append(event("contact", 3))
     away.discard()
     assert not (tmp_path / "spool").exists()
