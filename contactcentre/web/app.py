@@ -129,6 +129,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     )
     from contactcentre.web.pages import prompts as prompt_pages
     from contactcentre.web.pages import site as site_pages
+    from contactcentre.web.pages import tokens as token_pages
     from contactcentre.web.pages import tryout as tryout_page
     from contactcentre.web.pages import users as user_pages
 
@@ -167,10 +168,11 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         app.register_blueprint(api.blueprint)
     for page in (charts, wallboard):
         app.register_blueprint(page.blueprint)
-    admins = (site_pages, prompt_pages, user_pages)
+    admins = (site_pages, prompt_pages, user_pages, token_pages)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, *admins)
     for page in (*pages, tryout_page):
         app.register_blueprint(page.blueprint)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # a queue's dispositions have an order
     permissions.protect(app)
     repeats.install(app)
     if near := services.settings.web_proxies:

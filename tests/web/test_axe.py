@@ -68,6 +68,7 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/admin/prompts", "tbody audio"),
         ("/admin/users", "tbody tr"),
         ("/admin/users/ada", "tbody tr"),
+        ("/admin/tokens", "tbody tr"),
         ("/admin/history", "tbody tr"),
         ("/admin/diff?old=0", ".diff .add"),
         ("/me", "h1"),

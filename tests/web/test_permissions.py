@@ -139,6 +139,8 @@ TABLE: dict[str, set[str]] = {
     "/admin/users": {"admin"},
     "/admin/users/<name>": {"admin"},
     "/admin/users/<name>/link": {"admin"},
+    "/admin/tokens": {"admin"},
+    "/admin/tokens/<id>/revoke": {"admin"},
     "/admin/users/<name>/sign-out": {"admin"},
     "/api/v1/prompts": {"admin"},
     "/api/v1/prompts/<language>/<name>": {"admin"},

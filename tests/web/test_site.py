@@ -215,3 +215,11 @@ def test_a_plan_that_somebody_changed_in_redis_is_none(
     assert admin.apply(planned, status=404)["code"] == "not_found"
     redis.set(key, redis.get(f"cc:web:plan:{other['id']}") or b"")
     assert admin.apply(planned, status=404)["code"] == "not_found"
+
+
+def test_what_has_an_order_is_read_in_it_and_keeps_it_when_it_is_written_back(etc: Path, admin: Admin) -> None:
+    value = admin.get("/parts/queues/support")["value"]
+    assert list(value["dispositions"]) == ["solved", "passed_on", "again"]
+    planned = admin.plan(part="queues", name="support", value=value | {"description": "Help"})
+    changed = [line for line in planned["plan"]["diff"].splitlines() if line[:1] in "+-" and "description" not in line]
+    assert [line for line in changed if "solved" in line or "passed_on" in line] == []

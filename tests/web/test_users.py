@@ -126,6 +126,29 @@ def test_the_pages_invite_change_and_sign_out(admin: FlaskClient, sign_in: SignI
     assert admin.get("/admin/users/nobody").status_code == 404
 
 
+def test_admins_see_everybodys_tokens_on_a_page_and_revoke_them(admin: FlaskClient, store: Store) -> None:
+    now = time.time()
+    people = [store.add_user(name, "hash", "supervisor") for name in ("sue", "sam", "sol")]
+    made = [
+        tokens.issue(store, user, f"program {n}", ["live.see"], 9, "test", now + n)[0]
+        for user in people
+        for n in range(17)
+    ]
+    first = admin.get("/admin/tokens").text
+    more = re.search(r'href="(/admin/tokens\?cursor=[^"]+)">Earlier', first)
+    assert more
+    second = admin.get(unescape(more[1])).text
+    assert [first.count("<bdi>program "), second.count("<bdi>program ")] == [50, 1]
+    assert "There is no token" in admin.get("/admin/tokens?account=a-admin").text
+    assert admin.get("/admin/tokens?cursor=nonsense").status_code == 422
+    gone = post(admin, "/me", f"/admin/tokens/{made[0].id}/revoke")
+    assert gone.status_code == 303
+    assert "program 0 of sue is revoked" in admin.get(gone.headers["Location"]).text
+    assert post(admin, "/me", f"/admin/tokens/{made[0].id}/revoke").status_code == 404
+    (entry,) = store.audit_entries(action="token.revoke", subject="sue")
+    assert (entry.actor, entry.detail["token"]) == ("a-admin", made[0].id)
+
+
 def test_the_audit_log_is_asked_for_who_what_and_when_page_by_page(
     admin: FlaskClient, send: Send, store: Store
 ) -> None:

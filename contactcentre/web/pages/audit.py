@@ -47,5 +47,12 @@ def _begin(day: str, after: int = 0) -> float:
 @blueprint.app_template_filter()
 def details(detail: dict[str, object]) -> str:
     """An entry's details as `name: value, ...`."""
-    shown = ((name, value if isinstance(value, str) else json.dumps(value)) for name, value in detail.items())
+    shown = ((name, _plain(value)) for name, value in detail.items())
     return ", ".join(f"{name}: {value}" for name, value in shown if value)
+
+
+def _plain(value: object) -> str:
+    """Nothing where a list is empty."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " ".join(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,5 +1,5 @@
 // Pages that the server draws follow what happens: parts marked `data-follow` (each with an id) are asked for again and
-// replaced where they differ. What somebody is busy in waits.
+// replaced where they differ. What somebody is busy in waits, and a form says that somebody else has changed what it shows.
 
 import htmx from "htmx.org";
 
@@ -8,7 +8,8 @@ import { duration } from "./words.js";
 
 const EVERY = 10; // seconds between two looks
 const STALE = 30; // seconds after which the page must not be believed
-const parts = () => [...document.querySelectorAll("[data-follow][id]")];
+// what answers a form is at an address of its own, where nothing can be asked for
+const parts = () => (document.body.dataset.answer === undefined ? [...document.querySelectorAll("[data-follow][id]")] : []);
 let heard = Date.now();
 let out = false;
 let asking = false;
@@ -25,6 +26,7 @@ async function look() {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       heard = Date.now();
       for (const part of parts()) renew(part, page.getElementById(part.id));
+      for (const form of document.querySelectorAll("form:has(> [name=version])")) compare(form, page);
     }
   } catch {
     // said by `tell`; the next look tries again
@@ -36,7 +38,10 @@ async function look() {
 function renew(part, now) {
   if (busy(part)) return;
   if (!now) return part.remove(); // as why a caller waits, who talks by now
-  if (part.isEqualNode(now) || rows(part) > rows(now)) return;
+  if (part.dataset.longer !== undefined) return;
+  const tokens = [...part.querySelectorAll("[name=csrf_token]")]; // another one each time
+  now.querySelectorAll("[name=csrf_token]").forEach((one, place) => tokens[place] && one.setAttribute("value", tokens[place].getAttribute("value")));
+  if (part.isEqualNode(now)) return;
   const open = new Set([...part.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
   const fresh = document.importNode(now, true);
   for (const summary of fresh.querySelectorAll("details > summary")) summary.parentElement.open ||= open.has(summary.textContent);
@@ -51,9 +56,13 @@ function busy(part) {
   return part.contains(document.activeElement) || (!marked.isCollapsed && part.contains(marked.anchorNode)) || [...part.querySelectorAll("audio")].some((audio) => !audio.paused || (audio.currentTime > 0 && !audio.ended)) || part.querySelector("[data-part=player]:not([hidden])") !== null;
 }
 
-// More than the server tells: somebody has asked for earlier ones.
-function rows(part) {
-  return part.querySelectorAll("tbody tr:not(.more)").length;
+// Says once that a form would write over what somebody else has changed.
+function compare(form, page) {
+  if (form.closest("[data-follow]")) return; // is drawn anew
+  const known = form.querySelector("[name=version]");
+  const now = [...page.forms].find((one) => one.getAttribute("action") === form.getAttribute("action"))?.querySelector("[name=version]");
+  if (!now || now.value === known.value || form.querySelector(".changed")) return;
+  form.prepend(element("p", { class: "banner changed", role: "alert" }, "Somebody else has changed this meanwhile. ", element("a", { href: location.href }, "Load it again")));
 }
 
 function tell() {
@@ -77,4 +86,7 @@ if (parts().length > 0) {
   setInterval(tell, 1000);
   document.addEventListener("visibilitychange", () => document.hidden || look());
   addEventListener("online", look);
+  // who has asked for earlier entries keeps them; another search begins anew
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => target.matches("[data-follow]") && target.removeAttribute("data-longer"));
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => target.matches("tr.more") && target.closest("[data-follow]")?.setAttribute("data-longer", ""));
 }

@@ -5,28 +5,25 @@ import { element } from "./dom.js";
 
 const WORK = 60; // seconds that converting may take
 const $ = (id) => document.getElementById(id);
-const { token } = $("prompts").dataset;
+const { token } = $("put").dataset;
 
 const tell = (problem) => $("told").replaceChildren(element("p", { class: problem ? "problem" : "soft" }, problem || "One moment …"));
 const finish = (problem) => (problem ? tell(problem) : location.reload());
 
-for (const button of document.querySelectorAll("[data-fill]")) {
-  button.addEventListener("click", () => {
-    $("name").value = button.dataset.fill;
-    $("language").value = button.dataset.language;
+// the list is drawn anew while the page is open
+document.addEventListener("click", async ({ target }) => {
+  const { fill, language, remove } = target.closest("[data-fill], [data-remove]")?.dataset ?? {};
+  if (fill) {
+    $("name").value = fill;
+    $("language").value = language;
     $("file").focus();
     $("file").scrollIntoView({ block: "center" });
-  });
-}
-
-for (const button of document.querySelectorAll("[data-remove]")) {
-  button.addEventListener("click", async () => {
-    if (!confirm("Remove this sound file?")) return;
-    tell("");
-    const response = await fetch(button.dataset.remove, { method: "DELETE", headers: { "X-CSRFToken": token } });
-    finish(response.ok ? "" : (await response.json()).detail);
-  });
-}
+  }
+  if (!remove || !confirm("Remove this sound file?")) return;
+  tell("");
+  const response = await fetch(remove, { method: "DELETE", headers: { "X-CSRFToken": token } });
+  finish(response.ok ? "" : (await response.json()).detail);
+});
 
 $("put").addEventListener("submit", async (event) => {
   event.preventDefault();
