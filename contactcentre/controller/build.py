@@ -101,6 +101,7 @@ def build(
     clock = Clock()
     replica = Replica(live, settings.node, configuration.routing, changed, lost, clock)
     greenlets = Greenlets(failed)
+    callers = Callers(store, greenlets, lambda: node.now(), lambda: node.site.settings.country)
     node = Node(
         name=settings.node,
         pbx=pbx or pbx_of(settings, tenure.may_act, tenure.may_take),
@@ -112,7 +113,8 @@ def build(
         saver=Saver(live),
         configuration=configuration,
         told=_told(settings.node, store, redis),
-        last_agent=Callers(store, greenlets, lambda: node.now()).last_agent,
+        last_agent=callers.last_agent,
+        wanted_agent=callers.wanted_agent,
         look_up=Lookups(sites.secret, greenlets, lambda: node.now()).look_up,
     )
     node.router = Router(node)

@@ -1,7 +1,6 @@
 """What the parts of one controller share."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from contactcentre.controller.replica import Replica
 from contactcentre.controller.saver import Saver
 from contactcentre.controller.tally import Tally
 from contactcentre.controller.told import Told
-from contactcentre.domain.agents import AgentStatus
-from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.actions import Scalar
@@ -43,7 +40,7 @@ class Configuration:
 
     version: int
     site: Site
-    routing: RoutingConfig
+    routing: RoutingConfig  # with the skills that agents have for the day, which the router tells it
     flows: Mapping[str, Flow]
     prompts: Prompts
     agent_of_endpoint: Mapping[str, str]  # of all phones and softphones
@@ -59,15 +56,6 @@ class Configuration:
             prompts,
             accounts(site),
         )
-
-    def on_the_day(self, agents: Mapping[str, AgentStatus], now: float) -> tuple[RoutingConfig, float]:
-        """How is routed at `now`, with the skills that agents have for the day; and when the first of these end (epoch
-        seconds; infinity: there are none)."""
-        lent = given(agents.values(), now)
-        if not lent:
-            return self.routing, math.inf
-        until = min(agents[name].skills_until for name in lent)
-        return RoutingConfig.from_site(on_the_day(self.site, lent)), until
 
     def walker(self, flow: str, variables: Mapping[str, Scalar], language: str) -> Walker:
         """For a new contact. Raises KeyError when there is no such flow."""
@@ -99,6 +87,9 @@ class Node:
     """What was journalled of these contacts, and of those of this node that have not ended."""
     last_agent: Callable[[str], str]
     """Who talked last with a caller of this number; "" where nobody did lately, or it cannot be told at once."""
+    wanted_agent: Callable[[str], tuple[str, float | None]]
+    """Whom another program wants to serve a caller of this number ("": nobody), and for how many seconds it is kept for
+    that one (None: as the queue says)."""
     look_up: Callable[[act.Lookup], act.Looked | act.LookupFailed]
     """What a flow's lookup comes to."""
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls

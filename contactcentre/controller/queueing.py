@@ -34,6 +34,7 @@ class QueueStay:
         self._inside = self.resumed  # in the waiting order
         self._configure()
         known = node.replica.waiting.get(contact.id) if self.resumed else None
+        preferred, prefer_for = (known.preferred, known.prefer_for) if known else preference(contact, action)
         self.waiting = Waiting(
             contact_id=contact.id,
             queue=action.queue,
@@ -45,7 +46,8 @@ class QueueStay:
             excluded=action.excluded,
             caller=contact.now.caller,
             tried=known.tried if known else (),
-            preferred=known.preferred if known else preferred(contact, action),
+            preferred=preferred,
+            prefer_for=prefer_for,
             group=action.group,
         )
         self._offers = Offers(contact)
@@ -275,10 +277,13 @@ def _reason(error: Exception) -> LeftQueue:
             return LeftQueue.LOST
 
 
-def preferred(contact: Contact, action: Enqueue) -> tuple[str, ...]:
-    """The agents who have the contact for themselves at first."""
-    last = contact.node.last_agent(contact.now.caller) if action.last_agent and contact.now.caller else ""
-    return (*action.preferred, last) if last and last not in action.preferred else action.preferred
+def preference(contact: Contact, action: Enqueue) -> tuple[tuple[str, ...], float | None]:
+    """The agents who have the contact for themselves at first, and for how many seconds (None: as the queue says)."""
+    node, caller = contact.node, contact.now.caller
+    last = node.last_agent(caller) if action.last_agent and caller else ""
+    wanted, seconds = node.wanted_agent(caller) if node.site.settings.customer_lookup and caller else ("", None)
+    names = dict.fromkeys(name for name in (*action.preferred, last, wanted) if name)
+    return tuple(names), seconds
 
 
 def requirement(action: Enqueue) -> str:

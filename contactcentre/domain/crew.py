@@ -60,6 +60,10 @@ class Crew:
             self._of_terms[id(terms)] = terms, self.named(terms.fits)
         return self._of_terms[id(terms)][1]
 
+    def forget_fitting(self) -> None:
+        """Somebody has other skills."""
+        self._of_terms.clear()
+
     def named(self, names: Iterable[str]) -> int:
         """These agents; who is not of the site is left out."""
         found = 0

@@ -13,6 +13,8 @@ from contactcentre.domain.results import NotAcceptable, clean
 from contactcentre.domain.site import Settings
 
 MOST_NUMBERS, MOST_TAGS = 20, 30
+LONGEST_PREFERENCE = 3600
+"""Seconds for which a customer may be kept for one agent at most."""
 NAME_LIMIT, FIELD_LIMIT, NOTES_LIMIT = 120, 500, 8000
 TAG = re.compile(r"[^\W_][\w -]{0,39}")
 
@@ -79,9 +81,9 @@ def changed(known: Customer, change: Change, settings: Settings) -> Customer:
 
 
 def learned(known: Customer, said: Mapping[str, Any], settings: Settings, at: float) -> Customer:
-    """With what another program says (`name`, `fields`, `tags`; all else is not read). What a person has written, or
-    taken away, since it said so before stays as it is; fields that the site does not have are left out. `known` itself
-    where nothing is otherwise. Raises NotAcceptable."""
+    """With what another program says (`name`, `fields`, `tags`, `agent`, `agent_seconds`; all else is not read). What a
+    person has written, or taken away, since it said so before stays as it is; fields that the site does not have are
+    left out. `known` itself where nothing is otherwise. Raises NotAcceptable."""
     name, fields, tags = said.get("name", ""), said.get("fields", {}), said.get("tags", [])
     if not isinstance(name, str) or not isinstance(fields, dict) or not isinstance(tags, list):
         raise NotAcceptable("answer: wants name (text), fields (an object) and tags (a list)")
@@ -95,12 +97,31 @@ def learned(known: Customer, said: Mapping[str, Any], settings: Settings, at: fl
         tags=[*own, *(tag for tag in wanted if tag in known.tags or tag not in before_tags)][:MOST_TAGS],
     )
     after = changed(known, change, settings)
-    told = {"name": " ".join(name.split())[:NAME_LIMIT], "fields": values, "tags": list(wanted)}
-    if after is known and told == {key: known.looked_up.get(key) for key in told}:
+    agent = _agent(said)
+    told = {"name": " ".join(name.split())[:NAME_LIMIT], "fields": values, "tags": list(wanted), **agent}
+    if after is known and told == {key: value for key, value in known.looked_up.items() if key != "at"}:
         return known
-    if not known.id and not (told["name"] or values or wanted):
+    if not known.id and not (told["name"] or values or wanted or agent):
         return known
     return replace(after, looked_up={**told, "at": round(at, 3)})
+
+
+def _agent(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The agent whom another program wants for the customer, and for how many seconds, where it says so."""
+    agent, seconds = said.get("agent") or "", said.get("agent_seconds")
+    if not isinstance(agent, str) or len(agent) > 40:
+        raise NotAcceptable("agent: wants an agent's name")
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= LONGEST_PREFERENCE
+    if seconds is not None and not number:
+        raise NotAcceptable(f"agent_seconds: wants 0 to {LONGEST_PREFERENCE}")
+    return {"agent": agent, "agent_seconds": seconds} if agent else {}
+
+
+def preference(known: Customer | None) -> tuple[str, float | None]:
+    """(the agent whom another program wants for the customer, "" = none; for how many seconds, None = as the queue
+    says)."""
+    said = known.looked_up if known else {}
+    return str(said.get("agent", "")), said.get("agent_seconds")
 
 
 def _scalar(where: str, value: Any) -> str:

@@ -37,15 +37,19 @@ def given(agents: Iterable[AgentStatus], now: float) -> dict[str, dict[str, int]
     return {one.name: levels for one in agents if one.skills and (levels := skills_now(one, now))}
 
 
+def levels(known: Mapping[str, int], lent: Mapping[str, int]) -> dict[str, int]:
+    """An agent's skills with those for the day. Level 0 is not having the skill."""
+    return {skill: level for skill, level in {**known, **lent}.items() if level}
+
+
 def on_the_day(site: Site, given: Mapping[str, Mapping[str, int]]) -> Site:
-    """The site as it routes today. Level 0 is not having the skill."""
-    lent = {name: levels for name, levels in given.items() if name in site.agents}
+    """The site as it routes today."""
+    lent = {name: skills for name, skills in given.items() if name in site.agents}
     if not lent:
         return site
     agents = dict(site.agents)
-    for name, levels in lent.items():
-        skills = {skill: level for skill, level in {**agents[name].skills, **levels}.items() if level}
-        agents[name] = agents[name].model_copy(update={"skills": skills})
+    for name, skills in lent.items():
+        agents[name] = agents[name].model_copy(update={"skills": levels(agents[name].skills, skills)})
     return site.model_copy(update={"agents": agents})
 
 

@@ -185,7 +185,7 @@ class Look:
             next_step_in=contact.entered + steps[step + 1].after - self._now if further else None,
             next_step=step_in_words(rules, step + 1) if rules and further else "",
             preferred=contact.preferred,
-            preferred_for=contact.entered + rules.prefer_for - self._now
+            preferred_for=rules.preferred_until(contact) - self._now
             if rules and self._config.asks_preferred(contact, self._now)
             else None,
             excluded=contact.excluded,
@@ -235,7 +235,7 @@ class Look:
         terms = self._config.terms(contact, self._now)
         if terms is None or not self._config.asks_preferred(contact, self._now):
             return []
-        left = lasting(contact.entered + rules.prefer_for - self._now)
+        left = lasting(rules.preferred_until(contact) - self._now)
         lines = [f"It prefers {', '.join(contact.preferred)} for {left} more."]
         awaited = self._round.index.preferred(contact, terms)
         for name in (name for name in dict.fromkeys(contact.preferred) if name not in awaited):

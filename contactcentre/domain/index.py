@@ -32,7 +32,7 @@ class Kind:
 
     def __init__(self, terms: Terms, claims: Claims, only: tuple[str, ...]) -> None:
         self.terms, self.claims, self.only = terms, claims, only
-        self.fits = {name: terms.fits[name] for name in only} if only else terms.fits
+        self.fits: Mapping[str, int] = {name: terms.fits[name] for name in only} if only else terms.fits
         self.waiting: list[tuple[Any, Waiting]] = []
         self.free: list[tuple[Any, Seen]] = []
 
@@ -164,6 +164,19 @@ class Index:
         fresh = Index.of(self.waiting.values(), self.agents, config, self.now, self.reachable)
         fresh.version = self.version + 1
         self.__dict__ = fresh.__dict__
+
+    def relevel(self, agent: str, levels: Mapping[str, int]) -> None:
+        """An agent of the site has these skills from now on. Only what is about this one is put in order anew."""
+        preferring = tuple(self._awaiting.get(agent, ()))
+        for contact_id in preferring:
+            self._displace(contact_id)
+        self._take_out(agent)
+        self.config.relevel(agent, levels)
+        self.crew.forget_fitting()
+        self._of_agent[agent] = [kind for kind in self._kinds.values() if agent in kind.fits]
+        for contact_id in preferring:
+            self._place(self.waiting[contact_id])
+        self._refresh(agent)
 
     def advance(self, now: float) -> set[str]:
         """Time has passed. The contacts that may get others by time alone: a step was due, a preference is over."""
@@ -306,14 +319,18 @@ class Index:
         if (table := self._table(agent)) is not None:
             table.setdefault(agent.contact_id, set()).add(agent.name)
 
-    def _refresh(self, name: str) -> None:
-        """Puts the agent among the free ones, or takes it away."""
+    def _take_out(self, name: str) -> None:
+        """Out of the free ones."""
         self.version += 1
         if (old := self.free.pop(name, None)) is not None:
             for kind in self._of_agent.get(name, ()):
                 kind.remove_agent(old)
                 if not kind.free:
                     self.ready.pop(kind, None)
+
+    def _refresh(self, name: str) -> None:
+        """Puts the agent among the free ones, or takes it away."""
+        self._take_out(name)
         agent = self.agents.get(name)
         self.crew.put(agent or AgentStatus(name), self.reachable.get(name, True))
         if agent is not None and agent.state is AgentState.AVAILABLE and name in self.config.levels:

@@ -1,5 +1,6 @@
-"""What contacts ask for: the rules of each queue, prepared once for each version of the site."""
+"""What contacts ask for: the rules of each queue, prepared once for each version of the site, and who fulfils them."""
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,12 +19,26 @@ class Terms:
     queue: str
     requirement: Requirement
     strategy: Strategy
-    fits: Mapping[str, int]  # agent -> how well (0-100): the members who fulfil the requirement
+    fits: dict[str, int]  # agent -> how well (0-100): the members who fulfil the requirement, in the order of `members`
     members: Mapping[str, int]  # all whom the queue asks now -> place in its list, from 0
 
     def seen(self, agent: AgentStatus) -> Seen:
         """One of those who fit, as the queue's strategy looks at it."""
         return Seen(agent, self.fits[agent.name], self.members[agent.name])
+
+    def relevel(self, agent: str, levels: Mapping[str, int]) -> None:
+        """The agent has these skills from now on."""
+        if agent not in self.members:
+            return
+        if not self.requirement.matches(levels):
+            self.fits.pop(agent, None)
+            return
+        new, self.fits[agent] = agent not in self.fits, self.requirement.score(levels)
+        if new:
+            ordered = list(self.fits.items())
+            insort(ordered, ordered.pop(), key=lambda one: self.members[one[0]])
+            self.fits.clear()
+            self.fits.update(ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,10 @@ class QueueRules:
     def members(self) -> Mapping[str, int]:
         """All who ever may be asked: those of the last step."""
         return self.steps[-1].members
+
+    def preferred_until(self, waiting: Waiting) -> float:
+        """Until when the agents that a contact prefers have it for themselves (epoch seconds)."""
+        return waiting.entered + (self.prefer_for if waiting.prefer_for is None else waiting.prefer_for)
 
     def together(self, waited: float) -> int:
         """How many agents may ring for one contact that has waited so many seconds in the queue."""
@@ -89,6 +108,17 @@ class RoutingConfig:
     def from_site(cls, site: Site) -> "RoutingConfig":
         levels = {name: agent.skills for name, agent in site.agents.items()}
         return cls(site.queues, levels, site.settings.order)
+
+    def relevel(self, agent: str, levels: Mapping[str, int]) -> None:
+        """The agent has these skills from now on; terms that were made already follow. `Index.relevel` tells it."""
+        for skill in self.levels[agent]:
+            del self._having[skill][agent]
+        self.levels[agent] = dict(levels)
+        for skill, level in levels.items():
+            self._having.setdefault(skill, {})[agent] = level
+        for terms in self._terms.values():
+            if terms is not None:
+                terms.relevel(agent, levels)
 
     def _rules(self, name: str, queue: Queue) -> QueueRules:
         strategy = strategy_named(queue.strategy)
@@ -135,7 +165,7 @@ class RoutingConfig:
             return None
         due = [waiting.entered + step.after for step in rules.steps[1:]]
         if waiting.preferred:
-            due.append(waiting.entered + rules.prefer_for)
+            due.append(rules.preferred_until(waiting))
         if waiting.offered and (growth := rules.next_growth(now - waiting.entered)) is not None:
             due.append(waiting.entered + growth)
         return min((moment for moment in due if moment > now), default=None)
@@ -143,7 +173,7 @@ class RoutingConfig:
     def asks_preferred(self, waiting: Waiting, now: float) -> bool:
         """Whether its preferred agents have it for themselves, as far as time goes."""
         rules = self.rules.get(waiting.queue)
-        return rules is not None and bool(waiting.preferred) and waiting.entered + rules.prefer_for > now
+        return rules is not None and bool(waiting.preferred) and rules.preferred_until(waiting) > now
 
     def terms(self, waiting: Waiting, now: float) -> Terms | None:
         """What it asks for now; None where the queue is gone or its own requirement cannot be read."""

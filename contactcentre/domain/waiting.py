@@ -22,6 +22,7 @@ class Waiting:
     caller: str = ""  # shown on pages
     tried: tuple[str, ...] = ()  # agents who were offered it and did not answer, the last one last: they come last
     preferred: tuple[str, ...] = ()  # agents who have it for themselves at first, such as the one it talked with last
+    prefer_for: float | None = None  # seconds in the queue that they have it; None: as the queue says
     group: str = ""  # of contacts, such as "gold": the queue may grant it points
 
     def to_json(self) -> str:
@@ -36,7 +37,7 @@ class Waiting:
             known[names] = tuple(str(name) for name in known.get(names, ()))
         made = cls(**known)
         texts = (made.contact_id, made.queue, made.node, made.requires, made.group, made.offered, made.caller)
-        numbers = (made.priority, made.arrived, made.entered)
+        numbers = (made.priority, made.arrived, made.entered, 0.0 if made.prefer_for is None else made.prefer_for)
         if not all(isinstance(v, str) for v in texts) or not all(isinstance(v, (int, float)) for v in numbers):
             raise ValueError("a field has a wrong type")
         if not all(math.isfinite(v) for v in numbers):

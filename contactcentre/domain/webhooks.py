@@ -66,6 +66,7 @@ class Webhook:
     failures: int = 0  # in a row
     failing_since: float = 0.0
     next_at: float = 0.0  # nothing is tried before
+    failed: int = 0  # tries, ever
     delivered: int = 0
     delivered_at: float = 0.0
     error: str = ""  # of the last try; empty when it worked

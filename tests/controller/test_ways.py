@@ -1,5 +1,6 @@
 """Ways out of a queue that the queue itself has, and the agent a caller knows, walked on a PBX in memory."""
 
+import itertools
 import time
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 from contactcentre.controller import messages
 from contactcentre.controller.callers import PAUSE, Callers
 from contactcentre.controller.greenlets import Greenlets
+from contactcentre.domain.customers import Customer, number_of
 from contactcentre.domain.events import Kind
+from contactcentre.domain.site import CustomerLookup
 from contactcentre.store import Store
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, story
 from tests.controller.stack import eventually, kinds, one
-from tests.controller.world import World
+from tests.controller.world import SITE, World
 from tests.store.calls import Call
 
 
@@ -105,6 +108,27 @@ def test_the_agent_whom_a_caller_talked_with_last_is_asked_although_another_one_
 def test_an_agent_whom_a_caller_knows_and_who_is_gone_is_waited_for_by_nobody(world: World) -> None:
     calls_who_talked_with(world, "zoe")
     assert rings(world).endpoint == "anna"
+    world.peace()
+    world.check()
+
+
+def test_the_agent_whom_another_program_wants_has_the_caller_for_as_long_as_it_says(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {"country": "FR", "customer_lookup": CustomerLookup(url="https://crm.example.com/who")}
+    monkeypatch.setitem(world.changes, "settings", SITE.settings.model_copy(update=more))
+    monkeypatch.setattr(world.pbx, "_numbers", itertools.count(155_500_100))
+    world.controller.node.configure(world.configuration())
+    world.arrive(0)
+    caller = world.lines[-1]
+    number = number_of(str(comes(world, caller, Kind.ARRIVED).data["caller"]), "FR")
+    known = Customer("", (number,), looked_up={"agent": "bert", "agent_seconds": 45})
+    world.store.save_customer(Customer(""), known, "FR", "looked up", time.time())
+    comes(world, caller, Kind.LEG_ANSWERED)
+    world.pbx.press(caller, "8")
+    assert rings(world).endpoint == "bert", "anna is idle longer"
+    (waiting,) = world.live.waiting().values()
+    assert (waiting.preferred, waiting.prefer_for) == (("bert",), 45)
     world.peace()
     world.check()
 

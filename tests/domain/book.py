@@ -133,7 +133,8 @@ class Book:
 
     def awaited(self, queue: Queue, contact: Waiting) -> list[str]:
         """The preferred agents it is worth to wait for."""
-        if contact.entered + queue.prefer_for <= self.now:
+        seconds = queue.prefer_for if contact.prefer_for is None else contact.prefer_for
+        if contact.entered + seconds <= self.now:
             return []
         able = []
         for name in contact.preferred:

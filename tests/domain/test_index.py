@@ -134,3 +134,20 @@ def test_kinds_that_nobody_waits_in_are_forgotten_when_there_are_too_many(monkey
         index.put(waits("c1", requires=f"fr >= {level}"))
         assert pairs(index) == [("c1", "anna")]
     assert len(list(index.kinds_of("anna"))) <= 2
+
+
+def test_other_skills_of_one_agent_count_for_who_waits_already_and_for_nobody_else() -> None:
+    index = Index(config(support={"requires": "fr >= 50"}, sales={"requires": "fr >= 10"}), NOW)
+    for name in ("anna", "bob"):
+        index.put_agent(agent(name))
+    index.put(waits("c1", ago=20))
+    index.put(waits("c2", ago=10, preferred=("bob",)))
+    assert pairs(index) == [("c1", "anna")]
+    index.relevel("bob", {"fr": 60})
+    assert pairs(index) == [("c1", "anna"), ("c2", "bob")]
+    index.relevel("anna", {})
+    assert pairs(index) == [("c1", "bob")]
+    index.relevel("bob", {"fr": 20})
+    assert pairs(index) == []
+    index.put(waits("c3", "sales"))
+    assert pairs(index) == [("c3", "bob")]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contactcentre.domain.agents import TRANSITIONS, AgentState, AgentStatus, Verb, step
+from contactcentre.domain.day import on_the_day
 from contactcentre.domain.estimate import ahead
 from contactcentre.domain.explain import Look
 from contactcentre.domain.index import AWAY, Index
@@ -70,6 +71,7 @@ class World(RuleBasedStateMachine):
         arrived_before=st.sampled_from([0.0, 7.0]),
         excluded=st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
         group=st.sampled_from(["", "gold", "grey", "none"]),
+        prefer_for=st.none() | st.sampled_from([0.0, 12.0]),
         preferred=st.just(()) | st.lists(st.sampled_from(NAMES), max_size=2).map(tuple),
     )
     def arrive(self, arrived_before: float, **contact: Any) -> None:
@@ -139,6 +141,14 @@ class World(RuleBasedStateMachine):
     def the_site_changes(self, site: Site) -> None:
         self.site, self.config = site, RoutingConfig.from_site(site)
 
+    @rule(data=st.data(), skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 100)))
+    def somebody_has_other_skills_for_the_day(self, data: st.DataObject, skills: dict[str, int]) -> None:
+        name = data.draw(st.sampled_from(sorted(self.site.agents)))
+        self.site = on_the_day(self.site, {name: skills})
+        if self.index.config is not self.config:
+            self.index.configure(self.config)
+        self.index.relevel(name, self.site.agents[name].skills)
+
     @rule()
     def everything_is_decided(self) -> None:
         round_ = self._round()
@@ -162,6 +172,13 @@ class World(RuleBasedStateMachine):
         round_, book = self._round(), self._book()
         assert [(d.contact_id, d.agent) for d in round_.decide()] == book.first_offers()
         assert [(d.contact_id, d.agent) for d in round_.more()] == book.further_offers()
+
+    @invariant()
+    def who_fits_is_who_would_if_everything_was_prepared_anew(self) -> None:
+        fresh = RoutingConfig.from_site(self.site)
+        for contact in self.waiting.values():
+            known, right = self.config.terms(contact, self.now), fresh.terms(contact, self.now)
+            assert (known and list(known.fits.items())) == (right and list(right.fits.items()))
 
     @invariant()
     def nodes_that_heard_of_everything_in_another_order_agree(self) -> None:

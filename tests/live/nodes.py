@@ -2,7 +2,6 @@
 contacts that do what `controller.queueing` makes of a router's messages."""
 
 import json
-import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -193,8 +192,7 @@ class Node:
 
 
 def configuration(site: Site) -> SimpleNamespace:
-    routing = RoutingConfig.from_site(site)
-    return SimpleNamespace(routing=routing, on_the_day=lambda agents, now: (routing, math.inf))
+    return SimpleNamespace(site=site, routing=RoutingConfig.from_site(site))
 
 
 def agent_facts(redis: "Redis") -> list[dict[str, Any]]:

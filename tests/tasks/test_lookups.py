@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from contactcentre.archive import KeySource, Signing
-from contactcentre.domain.customers import Change, changed
+from contactcentre.domain.customers import Change, changed, preference
 from contactcentre.domain.notation import decode, encode
 from contactcentre.domain.site import Site
 from contactcentre.domain.webhooks import secret_of, signed
@@ -106,6 +106,21 @@ def test_what_a_person_has_written_stays_and_the_rest_follows_the_other_program(
     assert (known.name, known.fields, known.tags) == ("Marie D.", {"account": "2"}, ("mine", "new"))
 
 
+def test_it_may_want_an_agent_for_the_customer_for_some_seconds_and_take_that_back(house: House, store: Store) -> None:
+    for said, wanted in (
+        ({"agent": "anna", "agent_seconds": 45}, ("anna", 45)),
+        ({"agent": "ben"}, ("ben", None)),
+        ({"name": "Marie"}, ("", None)),
+    ):
+        with serving(saying(**said)) as server:
+            house.asks(server.url)
+            house.again()
+            assert house.call() == "learned"
+            house.again()
+            assert house.call() == "same"
+        assert preference(store.customer_of(MARIE)) == wanted
+
+
 @pytest.mark.parametrize(
     ("answer", "became"),
     [
@@ -118,6 +133,9 @@ def test_what_a_person_has_written_stays_and_the_rest_follows_the_other_program(
         ((200, {}, b"<html>"), "failed: not JSON"),
         ((200, {}, b'{"name": 1}'), "failed: answer: wants name"),
         ((200, {}, b'{"tags": ["<b>"]}'), "failed: tags"),
+        ((200, {}, b'{"agent": ["anna"]}'), "failed: agent"),
+        ((200, {}, b'{"agent": "anna", "agent_seconds": "9"}'), "failed: agent_seconds"),
+        ((200, {}, b'{"agent": "anna", "agent_seconds": 1e9}'), "failed: agent_seconds"),
     ],
 )
 def test_what_is_no_answer_makes_no_customer(house: House, store: Store, answer: Answer, became: str) -> None:
