@@ -70,7 +70,9 @@ def watch(settings: Settings, database_url: str, redis_url: str) -> None:
     from contactcentre.watch.systemd import READY, STOPPING, notify
 
     store, redis = Store(database_url, pool_size=1), connect(redis_url, connections=4)
-    listener = Listener(settings, "worker", partial(parts, store, redis), ("redis", "postgresql"), WatchedWorker(redis))
+    listener = Listener(
+        settings, "worker", partial(parts, store, redis), ("redis", "postgresql"), WatchedWorker(redis, store)
+    )
     worker_ready.connect(lambda **_: listener.start(), weak=False)
     worker_ready.connect(lambda **_: notify(READY), weak=False)
     worker_shutting_down.connect(lambda **_: notify(STOPPING), weak=False)

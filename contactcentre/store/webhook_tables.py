@@ -31,6 +31,7 @@ webhook = sa.Table(
     _time("paused_at"),
     _text("paused_why"),
     _count("failures"),
+    _count("failed", sa.BigInteger),
     _time("failing_since"),
     _time("next_at"),
     _count("delivered", sa.BigInteger),

@@ -141,7 +141,7 @@ class Webhooks(Database):
         tried = {"tries": one.tries + 1, "tried_at": at, "error": error, "letter": next_at is None}
         if next_at is not None:
             tried["next_at"] = next_at
-        row: dict[str, Any] = {"failures": webhook.c.failures + 1, "error": error}
+        row: dict[str, Any] = {"failures": webhook.c.failures + 1, "failed": webhook.c.failed + 1, "error": error}
         row["failing_since"] = sa.func.coalesce(webhook.c.failing_since, sa.literal(at, webhook.c.failing_since.type))
         if rest_until is not None:
             row["next_at"] = rest_until
@@ -169,9 +169,11 @@ class Webhooks(Database):
 
     # -- dead letters ------------------------------------------------------------------------------------------
 
-    def letters(self, name: str, limit: int = 100) -> list[Delivery]:
-        """What nobody took, newest first."""
+    def letters(self, name: str, limit: int = 100, before: int | None = None) -> list[Delivery]:
+        """What nobody took, newest first; those before the delivery with this `n`."""
         statement = sa.select(webhook_delivery).where(_out.webhook == name, _out.letter).order_by(_out.n.desc())
+        if before is not None:
+            statement = statement.where(_out.n < before)
         with self._begin() as connection:
             return [_delivery(row) for row in connection.execute(statement.limit(limit)).mappings()]
 

@@ -1,19 +1,21 @@
 """What the recorder and a worker tell of themselves to whoever watches them."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from celery.worker import state
 from prometheus_client.core import Metric
 from redis import Redis
 
+from contactcentre.domain.webhooks import Webhook
 from contactcentre.live import LiveError
 from contactcentre.live.connection import ask, is_there
 from contactcentre.store import Store, StoreUnavailable
 from contactcentre.tasks.app import app
 from contactcentre.tasks.recorder import BEAT_SECONDS, Recorder
-from contactcentre.watch.families import counter, counters, gauge
+from contactcentre.watch.families import counter, counters, gauge, gauges
 
 STILL = 3 * BEAT_SECONDS
 """A recorder that has not looked for longer is held up, and the lag grows since."""
@@ -48,16 +50,31 @@ class WatchedRecorder:
 
 
 class WatchedWorker:
-    def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
+    def __init__(self, redis: "Redis", store: Store) -> None:
+        self._redis, self._store = redis, store
 
     def collect(self) -> Iterator[Metric]:
         counted: Mapping[Any, int] = state.total_count
         tasks = {str(name).removeprefix("contactcentre."): number for name, number in counted.items()}
         yield counters("worker_tasks", "Tasks that this worker accepted.", "task", tasks)
         yield gauge("worker_tasks_running", "Tasks that run now.", len(state.active_requests))
-        try:
+        # better none than a wrong one
+        with suppress(LiveError):
             waiting = int(ask(self._redis, "LLEN", app.conf.task_default_queue))
-        except LiveError:
-            return
-        yield gauge("worker_tasks_waiting", "Tasks that wait for any worker.", waiting)
+            yield gauge("worker_tasks_waiting", "Tasks that wait for any worker.", waiting)
+        with suppress(StoreUnavailable):
+            yield from _webhooks(self._store.webhooks())
+
+
+def _webhooks(hooks: Sequence[Webhook]) -> Iterator[Metric]:
+    """Of all workers together, for what was delivered is counted in the database."""
+
+    def each(number: str) -> dict[str, int]:
+        return {one.name: getattr(one, number) for one in hooks}
+
+    yield counters("webhook_delivered", "Messages that a webhook took.", "webhook", each("delivered"))
+    yield counters("webhook_failed_tries", "Times that it did not take one.", "webhook", each("failed"))
+    yield gauges("webhook_waiting", "Messages that are to be sent to it.", "webhook", each("waiting"))
+    yield gauges("webhook_letters", "Messages that it never took, not sent again.", "webhook", each("letters"))
+    paused = {one.name: one.state == "paused" for one in hooks}
+    yield gauges("webhook_paused", "1: nothing is sent until somebody switches it on again.", "webhook", paused)

@@ -53,6 +53,7 @@ class WebhookRow(Row):
     paused_at: float | None
     delivered: int
     delivered_at: float | None = Field(description="last")
+    failed: int = Field(description="tries that failed, ever")
     waiting: int = Field(description="messages that are to be sent")
     letters: int = Field(description="messages that nobody took")
 
@@ -70,6 +71,7 @@ class WebhookRow(Row):
             paused_at=one.paused_at or None,
             delivered=one.delivered,
             delivered_at=one.delivered_at or None,
+            failed=one.failed,
             waiting=one.waiting,
             letters=one.letters,
         )
@@ -166,6 +168,12 @@ def test(known: Webhook) -> Sent:
     by, address = actor()
     services().store.audit(by, "webhook.test", known.name, {"error": sent.error}, address)
     return sent
+
+
+def letters(known: Webhook, limit: int, cursor: str = "") -> tuple[list[Delivery], str]:
+    """(what nobody took, newest first, cursor of the next page or ""). `cursor`: digits."""
+    found = services().store.letters(known.name, limit + 1, int(cursor) if cursor else None)
+    return found[:limit], str(found[limit - 1].n) if len(found) > limit else ""
 
 
 def resend(known: Webhook, messages: list[str] | None) -> int:

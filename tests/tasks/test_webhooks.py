@@ -28,6 +28,7 @@ from contactcentre.store import Store, StoreUnavailable
 from contactcentre.tasks import jobs, webhook_jobs
 from contactcentre.tasks.app import connect_broker
 from contactcentre.tasks.recorder import Recorder
+from contactcentre.tasks.watched import WatchedWorker
 from contactcentre.tasks.webhooks import Round, tidy
 from tests.outgoing.servers import Answer, Request, Server, serving
 from tests.store.calls import DAY, answered, recorded_call
@@ -134,6 +135,7 @@ def test_what_fails_is_tried_again_later_and_later_and_is_a_dead_letter_after_a_
             house.run(3 * 3600)
     hook = store.webhook("crm")
     (letter,) = store.letters("crm")
+    assert hook.failed == letter.tries == len(server.got)
     assert (hook.waiting, hook.letters, letter.error, letter.tries > 7) == (0, 1, "status 500", True)
     assert hook.state == "paused"
     assert "taken nothing for" in hook.paused_why
@@ -395,3 +397,29 @@ def test_the_recorder_announces_after_the_commit_and_is_held_up_by_nothing(
     assert recorder.step(0) > 0
     assert announced == [1]
     assert stream.xlen("cc:events") == 0
+
+
+def test_prometheus_is_told_what_each_webhook_took_what_it_did_not_and_what_waits(
+    house: House, store: Store, redis: "Redis"
+) -> None:
+    with serving(lambda one: (204 if one.path.endswith("/crm") else 410, {}, b"")) as server:
+        house.add("crm", f"{server.url}/crm", "contact.arrived", "contact.ended")
+        house.add("shop", f"{server.url}/shop", "contact.ended")
+        store.record(answered().events)
+        house.run()
+        store.record(answered(DAY + 60).events)
+        house.run()
+    store.give_up(house.now + 1, 0.0)
+    store.resend("shop", [store.letters("shop")[-1].message], "sue", house.now)
+    told = {
+        (sample.name.removeprefix("contactcentre_webhook_"), sample.labels["webhook"]): sample.value
+        for family in WatchedWorker(redis, store).collect()
+        for sample in family.samples
+        if "webhook" in sample.labels
+    }
+    assert told == {
+        **{(f"{name}", "crm"): 0 for name in ("failed_tries_total", "waiting", "letters", "paused")},
+        **{(f"{name}", "shop"): 1 for name in ("failed_tries_total", "waiting", "letters", "paused")},
+        ("delivered_total", "crm"): 4,
+        ("delivered_total", "shop"): 0,
+    }

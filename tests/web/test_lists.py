@@ -15,10 +15,7 @@ from tests.store.calls import answered
 from tests.store.test_boxes import left
 
 NO_LISTS = {
-    "get_dispositions": "a sum",
-    "get_me_colleagues": "to choose from",
     "get_controllers": "those of a node: one or two",
-    "get_prompts": "those of the flows",
     "get_site_diff": "one text",
 }
 """Answers with a list in them that are none."""
@@ -80,6 +77,7 @@ def test_pages_hold_each_row_once(
     for path, part, key in (
         ("queues", "queues", "name"),
         ("agents", "agents", "name"),
+        ("me/colleagues", "agents", "name"),
         ("contacts", "contacts", "id"),
         ("me/contacts", "contacts", "id"),
         ("voicemail", "messages", "id"),

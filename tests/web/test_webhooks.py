@@ -1,5 +1,7 @@
 """Webhooks over the API and on their page."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices, create_app
 from tests.outgoing.servers import serving
-from tests.store.calls import answered
+from tests.store.calls import DAY, answered
 from tests.web.conftest import SignIn, csrf, post
 
 HOOK = {"name": "crm", "url": "https://crm.example.com/calls", "kinds": ["contact.ended", "contact.arrived"]}
@@ -114,6 +116,29 @@ def test_what_nobody_took_is_seen_and_sent_again(ask: Ask, store: Store) -> None
     assert ask("POST", "/crm/resend", messages=["msg_other"])[1] == {"messages": 0}
     assert ask("POST", "/crm/resend")[1] == {"messages": 1}
     assert (store.webhook("crm").letters, store.webhook("crm").waiting) == (0, 2)
+
+
+def test_letters_are_given_out_in_pages(ask: Ask, store: Store, sign_in: SignIn) -> None:
+    ask("POST", "", **{**HOOK, "kinds": ["contact.arrived", "contact.ended"]})
+    for minute in range(30):
+        store.record(answered(DAY + 60 * minute).events)
+    hook = store.webhook("crm")
+    store.change_webhook(hook, replace(hook, enabled=False), "ada", DAY)
+    store.give_up(4e9, 0.0)
+    found, cursor = [], ""
+    while True:
+        _, page, _ = ask("GET", f"/crm/letters?limit=7&cursor={cursor}")
+        found += [one["message"] for one in page["letters"]]
+        if not (cursor := page["next"]):
+            break
+    assert found == [one.message for one in store.letters("crm", 99)]
+    assert len(set(found)) == len(found) == 60
+    assert ask("GET", "/crm/letters?cursor=x")[0] == 422
+    browser = sign_in("admin")
+    first = browser.get("/webhooks/crm").text
+    more = re.search(r'href="(/webhooks/crm\?cursor=\d+)">Earlier', first)
+    assert more
+    assert (first.count('name="message"'), browser.get(more[1]).text.count('name="message"')) == (50, 10)
 
 
 def test_the_page_does_all_of_it(sign_in: SignIn, store: Store) -> None:

@@ -23,6 +23,7 @@ from contactcentre.web.errors import BadValue, Conflict, NotFound, TooManyTries,
 from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import own_agent
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
 PER_AGENT = limits.parse("120 per minute")
@@ -60,7 +61,8 @@ class Colleagues(rows.Row):
     """Whom a caller can be given to."""
 
     agents: list[Colleague]
-    queues: list[str]
+    queues: list[str] = Field(description="all of them, on each page")
+    next: str = NEXT
 
 
 class Step(BaseModel):
@@ -109,18 +111,20 @@ def desk() -> rows.Desk:
 
 
 @blueprint.get("/me/colleagues")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(Colleagues)
 @blueprint.doc(summary="Whom a caller can be given to", responses=NO_AGENT)
 @requires(Permission.PHONE)
-def colleagues() -> Colleagues:
+def colleagues(wanted: Window) -> Colleagues:
     me, board = own_agent(), services().fanout.snapshot()
     if board is None:
         raise Unavailable("The live state cannot be read at the moment. Calls go on.")
     others = [row for name, row in board.agents.items() if name != me]
-    others.sort(key=lambda row: row.full_name or row.name)
+    found, after = wanted.of(others, lambda row: f"{row.full_name or row.name} {row.name}")
     return Colleagues(
-        agents=[Colleague(name=row.name, full_name=row.full_name, state=row.state) for row in others],
+        agents=[Colleague(name=row.name, full_name=row.full_name, state=row.state) for row in found],
         queues=sorted(board.queues),
+        next=after,
     )
 
 

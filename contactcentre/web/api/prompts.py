@@ -13,12 +13,14 @@ from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.prompts import PromptRow, one, remove, rows, speak, upload, voice_missing
 from contactcentre.web.room import takes
 from contactcentre.web.rows import Row
+from contactcentre.web.windows import NEXT, Window
 
 blueprint = APIBlueprint("prompts", __name__, url_prefix="/api/v1/prompts", tag="Site")
 
 
 class PromptList(Row):
     prompts: list[PromptRow]
+    next: str = NEXT
     voice: str = Field(description="what is missing for texts to be spoken; empty: nothing")
 
 
@@ -29,14 +31,16 @@ class Words(BaseModel):
 
 
 @blueprint.get("")
+@blueprint.input(Window, location="query", arg_name="wanted")
 @blueprint.output(PromptList)
 @blueprint.doc(
     summary="Which prompts there are, and which are needed",
     description="Of the machine that the pages run on: each node's controller plays those of its own.",
 )
 @requires(Permission.SITE)
-def listing() -> PromptList:
-    return PromptList(prompts=rows(), voice=voice_missing())
+def listing(wanted: Window) -> PromptList:
+    found, after = wanted.of(rows(), lambda one: f"{one.name} {one.language}")
+    return PromptList(prompts=found, voice=voice_missing(), next=after)
 
 
 @blueprint.put("/<language>/<name>")

@@ -16,6 +16,7 @@ from contactcentre.web.results import ResultRow, Sheet, Wish
 from contactcentre.web.rows import Moment, Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import address_of, current_account, signed_in
+from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
 Answer = tuple[ResultRow, int, dict[str, str]]
@@ -29,9 +30,11 @@ class OfQueue(BaseModel):
     queue: str | None = Field(None, max_length=40, description="one that the contact passed through; else its last")
 
 
-class Window(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+MANY = 999_999_999
+"""More than a disposition is ever said: the most frequent come first."""
 
+
+class Said(Window):
     since: Moment = Field(description="said at or after")
     until: Moment | None = Field(None, description="said before; else now")
 
@@ -45,6 +48,7 @@ class CountRow(Row):
 
 class Counts(Row):
     dispositions: list[CountRow]
+    next: str = NEXT
 
 
 @blueprint.get("/contacts/<id>/result")
@@ -72,16 +76,16 @@ def change(id: str, wanted: OfQueue, wish: Wish) -> Answer:
 
 
 @blueprint.get("/dispositions")
-@blueprint.input(Window, location="query", arg_name="wanted")
+@blueprint.input(Said, location="query", arg_name="wanted")
 @blueprint.output(Counts)
 @blueprint.doc(summary="How often each disposition was said, by queue")
 @requires(Permission.CONTACTS, by_queue=True)
-def counts(wanted: Window) -> Counts:
+def counts(wanted: Said) -> Counts:
     until = time.time() if wanted.until is None else wanted.until
     found = services().store.count_said(wanted.since, until, current_scope().queues)
-    return Counts(
-        dispositions=[CountRow(queue=one.queue, code=one.code, label=one.label, number=one.number) for one in found]
-    )
+    shown, after = wanted.of(found, lambda one: f"{one.queue} {MANY - one.number:09} {one.code}")
+    rows = [CountRow(queue=one.queue, code=one.code, label=one.label, number=one.number) for one in shown]
+    return Counts(dispositions=rows, next=after)
 
 
 def may_say() -> bool:

@@ -40,8 +40,18 @@ class Tested(Row):
     seconds: float
 
 
+class Part(BaseModel):
+    """`next` of one page is `cursor` of the next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+    cursor: Annotated[str, Field(pattern=r"^\d{0,18}$")] = ""
+
+
 class Letters(Row):
-    letters: list[LetterRow] = Field(description="the latest 100, newest first")
+    letters: list[LetterRow] = Field(description="newest first")
+    next: str = NEXT
 
 
 class ResendWish(BaseModel):
@@ -137,11 +147,13 @@ def secret(name: str) -> Secret:
 
 
 @blueprint.get("/webhooks/<name>/letters")
+@blueprint.input(Part, location="query", arg_name="part")
 @blueprint.output(Letters)
 @blueprint.doc(summary="Messages that nobody took", responses=NOT_THERE)
 @requires(Permission.WEBHOOKS)
-def letters(name: str) -> Letters:
-    return Letters(letters=[LetterRow.of(one) for one in services().store.letters(find(name).name)])
+def letters(name: str, part: Part) -> Letters:
+    found, after = webhooks.letters(find(name), part.limit, part.cursor)
+    return Letters(letters=[LetterRow.of(one) for one in found], next=after)
 
 
 @blueprint.post("/webhooks/<name>/resend")

@@ -16,6 +16,9 @@ from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.webhooks import NewWish, Wish, find
 from contactcentre.web.wiring import services
 
+SHOWN = 50
+"""Letters of a page."""
+
 blueprint = APIBlueprint("webhooks", __name__, enable_openapi=False)
 
 
@@ -106,8 +109,11 @@ def _list(problem: str = "") -> str:
 
 def _one(name: str, problem: str = "", **more: object) -> str:
     hook = find(name)
-    letters = services().store.letters(name)
-    return render_template("webhook.html", hook=hook, letters=letters, problem=problem, **_choices(hook.queues), **more)
+    cursor = request.args.get("cursor", "")
+    found, after = webhooks.letters(hook, SHOWN, cursor if cursor.isdecimal() and len(cursor) < 19 else "")
+    return render_template(
+        "webhook.html", hook=hook, letters=found, after=after, problem=problem, **_choices(hook.queues), **more
+    )
 
 
 def _choices(also: tuple[str, ...] = ()) -> dict[str, object]:

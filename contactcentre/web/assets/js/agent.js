@@ -344,8 +344,15 @@ function destination() {
 
 async function loadColleagues() {
   try {
-    const response = await fetch("/api/v1/me/colleagues", { cache: "no-store" });
-    if (response.ok) colleagues = await response.json();
+    const agents = [];
+    for (let page = { next: "" }; page; ) {
+      const response = await fetch(`/api/v1/me/colleagues?cursor=${encodeURIComponent(page.next)}`, { cache: "no-store" });
+      if (!response.ok) return;
+      page = await response.json();
+      agents.push(...page.agents);
+      colleagues = { agents, queues: page.queues };
+      if (!page.next) page = null;
+    }
   } catch {
     return; // those known stay
   }
