@@ -1,16 +1,19 @@
 """Controllers to which Asterisk connects: calls that come between two of them are kept, and served."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from contactcentre.domain.agents import Verb
+from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Site
 from contactcentre.lab.ports import free_port
 from contactcentre.live.standbys import hand_over, standbys
 from contactcentre.provision.render import Outbound
-from tests.controller.stack import Stack, eventually
+from tests.controller.stack import PATIENCE, Stack, eventually, one
 from tests.controller.switches import OnAsterisk
-from tests.controller.test_standby import LATE, SITE, steady_arrivals
+from tests.controller.test_standby import AGENTS, LATE, SITE, steady_arrivals
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,21 @@ def late(monkeypatch: pytest.MonkeyPatch, calling: Stack, stack: Stack) -> Stack
     return stack
 
 
-def test_who_calls_while_a_killed_controller_starts_anew_is_served_by_it(late: Stack) -> None:
-    with steady_arrivals(late, "+332000060", 20):
+def test_who_calls_while_no_controller_runs_is_served_by_the_next_one(late: Stack) -> None:
+    numbers = [f"+332000060{n}" for n in range(3)]
+    with ExitStack() as on_duty:
+        for agent in AGENTS[:3]:
+            on_duty.enter_context(late.phone(agent, ring=0.1))
+            late.act(agent, Verb.LOGIN)
+            late.reachable(agent)
         late.kill()
+        calls = [late.lab.dial("1000", caller=number, talk=1, patience=None) for number in numbers]
+        eventually(lambda: late.lab.rx("core show channels count").startswith("3 "), "they have come")
+        assert not late.switch.serves_by_itself()
         late.start()
+        assert all(call.wait(PATIENCE).served for call in calls)
+        assert {one(late.ended(number), Kind.ENDED).data["outcome"] for number in numbers} == {"answered"}
+    late.nothing_left_on_the_pbx()
 
 
 def test_a_handover_loses_nobody_who_calls_meanwhile(late: Stack) -> None:
@@ -58,4 +72,4 @@ def test_a_handover_loses_nobody_who_calls_meanwhile(late: Stack) -> None:
             eventually(late._linked, "the stand-by has the link")
     finally:
         second.kill()
-        second.wait(60)
+        second.wait(PATIENCE)

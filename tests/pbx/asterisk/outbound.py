@@ -16,7 +16,7 @@ from tests.pbx.bed import AsteriskBed
 class OutboundBed(AsteriskBed):
     def __init__(self, lab: Lab, address: Address, ca_file: str = "") -> None:
         info = lab.info()
-        self._address = address
+        self.listens = address
         url = f"{'wss' if address.tls else 'ws'}://{address}"
         texts = render(Site(), {}, outbound=Outbound(url, info.ari_user, info.ari_secret, ca_file), ari_user=False)
         for name in ("websocket_client.conf", "ari.conf"):
@@ -33,7 +33,7 @@ class OutboundBed(AsteriskBed):
             *("node1", info.ari_url, info.ari_user, info.ari_secret),
             sounds=sounds,
             may_act=may_act,
-            listen=self._address,
+            listen=self.listens,
         )
 
     def cut(self) -> None:

@@ -6,8 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
-from gevent import ssl
+from gevent import socket, ssl
 
 from contactcentre.lab import Lab, can_have_asterisk
 from contactcentre.lab.ports import free_port
@@ -16,7 +17,7 @@ from contactcentre.pbx.errors import LinkDown
 from contactcentre.pbx.events import Answered, Arrived, Ended, LinkUp
 from tests.controller.stack import eventually
 from tests.pbx.asterisk.outbound import OutboundBed
-from tests.pbx.bed import Heard, told
+from tests.pbx.bed import PATIENCE, Heard, told
 from tests.pbx.test_conformance_link import (  # noqa: F401 - run here, too, with this module's bed
     test_a_cut_link_is_told_and_comes_back_and_calls_go_on,
     test_a_tap_that_is_stopped_without_a_link_ends_when_it_is_back,
@@ -52,9 +53,19 @@ def bed(calling_lab: Lab, address: Address) -> Iterator[OutboundBed]:
     bed.quiet()
 
 
+def knocks(address: Address) -> None:
+    """Until the PBX has seen that nobody listens there: it tries to connect anew."""
+    with gevent.Timeout(PATIENCE, AssertionError("it does not try to connect")), socket.socket() as there:
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        there.bind((address.host, address.port))
+        there.listen()
+        there.accept()[0].close()
+
+
 def test_a_call_that_comes_while_nobody_listens_is_kept_and_told_when_somebody_does(bed: OutboundBed) -> None:
     bed.pbx.stay(3600)
     bed.pbx.stop()
+    knocks(bed.listens)
     before = len(told(bed.nodes, Arrived))
     call = bed.dial("800", talk=None, patience=None)
     eventually(lambda: bed.channels() == 1, "it has come")
@@ -79,8 +90,8 @@ def test_an_heir_gets_the_link_when_the_first_one_has_closed_its_own(bed: Outbou
         arrival.channel.ring()
         assert told(nodes, LinkUp) == [], "the port is not free"
         bed.pbx.stop()
-        call = bed.dial("801", talk=None, patience=None)
         nodes.until(LinkUp)
+        call = bed.dial("801", talk=None, patience=None)
         assert nodes.until(Arrived).args == ("did", "801")
         channel = heir.adopt(arrival.channel.id, Heard())
         channel.answer()
