@@ -100,7 +100,7 @@ class Mentors:
 
     def _is_free(self, mentor: str) -> bool:
         busy = self._state(mentor) in (AgentState.LOGGED_OUT, AgentState.OFFERED, AgentState.TALKING)
-        return not busy and mentor not in self._node.router.phones_not_free
+        return not busy and mentor not in self._node.router.phones.not_free
 
     def _call(self, agent: str, coaching: Coaching) -> None:
         node, mentor = self._node, coaching.mentor

@@ -56,7 +56,7 @@ class Heartbeat:
 
     def signs(self) -> dict[str, Any]:
         node = self._node
-        not_free = node.router.phones_not_free.items()
+        not_free = node.router.phones.not_free.items()
         away = {name: one.since for name, one in not_free if one.phone is Phone.AWAY}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {

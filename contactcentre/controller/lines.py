@@ -127,7 +127,7 @@ class Lines:
         for name in self._persistent():
             if _at_work(self._node.replica.agents.get(name)):
                 device = self._node.device(name)
-                if self._node.router.phone(device.account) is not Phone.AWAY:
+                if self._node.router.phones.of(device.account) is not Phone.AWAY:
                     found[name] = device
         return found
 
@@ -159,7 +159,7 @@ class Lines:
             log.info("open line not released", agent=agent, error=str(error))
         finally:
             self._lines.pop(agent, None)
-            self._node.router.line(agent, open_=False)
+            self._node.router.phones.line(agent, open_=False)
             self.changed()
 
     def _hold(self, line: OpenLine) -> bool:
@@ -167,7 +167,7 @@ class Lines:
         tries = iter(AGAIN)
         while True:
             ending = line.run(partial(self._opened, line.agent))
-            self._node.router.line(line.agent, open_=False)
+            self._node.router.phones.line(line.agent, open_=False)
             if ending is not Ending.LOST:
                 return ending is Ending.HUNG_UP
             if line.opened and self._node.now() - line.opened > STEADY:
@@ -182,7 +182,7 @@ class Lines:
 
     def _opened(self, agent: str, line: OpenLine) -> None:
         log.info("open line", agent=agent, channel=line.id)
-        self._node.router.line(agent, open_=True)
+        self._node.router.phones.line(agent, open_=True)
 
     def _down(self, agent: str) -> None:
         if self._node.site.settings.line_down == "pause":

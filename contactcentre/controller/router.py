@@ -7,8 +7,7 @@ settles what two replicas saw differently.
 
 import math
 import secrets
-from collections.abc import Collection, Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Container
 from time import perf_counter
 from typing import Any
 
@@ -19,16 +18,14 @@ from gevent.event import Event as Flag
 from contactcentre.controller import confirming
 from contactcentre.controller.contact import Contact, Granted, TurnedOut
 from contactcentre.controller.node import Node
+from contactcentre.controller.phones import Phones
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.conditions import Refusal, absences, may_enter, must_leave
 from contactcentre.domain.day import given, levels
-from contactcentre.domain.devices import Device
-from contactcentre.domain.devices import Kind as DeviceKind
 from contactcentre.domain.events import Kind, LeftQueue
 from contactcentre.domain.replacing import replace
 from contactcentre.domain.routing import Decision, Round
 from contactcentre.live import Change, LiveError, Waiting
-from contactcentre.pbx.events import Phone
 
 log = structlog.get_logger(__name__)
 
@@ -52,15 +49,10 @@ EMPTY_EVERY = 0.25
 and each look is at all agents of the queues that ask for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotFree:
-    phone: Phone
-    since: float  # epoch seconds
-
-
 class Router:
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.phones = Phones(node, self.agents_moved)
         self._wake, self._untold = Flag(), Flag()
         self._woken_at = 0.0  # since when it is to decide; 0 = it is not
         self._delayed = (0.0, 0.0)  # by how much the last turn was, and when it was over (perf_counter)
@@ -68,12 +60,6 @@ class Router:
         self._unwritten: dict[str, Waiting | None] = {}  # waits (None: no longer), and Redis does not know yet
         self._written: set[str] = set()  # lie in Redis, or may
         self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
-        self._listening: set[str] = set()  # agents whose phones hear somebody else's call
-        self._phones: dict[str, Phone] = {}  # by account; one that is not there is free
-        self._open_lines: set[str] = set()  # agents who have one here
-        self._devices: dict[str, Device] = {}  # agent -> by what that one is called
-        self.phones_not_free: dict[str, NotFree] = {}
-        """Agents whose phone is not free, and since when."""
         self._look_for_empty = False
         self._looked_for_empty = 0.0
         self._lent: dict[str, dict[str, int]] = {}  # agent -> skills for the day, as they count now
@@ -101,8 +87,7 @@ class Router:
     def changed(self, change: Change) -> None:
         """The stream brought news of another process."""
         if change.kind == "agent":
-            if change.key in self._devices and self._devices[change.key] != self._node.device(change.key):
-                self._reach()
+            self.phones.device(change.key)
             self.agents_moved()
         elif change.kind == "waiting":
             self.wake()
@@ -114,7 +99,7 @@ class Router:
             self._lent = {}  # it knows of none
         index.configure(routing)
         self._lend()
-        self._reach()
+        self.phones.configure()
 
     def _lend(self) -> None:
         """Skills for the day begin and end to count, of those agents alone whose have changed: to put everything in
@@ -127,53 +112,6 @@ class Router:
                 replica.index.relevel(name, levels(agents[name].skills, lent.get(name, {})))
         self._lent = lent
         self._lent_until = min((replica.agents[name].skills_until for name in lent), default=math.inf)
-
-    def reach(self, phones: Mapping[str, Phone]) -> None:
-        """What the PBX says of these accounts."""
-        self._phones.update(phones)
-        self._reach()
-
-    def line(self, agent: str, *, open_: bool) -> None:
-        """The agent's open line is there, or is not."""
-        if open_ is not (agent in self._open_lines):
-            self._open_lines ^= {agent}
-            self._reach()
-
-    def listens(self, agent: str, does: bool) -> None:
-        """The agent's phone hears somebody else's call, or does not any more. "" = nobody's phone."""
-        if agent and does is not (agent in self._listening):
-            self._listening ^= {agent}
-            self._reach()
-
-    def phone(self, account: str) -> Phone:
-        """What the PBX said last of a SIP account."""
-        return self._phones.get(account, Phone.FREE)
-
-    @property
-    def known_phones(self) -> Collection[str]:
-        """The SIP accounts that the PBX has."""
-        return self._phones.keys()
-
-    def _reach(self) -> None:
-        node, now, known = self._node, self._node.now(), self.phones_not_free
-        self._devices = {name: node.device(name) for name in node.site.agents}
-        self.phones_not_free = {}
-        for name, device in self._devices.items():
-            phone = self.phone(device.account)
-            if device.line and name not in self._open_lines:
-                phone = Phone.AWAY
-            elif phone is Phone.IN_USE and device.kind is DeviceKind.EXTERNAL:  # the trunk's other calls
-                phone = Phone.FREE
-            if phone is Phone.FREE and name in self._listening:
-                phone = Phone.IN_USE
-            if phone is not Phone.FREE:
-                before = known.get(name)
-                same = before is not None and before.phone is phone
-                self.phones_not_free[name] = before if same and before is not None else NotFree(phone, now)
-        in_use_too = node.site.settings.offer_while_in_use
-        away = {n: False for n, one in self.phones_not_free.items() if one.phone is Phone.AWAY or not in_use_too}
-        node.replica.index.reach(away)
-        self.agents_moved()
 
     # -- contacts of ours ---------------------------------------------------------------------------------------------
 

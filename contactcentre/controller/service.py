@@ -285,7 +285,7 @@ class Controller:
                     self._replaced = True
                     self.stop()
             case EndpointChanged(endpoint=endpoint, phone=phone):
-                self.node.router.reach({endpoint: phone})
+                self.node.router.phones.reach({endpoint: phone})
                 self.node.lines.changed()
                 agent = self.node.configuration.agent_of_endpoint.get(endpoint, "")
                 status = self.node.replica.agents.get(agent)
@@ -321,7 +321,7 @@ class Controller:
     def _reconcile(self) -> None:
         node = self.node
         node.replica.load()
-        node.router.reach(node.pbx.phones())
+        node.router.phones.reach(node.pbx.phones())
         found = reconcile(node, first=not self._reconciled)
         first, self._reconciled = not self._reconciled, True
         if first:
@@ -418,7 +418,7 @@ class Controller:
 
     def _reach_soon(self, agent: str) -> None:
         """To a controller that has just taken over a phone may be in use by a leg that it does not know yet."""
-        if self._linked and agent in self.node.router.phones_not_free:
+        if self._linked and agent in self.node.router.phones.not_free:
             self._reach_wanted.set()
 
     def _look_who_is_reachable(self) -> None:
@@ -427,6 +427,6 @@ class Controller:
             self._reach_wanted.wait()
             self._reach_wanted.clear()
             try:
-                self.node.router.reach(self.node.pbx.phones())
+                self.node.router.phones.reach(self.node.pbx.phones())
             except PbxError as error:
                 log.info("endpoints not asked", error=str(error))

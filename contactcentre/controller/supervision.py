@@ -129,7 +129,7 @@ class Supervision:
         """Lets the supervisor's phone ring. Raises CommandFailed."""
         node = self._node
         node.channels.add(self._leg)
-        node.router.listens(self.ear.agent, True)
+        node.router.phones.listens(self.ear.agent, True)
         trunk = node.site.trunks.get(self.ear.endpoint.partition("@")[2])
         try:
             self._channel = node.pbx.call(
@@ -142,7 +142,7 @@ class Supervision:
             )
         except PbxError as error:
             node.channels.discard(self._leg)
-            node.router.listens(self.ear.agent, False)
+            node.router.phones.listens(self.ear.agent, False)
             raise CommandFailed("unreachable", f"the phone {self.ear.name} cannot be called: {error}") from error
 
     def run(self) -> None:
@@ -336,7 +336,7 @@ class Supervision:
             if self._leg not in contact.now.channels.values():
                 break
             gevent.sleep(LOOK)  # no contact is offered to a supervisor who talks with this one
-        self._node.router.listens(self.ear.agent, False)
+        self._node.router.phones.listens(self.ear.agent, False)
         self._node.channels.discard(self._leg)
         while True:
             try:

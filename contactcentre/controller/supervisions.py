@@ -95,7 +95,7 @@ def ear_of(node: Node, phone: str) -> Ear:
     if phone in node.site.agents:
         device = node.device(phone)
         return Ear(phone, device.endpoint, phone, device.key)
-    if phone not in node.router.known_phones or phone in node.site.trunks:
+    if not node.router.phones.knows(phone) or phone in node.site.trunks:
         raise CommandFailed("wrong_phone", f"{phone[:40]!r} is no phone: an agent, an endpoint of the PBX, or number:N")
     return Ear(phone, phone, node.configuration.agent_of_endpoint.get(phone, ""))
 

@@ -85,7 +85,7 @@ class Watched:
         agents = Counter(known[one].state if one in known else AgentState.LOGGED_OUT for one in node.site.agents)
         says = "Agents of the site, as every node sees them."
         yield gauges("agents", says, "state", dict.fromkeys(AgentState, 0) | agents)
-        phones = len(node.router.phones_not_free)
+        phones = len(node.router.phones.not_free)
         yield gauge("phones_not_free", "Agents whose phone is not there, or in a call of its own.", phones)
         results = dict.fromkeys(("accepted", *OfferResult), 0) | node.tally.offers
         yield counters("offers", "Offers that ended.", "result", results)

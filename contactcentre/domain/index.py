@@ -62,7 +62,7 @@ class Index:
         self.config, self.now = config, now
         self.agents: dict[str, AgentStatus] = {}
         self.waiting: dict[str, Waiting] = {}
-        self.reachable: Mapping[str, bool] = {}
+        self.reachable: dict[str, bool] = {}  # only who cannot is in it
         self.free: dict[str, AgentStatus] = {}
         self.crew = Crew(config)
         self.ready: dict[Kind, None] = {}  # kinds with both contacts and free agents
@@ -152,12 +152,14 @@ class Index:
             self.put_agent(AgentStatus(name))
             del self.agents[name]
 
-    def reach(self, reachable: Mapping[str, bool]) -> None:
-        """Which endpoints can ring; a missing one counts as reachable."""
-        old, self.reachable = self.reachable, dict(reachable)
-        for name in old.keys() | reachable.keys():
-            if old.get(name, True) != reachable.get(name, True):
-                self._refresh(name)
+    def reach(self, name: str, *, can: bool) -> None:
+        """Whether the agent's phone can ring; of whom nothing is said, it can."""
+        if self.reachable.get(name, True) is not can:
+            if can:
+                del self.reachable[name]
+            else:
+                self.reachable[name] = False
+            self._refresh(name)
 
     def configure(self, config: RoutingConfig) -> None:
         """Another version of the site: everything is put in order anew."""

@@ -56,7 +56,7 @@ def test_the_mentor_is_called_once_and_hears_one_conversation_after_the_other(
     assert (fact["supervisor"], fact["agent"], fact["mode"]) == ("bert", "anna", "whisper")
     assert hear(world, leg) == [Mode.WHISPER]
     assert "beep" not in str(leg.heard), "the agent is not told"
-    assert "bert" in world.controller.node.router.phones_not_free, "and no contact is offered to the mentor"
+    assert "bert" in world.controller.node.router.phones.not_free, "and no contact is offered to the mentor"
     world.pbx.leave(caller)
     eventually(lambda: state(world, "anna") is AgentState.AVAILABLE, "anna is free")
     second, leg = talks(world)
@@ -77,7 +77,7 @@ def test_who_is_no_mentor_any_more_is_hung_up_and_the_conversation_goes_on(world
     bert_coaches.assign("anna", NOBODY, NOBODY)
     eventually(lambda: mentor.id not in world.pbx.lines, "hung up")
     assert (hear(world, leg), leg.id in world.pbx.lines) == ([], True)
-    eventually(lambda: "bert" not in world.controller.node.router.phones_not_free, "the phone is free")
+    eventually(lambda: "bert" not in world.controller.node.router.phones.not_free, "the phone is free")
 
 
 def test_a_mentor_who_declines_is_called_again_with_the_next_contact_and_not_before(

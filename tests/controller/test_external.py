@@ -42,7 +42,7 @@ def home(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(confirming, "SECONDS", 0.4)
     agents = {name: Agent(external=f"{OUTSIDE}{n}") for n, name in enumerate(("anna", "bert"))}
     configure(world, agents=agents)
-    world.controller.node.router.reach({"anna": Phone.AWAY, "bert": Phone.AWAY})
+    world.controller.node.router.phones.reach({"anna": Phone.AWAY, "bert": Phone.AWAY})
     yield world
     world.peace()
     world.check()
@@ -153,7 +153,7 @@ def test_a_phone_in_a_call_of_its_own_gets_no_offer_until_that_is_over(calm: Wor
     calm.pbx.becomes("anna", Phone.IN_USE)
     calm.pbx.becomes("bert", Phone.IN_USE)
     node = calm.controller.node
-    eventually(lambda: len(node.router.phones_not_free) == 2, "both are known to be in use")
+    eventually(lambda: len(node.router.phones.not_free) == 2, "both are known to be in use")
     caller = calls(calm, "1")
     comes(calm, caller, Kind.DECISION)
     assert not calm.pbx.ringing()
@@ -164,17 +164,35 @@ def test_a_phone_in_a_call_of_its_own_gets_no_offer_until_that_is_over(calm: Wor
     eventually(lambda: "anna" in {leg.endpoint for leg in calm.pbx.ringing()}, "rings in between")
 
 
+def test_a_trunk_that_is_away_counts_for_who_is_called_through_it_until_they_are_called_otherwise(calm: World) -> None:
+    phones = calm.controller.node.router.phones
+    outside = {name: Agent(external=f"{OUTSIDE}{n}") for n, name in enumerate(("anna", "bert"))}
+    configure(calm, agents=outside)
+    phones.reach({"carrier": Phone.AWAY})
+    assert phones.not_free.keys() == {"anna", "bert"}
+    since = phones.not_free["bert"]
+    configure(calm, agents=outside | {"anna": Agent()})
+    assert phones.not_free == {"bert": since}, "anna has a phone again, and bert is away since the same moment"
+    phones.reach({"anna": Phone.AWAY})
+    assert phones.not_free.keys() == {"anna", "bert"}
+    configure(calm, agents={"anna": Agent()})
+    assert phones.not_free.keys() == calm.controller.node.replica.index.reachable.keys() == {"anna"}
+    phones.reach({"carrier": Phone.FREE, "anna": Phone.FREE})
+    assert not phones.not_free
+    assert not calm.controller.node.replica.index.reachable
+
+
 def test_a_phone_that_was_not_free_at_the_last_look_is_looked_at_as_soon_as_its_agent_is(calm: World) -> None:
     calm.live.change("bert", Verb.LOGOUT, time.time())
     eventually(lambda: state(calm, "bert") is AgentState.LOGGED_OUT, "anna is alone")
     _, leg = talks(calm)
     node = calm.controller.node
-    node.router.reach({"anna": Phone.IN_USE})  # so it looks to a controller that has just taken over
+    node.router.phones.reach({"anna": Phone.IN_USE})  # so it looks to a controller that has just taken over
     caller = calls(calm, "1")
     comes(calm, caller, Kind.DECISION)
     calm.pbx.leave(leg)
     assert rings(calm).endpoint == "anna"
-    assert not node.router.phones_not_free
+    assert not node.router.phones.not_free
 
 
 def test_a_colleague_at_home_is_asked_for_the_key_too(calm: World) -> None:

@@ -77,8 +77,8 @@ def opened(world: World, agent: str = "anna") -> Line:
 
 
 def is_open(world: World, agent: str = "anna", open_: bool = True) -> None:
-    router = world.controller.node.router
-    eventually(lambda: (agent in router._open_lines) is open_, f"the line of {agent} is open: {open_}")
+    phones = world.controller.node.router.phones
+    eventually(lambda: (agent in phones.lines) is open_, f"the line of {agent} is open: {open_}")
 
 
 def talks(world: World, line: Line) -> Line:

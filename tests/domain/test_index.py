@@ -67,11 +67,11 @@ def test_a_delay_and_a_relaxation_come_true_by_time_alone() -> None:
 
 def test_a_phone_that_registers_makes_its_agent_free() -> None:
     index = Index(config(support={}), NOW)
-    index.reach({"anna": False})
+    index.reach("anna", can=False)
     index.put_agent(agent("anna"))
     index.put(waits("c1"))
     assert pairs(index) == []
-    index.reach({})
+    index.reach("anna", can=True)
     assert pairs(index) == [("c1", "anna")]
 
 
@@ -94,7 +94,7 @@ def test_a_preferred_agent_who_goes_away_sets_the_contact_free() -> None:
     assert pairs(index) == [("c1", "bob")]
     index.put_agent(agent("anna"))
     assert pairs(index) == [("c1", "anna")]
-    index.reach({"anna": False})
+    index.reach("anna", can=False)
     assert pairs(index) == [("c1", "bob")]
 
 

@@ -192,7 +192,8 @@ class World(RuleBasedStateMachine):
         index = self.index
         if index.config is not self.config:
             index.configure(self.config)
-        index.reach(self.reachable)
+        for name, can in self.reachable.items():
+            index.reach(name, can=can)
         for name, status in self.agents.items():
             if index.agents.get(name) is not status:
                 index.put_agent(status)

@@ -171,7 +171,7 @@ class Racing(RuleBasedStateMachine):
 
     @rule(node=NODE, name=st.sampled_from(NAMES), reachable=st.booleans())
     def a_phone_registers(self, node: int, name: str, reachable: bool) -> None:
-        self.at(node).router.reach({name: Phone.FREE if reachable else Phone.AWAY})
+        self.at(node).router.phones.reach({name: Phone.FREE if reachable else Phone.AWAY})
 
     @rule(node=NODE)
     def is_killed_and_starts_again(self, node: int) -> None:
@@ -204,7 +204,7 @@ class Racing(RuleBasedStateMachine):
         """Everybody hears everything: then nobody waits whom a free agent could serve, and nobody is forgotten."""
         for node in self.nodes:
             node.configure(self.site)
-            node.router.reach(dict.fromkeys(NAMES, Phone.FREE))
+            node.router.phones.reach(dict.fromkeys(NAMES, Phone.FREE))
         for _ in range(50):
             busy = False
             for contact in self.contacts():
