@@ -50,6 +50,10 @@ types: develop ## Check types with mypy --strict
 conformance: develop ## Run the drivers' suite on Asterisk and FreeSWITCH and write docs/conformance.rst
 	@$(BIN)/python -m tests.pbx.conformance
 
+.PHONY: screenshots
+screenshots: develop assets ## Take the pictures of docs/screenshots anew, of the real stack: ONLY=live,desk takes some
+	@$(BIN)/python -m tests.web.screenshots
+
 .PHONY: bench
 bench: develop ## Run a benchmark: NAME=name (without: list them)
 	@if [ -n "$(NAME)" ]; then $(BIN)/python -m bench.$(NAME); \

@@ -32,6 +32,14 @@ def test_every_command_that_a_document_names_exists_with_its_options(document: P
     assert [wrong for line in named for wrong in _wrong(" ".join(line.split()))] == []
 
 
+def test_every_picture_is_shown_somewhere_and_every_one_that_is_shown_is_there() -> None:
+    shown = {name for one in DOCUMENTS for name in re.findall(r"screenshots/([\w-]+\.webp)", one.read_text())}
+    there = {path.name: path.stat().st_size for path in (ROOT / "docs/screenshots").iterdir()}
+    assert shown == there.keys()
+    assert max(there.values()) <= 150 * 1024
+    assert sum(there.values()) <= 6_000_000
+
+
 def _wrong(line: str) -> Iterator[str]:
     """What is not there of a line like `agent login NAME --device webrtc; agent logout NAME`."""
     known = set(commands.list_commands(click.Context(commands)))

@@ -1,7 +1,7 @@
 """A busy morning, to look at and to test with: a few hours of history and calls that go on."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from contactcentre.domain.agents import Verb
@@ -14,21 +14,27 @@ from contactcentre.live.alerts import Alerts
 from tests.store.calls import Call
 
 AGENTS = {"support": ("anna", "ben", "chloe", "farid"), "billing": ("dev", "elif")}
+DIDS = ("+33170189000", "+33170189001")
 NAMES = ("Marie Dubois", "", "", "J. Weaver", "Ana Sousa", "", "SARL Montreuil", "")
 
 
-def history(now: float, contacts: int = 140, hours: float = 5.0, seed: int = 7) -> Iterator[Event]:
-    """Calls that ended before `now`."""
-    dice = random.Random(seed)
+def history(
+    now: float,
+    contacts: int = 140,
+    hours: float = 5.0,
+    seed: int = 7,
+    agents: Mapping[str, Sequence[str]] = AGENTS,
+    dids: Sequence[str] = DIDS,
+) -> Iterator[Event]:
+    """Calls that ended before `now`. `agents`: by queue, the first of which is chosen more often."""
+    dice, (first, *others) = random.Random(seed), agents
     for n in range(contacts):
         at = now - 120 - hours * 3600 * (n + dice.random()) / contacts
-        queue = dice.choice(("support", "support", "billing"))
-        agent = dice.choice(AGENTS[queue])
-        call = Call(
-            at, did=dice.choice(("+33170189000", "+33170189001")), caller=number(dice), caller_name=dice.choice(NAMES)
-        )
+        queue = dice.choice((first, first, *others))
+        agent = dice.choice(agents[queue])
+        call = Call(at, did=dice.choice(dids), caller=number(dice), caller_name=dice.choice(NAMES))
         call.add(0, Kind.ANSWERED).add(0, Kind.NODE, flow="main", node="welcome", type="menu")
-        call.add(6, Kind.CHOSE, node="welcome", choice="2" if queue == "billing" else "1")
+        call.add(6, Kind.CHOSE, node="welcome", choice="1" if queue == first else "2")
         if dice.random() < 0.07:
             call.ended(9, "self_served")
         elif dice.random() < 0.08:
