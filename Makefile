@@ -34,8 +34,8 @@ up: run ## Run the contact centre on the lab's Asterisk until Ctrl-C, or PBX=fre
 	@CONTACTCENTRE_PBX=$(PBX) $(BIN)/contactcentre up --lab
 
 .PHONY: test
-test: develop assets ## Run all tests in J=4 processes, or T=path in one
-	@$(BIN)/python -m pytest -n $(J) --dist loadfile --no-loadscope-reorder $(T)
+test: develop assets ## Run all tests in J=4 processes, or T=path in one; AGAIN=10 runs up to ten that fail once more
+	@.ci/tests $(BIN)/python -n $(J) --dist loadfile --no-loadscope-reorder $(T)
 
 .PHONY: lint
 lint: develop ## Check style with ruff
