@@ -9,7 +9,7 @@ export PYTHON
 STATE := .state
 STAMPS := $(STATE)/stamps
 BIN := .venv/bin
-ASSETS := $(shell find contactcentre/web/assets -type f 2>/dev/null)
+ASSETS := $(shell find contactcentre/web/assets contactcentre/web/translations -type f -not -name "*.mo" 2>/dev/null)
 NAME ?=
 T ?=
 # processes that share the tests out; most of a test's time is waiting. What T= names runs in one, unless J= is given
@@ -69,6 +69,12 @@ run: $(STAMPS)/venv assets ## Prepare what running needs: packages, virtualenv, 
 develop: $(STAMPS)/venv-develop ## Prepare what developing needs: the same, and the tools
 assets: $(STAMPS)/assets ## Build the pages' scripts and styles
 packages: $(STAMPS)/packages ## Install the system packages that are missing
+
+BABEL := $(BIN)/pybabel -q
+.PHONY: words
+words: develop ## Find the texts of pages and e-mails, for the translations in contactcentre/web/translations
+	@$(BABEL) extract -F babel.cfg -k phrase -k phrase_of:1,2 --add-location=file --sort-output --no-wrap -o $(STATE)/messages.pot .
+	@$(BABEL) update -i $(STATE)/messages.pot -d contactcentre/web/translations --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
 
 .PHONY: clean
 clean: ## Remove what was made here: .state (with its databases), .venv, node_modules, built pages

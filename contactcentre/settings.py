@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     web_url: str = Field("", pattern=r"^(https?://[^/?#@\s]+)?$")  # as users type it; "" = made of bind and port
     web_proxies: int = Field(0, ge=0, le=5)  # reverse proxies in front whose X-Forwarded-* headers are believed
 
+    # of pages and e-mails, where neither the account nor the browser asks for one of these
+    language: Literal["en", "fr", "es", "de", "zh"] = "en"
+
     # reads what the pages ask for about the site; "" = our own `contactcentre provision`, off = nobody does
     provision_command: str = ""
 

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "contactcentre"
 
-ANYONE = {"settings", "logs", "outages", "processes", "watch"}
+ANYONE = {"settings", "logs", "outages", "processes", "watch", "languages"}
 MAY_IMPORT = {
     "domain": set(),
     "pbx": {"domain"} | ANYONE,
@@ -30,6 +30,7 @@ MAY_IMPORT = {
         "embedded", "demo", "outgoing",
     } | ANYONE,
     "settings": set(),
+    "languages": {"domain"},
     "processes": set(),
     "logs": {"settings", "outages"},
     "outages": set(),

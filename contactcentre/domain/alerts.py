@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contactcentre.domain.notation import decode, encode
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.spelling import Seconds
 
 Measure = Literal["waiting", "longest_wait", "service_level", "available", "abandoned"]
@@ -19,15 +20,26 @@ Measure = Literal["waiting", "longest_wait", "service_level", "available", "aban
 BELOW = frozenset({"service_level", "available"})
 """Bad when less than the limit; the others when more."""
 
-WORDS = {
-    "waiting": "{value:g} wait",
-    "longest_wait": "the longest wait is {value:.0f} s",
-    "service_level": "the service level today is {value:.0f} %",
-    "available": "{value:g} agents are free",
-    "abandoned": "{value:g} in a row gave up waiting",
-}
 LEAST_OFFERED = 10
 """Contacts of a day below which its service level says nothing yet."""
+
+
+def because(when: str, value: float) -> str:
+    """What is so, in words."""
+    number = f"{value:g}"
+    match when:
+        case "waiting":
+            return phrase("%(number)s wait", number=number)
+        case "longest_wait":
+            return phrase("the longest wait is %(number)s s", number=round(value))
+        case "service_level":
+            return phrase("the service level today is %(number)s %%", number=round(value))
+        case "available":
+            return phrase("%(number)s agents are free", number=number)
+        case "abandoned":
+            return phrase("%(number)s in a row gave up waiting", number=number)
+    return number
+
 
 _TEXT = re.compile(
     r"\s*([a-z_]+)\s*([<>])\s*(\d+(?:\.\d+)?)\s*(?:%|s)?"
@@ -102,7 +114,7 @@ class Alarm:
 
     @property
     def words(self) -> str:
-        return WORDS.get(self.when, "{value:g}").format(value=self.value)
+        return because(self.when, self.value)
 
     def to_json(self) -> str:
         return encode(self)

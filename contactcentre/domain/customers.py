@@ -10,6 +10,7 @@ from typing import Any
 
 from contactcentre.domain.numbers import canonical, is_possible
 from contactcentre.domain.results import NotAcceptable, clean
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Settings
 
 MOST_NUMBERS, MOST_TAGS = 20, 30
@@ -52,8 +53,10 @@ def number_of(text: str, country: str) -> str:
     """A number as customers are known by. Raises NotAcceptable for what cannot be anybody's."""
     number = canonical(re.sub(r"[\s().-]", "", text), country)
     if not re.fullmatch(r"\+[0-9]{4,15}", number) or not is_possible(number, country):
-        where = "" if country else " with + and its country's code"
-        raise NotAcceptable(f"numbers: {text[:40]!r} is no telephone number{where}")
+        where = "" if country else phrase(" with + and its country's code")
+        raise NotAcceptable(
+            phrase("numbers: %(text)s is no telephone number%(where)s", text=repr(text[:40]), where=where)
+        )
     return number
 
 
@@ -63,12 +66,14 @@ def changed(known: Customer, change: Change, settings: Settings) -> Customer:
     if change.numbers is not None:
         numbers = tuple(dict.fromkeys(number_of(one, settings.country) for one in change.numbers if one.strip()))
         if len(numbers) > MOST_NUMBERS:
-            raise NotAcceptable(f"numbers: {len(numbers)}, at most {MOST_NUMBERS}")
+            raise NotAcceptable(
+                phrase("numbers: %(numbers)s, at most %(what)s", numbers=len(numbers), what=MOST_NUMBERS)
+            )
     if not numbers:
-        raise NotAcceptable("numbers: a customer is known by one at least")
+        raise NotAcceptable(phrase("numbers: a customer is known by one at least"))
     name = known.name if change.name is None else _text("name", change.name, NAME_LIMIT)
     if "\n" in name:
-        raise NotAcceptable("name: one line")
+        raise NotAcceptable(phrase("name: one line"))
     after = replace(
         known,
         numbers=numbers,
@@ -86,7 +91,7 @@ def learned(known: Customer, said: Mapping[str, Any], settings: Settings, at: fl
     left out. `known` itself where nothing is otherwise. Raises NotAcceptable."""
     name, fields, tags = said.get("name", ""), said.get("fields", {}), said.get("tags", [])
     if not isinstance(name, str) or not isinstance(fields, dict) or not isinstance(tags, list):
-        raise NotAcceptable("answer: wants name (text), fields (an object) and tags (a list)")
+        raise NotAcceptable(phrase("answer: wants name (text), fields (an object) and tags (a list)"))
     before_fields, before_tags = known.looked_up.get("fields", {}), known.looked_up.get("tags", [])
     values = {key: _scalar(f"fields.{key}", value) for key, value in fields.items() if key in settings.customer_fields}
     wanted = _tags(str(tag) for tag in tags)
@@ -126,7 +131,7 @@ def preference(known: Customer | None) -> tuple[str, float | None]:
 
 def _scalar(where: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise NotAcceptable(f"{where[:60]}: wants a text or a number")
+        raise NotAcceptable(phrase("%(where)s: wants a text or a number", where=where[:60]))
     return str(value).strip()
 
 
@@ -134,10 +139,16 @@ def merged(kept: Customer, other: Customer) -> Customer:
     """Two that are one person: numbers and tags of both; name and fields of `kept` where it has them, else the other's;
     the notes of both. Raises NotAcceptable for a customer with itself, or too many numbers."""
     if kept.id == other.id:
-        raise NotAcceptable("with: it is the same customer")
+        raise NotAcceptable(phrase("with: it is the same customer"))
     numbers = tuple(dict.fromkeys((*kept.numbers, *other.numbers)))
     if len(numbers) > MOST_NUMBERS:
-        raise NotAcceptable(f"with: together they have {len(numbers)} numbers, at most {MOST_NUMBERS}")
+        raise NotAcceptable(
+            phrase(
+                "with: together they have %(numbers)s numbers, at most %(what)s",
+                numbers=len(numbers),
+                what=MOST_NUMBERS,
+            )
+        )
     return replace(
         kept,
         numbers=numbers,
@@ -160,7 +171,9 @@ def _fields(known: Customer, given: Mapping[str, str], settings: Settings) -> di
     for name, text in given.items():
         if name not in settings.customer_fields and name not in known.fields:
             there = ", ".join(settings.customer_fields) or "none"
-            raise NotAcceptable(f"fields.{name[:40]}: the site has no such field: {there}")
+            raise NotAcceptable(
+                phrase("fields.%(name)s: the site has no such field: %(there)s", name=name[:40], there=there)
+            )
         found[name] = _text(f"fields.{name}", text, FIELD_LIMIT)
     return {name: text for name, text in found.items() if text}
 
@@ -169,14 +182,18 @@ def _tags(given: Iterable[str]) -> tuple[str, ...]:
     tags = tuple(dict.fromkeys(tag for one in given if (tag := one.strip().lower())))
     for tag in tags:
         if not TAG.fullmatch(tag):
-            raise NotAcceptable(f"tags: {tag[:40]!r} is not a tag: letters, digits, spaces, - and _, at most 40")
+            raise NotAcceptable(
+                phrase("tags: %(tag)s is not a tag: letters, digits, spaces, - and _, at most 40", tag=repr(tag[:40]))
+            )
     if len(tags) > MOST_TAGS:
-        raise NotAcceptable(f"tags: {len(tags)}, at most {MOST_TAGS}")
+        raise NotAcceptable(phrase("tags: %(tags)s, at most %(what)s", tags=len(tags), what=MOST_TAGS))
     return tags
 
 
 def _text(where: str, text: str, most: int) -> str:
     text = clean(where, text.replace("\r\n", "\n"))
     if len(text) > most:
-        raise NotAcceptable(f"{where}: {len(text)} characters, at most {most}")
+        raise NotAcceptable(
+            phrase("%(where)s: %(text)s characters, at most %(most)s", where=where, text=len(text), most=most)
+        )
     return text

@@ -6,7 +6,6 @@ everybody, however many questions are then asked.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
@@ -15,87 +14,14 @@ from contactcentre.domain.conditions import must_leave
 from contactcentre.domain.day import skills_now
 from contactcentre.domain.ids import short
 from contactcentre.domain.order import BY_SERVICE_LEVEL
-from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting, words
+from contactcentre.domain.routing import Cut, Decision, Round, RoutingConfig, Waiting
+from contactcentre.domain.sentences import joined, phrase
+from contactcentre.domain.standing import Claim, ContactThere, InQueue, Readiness, Standing
 from contactcentre.domain.telling import Finding, NotAsked, lasting, several, step_in_words
 from contactcentre.domain.terms import QueueRules
 
 NAMED = 5
 """Contacts that are told of each queue of an agent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a contact's right of way comes from, in points."""
-
-    score: float
-    priority: float
-    group: float  # what the queue grants its group
-    waiting: float  # what it has gained by waiting
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a contact stands that waits now. Durations in seconds."""
-
-    contact_id: str
-    queue: str
-    node: str  # whose controller acts on it
-    waited: float  # in this queue
-    since_arrival: float
-    claim: Claim
-    position: int | None  # in its queue, by right of way; None while an agent rings for it
-    position_of_all: int | None  # over all queues
-    own_requirement: str
-    step: int  # of the queue's relax steps; 0 = none yet
-    steps: int
-    next_step_in: float | None
-    next_step: str  # what it changes, in words
-    preferred: tuple[str, ...]
-    preferred_for: float | None  # as long as its preferred agents have it for themselves
-    excluded: tuple[str, ...]
-    tried: tuple[str, ...]  # who did not answer it
-    ringing: tuple[str, ...]  # whose phones ring for it
-    finding: Finding
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ContactThere:
-    """A contact that waits in a queue of the agent's."""
-
-    contact_id: str
-    why: str  # the agent does not get it, in words
-
-
-@dataclass(frozen=True, slots=True)
-class InQueue:
-    queue: str
-    fits: bool
-    why_not: str  # it does not fit, or is not asked yet
-    requirement: str
-    waiting: int
-    contacts: tuple[ContactThere, ...]  # the first of them, if the agent is free
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """What keeps an agent from calls now, or does not."""
-
-    agent: str
-    state: str
-    since: float  # epoch seconds
-    reason: str  # of a pause
-    contact_id: str
-    then: str  # what follows when the call is over
-    reachable: bool
-    delay: float  # seconds until the next offer may come
-    misses: int  # in a row
-    skills: Mapping[str, int]
-    queues: tuple[InQueue, ...]
-    not_member_of: tuple[str, ...]
-    gets: str  # the contact that goes to the agent at this moment; "" = none
-    lines: tuple[str, ...]
 
 
 class Look:
@@ -160,12 +86,25 @@ class Look:
         steps = rules.steps if rules else ()
         ringing = self._ringing.get(contact_id, (contact.offered,) if contact.offered else ())
         waited = self._now - contact.entered
-        lines = [
-            f"Contact {short(contact_id)} waits in queue {contact.queue}: {lasting(waited)} there, "
-            f"{lasting(self._now - contact.arrived)} since it arrived; {claim.words}."
+        lines: list[str] = [
+            phrase(
+                "Contact %(contact)s waits in queue %(queue)s: %(waited)s there, "
+                "%(arrived)s since it arrived; %(words)s.",
+                contact=short(contact_id),
+                queue=contact.queue,
+                waited=lasting(waited),
+                arrived=lasting(self._now - contact.arrived),
+                words=claim.words,
+            )
         ]
         if place:
-            lines.append(f"It is number {place[0]} in its queue and number {place[1]} over all queues.")
+            lines.append(
+                phrase(
+                    "It is number %(place)s in its queue and number %(place_)s over all queues.",
+                    place=place[0],
+                    place_=place[1],
+                )
+            )
         lines += self._asked(contact, decision, rules, step)
         lines += self._verdict(contact, decision, ringing)
         lines += finding.reasons(self._about)
@@ -199,36 +138,52 @@ class Look:
         claims = self._config.claims(contact.queue)
         group, score = claims.groups.get(contact.group, 0), claims.score(contact, self._now)
         gained = round(score - claims.points(contact), 2) if claims.rate else 0.0
-        parts = [f"priority {contact.priority}"]
+        parts = [phrase("priority %(priority)s", priority=contact.priority)]
         if contact.group in claims.groups:
-            parts.append(f"{group} as group {contact.group}")
+            parts.append(phrase("%(group)s as group %(group_)s", group=group, group_=contact.group))
         if claims.rate:
-            parts.append(f"{gained:g} for waiting")
+            parts.append(phrase("%(gained)s for waiting", gained=format(gained, "g")))
         if self._config.by == BY_SERVICE_LEVEL and claims.rate:
-            parts[-1] += f" (it has used {gained:.0f} % of the queue's service level)"
-        said = parts[0] if len(parts) == 1 else f"score {score:g}: {' + '.join(parts)}"
+            parts[-1] = phrase(
+                "%(gained)s for waiting (it has used %(share)s %% of the queue's service level)",
+                gained=format(gained, "g"),
+                share=round(gained),
+            )
+        said = (
+            parts[0]
+            if len(parts) == 1
+            else phrase("score %(score)s: %(parts)s", score=format(score, "g"), parts=joined(" + ", parts))
+        )
         return Claim(score, contact.priority, group, gained, said)
 
     def _asked(self, contact: Waiting, decision: Decision, rules: QueueRules | None, step: int) -> list[str]:
         """What it asks for: the requirement, its steps, the agents it prefers and those it must not get."""
         if rules is None:
             return []
-        own = f" (its own: {contact.requires})" if contact.requires else ""
-        lines = [f"It needs {decision.requirement or 'any'}{own}"]
+        own = phrase(" (its own: %(requires)s)", requires=contact.requires) if contact.requires else ""
+        relaxed = ""
         if step and rules.steps[step].requirement is not rules.steps[0].requirement:
             after = lasting(rules.steps[step].after)
-            lines[0] += f"; the queue's part was relaxed after {after} (step {step} of {len(rules.steps) - 1})"
-        lines[0] += "."
+            relaxed = phrase(
+                "; the queue's part was relaxed after %(after)s (step %(step)s of %(steps)s)",
+                after=after,
+                step=step,
+                steps=len(rules.steps) - 1,
+            )
+        needs = decision.requirement or phrase("any")
+        lines: list[str] = [
+            phrase("It needs %(requirement)s%(own)s%(relaxed)s.", requirement=needs, own=own, relaxed=relaxed)
+        ]
         if new := [name for name in rules.steps[step].members if name not in rules.steps[0].members]:
-            lines.append(f"By now the queue also asks {several(new)}.")
+            lines.append(phrase("By now the queue also asks %(new)s.", new=several(new)))
         if step + 1 < len(rules.steps):
             due = contact.entered + rules.steps[step + 1].after - self._now
-            lines.append(f"In {lasting(due)} {step_in_words(rules, step + 1)}.")
+            lines.append(phrase("In %(due)s %(what)s.", due=lasting(due), what=step_in_words(rules, step + 1)))
         lines += self._preferred(contact, rules)
         if contact.excluded:
-            lines.append(f"It must not get: {', '.join(contact.excluded)}.")
+            lines.append(phrase("It must not get: %(excluded)s.", excluded=", ".join(contact.excluded)))
         if contact.tried:
-            lines.append(f"Who did not answer it comes last: {', '.join(contact.tried)}.")
+            lines.append(phrase("Who did not answer it comes last: %(tried)s.", tried=", ".join(contact.tried)))
         return lines
 
     def _preferred(self, contact: Waiting, rules: QueueRules) -> list[str]:
@@ -236,27 +191,38 @@ class Look:
         if terms is None or not self._config.asks_preferred(contact, self._now):
             return []
         left = lasting(rules.preferred_until(contact) - self._now)
-        lines = [f"It prefers {', '.join(contact.preferred)} for {left} more."]
+        lines: list[str] = [
+            phrase("It prefers %(preferred)s for %(left)s more.", preferred=", ".join(contact.preferred), left=left)
+        ]
         awaited = self._round.index.preferred(contact, terms)
         for name in (name for name in dict.fromkeys(contact.preferred) if name not in awaited):
             cut = self._round.why_cut(contact, terms, name)
-            why = "did not answer it" if name in contact.tried else _told(*cut) if cut else "does not count"
-            lines.append(f"It does not wait for {name}: {why}.")
+            why = _why_not_awaited(name in contact.tried, cut)
+            lines.append(phrase("It does not wait for %(name)s: %(why)s.", name=name, why=why))
         return lines
 
     def _verdict(self, contact: Waiting, decision: Decision, ringing: tuple[str, ...]) -> list[str]:
         also = [one.agent for one in self._more if one.contact_id == contact.contact_id]
+        lines: list[str]
         if decision.agent:
-            lines = [f"Agent {decision.agent} gets it now ({decision.rule})."]
+            lines = [
+                phrase(
+                    "Agent %(agent)s gets it now (%(rule)s).", agent=decision.agent, rule=Finding.of(decision).rule_said
+                )
+            ]
         elif ringing:
-            lines = [f"Nobody gets it now: an agent is ringing for it already: {', '.join(ringing)}."]
+            lines = [
+                phrase(
+                    "Nobody gets it now: an agent is ringing for it already: %(ringing)s.", ringing=", ".join(ringing)
+                )
+            ]
         else:
-            lines = [f"Nobody gets it now: {decision.rule}."]
+            lines = [phrase("Nobody gets it now: %(rule)s.", rule=Finding.of(decision).rule_said)]
         if also:
-            lines.append(f"The phones of {several(also)} ring as well.")
+            lines.append(phrase("The phones of %(also)s ring as well.", also=several(also)))
         refused = must_leave(contact, self._agents, self._config, self._now, self._reachable, max_wait=0)
         if refused is not None and not decision.agent:
-            lines.append(f"It has to leave the queue: {refused.rule}.")
+            lines.append(phrase("It has to leave the queue: %(rule)s.", rule=phrase(refused.rule)))
         return lines
 
     def _about(self, one: NotAsked) -> str:
@@ -265,7 +231,13 @@ class Look:
         if one.rule != Cut.TAKEN or first is None:
             return short(one.detail)
         waited = lasting(self._now - first.arrived)
-        return f"{short(one.detail)}, queue {first.queue}, {self._claim(first).words}, arrived {waited} ago"
+        return phrase(
+            "%(detail)s, queue %(queue)s, %(words)s, arrived %(waited)s ago",
+            detail=short(one.detail),
+            queue=first.queue,
+            words=self._claim(first).words,
+            waited=waited,
+        )
 
     # -- an agent -----------------------------------------------------------------------------------------------------
 
@@ -278,34 +250,67 @@ class Look:
         delay = max(0.0, status.not_before - self._now)
         lines = [_state(status, self._now)]
         if status.by:
-            lines.append(f"By {status.by}{f': {status.note}' if status.note else ''}.")
+            note = f": {status.note}" if status.note else ""
+            lines.append(phrase("By %(who)s%(note)s.", who=status.by, note=note))
         if status.then:
             wish = status.then.replace(":", " (") + ")" if ":" in status.then else status.then
-            lines.append(f"After that: {wish}.")
+            lines.append(phrase("After that: %(wish)s.", wish=wish))
         if status.state is AgentState.AVAILABLE and not reachable:
-            lines.append(self._phones.get(name, "The phone cannot ring: no calls until it can."))
+            lines.append(self._phones.get(name, phrase("The phone cannot ring: no calls until it can.")))
         if status.state is AgentState.AVAILABLE and delay:
-            lines.append(f"The delay after the last offer runs for {lasting(delay)} more.")
+            lines.append(phrase("The delay after the last offer runs for %(delay)s more.", delay=lasting(delay)))
         if status.misses:
-            lines.append(f"Offers not answered in a row: {status.misses}.")
-        lines.append(f"Skills: {', '.join(f'{skill} {level}' for skill, level in sorted(levels.items())) or 'none'}.")
+            lines.append(phrase("Offers not answered in a row: %(misses)s.", misses=status.misses))
+        lines.append(
+            phrase(
+                "Skills: %(levels)s.",
+                levels=", ".join((f"{skill} {level}" for skill, level in sorted(levels.items()))) or phrase("none"),
+            )
+        )
         if today := skills_now(status, self._now):
-            told = ", ".join(f"{skill} {level}" if level else f"without {skill}" for skill, level in today.items())
-            lines.append(f"For today: {told}, for {lasting(status.skills_until - self._now)} more.")
+            told = joined(
+                ", ",
+                (
+                    f"{skill} {level}" if level else phrase("without %(skill)s", skill=skill)
+                    for skill, level in today.items()
+                ),
+            )
+            lines.append(
+                phrase(
+                    "For today: %(told)s, for %(now)s more.", told=told, now=lasting(status.skills_until - self._now)
+                )
+            )
         strangers = tuple(sorted(queue for queue, rules in self._config.rules.items() if name not in rules.members))
         queues = tuple(self._queue(queue, name) for queue in self._config.rules if queue not in strangers)
         for one in queues:
-            fits = f"fits ({one.requirement})" if one.fits else one.why_not
-            lines.append(f"Queue {one.queue}: {fits}; {one.waiting or 'nobody'} waiting.")
-            lines += [f"  Contact {short(there.contact_id)}: {there.why}." for there in one.contacts]
+            fits = phrase("fits (%(requirement)s)", requirement=one.requirement) if one.fits else one.why_not
+            lines.append(
+                phrase(
+                    "Queue %(queue)s: %(fits)s; %(waiting)s waiting.",
+                    queue=one.queue,
+                    fits=fits,
+                    waiting=one.waiting or phrase("nobody"),
+                )
+            )
+            lines += [
+                phrase("  Contact %(contact_id)s: %(why)s.", contact_id=short(there.contact_id), why=there.why)
+                for there in one.contacts
+            ]
             if one.contacts and one.waiting > NAMED:
-                lines.append(f"  and {one.waiting - NAMED} more contacts.")
+                lines.append(phrase("  and %(waiting)s more contacts.", waiting=one.waiting - NAMED))
         if strangers:
-            lines.append(f"Not a member of: {several(strangers)}.")
+            lines.append(phrase("Not a member of: %(strangers)s.", strangers=several(strangers)))
         decisions = (*self._decisions.values(), *self._more)
         mine = next((decision for decision in decisions if decision.agent == name), None)
         if mine is not None:
-            lines.append(f"Gets contact {short(mine.contact_id)} of queue {mine.queue} now ({mine.rule}).")
+            lines.append(
+                phrase(
+                    "Gets contact %(contact_id)s of queue %(queue)s now (%(rule)s).",
+                    contact_id=short(mine.contact_id),
+                    queue=mine.queue,
+                    rule=phrase(mine.rule),
+                )
+            )
         return Readiness(
             agent=name,
             state=status.state.value,
@@ -327,18 +332,28 @@ class Look:
         rules, contacts = self._config.rules[queue], self._of_queue.get(queue, [])
         first = next(step for step in rules.steps if name in step.members)
         unfit = first.requirement.why_not(self._config.levels[name])
-        why_not = f"does not fit: {unfit}" if unfit else ""
+        why_not = phrase("does not fit: %(unfit)s", unfit=unfit) if unfit else ""
         if first.after:
-            why_not = f"is asked after {lasting(first.after)} of waiting" + (f" and {why_not}" if unfit else "")
+            later = phrase("is asked after %(after)s of waiting", after=lasting(first.after))
+            why_not = phrase("%(later)s and %(why_not)s", later=later, why_not=why_not) if unfit else later
         there = []
         free = name in self._agents and self._agents[name].state is AgentState.AVAILABLE  # else that is why
         for contact in contacts[:NAMED] if free else ():
             decision = self._decisions.get(contact.contact_id)
             if contact.offered:
                 ringing = self._ringing.get(contact.contact_id, (contact.offered,))
-                there.append(ContactThere(contact.contact_id, f"rings at {', '.join(ringing)}"))
+                there.append(
+                    ContactThere(contact.contact_id, phrase("rings at %(ringing)s", ringing=", ".join(ringing)))
+                )
             elif decision is not None and decision.agent != name:
-                there.append(ContactThere(contact.contact_id, f"{decision.agent} gets it ({decision.rule})"))
+                there.append(
+                    ContactThere(
+                        contact.contact_id,
+                        phrase(
+                            "%(agent)s gets it (%(rule)s)", agent=decision.agent, rule=Finding.of(decision).rule_said
+                        ),
+                    )
+                )
             elif decision is None:
                 there.append(ContactThere(contact.contact_id, self._why_not_this(contact, name)))
         return InQueue(queue, not why_not, why_not, str(first.requirement), len(contacts), tuple(there))
@@ -346,33 +361,60 @@ class Look:
     def _why_not_this(self, contact: Waiting, name: str) -> str:
         terms = self._config.terms(contact, self._now)
         if terms is None:
-            return "its requirement cannot be read"
+            return phrase("its requirement cannot be read")
         cut = self._round.why_cut(contact, terms, name)
-        return _told(*cut) if cut is not None else "goes to nobody yet"
+        return _told(*cut) if cut is not None else phrase("goes to nobody yet")
 
 
 def _told(cut: Cut, detail: str) -> str:
-    return words(cut, short(detail))
+    return phrase("%(rule)s: %(detail)s", rule=phrase(cut), detail=short(detail)) if detail else phrase(cut)
+
+
+def _why_not_awaited(tried: bool, cut: tuple[Cut, str] | None) -> str:
+    if tried:
+        return phrase("did not answer it")
+    return _told(*cut) if cut else phrase("does not count")
 
 
 def _state(status: AgentStatus, now: float) -> str:
-    during = f"for {lasting(now - status.since)}"
+    during = phrase("for %(since)s", since=lasting(now - status.since))
     match status.state:
         case AgentState.AVAILABLE:
             idle = lasting(now - status.idle_since)
-            return f"Agent {status.name} is available {during}; idle time counts from {idle} ago."
+            return phrase(
+                "Agent %(name)s is available %(during)s; idle time counts from %(idle)s ago.",
+                name=status.name,
+                during=during,
+                idle=idle,
+            )
         case AgentState.LOGGED_OUT:
-            return f"Agent {status.name} is logged out: no calls until login."
+            return phrase("Agent %(name)s is logged out: no calls until login.", name=status.name)
         case AgentState.PAUSED:
-            missed = " after offers that were not answered" if status.reason == "missed" else ""
-            return (
-                f"Agent {status.name} is paused ({status.reason or 'no reason'}) {during}{missed}: "
-                "no calls until unpaused."
+            missed = phrase(" after offers that were not answered") if status.reason == "missed" else ""
+            return phrase(
+                "Agent %(name)s is paused (%(reason)s) %(during)s%(missed)s: no calls until unpaused.",
+                name=status.name,
+                reason=status.reason or phrase("no reason"),
+                during=during,
+                missed=missed,
             )
         case AgentState.WRAP_UP:
             left, contact = lasting(max(0.0, status.deadline - now)), short(status.contact_id)
-            return f"Agent {status.name} is in wrap-up of contact {contact} {during}, {left} at most are left."
+            return phrase(
+                "Agent %(name)s is in wrap-up of contact %(contact)s %(during)s, %(left)s at most are left.",
+                name=status.name,
+                contact=contact,
+                during=during,
+                left=left,
+            )
         case _:
-            doing = "is talking with" if status.state is AgentState.TALKING else "rings for"
+            doing = phrase("is talking with") if status.state is AgentState.TALKING else phrase("rings for")
             contact = short(status.contact_id)
-            return f"Agent {status.name} {doing} contact {contact} of queue {status.queue} {during}."
+            return phrase(
+                "Agent %(name)s %(doing)s contact %(contact)s of queue %(queue)s %(during)s.",
+                name=status.name,
+                doing=doing,
+                contact=contact,
+                queue=status.queue,
+                during=during,
+            )

@@ -5,13 +5,14 @@ the agent is done.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from contactcentre.domain.history import ContactHistory, Said
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Disposition, Queue, ScriptField
 
 NOTE_LIMIT = 4000
@@ -28,7 +29,11 @@ class NotAcceptable(ValueError):
 
 
 class Incomplete(Exception):
-    """The agent would be done, but the queue asks for more."""
+    """The agent would be done, but the queue asks for more: for all that is `missing`."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"still missing: {', '.join(missing)}")
+        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Result:
         answers = {name: answer for name, answer in answers.items() if answer.value}
         fact = self._fact(rules, wish, by, now)
         if done and (left := _missing(rules, self.code if fact is None else fact["code"], answers)):
-            raise Incomplete(f"still missing: {', '.join(left)}")
+            raise Incomplete(left)
         if fact is None and (note, answers) == (self.note, dict(self.answers)):
             return None
         return Change(note, answers, fact)
@@ -122,26 +127,28 @@ def _disposition(queue: Queue, code: str) -> Disposition:
         return queue.dispositions[code]
     except KeyError:
         known = ", ".join(queue.dispositions) or "none"
-        raise NotAcceptable(f"disposition: {code[:40]!r} is not one of this queue's: {known}") from None
+        raise NotAcceptable(
+            phrase("disposition: %(code)s is not one of this queue's: %(known)s", code=repr(code[:40]), known=known)
+        ) from None
 
 
 def _promise(disposition: Disposition, at: float, number: str, now: float) -> None:
     """When (epoch seconds) and where a call back was promised fits the disposition. Raises NotAcceptable."""
     if not disposition.callback:
         if at or number:
-            raise NotAcceptable("callback_at: with this disposition nobody is called back")
+            raise NotAcceptable(phrase("callback_at: with this disposition nobody is called back"))
         return
     if not now < at <= now + LONGEST_PROMISE:
-        raise NotAcceptable("callback_at: say when to call back: a time from now on, within a year")
+        raise NotAcceptable(phrase("callback_at: say when to call back: a time from now on, within a year"))
     if not re.fullmatch(r"\+?[0-9]{2,20}", number):
-        raise NotAcceptable("number: say which number to call back: digits, with + only in front")
+        raise NotAcceptable(phrase("number: say which number to call back: digits, with + only in front"))
 
 
 def _note(text: str) -> str:
     """The note as it is kept. Raises NotAcceptable."""
     text = clean("note", text.replace("\r\n", "\n"))
     if len(text) > NOTE_LIMIT:
-        raise NotAcceptable(f"note: {len(text)} characters, at most {NOTE_LIMIT}")
+        raise NotAcceptable(phrase("note: %(text)s characters, at most %(what)s", text=len(text), what=NOTE_LIMIT))
     return text
 
 
@@ -152,14 +159,18 @@ def _answers(queue: Queue, given: Mapping[str, str]) -> dict[str, Answer]:
         field = queue.script.get(name)
         if field is None:
             raise NotAcceptable(
-                f"answers.{name[:40]}: the script has no such field: {', '.join(queue.script) or 'none'}"
+                phrase(
+                    "answers.%(name)s: the script has no such field: %(script)s",
+                    name=name[:40],
+                    script=", ".join(queue.script) or "none",
+                )
             )
         found[name] = Answer(field.called(name), _answer(name, field, text.strip()))
     return found
 
 
 def _missing(queue: Queue, code: str, answers: Mapping[str, Answer]) -> list[str]:
-    found = ["how it ended"] if queue.disposition_required and not code else []
+    found: list[str] = [phrase("how it ended")] if queue.disposition_required and not code else []
     return found + [
         field.called(name)
         for name, field in queue.script.items()
@@ -170,29 +181,42 @@ def _missing(queue: Queue, code: str, answers: Mapping[str, Answer]) -> list[str
 def _answer(name: str, field: ScriptField, text: str) -> str:
     text = clean(f"answers.{name}", text)
     if len(text) > ANSWER_LIMIT:
-        raise NotAcceptable(f"answers.{name}: {len(text)} characters, at most {ANSWER_LIMIT}")
+        raise NotAcceptable(
+            phrase(
+                "answers.%(name)s: %(text)s characters, at most %(what)s", name=name, text=len(text), what=ANSWER_LIMIT
+            )
+        )
     if not text:
         return ""
     match field.kind:
         case "choice" if text not in field.choices:
-            raise NotAcceptable(f"answers.{name}: {text[:40]!r} is not one of: {', '.join(field.choices)}")
+            raise NotAcceptable(
+                phrase(
+                    "answers.%(name)s: %(text)s is not one of: %(choices)s",
+                    name=name,
+                    text=repr(text[:40]),
+                    choices=", ".join(field.choices),
+                )
+            )
         case "number":
             try:
                 number = Decimal(text.replace(",", "."))
             except InvalidOperation:
                 number = Decimal("NaN")
             if not number.is_finite() or abs(number.adjusted()) > 30:
-                raise NotAcceptable(f"answers.{name}: {text[:40]!r} is no number")
+                raise NotAcceptable(phrase("answers.%(name)s: %(text)s is no number", name=name, text=repr(text[:40])))
             return f"{number:f}"
         case "date":
             try:
                 return date.fromisoformat(text).isoformat()
             except ValueError:
-                raise NotAcceptable(f"answers.{name}: {text[:40]!r} is no date like 2026-11-23") from None
+                raise NotAcceptable(
+                    phrase("answers.%(name)s: %(text)s is no date like 2026-11-23", name=name, text=repr(text[:40]))
+                ) from None
     return text
 
 
 def clean(where: str, text: str) -> str:
     if _CONTROL.search(text):
-        raise NotAcceptable(f"{where}: control characters are not allowed")
+        raise NotAcceptable(phrase("%(where)s: control characters are not allowed", where=where))
     return text.strip()

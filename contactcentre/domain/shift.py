@@ -9,8 +9,9 @@ from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Event, Kind, OfferResult
 from contactcentre.domain.ids import short
 from contactcentre.domain.metrics import AgentTime, agent_time
+from contactcentre.domain.sentences import joined, phrase, phrase_of
 from contactcentre.domain.story import NO_RESULT, RESULTS
-from contactcentre.domain.telling import Candidate, Finding, counted, lasting
+from contactcentre.domain.telling import Candidate, Finding, lasting
 
 Events = Mapping[str, Sequence[Event]]
 """By contact."""
@@ -51,13 +52,15 @@ class PastOffer:
 
     @property
     def words(self) -> str:
-        after = f" after {lasting(self.rang)}" if self.rang is not None else ""
+        after = phrase(" after %(rang)s", rang=lasting(self.rang)) if self.rang is not None else ""
         if self.result == ANSWERED:
-            talk = f", they talked for {lasting(self.talked)}" if self.talked is not None else ""
-            return f"answered{after}{talk}"
+            talk = (
+                phrase(", they talked for %(talked)s", talked=lasting(self.talked)) if self.talked is not None else ""
+            )
+            return phrase("answered%(after)s%(talk)s", after=after, talk=talk)
         if not self.result:
-            return "no end of it is in the history yet"
-        return f"{RESULTS.get(self.result, f'{NO_RESULT}: {self.result}')}{after}"
+            return phrase("no end of it is in the history yet")
+        return joined("", (phrase(RESULTS.get(self.result, f"{NO_RESULT}: {self.result}")), after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +108,47 @@ def shift(
     missed = not_taken(agent, own, since)
     lines = [_day(time, missed)]
     if call := next((offer for offer in every if offer.result == ANSWERED), None):
-        talked = f": they talked for {lasting(call.talked)}" if call.talked is not None else ""
+        talked = phrase(": they talked for %(talked)s", talked=lasting(call.talked)) if call.talked is not None else ""
         ago = lasting(now - call.at)
-        lines.append(f"The last call was contact {short(call.contact_id)} of queue {call.queue}, {ago} ago{talked}.")
-    lines.append(f"The last offer came {lasting(now - last)} ago." if every else "No offer came lately.")
+        lines.append(
+            phrase(
+                "The last call was contact %(contact_id)s of queue %(queue)s, %(ago)s ago%(talked)s.",
+                contact_id=short(call.contact_id),
+                queue=call.queue,
+                ago=ago,
+                talked=talked,
+            )
+        )
+    lines.append(
+        phrase("The last offer came %(last)s ago.", last=lasting(now - last))
+        if every
+        else phrase("No offer came lately.")
+    )
     lines += [
-        f"  {lasting(now - offer.at)} ago: contact {short(offer.contact_id)} of queue {offer.queue}: {offer.words}."
+        phrase(
+            "  %(at)s ago: contact %(contact_id)s of queue %(queue)s: %(words)s.",
+            at=lasting(now - offer.at),
+            contact_id=short(offer.contact_id),
+            queue=offer.queue,
+            words=offer.words,
+        )
         for offer in every[:kept]
     ]
     number = sum(one.number for one in others)
     if number:
-        known = "at least " if more else ""
-        when = "Since then" if every else "Today"
-        lines.append(f"{when} {known}{counted(number, 'contact')} of its queues went to others:")
+        known = phrase("at least ") if more else ""
+        when = phrase("Since then") if every else phrase("Today")
+        lines.append(
+            phrase(
+                "%(when)s %(known)s%(number)s of its queues went to others:",
+                when=when,
+                known=known,
+                number=phrase_of("%(num)s contact", "%(num)s contacts", number),
+            )
+        )
         lines += [_others_line(one) for one in others]
     elif every:
-        lines.append("Since then no contact of its queues went to anybody else.")
+        lines.append(phrase("Since then no contact of its queues went to anybody else."))
     return Shift(since, time, tuple(every[:kept]), missed, last, others, more, tuple(lines))
 
 
@@ -179,39 +207,53 @@ def _why_another(agent: str, finding: Finding, changes: Sequence[Change], at: fl
     if agent in by_name:
         strategy = finding.rule.partition(":")[0]
         best = by_name.get(finding.agent) or Candidate(finding.agent, None, "")
-        return f"others came first by {strategy}", f"{best.agent} {best.words}, {agent} {by_name[agent].words}"
+        return phrase("others came first by %(strategy)s", strategy=strategy), joined(
+            ", ", (joined(" ", pair) for pair in ((best.agent, best.words), (agent, by_name[agent].words)))
+        )
     for one in finding.cut:
         if one.agent == agent:
             detail = f": {one.detail}" if one.detail and not one.contact_id else ""
-            return (f"{one.rule}{detail}" if one.code != "delayed" else one.rule), ""
+            detail = "" if one.code == "delayed" else detail
+            return joined("", (phrase(one.rule), detail)), ""
     state = next((change for change in reversed(changes) if change.at <= at), None)
     if state is not None and state.state in _DURING:
         during = _DURING[AgentState(state.state)]
-        return (f"{during}: {state.reason}" if state.reason else during), ""
+        return joined(": ", [phrase(during), *([state.reason] if state.reason else [])]), ""
     if finding.fitting > len(finding.candidates):
-        return f"others came first by {finding.rule.partition(':')[0]}", ""
-    return "not named in the decision", ""
+        return phrase("others came first by %(rule)s", rule=finding.rule.partition(":")[0]), ""
+    return phrase("not named in the decision"), ""
 
 
 def _others_line(one: ToOthers) -> str:
-    last = f"the last one, contact {short(one.contact_id)}, went to {one.agent}"
-    return f"  {one.number}: {one.rule} ({last}{': ' if one.comparison else ''}{one.comparison})."
+    last = phrase(
+        "the last one, contact %(contact_id)s, went to %(agent)s", contact_id=short(one.contact_id), agent=one.agent
+    )
+    told = joined(": ", [last, *([one.comparison] if one.comparison else [])])
+    return joined("", (f"  {one.number}: ", one.rule, " (", told, ")."))
 
 
 def _day(time: AgentTime, missed: int) -> str:
     pauses = sum(time.paused.values())
-    named = ", ".join(f"{reason or 'no reason'} {lasting(seconds)}" for reason, seconds in sorted(time.paused.items()))
+    reasons = sorted(time.paused.items())
+    named = joined(
+        ", ", (joined(" ", (reason or phrase("no reason"), lasting(seconds))) for reason, seconds in reasons)
+    )
     parts = [
-        f"{word} {lasting(seconds)}"
+        joined(" ", (word, lasting(seconds)))
         for word, seconds in (
-            ("free", time.available),
-            ("ringing", time.offered),
-            ("talking", time.talking),
-            ("wrap-up", time.wrap_up),
+            (phrase("free"), time.available),
+            (phrase("ringing"), time.offered),
+            (phrase("talking"), time.talking),
+            (phrase("wrap-up"), time.wrap_up),
         )
         if seconds >= 0.5
     ]
     if pauses >= 0.5:
-        parts.append(f"paused {lasting(pauses)} ({named})")
-    not_taken = f", {counted(missed, 'offer')} not taken" if missed else ""
-    return f"Today: {', '.join(parts) or 'not at work yet'}; {counted(time.calls, 'call')} answered{not_taken}."
+        parts.append(phrase("paused %(pauses)s (%(named)s)", pauses=lasting(pauses), named=named))
+    not_taken = phrase_of(", %(num)s offer not taken", ", %(num)s offers not taken", missed) if missed else ""
+    return phrase(
+        "Today: %(parts)s; %(calls)s answered%(not_taken)s.",
+        parts=joined(", ", parts) if parts else phrase("not at work yet"),
+        calls=phrase_of("%(num)s call", "%(num)s calls", time.calls),
+        not_taken=not_taken,
+    )

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from contactcentre.domain.agents import AgentStatus
+from contactcentre.domain.sentences import phrase
 
 Named = TypeVar("Named")
 
@@ -36,14 +37,14 @@ class Strategy:
     name: str
     key: Callable[[Seen], tuple[Any, ...]]
     score: Callable[[Seen, float], float]  # what people are shown; it gets the time
-    said: str  # the score in words, a format with one place
+    said: str  # the score in words, a pattern with `score` in it
     lots: bool = False
     weight: Callable[[Seen], int] | None = None  # how wide the agent's sector on the wheel is, at least 1; None = equal
     together: bool = False  # several agents ring for one contact
     growing: bool = False  # of those who ring together, one more every `ring_more_every` seconds
 
     def words(self, score: float) -> str:
-        return self.said.format(score)
+        return phrase(self.said, score=f"{score:g}")
 
 
 def _longest_idle(seen: Seen) -> tuple[Any, ...]:
@@ -54,7 +55,7 @@ def _idle(seen: Seen, now: float) -> float:
     return round(now - seen.agent.idle_since, 1)
 
 
-LONGEST_IDLE = Strategy("longest-idle", _longest_idle, _idle, "{:g} seconds idle")
+LONGEST_IDLE = Strategy("longest-idle", _longest_idle, _idle, "%(score)s seconds idle")
 
 _ALL = (
     LONGEST_IDLE,
@@ -62,53 +63,53 @@ _ALL = (
         "round-robin",
         key=lambda seen: (seen.agent.turn, seen.place, seen.agent.name),
         score=lambda seen, now: round(now - seen.agent.turn, 1),
-        said="{:g} seconds since the last turn",
+        said="%(score)s seconds since the last turn",
     ),
     Strategy(
         "fewest-calls",
         key=lambda seen: (seen.agent.calls, *_longest_idle(seen)),
         score=lambda seen, now: seen.agent.calls,
-        said="{:g} calls answered",
+        said="%(score)s calls answered",
     ),
     Strategy(
         "least-talk-time",
         key=lambda seen: (seen.agent.talked, *_longest_idle(seen)),
         score=lambda seen, now: round(seen.agent.talked, 1),
-        said="{:g} seconds talked",
+        said="%(score)s seconds talked",
     ),
     Strategy(
         "best-skill",
         key=lambda seen: (-seen.fit, *_longest_idle(seen)),
         score=lambda seen, now: seen.fit,
-        said="level {:g}",
+        said="level %(score)s",
     ),
     Strategy(
         "linear",
         key=lambda seen: (seen.place, seen.agent.name),
         score=lambda seen, now: seen.place + 1,
-        said="place {:g} in the queue",
+        said="place %(score)s in the queue",
     ),
     Strategy(
         "random",
         key=lambda seen: (seen.agent.name,),
         score=lambda seen, now: 1,
-        said="drawn with weight {:g}",
+        said="drawn with weight %(score)s",
         lots=True,
     ),
     Strategy(
         "wrandom",
         key=lambda seen: (seen.agent.name,),
         score=lambda seen, now: 1 + seen.fit,
-        said="drawn with weight {:g}",
+        said="drawn with weight %(score)s",
         lots=True,
         weight=lambda seen: 1 + seen.fit,
     ),
-    Strategy("ringall", _longest_idle, _idle, "{:g} seconds idle", together=True),
+    Strategy("ringall", _longest_idle, _idle, "%(score)s seconds idle", together=True),
     Strategy(
         "ring-progressively",
         key=lambda seen: (seen.place, seen.agent.name),
         score=lambda seen, now: seen.place + 1,
-        said="place {:g} in the queue",
+        said="place %(score)s in the queue",
         together=True,
         growing=True,
     ),

@@ -1,6 +1,7 @@
 """What routing found about one contact, as people and programs are told it: the same words for a decision that is made
 now (`domain.explain`) and for one that history holds (`domain.story`, `domain.shift`)."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from contactcentre.domain.ids import short
 from contactcentre.domain.routing import Cut, Decision
+from contactcentre.domain.sentences import Phrase, joined, phrase
 from contactcentre.domain.strategies import strategy_named
 from contactcentre.domain.terms import QueueRules
 
@@ -89,8 +91,21 @@ class Finding:
         )
 
     @property
+    def rule_said(self) -> Phrase:
+        """The rule, with what the strategy looked at, as pages may say it in another language."""
+        found = re.fullmatch(r"([\w-]+): (.*), first of (\d+)", self.rule)
+        if found is None or not self.candidates or self.candidates[0].words != found[2]:
+            return phrase(self.rule)
+        best = self.candidates[0].words
+        return phrase("%(strategy)s: %(words)s, first of %(number)s", strategy=found[1], words=best, number=found[3])
+
+    @property
     def headline(self) -> str:
-        return f"{self.agent} was chosen: {self.rule}." if self.agent else f"Nobody was chosen: {self.rule}."
+        return (
+            phrase("%(agent)s was chosen: %(rule)s.", agent=self.agent, rule=self.rule_said)
+            if self.agent
+            else phrase("Nobody was chosen: %(rule)s.", rule=self.rule_said)
+        )
 
     @property
     def by_rule(self) -> dict[str, list[NotAsked]]:
@@ -106,21 +121,38 @@ class Finding:
         lines = []
         if self.candidates:
             more = self.fitting - len(self.candidates)
-            named = [f"{one.agent} ({one.words})" if one.words else one.agent for one in self.candidates]
-            lines.append(f"Candidates in order: {', '.join(named)}{f' and {more} more' if more > 0 else ''}.")
+            named = [
+                phrase("%(agent)s (%(words)s)", agent=one.agent, words=one.words) if one.words else one.agent
+                for one in self.candidates
+            ]
+            lines.append(
+                phrase(
+                    "Candidates in order: %(named)s%(more)s.",
+                    named=joined(", ", named),
+                    more=phrase(" and %(more)s more", more=more) if more > 0 else "",
+                )
+            )
         for rule, agents in self.by_rule.items():
             if agents[0].code:
-                lines.append(f"{capital(rule)}: {several(_said(one, about) for one in agents)}.")
+                lines.append(
+                    phrase(
+                        "%(rule)s: %(agents)s.",
+                        rule=phrase(capital(rule)),
+                        agents=several(_said(one, about) for one in agents),
+                    )
+                )
             else:
-                lines.append(f"Not {several(one.agent for one in agents)}: {rule}.")
+                lines.append(
+                    phrase("Not %(agent)s: %(rule)s.", agent=several(one.agent for one in agents), rule=phrase(rule))
+                )
         if self.left_out:
-            lines.append(f"{self.left_out} more agents were no candidates either.")
+            lines.append(phrase("%(left_out)s more agents were no candidates either.", left_out=self.left_out))
         return tuple(lines)
 
 
 def _said(one: NotAsked, about: Callable[[NotAsked], str] | None) -> str:
     detail = about(one) if about else one.short_detail
-    return f"{one.agent} ({detail})" if detail else one.agent
+    return phrase("%(agent)s (%(words)s)", agent=one.agent, words=detail) if detail else one.agent
 
 
 def _candidates(listed: Iterable[Any], rule: str) -> tuple[Candidate, ...]:
@@ -171,7 +203,11 @@ def several(names: Iterable[str], named: int = NAMED) -> str:
     """`anna, bob and 3 more`."""
     every = list(names)
     more = len(every) - named
-    return f"{', '.join(every[:named])} and {more} more" if more > 0 else ", ".join(every)
+    return (
+        phrase("%(every)s and %(more)s more", every=joined(", ", every[:named]), more=more)
+        if more > 0
+        else joined(", ", every)
+    )
 
 
 def capital(text: str) -> str:
@@ -184,12 +220,11 @@ def lasting(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s" if 0 < seconds < 9.95 and round(seconds, 1) != round(seconds) else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def counted(count: int, thing: str) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
+    return (
+        phrase("%(minutes)s min %(rest)s s", minutes=minutes, rest=rest)
+        if minutes < 120
+        else phrase("%(minutes)s h %(minutes_)s min", minutes=minutes // 60, minutes_=minutes % 60)
+    )
 
 
 def step_in_words(rules: QueueRules, step: int) -> str:
@@ -197,7 +232,9 @@ def step_in_words(rules: QueueRules, step: int) -> str:
     before, then = rules.steps[step - 1], rules.steps[step]
     parts = []
     if then.requirement != before.requirement:
-        parts.append(f"the queue's part is relaxed to {then.requirement}")
+        parts.append(phrase("the queue's part is relaxed to %(requirement)s", requirement=then.requirement))
     if new := [name for name in then.members if name not in before.members]:
-        parts.append(f"the queue also asks {several(new)}")
-    return " and ".join(parts) or "nothing changes"
+        parts.append(phrase("the queue also asks %(new)s", new=several(new)))
+    if len(parts) == 2:
+        return phrase("%(one)s and %(other)s", one=parts[0], other=parts[1])
+    return parts[0] if parts else phrase("nothing changes")

@@ -33,6 +33,7 @@ class User:
     disabled: bool
     agent: str  # of the site: who this account is at the phone; "" = nobody
     queues: tuple[str, ...] = ()  # of the site: the only ones that this account sees; () = all
+    language: str = ""  # of the pages, ISO 639; "" = the browser's
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Accounts(Database):
         disabled: bool | None = None,
         agent: str | None = None,
         queues: Collection[str] | None = None,
+        language: str | None = None,
     ) -> User:
         """Changes what is given. Raises NoSuchUser; ValueError for an unknown role."""
         if role is not None:
@@ -110,6 +112,7 @@ class Accounts(Database):
             "disabled": disabled,
             "agent": agent,
             "queues": None if queues is None else sorted(set(queues)),
+            "language": language,
         }
         given = {key: value for key, value in changes.items() if value is not None}
         statement = sa.update(user_account).where(user_account.c.name == name).returning(user_account)

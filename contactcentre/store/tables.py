@@ -384,6 +384,7 @@ user_account = sa.Table(
     sa.Column(
         "queues", ARRAY(sa.Text), nullable=False, server_default="{}", comment="the only ones it sees; empty: all"
     ),
+    _text("language", server_default="", comment="ISO 639; empty: the browser's"),
 )
 
 one_time_link = sa.Table(

@@ -5,7 +5,9 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from contactcentre.domain.alerts import WORDS, AlertFact
+from contactcentre.domain.alerts import AlertFact, because
+from contactcentre.domain.sentences import phrase
+from contactcentre.languages import DEFAULT, translated
 from contactcentre.outgoing.mail import MailServer, NotSent
 from contactcentre.settings import Settings
 from contactcentre.store import StoreUnavailable
@@ -26,7 +28,7 @@ def mail_alert(task: "Task[..., Any]", id: str, state: str) -> None:
     try:
         fact = workshop.store.alert_fact(id, state)
         if fact is not None:
-            subject, text = words(fact, settings.web_url)
+            subject, text = words(fact, settings.web_url, settings.language)
             server.send(tuple(settings.alert_mail.split()), subject, text)
     except (NotSent, StoreUnavailable) as error:
         if tries >= len(PAUSES):
@@ -45,15 +47,16 @@ def mail_server(settings: Settings) -> MailServer | None:
     return MailServer(host, int(port), settings.mail_from or f"contactcentre@{host}", settings.smtp_user, password)
 
 
-def words(fact: AlertFact, web_url: str) -> tuple[str, str]:
-    """(subject, text)."""
-    because = WORDS.get(fact.when, "{value:g}").format(value=fact.value)
+def words(fact: AlertFact, web_url: str, language: str = DEFAULT) -> tuple[str, str]:
+    """(subject, text). Addresses of the settings are nobody's account, so the settings say their language."""
+    about = {"queue": fact.queue, "name": fact.name}
     moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(fact.at))
     if fact.state == "cleared":
-        subject, text = f"Over: {fact.queue}: {fact.name}", f"{fact.queue} is well again: {fact.name} is over."
+        subject = phrase("Over: %(queue)s: %(name)s", **about)
+        text = phrase("%(queue)s is well again: %(name)s is over.", **about)
     else:
-        subject, text = (
-            f"Alert: {fact.queue}: {fact.name}",
-            f"{fact.queue} is not well: {because} (limit {fact.limit:g}).",
-        )
-    return subject, f"{text}\n{moment}\n" + (f"{web_url}/\n" if web_url else "")
+        subject = phrase("Alert: %(queue)s: %(name)s", **about)
+        why = because(fact.when, fact.value)
+        text = phrase("%(queue)s is not well: %(why)s (limit %(limit)s).", **about, why=why, limit=f"{fact.limit:g}")
+    told = f"{translated(text, language)}\n{moment}\n"
+    return translated(subject, language), told + (f"{web_url}/\n" if web_url else "")

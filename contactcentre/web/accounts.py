@@ -18,7 +18,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from gevent.threadpool import ThreadPool
 from zxcvbn import zxcvbn
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import Store, User
+from contactcentre.web import vocabulary
 
 SHORTEST, LONGEST = 12, 200
 """Characters of a password."""
@@ -59,14 +61,30 @@ class Address(Protocol):
 def check_password(password: str, name: str) -> None:
     """Raises PasswordRefused. Length counts most (NIST SP 800-63B section 3.1.1.2); what is common is refused."""
     if len(password) < SHORTEST:
-        raise PasswordRefused(f"The password has {len(password)} characters; it needs at least {SHORTEST}.")
+        raise PasswordRefused(
+            phrase(
+                "The password has %(password)s characters; it needs at least %(shortest)s.",
+                password=len(password),
+                shortest=SHORTEST,
+            )
+        )
     if len(password) > LONGEST:
-        raise PasswordRefused(f"The password has {len(password)} characters; at most {LONGEST} are possible.")
+        raise PasswordRefused(
+            phrase(
+                "The password has %(password)s characters; at most %(longest)s are possible.",
+                password=len(password),
+                longest=LONGEST,
+            )
+        )
     found = zxcvbn(password[:72], user_inputs=[name, "contactcentre", "asterisk"])
     if found["score"] < WEAKEST_SCORE:
         why = found["feedback"]["warning"] or "It is easy to guess."
+        why = vocabulary.PASSWORDS.get(why, why)
         raise PasswordRefused(
-            f"{why.rstrip('.')}. Choose another one: a few words that do not belong together are good."
+            phrase(
+                "%(why)s Choose another one: a few words that do not belong together are good.",
+                why=why,
+            )
         )
 
 

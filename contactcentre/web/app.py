@@ -17,7 +17,7 @@ from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
-from contactcentre.web import bearer, build, errors, openapi, permissions, repeats, room, session
+from contactcentre.web import bearer, build, errors, negotiation, openapi, permissions, repeats, room, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.followers import Followers
 from contactcentre.web.session import Sessions
@@ -158,6 +158,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     room.install(app)
     _FormTokens(app)
     session.install(app, services.store, services.sessions)
+    negotiation.install(app, services.settings.language)
     errors.install(app)
     build.install(app)
     openapi.install(app)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.customers import Change, Customer, changed, number_of
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Settings, Site
 from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.store import NoSuchCustomer, NumberTaken
@@ -61,7 +62,7 @@ class CustomerRow(Row):
 
 
 class Taken(Conflict):
-    code, title = "number_taken", "A number is another customer's"
+    code, title = "number_taken", phrase("A number is another customer's")
 
 
 def settings() -> Settings:
@@ -82,7 +83,7 @@ def find(id: str) -> Customer:
         except NoSuchCustomer as error:
             raise NotFound(str(error)) from None
     if known.id and scope.queues is not None and not store.customer_seen(known.id, scope.queues):
-        raise NotFound(f"there is no customer {id[:40]!r}")
+        raise NotFound(phrase("there is no customer %(id)s", id=repr(id[:40])))
     return known
 
 
@@ -96,12 +97,12 @@ def change(known: Customer, wish: Wish, by: str, version: int | None) -> Custome
             return known
         return services().store.save_customer(known, after, rules.country, by, time.time(), address_of(request))
     except NotAcceptable as wrong:
-        raise BadValue(str(wrong)) from None
+        raise BadValue(wrong.args[0]) from None
     except NumberTaken as taken:
         more = {"holder": taken.holder} if current_scope().queues is None else {}
         raise Taken(str(taken), **more) from None
     except ChangedMeanwhile:
-        raise Changed("Read it again: somebody else has changed it.") from None
+        raise Changed(phrase("Read it again: somebody else has changed it.")) from None
 
 
 def contacts_of(known: Customer, limit: int = 50, cursor: str = "") -> Page:

@@ -16,8 +16,10 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from contactcentre import logs
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
 from contactcentre.store import NotStorable, StoreUnavailable
+from contactcentre.web import language
 
 log = logs.get(__name__)
 
@@ -27,7 +29,7 @@ class WebError(Exception):
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal"
-    title = "Something went wrong here"
+    title: str = phrase("Something went wrong here")
 
     def __init__(self, detail: str = "", **more: Any) -> None:
         super().__init__(detail or self.title)
@@ -35,64 +37,64 @@ class WebError(Exception):
 
 
 class SignInNeeded(WebError):
-    status, code, title = HTTPStatus.UNAUTHORIZED, "sign_in_needed", "Sign in first"
+    status, code, title = HTTPStatus.UNAUTHORIZED, "sign_in_needed", phrase("Sign in first")
 
 
 class TokenUnusable(WebError):
-    status, code, title = HTTPStatus.UNAUTHORIZED, "token_unusable", "The token cannot be used"
+    status, code, title = HTTPStatus.UNAUTHORIZED, "token_unusable", phrase("The token cannot be used")
 
 
 class SessionNeeded(WebError):
-    status, code, title = HTTPStatus.FORBIDDEN, "session_needed", "A token cannot do this: sign in"
+    status, code, title = HTTPStatus.FORBIDDEN, "session_needed", phrase("A token cannot do this: sign in")
 
 
 class Forbidden(WebError):
-    status, code, title = HTTPStatus.FORBIDDEN, "forbidden", "Your role does not allow this"
+    status, code, title = HTTPStatus.FORBIDDEN, "forbidden", phrase("Your role does not allow this")
 
 
 class NotFound(WebError):
-    status, code, title = HTTPStatus.NOT_FOUND, "not_found", "There is no such thing"
+    status, code, title = HTTPStatus.NOT_FOUND, "not_found", phrase("There is no such thing")
 
 
 class Conflict(WebError):
-    status, code, title = HTTPStatus.CONFLICT, "conflict", "That is not possible now"
+    status, code, title = HTTPStatus.CONFLICT, "conflict", phrase("That is not possible now")
 
 
 class Changed(WebError):
-    status, code, title = HTTPStatus.PRECONDITION_FAILED, "changed", "Somebody else has changed it meanwhile"
+    status, code, title = HTTPStatus.PRECONDITION_FAILED, "changed", phrase("Somebody else has changed it meanwhile")
 
 
 class MatchNeeded(WebError):
-    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "match_needed", "Say which version is to be changed"
+    status, code, title = HTTPStatus.PRECONDITION_REQUIRED, "match_needed", phrase("Say which version is to be changed")
 
 
 class Gone(WebError):
-    status, code, title = HTTPStatus.GONE, "gone", "It is no longer there"
+    status, code, title = HTTPStatus.GONE, "gone", phrase("It is no longer there")
 
 
 class BadValue(WebError):
     """`errors` lists what is wrong: field, value, rule."""
 
-    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "bad_value", "A value is not acceptable"
+    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "bad_value", phrase("A value is not acceptable")
 
 
 class TooManyTries(WebError):
-    status, code, title = HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", "Too many tries; wait a little"
+    status, code, title = HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", phrase("Too many tries; wait a little")
 
 
 class Unavailable(WebError):
-    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "A part of the system does not answer"
+    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", phrase("A part of the system does not answer")
 
 
 CODES = {
-    400: ("bad_request", "The request is not understood"),
-    404: ("not_found", "There is no such page"),
-    405: ("method_not_allowed", "This address does not take that method"),
-    413: ("too_large", "The request is too large"),
-    415: ("media_type", "That media type is not accepted here"),
-    416: ("range", "That part of the file does not exist"),
-    422: ("bad_value", "A value is not acceptable"),
-    429: ("rate_limited", "Too many tries; wait a little"),
+    400: ("bad_request", phrase("The request is not understood")),
+    404: ("not_found", phrase("There is no such page")),
+    405: ("method_not_allowed", phrase("This address does not take that method")),
+    413: ("too_large", phrase("The request is too large")),
+    415: ("media_type", phrase("That media type is not accepted here")),
+    416: ("range", phrase("That part of the file does not exist")),
+    422: ("bad_value", phrase("A value is not acceptable")),
+    429: ("rate_limited", phrase("Too many tries; wait a little")),
 }
 
 
@@ -122,6 +124,8 @@ def answer(status: int, code: str, title: str, detail: str = "", **more: Any) ->
     status = int(status)
     if for_programs(request):
         body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+        if shown := language.problem(code, title, detail):
+            body["shown"] = shown
         return Response(json.dumps(body), status, content_type="application/problem+json")
     page = render_template("error.html", status=status, code=code, title=title, detail=detail, **more)
     return Response(page, status, content_type="text/html; charset=utf-8")
@@ -135,7 +139,9 @@ def _web_error(error: WebError) -> Response:
 
 
 def _csrf_error(error: CSRFError) -> Response:
-    return answer(400, "form_expired", "This form is too old", "Load the page again and send the form once more.")
+    return answer(
+        400, "form_expired", phrase("This form is too old"), phrase("Load the page again and send the form once more.")
+    )
 
 
 def _http_exception(error: HTTPException) -> Any:
@@ -157,17 +163,23 @@ def _api_error(error: HTTPError) -> Any:
 
 
 def _not_storable(error: NotStorable) -> Response:
-    return answer(422, BadValue.code, BadValue.title, f"A value cannot be stored or looked for: {error}.")
+    return answer(
+        422, BadValue.code, BadValue.title, phrase("A value cannot be stored or looked for: %(error)s.", error=error)
+    )
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
     log.error("web.store_unavailable", error=str(error))
-    return answer(503, "store_unavailable", "The database does not answer", "Calls go on. Try again in a moment.")
+    return answer(
+        503, "store_unavailable", phrase("The database does not answer"), phrase("Calls go on. Try again in a moment.")
+    )
 
 
 def _live_unavailable(error: LiveError | RedisError) -> Response:
     log.error("web.live_unavailable", error=str(error))
-    return answer(503, "live_unavailable", "The live state does not answer", "Calls go on. Try again in a moment.")
+    return answer(
+        503, "live_unavailable", phrase("The live state does not answer"), phrase("Calls go on. Try again in a moment.")
+    )
 
 
 def _refused(error: CommandFailed) -> Response:
@@ -175,21 +187,31 @@ def _refused(error: CommandFailed) -> Response:
     if error.code in ("internal", "malformed"):
         return _unexpected(error)
     status = {"not_found": 404, "no_answer": 504}.get(error.code, 409)
-    return answer(status, error.code, "That is not possible now" if status == 409 else "It was not done", str(error))
+    title = Conflict.title if status == 409 else phrase("It was not done")
+    return answer(status, error.code, title, str(error))
 
 
 def _no_reply(error: NoReply) -> Response:
     log.error("web.no_reply", error=str(error))
-    return answer(504, "no_reply", "The controller does not answer", "It may still be done: look before asking again.")
+    return answer(
+        504,
+        "no_reply",
+        phrase("The controller does not answer"),
+        phrase("It may still be done: look before asking again."),
+    )
 
 
 def _no_such_call(error: NoSuchCall) -> Response:
-    return answer(404, "not_found", "There is no such call", str(error))
+    return answer(404, "not_found", phrase("There is no such call"), str(error))
 
 
 def _unexpected(error: Exception) -> Response:
     reference = secrets.token_hex(4)
     log.exception("web.unexpected", reference=reference, path=request.path)
     return answer(
-        500, "internal", "Something went wrong here", f"The log has the rest under {reference}.", reference=reference
+        500,
+        "internal",
+        WebError.title,
+        phrase("The log has the rest under %(reference)s.", reference=reference),
+        reference=reference,
     )

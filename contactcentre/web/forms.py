@@ -6,7 +6,7 @@ A field whose value has parts of its own (levels of skills, opening hours) is wr
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from contactcentre.domain.sentences import Phrase, joined, phrase
 from contactcentre.domain.site import Site
 from contactcentre.domain.strategies import STRATEGIES
 from contactcentre.provision.asking import ProblemSaid
@@ -45,8 +46,8 @@ class Entry:
     """One field of a form. `set`: it differs from its default, or has none."""
 
     name: str
-    label: str
-    hint: str
+    label: Phrase
+    hint: Phrase
     kind: Kind
     value: str
     choices: tuple[tuple[str, str], ...] = ()
@@ -69,6 +70,13 @@ def model_of(part: str) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) else None
 
 
+def about(part: str) -> Phrase:
+    """What a section's things are."""
+    model = model_of(part)
+    told = " ".join((model.__doc__ or "").split()) if model else ""
+    return phrase(told)
+
+
 def entries(
     part: str,
     thing: Any,
@@ -82,7 +90,18 @@ def entries(
     if model is None:
         shown = typed.get(TEXT, "") if typed is not None else thing or ""
         told = tuple(text for _, text in problems)
-        return [Entry(TEXT, "Description", "What it means.", "text", shown, required=False, set=True, problems=told)]
+        return [
+            Entry(
+                TEXT,
+                phrase("Description"),
+                phrase("What it means."),
+                "text",
+                shown,
+                required=False,
+                set=True,
+                problems=told,
+            )
+        ]
     made = []
     for name, info in model.model_fields.items():
         kind = kind_of(info.annotation)
@@ -92,7 +111,7 @@ def entries(
         made.append(
             Entry(
                 name,
-                name.replace("_", " ").capitalize(),
+                phrase(name.replace("_", " ").capitalize()),
                 _hint(info, kind),
                 kind,
                 shown,
@@ -227,14 +246,14 @@ def _known(name: str, site: Site) -> tuple[str, ...]:
     return tuple(getattr(site, REFERENCES[name])) if name in REFERENCES else ()
 
 
-def _hint(info: FieldInfo, kind: Kind) -> str:
-    more = {"words": " Commas between them.", "yaml": " YAML."}.get(kind, "")
+def _hint(info: FieldInfo, kind: Kind) -> Phrase:
+    more = {"words": phrase("Commas between them."), "yaml": phrase("YAML.")}.get(kind)
     if kind == "text" and _optional(info) and _may_be_empty(info):
-        more = f" {NOTHING} is none."
-    said = info.description or ""
+        more = phrase("%(nothing)s is none.", nothing=NOTHING)
+    told = " ".join((info.description or "").split())
     if kind == "yaml":
-        said = re.sub(r"(\w)=(\w)", r"\1: \2", said)  # as the command line has it
-    return f"{said}{more}".strip()
+        told = re.sub(r"(\w)=(\w)", r"\1: \2", told)  # as the command line has it
+    return joined(" ", [part for part in (phrase(told), more) if part])
 
 
 def _may_be_empty(info: FieldInfo) -> bool:
@@ -243,3 +262,18 @@ def _may_be_empty(info: FieldInfo) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def texts(*_: object, **__: object) -> Iterator[tuple[int, str, str, list[str]]]:
+    """All that forms say, for Babel (`babel.cfg`): models say it, not calls of `phrase`."""
+    for part in Site.model_fields:
+        if typing.get_origin(Site.model_fields[part].annotation) is dict or model_of(part):
+            said = [about(part), *(text for one in entries(part, None, Site()) for text in (one.label, one.hint))]
+            for one in said:
+                yield from ((0, "phrase", text, []) for text in _pieces(one) if text)
+
+
+def _pieces(text: Phrase) -> Iterator[str]:
+    """Of a text that is joined of others: these."""
+    inside = [value for value in text.values.values() if isinstance(value, Phrase)]
+    yield from (one.pattern for one in inside) if inside else [text.pattern]

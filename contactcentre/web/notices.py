@@ -10,6 +10,7 @@ from pydantic import Field
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.members import members_of
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live import Live, LiveError
 from contactcentre.live.notices import announce
@@ -70,7 +71,9 @@ def readers_of(site: Site, to: str, agents: Iterable[AgentStatus], now: float, o
     elif kind == "queue" and name in site.queues:
         meant = set(members_of(on_the_day(site, given(agents, now)), name))
     else:
-        raise NoSuchAudience(f"to: {to[:60]!r} is none of all, queue:NAME and agent:NAME of the site")
+        raise NoSuchAudience(
+            phrase("to: %(to)s is none of all, queue:NAME and agent:NAME of the site", to=repr(to[:60]))
+        )
     return sorted(meant.intersection(only))
 
 
@@ -78,7 +81,7 @@ def clean(text: str) -> str:
     """Without control characters but line ends. Raises NoSuchAudience for nothing."""
     found = re.sub(r"[^\S\n]+|[\x00-\x09\x0b-\x1f\x7f]", " ", text).strip()
     if not found:
-        raise NoSuchAudience("text: it says nothing")
+        raise NoSuchAudience(phrase("text: it says nothing"))
     return found
 
 

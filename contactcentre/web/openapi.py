@@ -59,6 +59,7 @@ PROBLEM: Mapping[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "does not change"},
         "detail": {"type": "string"},
+        "shown": {"type": "string", "description": "for people, where their language is not English"},
         "errors": {"type": "object", "description": "where a body or parameter does not fit: location, field, rules"},
         "reference": {"type": "string", "description": "under which our log tells an unexpected error"},
     },

@@ -12,9 +12,11 @@ import limits
 from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.web import bearer
 from contactcentre.web.errors import Forbidden, SignInNeeded, TokenUnusable, TooManyTries, for_programs
 from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.vocabulary import ROLES
 from contactcentre.web.wiring import limiter
 
 
@@ -73,25 +75,25 @@ GRANTS: Mapping[str, frozenset[Permission]] = {
 }
 
 WORDS: Mapping[Permission, str] = {
-    Permission.SELF: "your own page",
-    Permission.PHONE: "your own calls, and a phone in the browser",
-    Permission.LIVE: "the live page",
-    Permission.NUMBERS: "the wallboard's numbers",
-    Permission.CONTACTS: "contacts and their history",
-    Permission.RESULTS: "saying how contacts ended",
-    Permission.CUSTOMERS: "customers",
-    Permission.CONTROL: "holding, transferring and ending calls",
-    Permission.SUPERVISE: "listening to calls that go on",
-    Permission.LEAD: "pausing agents, their skills for the day, and telling them something",
-    Permission.LISTEN: "listening to recordings",
-    Permission.KEEP: "holding and erasing recordings, and erasing customers",
-    Permission.VOICEMAIL: "voicemail",
-    Permission.ALL_BOXES: "everybody's voicemail",
-    Permission.AUDIT: "the audit log",
-    Permission.SITE: "changing queues, agents, trunks, numbers and flows",
-    Permission.USERS: "users",
-    Permission.TOKENS: "everybody's API tokens",
-    Permission.WEBHOOKS: "webhooks",
+    Permission.SELF: phrase("your own page"),
+    Permission.PHONE: phrase("your own calls, and a phone in the browser"),
+    Permission.LIVE: phrase("the live page"),
+    Permission.NUMBERS: phrase("the wallboard's numbers"),
+    Permission.CONTACTS: phrase("contacts and their history"),
+    Permission.RESULTS: phrase("saying how contacts ended"),
+    Permission.CUSTOMERS: phrase("customers"),
+    Permission.CONTROL: phrase("holding, transferring and ending calls"),
+    Permission.SUPERVISE: phrase("listening to calls that go on"),
+    Permission.LEAD: phrase("pausing agents, their skills for the day, and telling them something"),
+    Permission.LISTEN: phrase("listening to recordings"),
+    Permission.KEEP: phrase("holding and erasing recordings, and erasing customers"),
+    Permission.VOICEMAIL: phrase("voicemail"),
+    Permission.ALL_BOXES: phrase("everybody's voicemail"),
+    Permission.AUDIT: phrase("the audit log"),
+    Permission.SITE: phrase("changing queues, agents, trunks, numbers and flows"),
+    Permission.USERS: phrase("users"),
+    Permission.TOKENS: phrase("everybody's API tokens"),
+    Permission.WEBHOOKS: phrase("webhooks"),
 }
 
 OWN = frozenset({Permission.SELF, Permission.PHONE})
@@ -169,7 +171,7 @@ def guard() -> ResponseReturnValue | None:
     try:
         permission = permission_of(current_app.view_functions[request.endpoint])
     except LookupError:
-        raise Forbidden(f"The route {request.endpoint} has no permission.") from None
+        raise Forbidden(phrase("The route %(endpoint)s has no permission.", endpoint=request.endpoint)) from None
     if permission is None:
         return None
     account = current_account()
@@ -180,11 +182,21 @@ def guard() -> ResponseReturnValue | None:
             raise SignInNeeded
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
     if not granted(account.role, permission):
-        raise Forbidden(f"Your role, {account.role}, does not include {WORDS[permission]}.")
+        raise Forbidden(
+            phrase(
+                "Your role, %(role)s, does not include %(permission)s.",
+                role=ROLES.get(account.role, account.role),
+                permission=WORDS[permission],
+            )
+        )
     if account.grant is not None and permission not in account.grant.scopes:
-        raise Forbidden(f"The token {account.grant.id} has not the scope {permission}.")
+        raise Forbidden(
+            phrase("The token %(id)s has not the scope %(permission)s.", id=account.grant.id, permission=permission)
+        )
     if account.queues is not None and not divides(current_app.view_functions[request.endpoint]):
-        raise Forbidden(f"Your account is limited to queues, and {WORDS[permission]} cannot be.")
+        raise Forbidden(
+            phrase("Your account is limited to queues, and %(permission)s cannot be.", permission=WORDS[permission])
+        )
     return None
 
 
@@ -193,10 +205,10 @@ def _count(account: SignedIn | None) -> None:
     keeper = limiter().limiter
     if account is None or account.grant is None:
         if not keeper.hit(WRONG_TOKENS, "wrong tokens", request.remote_addr or ""):
-            raise TooManyTries("Too many requests with a token that cannot be used came from this address.")
-        raise TokenUnusable("It is unknown, revoked or over, or its account is disabled.")
+            raise TooManyTries(phrase("Too many requests with a token that cannot be used came from this address."))
+        raise TokenUnusable(phrase("It is unknown, revoked or over, or its account is disabled."))
     if not keeper.hit(PER_TOKEN, "token", account.grant.id):
-        raise TooManyTries(f"The token has made {PER_TOKEN.amount} requests within a minute.")
+        raise TooManyTries(phrase("The token has made %(what)s requests within a minute.", what=PER_TOKEN.amount))
 
 
 def protect(app: Flask) -> None:

@@ -6,6 +6,7 @@ from flask import request
 from pydantic import Field
 
 from contactcentre.domain.flows.spoken import text_of
+from contactcentre.domain.sentences import phrase
 from contactcentre.prompts.files import BadPrompt, NotKept, PromptFile, PromptFiles
 from contactcentre.prompts.speech import Prompts, SpeechError, Voice, bundled_texts
 from contactcentre.provision.check import check
@@ -17,11 +18,11 @@ from contactcentre.web.wiring import services
 
 
 class Needed(Conflict):
-    code, title = "needed", "Something needs this prompt"
+    code, title = "needed", phrase("Something needs this prompt")
 
 
 class CannotKeep(Unavailable):
-    code, title = "not_kept", "The prompts' directory cannot be changed here"
+    code, title = "not_kept", phrase("The prompts' directory cannot be changed here")
 
 
 class PromptRow(Row):
@@ -73,7 +74,9 @@ def remove(language: str, name: str) -> None:
 
     before = check(site, now)
     if broken := [problem for problem in check(site, then) if problem not in before]:
-        raise Needed(f"It would be missing: {', '.join(sorted({problem.where for problem in broken}))}.")
+        raise Needed(
+            phrase("It would be missing: %(broken)s.", broken=", ".join(sorted({problem.where for problem in broken})))
+        )
     try:
         _files().remove(found.language, found.name)
     except NotKept as error:
@@ -88,7 +91,9 @@ def one(language: str, name: str) -> PromptFile:
     except BadPrompt:
         found = None
     if found is None:
-        raise NotFound(f"there is no sound file of {name[:40]} in {language[:20]}")
+        raise NotFound(
+            phrase("there is no sound file of %(name)s in %(language)s", name=name[:40], language=language[:20])
+        )
     return found
 
 

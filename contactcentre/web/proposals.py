@@ -10,6 +10,7 @@ from flask import request
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import change, document
@@ -30,15 +31,15 @@ LARGEST = 4_000_000
 
 
 class BadSite(BadValue):
-    code, title = "bad_site", "The site would break rules"
+    code, title = "bad_site", phrase("The site would break rules")
 
 
 class Refused(Conflict):
-    code, title = "refused", "The PBX cannot be brought to this"
+    code, title = "refused", phrase("The PBX cannot be brought to this")
 
 
 class NotApplied(WebError):
-    status, code, title = HTTPStatus.BAD_GATEWAY, "apply_failed", "The PBX did not take the change"
+    status, code, title = HTTPStatus.BAD_GATEWAY, "apply_failed", phrase("The PBX did not take the change")
 
 
 class Wish(BaseModel):
@@ -76,7 +77,7 @@ def propose(wish: Wish, version: int | None = None) -> Proposal:
     `provisioner.ask` does."""
     known, site = services().store.site()
     if version is not None and version != known:
-        raise Changed(f"The site is at version {known} now: read it again.")
+        raise Changed(phrase("The site is at version %(known)s now: read it again.", known=known))
     if wish.back_to is None:
         wanted = wished(wish, site or Site()).model_dump(mode="json")
         if wish.part:
@@ -110,18 +111,18 @@ def proposal(id: str) -> Proposal:
     try:
         made = Proposal.model_validate(_seal().loads(text or ""))
     except BadSignature:
-        raise NotFound("There is no such plan (any more): plans are kept for an hour. Make it again.") from None
+        raise NotFound(phrase("There is no such plan (any more): plans are kept for an hour. Make it again.")) from None
     if made.id != id:
-        raise NotFound("There is no such plan.")
+        raise NotFound(phrase("There is no such plan."))
     return made
 
 
 def carry_out(made: Proposal, comment: str, version: int | None) -> Answered:
     """Audited. Raises MatchNeeded, Changed, Refused, NotApplied, or what `provisioner.ask` does."""
     if version is None:
-        raise MatchNeeded("If-Match: give the ETag of the plan")
+        raise MatchNeeded(phrase("If-Match: give the ETag of the plan"))
     if version != made.version:
-        raise Changed("This plan starts from another version of the site.")
+        raise Changed(phrase("This plan starts from another version of the site."))
     words = " ".join(comment.split()) or f"{made.action.rpartition('.')[2]} {made.subject}".strip()
     answered = _asked(
         Asked(
@@ -147,16 +148,22 @@ def wished(wish: Wish, site: Site) -> Site:
     try:
         if not wish.part:
             if (wish.yaml is None) is (wish.site is None):
-                raise BadValue("give one of site, yaml, part and back_to")
+                raise BadValue(phrase("give one of site, yaml, part and back_to"))
             if wish.yaml is None:
                 return _checked(wish.site)
             data, lines = read_yaml(wish.yaml, ())
             return _checked(data, lines)
         single = wish.part in change.WHOLE
         if wish.part not in change.KINDS and not single:
-            raise NotFound(f"part: there is no {wish.part[:40]!r}; known: {', '.join((*change.KINDS, *change.WHOLE))}")
+            raise NotFound(
+                phrase(
+                    "part: there is no %(part)s; known: %(change)s",
+                    part=repr(wish.part[:40]),
+                    change=", ".join((*change.KINDS, *change.WHOLE)),
+                )
+            )
         if single and (wish.name or wish.remove):
-            raise BadValue(f"{wish.part} has no names")
+            raise BadValue(phrase("%(part)s has no names", part=wish.part))
         kind = change.KINDS.get(wish.part, "")
         if wish.remove:
             return change.removed(site, kind, change.name_of(site, kind, wish.name))
@@ -222,7 +229,7 @@ def _asked(asked: Asked) -> Answered:
 def site_of(version: int | None) -> tuple[int, Site]:
     """Of a version, or the newest. Raises NotFound."""
     if version is not None and version > LATEST_VERSION:
-        raise NotFound(f"there is no site version {version}")
+        raise NotFound(phrase("there is no site version %(version)s", version=version))
     try:
         number, site = services().store.site(version)
     except NoSuchVersion as error:

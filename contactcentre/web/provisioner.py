@@ -12,6 +12,7 @@ from http import HTTPStatus
 from gevent import subprocess
 
 from contactcentre import logs
+from contactcentre.domain.sentences import phrase
 from contactcentre.provision.asking import Answered, Asked
 from contactcentre.settings import Settings
 from contactcentre.web.errors import WebError
@@ -23,15 +24,19 @@ log = logs.get(__name__)
 
 
 class Off(WebError):
-    status, code, title = HTTPStatus.CONFLICT, "site_read_only", "The site is not changed here"
+    status, code, title = HTTPStatus.CONFLICT, "site_read_only", phrase("The site is not changed here")
 
 
 class Failed(WebError):
-    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "provisioner_away", "What changes the PBX did not answer"
+    status, code, title = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "provisioner_away",
+        phrase("What changes the PBX did not answer"),
+    )
 
 
 class Slow(WebError):
-    status, code, title = HTTPStatus.GATEWAY_TIMEOUT, "no_reply", "What changes the PBX does not answer"
+    status, code, title = HTTPStatus.GATEWAY_TIMEOUT, "no_reply", phrase("What changes the PBX does not answer")
 
 
 def is_off(settings: Settings) -> bool:
@@ -41,7 +46,7 @@ def is_off(settings: Settings) -> bool:
 def ask(asked: Asked, settings: Settings) -> Answered:
     """Raises Off, Failed or Slow."""
     if is_off(settings):
-        raise Off("CONTACTCENTRE_PROVISION_COMMAND is off: change the site file, and apply it.")
+        raise Off(phrase("CONTACTCENTRE_PROVISION_COMMAND is off: change the site file, and apply it."))
     own = [sys.executable, "-m", "contactcentre", "provision"]
     known = {"CONTACTCENTRE_STATE_DIR": str(settings.state_dir), "CONTACTCENTRE_PBX": settings.pbx or ""}
     try:
@@ -61,9 +66,9 @@ def ask(asked: Asked, settings: Settings) -> Answered:
         )
     except subprocess.TimeoutExpired:
         if asked.plan:
-            raise Slow("It may still be done: look at the site's versions before asking again.") from None
+            raise Slow(phrase("It may still be done: look at the site's versions before asking again.")) from None
         process.kill()
-        raise Slow("It made no plan in time. Nothing was changed.") from None
+        raise Slow(phrase("It made no plan in time. Nothing was changed.")) from None
     lines = out.decode(errors="replace").strip().splitlines()
     try:
         return Answered.model_validate_json(lines[-1])

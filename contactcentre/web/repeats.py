@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from flask import Response, g, request
 
 from contactcentre import logs
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.live.errors import LiveError
 from contactcentre.web.errors import BadValue, WebError
@@ -43,11 +44,15 @@ log = logs.get(__name__)
 
 
 class KeyReused(WebError):
-    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "key_reused", "This key came with another request before"
+    status, code, title = (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "key_reused",
+        phrase("This key came with another request before"),
+    )
 
 
 class InProgress(WebError):
-    status, code, title = HTTPStatus.CONFLICT, "in_progress", "The same request is being worked at"
+    status, code, title = HTTPStatus.CONFLICT, "in_progress", phrase("The same request is being worked at")
 
 
 def install(app: APIFlask) -> None:

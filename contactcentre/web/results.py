@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain import results as rules_of
 from contactcentre.domain.results import Incomplete, NotAcceptable, Result
+from contactcentre.domain.sentences import joined, phrase
 from contactcentre.domain.site import Queue, Site
 from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.web.errors import BadValue, Changed, Conflict
@@ -67,7 +68,7 @@ class ResultRow(Row):
 
 
 class Missing(Conflict):
-    code, title = "result_missing", "The queue wants to know more"
+    code, title = "result_missing", phrase("The queue wants to know more")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Sheet:
     def need_all(self) -> None:
         """Raises Missing."""
         if found := self.result.missing(self.rules):
-            raise Missing(f"Still missing: {', '.join(found)}.")
+            raise Missing(phrase("Still missing: %(found)s.", found=joined(", ", found)))
 
     def change(self, wish: Wish, by: str, version: int | None, *, done: bool = False) -> "Sheet":
         """As it is afterwards; itself where nothing has changed. `done`: nothing may be missing then. Raises BadValue,
@@ -96,11 +97,11 @@ class Sheet:
         try:
             after = services().store.say(self.result, self.rules, wanted, by, time.time(), done=done)
         except NotAcceptable as wrong:
-            raise BadValue(str(wrong)) from None
+            raise BadValue(wrong.args[0]) from None
         except Incomplete as more:
-            raise Missing(f"{str(more).capitalize()}.") from None
+            raise Missing(phrase("Still missing: %(found)s.", found=joined(", ", more.missing))) from None
         except ChangedMeanwhile:
-            raise Changed("Read it again: somebody else has written something.") from None
+            raise Changed(phrase("Read it again: somebody else has written something.")) from None
         return self if after is self.result else Sheet(after, self.rules)
 
     @property

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from contactcentre.domain.contacts import ContactHistory, Recording
 from contactcentre.domain.members import members_of
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.web.errors import Forbidden, NotFound
 from contactcentre.web.session import current_account
@@ -49,8 +50,8 @@ class Scope:
         if self.queues is None or name in self.own_agents:
             return
         if name not in self.agents:
-            raise NotFound(f"there is no agent {name[:40]!r}")
-        raise Forbidden(f"{name} answers queues, too, that your account does not see.")
+            raise NotFound(phrase("there is no agent %(name)s", name=repr(name[:40])))
+        raise Forbidden(phrase("%(name)s answers queues, too, that your account does not see.", name=name))
 
     def contact(self, history: ContactHistory) -> bool:
         return self.among(history.contact.queues) or any(self.box(message.box) for message in history.voicemails)

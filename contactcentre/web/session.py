@@ -17,6 +17,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user  # type: ignore[import-untyped]
 from redis import Redis
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import ApiToken, Store, User
 from contactcentre.web import bearer
@@ -169,7 +170,7 @@ def own_agent() -> str:
     """The agent who makes this request. Raises NotFound for an account that is no agent's."""
     account = current_account()
     if account is None or not account.agent:
-        raise NotFound("Your account is no agent's. An admin can tie it: contactcentre user agent NAME AGENT")
+        raise NotFound(phrase("Your account is no agent's. An admin can tie it: contactcentre user agent NAME AGENT"))
     return account.agent
 
 

@@ -4,6 +4,7 @@ import secrets
 import string
 from collections.abc import Collection
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import ApiToken, Store, User
 from contactcentre.store.tokens import TooManyTokens
 from contactcentre.web.bearer import MARK, SHOWN, hashed
@@ -42,15 +43,22 @@ def issue(
     """A new token, as listed, and its text, which is nowhere else. Audited. Raises TokenRefused."""
     name, may = name.strip(), grantable(user)
     if user.disabled:
-        raise TokenRefused(f"account: {user.name} is disabled")
+        raise TokenRefused(phrase("account: %(name)s is disabled", name=user.name))
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise TokenRefused(f"name: say in 1 to {LONGEST_NAME} characters what the token is for")
+        raise TokenRefused(phrase("name: say in 1 to %(what)s characters what the token is for", what=LONGEST_NAME))
     if not scopes:
-        raise TokenRefused(f"scopes: name at least one of {', '.join(may)}")
+        raise TokenRefused(phrase("scopes: name at least one of %(may)s", may=", ".join(may)))
     if wrong := sorted(set(scopes) - {str(one) for one in may}):
-        raise TokenRefused(f"scopes: {', '.join(wrong)[:80]}: {user.name} may do {', '.join(may)}")
+        raise TokenRefused(
+            phrase(
+                "scopes: %(wrong)s: %(name)s may do %(may)s",
+                wrong=", ".join(wrong)[:80],
+                name=user.name,
+                may=", ".join(may),
+            )
+        )
     if not 0 < days <= LONGEST_DAYS:
-        raise TokenRefused(f"days: more than 0 and at most {LONGEST_DAYS}")
+        raise TokenRefused(phrase("days: more than 0 and at most %(what)s", what=LONGEST_DAYS))
     id = MARK + "".join(secrets.choice(_LETTERS) for _ in range(SHOWN - len(MARK)))
     text = f"{id}_{secrets.token_urlsafe(32)}"
     try:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import NameTaken, NoSuchUser, User
 from contactcentre.web import accounts
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SessionNeeded
@@ -22,11 +23,11 @@ RoleName = Literal["admin", "supervisor", "agent", "auditor", "wallboard"]
 
 
 class Taken(Conflict):
-    code, title = "name_taken", "There is a user of this name"
+    code, title = "name_taken", phrase("There is a user of this name")
 
 
 class OwnAccount(Conflict):
-    code, title = "own_account", "That cannot be done to the own account"
+    code, title = "own_account", phrase("That cannot be done to the own account")
 
 
 class UserRow(Row):
@@ -74,7 +75,7 @@ def find(name: str) -> User:
     """Raises NotFound."""
     user = services().store.user_named(name)
     if user is None:
-        raise NotFound(f"there is no user {name[:40]!r}")
+        raise NotFound(phrase("there is no user %(name)s", name=repr(name[:40])))
     return user
 
 
@@ -108,7 +109,7 @@ def change(name: str, wish: Change) -> User:
         return before
     ends = differing.keys() - {"agent"}
     if name == me.name and ends:
-        raise OwnAccount("Ask another admin: you could not take it back.")
+        raise OwnAccount(phrase("Ask another admin: you could not take it back."))
     _known(differing.get("queues", ()), differing.get("agent", ""))
     web = services()
     try:
@@ -141,14 +142,14 @@ def sign_out(name: str) -> int:
 def _known(queues: "list[str] | tuple[str, ...]", agent: str) -> None:
     _, site = site_of(None)
     if strange := [queue for queue in queues if queue not in site.queues]:
-        raise BadValue(f"queues: the site has no queue {strange[0][:40]!r}")
+        raise BadValue(phrase("queues: the site has no queue %(strange)s", strange=repr(strange[0][:40])))
     if agent and agent not in site.agents:
-        raise BadValue(f"agent: the site has no agent {agent!r}")
+        raise BadValue(phrase("agent: the site has no agent %(agent)s", agent=repr(agent)))
 
 
 def _me() -> SignedIn:
     """Raises SessionNeeded."""
     account = signed_in()
     if account.grant is not None:
-        raise SessionNeeded("A token changes no users.")
+        raise SessionNeeded(phrase("A token changes no users."))
     return account

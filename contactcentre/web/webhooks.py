@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.archive import BadKeys, KeySource, LostKey, Signing
 from contactcentre.domain.ids import uuid7
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.domain.webhooks import TEST, Delivery, Webhook, checked, message_id
 from contactcentre.outgoing import Reach
@@ -98,11 +99,11 @@ class LetterRow(Row):
 
 
 class There(Conflict):
-    code, title = "webhook_there", "There is a webhook of this name already"
+    code, title = "webhook_there", phrase("There is a webhook of this name already")
 
 
 class NoKey(Conflict):
-    code, title = "no_key", "The key that the secret is sealed with is not there"
+    code, title = "no_key", phrase("The key that the secret is sealed with is not there")
 
 
 def find(name: str) -> Webhook:
@@ -122,7 +123,7 @@ def add(wish: NewWish) -> tuple[Webhook, str]:
     except WebhookThere as there:
         raise There(str(there)) from None
     except NotAcceptable as wrong:
-        raise BadValue(str(wrong)) from None
+        raise BadValue(wrong.args[0]) from None
     try:
         return made, _signing().make(made.name)
     except (BadKeys, LostKey) as error:
@@ -137,7 +138,7 @@ def change(known: Webhook, wish: Wish, version: int | None) -> Webhook:
     try:
         return services().store.change_webhook(known, _with(known, wish), by, time.time(), address)
     except ChangedMeanwhile:
-        raise Changed("Read it again: somebody else has changed it.") from None
+        raise Changed(phrase("Read it again: somebody else has changed it.")) from None
 
 
 def remove(known: Webhook) -> None:
@@ -196,7 +197,7 @@ def _with(known: Webhook, wish: Wish) -> Webhook:
         # a queue that the site no longer has may stay, and be taken away
         return checked(replace(known, **given), {*queues, *known.queues})
     except NotAcceptable as wrong:
-        raise BadValue(str(wrong)) from None
+        raise BadValue(wrong.args[0]) from None
 
 
 def _signing() -> Signing:

@@ -5,15 +5,17 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.contacts import ContactHistory
 from contactcentre.domain.day import given, midnight, on_the_day
-from contactcentre.domain.explain import Look, Readiness, Standing
+from contactcentre.domain.explain import Look
 from contactcentre.domain.routing import RoutingConfig, Waiting
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.shift import FACTS, Shift, shift
 from contactcentre.domain.site import Settings, Site
+from contactcentre.domain.standing import Readiness, Standing
 from contactcentre.domain.story import InForce, Line, asked_later, tell
 from contactcentre.domain.telling import lasting
 from contactcentre.live import Live, LiveError, Signs, in_use, signs_of_life, unreachable
@@ -31,7 +33,9 @@ OFFERS = 10
 OTHERS = 200
 """Offers to an agent, and to others, that are looked at."""
 
-NOBODY_ROUTES = "No controller with a link to its PBX is alive: nobody is routed until one is (`contactcentre up`)."
+NOBODY_ROUTES = phrase(
+    "No controller with a link to its PBX is alive: nobody is routed until one is (`contactcentre up`)."
+)
 
 
 State = tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]]
@@ -48,7 +52,7 @@ class WhyContact(Row):
     at: float = Field(description="when it was asked")
     steps: tuple[Line, ...] = Field(description="what was decided, in the order of time")
     now: Standing | None = Field(description="what routing finds at this moment; null: it does not wait")
-    remarks: tuple[str, ...] = Field(description="what keeps routing from it besides the rules")
+    remarks: tuple[SkipValidation[str], ...] = Field(description="what keeps routing from it besides the rules")
 
     @property
     def now_lines(self) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ class WhyAgent(Row):
     agent: str
     at: float = Field(description="when it was asked")
     now: Readiness
-    remarks: tuple[str, ...] = Field(description="what keeps routing from everybody")
+    remarks: tuple[SkipValidation[str], ...] = Field(description="what keeps routing from everybody")
     shift: Shift = Field(description="today's time and the last offers, from history")
 
     @property
@@ -90,10 +94,14 @@ class _Taken:
             own, settings = self.signs.get(node), self.site.settings if self.site else Settings()
             signs = {node: own} if own else {} if node else self.signs
             busy = {} if settings.offer_while_in_use else in_use(signs)
-            words = {one: f"The phone is in a call of its own{self._for(since)}." for one, since in busy.items()}
-            away = "The phone is not registered or does not answer"
+            words = {
+                one: phrase("The phone is in a call of its own%(since)s.", since=self._for(since))
+                for one, since in busy.items()
+            }
+            away = phrase("The phone is not registered or does not answer")
             words |= {
-                one: f"{away}{self._for(since)}: no calls until it does." for one, since in unreachable(signs).items()
+                one: phrase("%(away)s%(since)s: no calls until it does.", away=away, since=self._for(since))
+                for one, since in unreachable(signs).items()
             }
             phones = dict.fromkeys(words, False)
             self.looks[node] = Look(self.waiting.values(), self.agents, self.config, self.at, phones, words)
@@ -149,7 +157,7 @@ class Whys:
                 node = taken.waiting[contact_id].node
                 return taken.look(node).contact(contact_id), _without_a_controller(node, taken.signs)
         except LiveError as error:
-            return None, (f"What routing finds now cannot be told: {error}.",)
+            return None, (phrase("What routing finds now cannot be told: %(error)s.", error=error),)
 
     def agent(self, name: str) -> WhyAgent:
         """Raises provision.change.NotThere."""
@@ -207,7 +215,17 @@ class Whys:
 def _without_a_controller(node: str, signs: Mapping[str, Signs]) -> tuple[str, ...]:
     own = signs.get(node)
     if own is None:
-        return (f"But no controller of {node} is alive: nobody is offered this contact until it starts again.",)
+        return (
+            phrase(
+                "But no controller of %(node)s is alive: nobody is offered this contact until it starts again.",
+                node=node,
+            ),
+        )
     if not own.linked:
-        return (f"But the controller of {node} has no link to its PBX: it comes back to this contact when it has.",)
+        return (
+            phrase(
+                "But the controller of %(node)s has no link to its PBX: it comes back to this contact when it has.",
+                node=node,
+            ),
+        )
     return ()

@@ -85,6 +85,18 @@ def test_an_alert_is_mailed_to_all_who_are_named(
     assert "Subject: Over: support: crowd" in taken[1]
 
 
+@pytest.mark.parametrize(
+    ("language", "subject", "text"),
+    [
+        ("fr", "Alerte\u00a0: support\u00a0: crowd", "support va mal\u00a0: 12 attendent (limite 10)."),
+        ("de", "Alarm: support: crowd", "support hat Probleme: 12 warten (Grenze 10)."),
+        ("zh", "告警：support：crowd", "support 异常：12 人等待（上限 10）。"),
+    ],
+)
+def test_an_alert_is_mailed_in_the_language_of_the_settings(language: str, subject: str, text: str) -> None:
+    assert mail_jobs.words(RAISED, "", language) == (subject, f"{text}\n2026-11-23 00:00:00 UTC\n")
+
+
 def test_what_the_server_does_not_take_is_tried_again(
     shop: jobs.Workshop, settings: Settings, store: Store, database_url: str, services: Services
 ) -> None:

@@ -219,7 +219,7 @@ def test_the_pages_find_show_change_merge_hand_out_and_erase(sign_in: SignIn, st
     assert "attachment" in handed.headers["Content-Disposition"]
     assert handed.get_json()["contacts"][0]["contact"]["id"] == call.id
     erase = {"csrf_token": token, "reason": "asked"}
-    assert "1 contacts lose number" in browser.post(f"{saved.location}/erase", data=erase).text
+    assert "notes and answers: 1." in browser.post(f"{saved.location}/erase", data=erase).text
     assert store.customers().customers
     assert browser.post(f"{saved.location}/erase", data={**erase, "confirm": "yes"}).status_code == 303
     assert store.customers().customers == ()

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -120,7 +122,7 @@ def test_a_promise_asks_when_and_whom_and_stands_in_the_list_until_it_is_kept(
     desk.wait_for_selector("#result-callback:not([hidden])")
     assert desk.evaluate("document.querySelector('#result-number').value") == CALLER
     kept(store, call.id, lambda code, note: code == "again")
-    at = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() + 86400))
+    at = f"{datetime.now(ZoneInfo('Europe/Paris')) + timedelta(days=1):%Y-%m-%dT%H:%M}"  # the site's clock
     desk.fill("#result-when", at)
     until(lambda: (store.promises("anna")[0].said.callback_at or 0) > time.time() + 80000)
     desk.wait_for_text("#promises-list", CALLER)

@@ -78,7 +78,7 @@ def test_lists_lose_what_is_gone_and_a_form_says_that_somebody_else_was_quicker(
     store.resend("crm", None, "sue", now)
     page.evaluate(LOOK)
     page.wait_for_text("#not-taken", "Every message was taken")
-    page.wait_for_text("#delivered", "1 waiting")
+    page.wait_for_text("#delivered", "Waiting: 1")
     assert page.title() == "the same page"
 
     page.goto(f"{server.url}/customers/{customer.id}")

@@ -25,6 +25,7 @@ TABLE: dict[str, set[str]] = {
     "/": {"admin", "supervisor"},
     "/me": EVERYONE,
     "/me/password": EVERYONE,
+    "/me/language": EVERYONE,
     "/me/tokens": EVERYONE,
     "/me/tokens/<id>/revoke": EVERYONE,
     "/api/v1/tokens": EVERYONE,

@@ -135,7 +135,7 @@ AGENTS_OF = {"/agents/<name>", "/api/v1/agents/<name>/why", "/api/v1/agents/<nam
 ELSEWHERE = {
     *("/api/v1/listens/<id>/<verb>", "/audit", "/api/v1/recordings/<verb>"),
     "/api/v1/controllers",  # names no queue, and nothing of any
-    *("/", "/me", "/me/password", "/logout", "/api/", "/api/v1/openapi.json"),
+    *("/", "/me", "/me/password", "/me/language", "/logout", "/api/", "/api/v1/openapi.json"),
     *("/me/tokens", "/me/tokens/<id>/revoke", "/api/v1/tokens", "/api/v1/tokens/<id>"),
     *("/agent", "/api/v1/me", "/api/v1/me/live", "/api/v1/me/colleagues", "/api/v1/me/phone", "/api/v1/me/<step>"),
     *("/api/v1/me/call/<verb>", "/api/v1/me/today", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),

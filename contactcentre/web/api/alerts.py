@@ -8,6 +8,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.alerts import AlertFact
+from contactcentre.domain.sentences import phrase
 from contactcentre.live import Live
 from contactcentre.live.alerts import acknowledge
 from contactcentre.store import BadCursor
@@ -93,12 +94,12 @@ def past(wanted: Past) -> AlertsPast:
 def look_after(id: str) -> AlertRow:
     account, web = signed_in(), services()
     if id not in {row.id for row in _now(web.live)}:
-        raise NotFound(f"there is no alert {id[:40]!r}, or it is over")
+        raise NotFound(phrase("there is no alert %(id)s, or it is over", id=repr(id[:40])))
     alarm, done = acknowledge(web.live.redis, id, account.name, time.time())
     if alarm is None:
-        raise NotFound(f"the alert {id[:40]!r} is over")
+        raise NotFound(phrase("the alert %(id)s is over", id=repr(id[:40])))
     if not done:
-        raise Conflict(f"{alarm.acknowledged_by} looks after it already.")
+        raise Conflict(phrase("%(acknowledged_by)s looks after it already.", acknowledged_by=alarm.acknowledged_by))
     web.store.audit(
         account.name, "alert.acknowledge", id, {"queue": alarm.queue, "alert": alarm.name}, address_of(request)
     )

@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.calls import VERBS, ask, find, noted
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply
 from contactcentre.web import rows
@@ -70,7 +71,7 @@ class Told(rows.Row):
 def calls(wanted: Window) -> Calls:
     board = services().fanout.snapshot(current_scope().queues)
     if board is None:
-        raise Unavailable("The live state cannot be read at the moment. Calls go on.")
+        raise Unavailable(phrase("The live state cannot be read at the moment. Calls go on."))
     talking = [row for row in board.contacts.values() if row.talk is not None]
     found, after = wanted.of(talking, lambda row: row.id)  # a contact's id begins with its arrival
     return Calls(now=board.now, calls=found, next=after)
@@ -91,7 +92,7 @@ def calls(wanted: Window) -> Calls:
 def act(id: str, verb: str, wish: Wish) -> Told:
     account = signed_in()
     if not limiter().limiter.hit(PER_ACCOUNT, "calls", account.name):
-        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
+        raise TooManyTries(phrase("You have asked for %(what)s things within a minute.", what=PER_ACCOUNT.amount))
     args = arguments(verb, wish)
     web = services()
     contact, outcome = find(web.live, id, current_scope().queues), {"outcome": "no answer"}
@@ -115,13 +116,20 @@ def act(id: str, verb: str, wish: Wish) -> Told:
 def arguments(verb: str, wish: Wish) -> dict[str, Any]:
     """What the verb takes, and nothing else. Raises NotFound, BadValue."""
     if verb not in VERBS:
-        raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(VERBS)}")
+        raise NotFound(phrase("There is no verb %(verb)s: %(verbs)s", verb=repr(verb[:40]), verbs=", ".join(VERBS)))
     given = {name: value for name, value in wish.model_dump().items() if value not in ("", None)}
     takes = VERBS[verb]
     for name in given:
         if name not in takes:
-            raise BadValue(f"{name}: {verb} does not take it; it takes {', '.join(takes) or 'nothing'}")
+            raise BadValue(
+                phrase(
+                    "%(name)s: %(verb)s does not take it; it takes %(takes)s",
+                    name=name,
+                    verb=verb,
+                    takes=", ".join(takes) or "nothing",
+                )
+            )
     for name, needed in takes.items():
         if needed and name not in given:
-            raise BadValue(f"{name}: {verb} needs it")
+            raise BadValue(phrase("%(name)s: %(verb)s needs it", name=name, verb=verb))
     return given

@@ -7,6 +7,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.coaching import Coaching, coached, standing
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live.coaches import Coaches as Assigned
 from contactcentre.web import rows
@@ -68,9 +69,9 @@ def assign(wish: Assign) -> Coaches:
         raise SignInNeeded
     for field, name in (("agent", wish.agent), ("mentor", wish.mentor)):
         if name and name not in site.agents:
-            raise BadValue(f"{field}: the site has no agent {name!r}")
+            raise BadValue(phrase("%(field)s: the site has no agent %(name)s", field=field, name=repr(name)))
     if wish.agent == wish.mentor:
-        raise BadValue("mentor: nobody is their own mentor")
+        raise BadValue(phrase("mentor: nobody is their own mentor"))
     coaching = Coaching(wish.mentor, wish.mode, wish.tell)
     current_scope().need_agent(wish.agent)
     web.store.audit(account.name, "agent.coach", f"agent {wish.agent}", coaching.save(), address_of(request))

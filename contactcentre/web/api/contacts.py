@@ -14,6 +14,7 @@ from contactcentre.archive import BadKeys, BadName, LostKey, NotThere, Tampered
 from contactcentre.archive.shelf import SOUND, suffix_of
 from contactcentre.domain.contacts import ContactHistory, Recording
 from contactcentre.domain.events import Outcome
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, NoSuchRecording
 from contactcentre.store.history import SAID_NOTHING
 from contactcentre.web.errors import BadValue, Gone, NotFound, Unavailable
@@ -78,7 +79,7 @@ def one(id: str) -> ContactDetail:
 def audio(id: str) -> Response:
     contact_id, recording = recording_named(id)
     if not current_scope().recording(recording):
-        raise NotFound(f"There is no recording {id!r}.")
+        raise NotFound(phrase("There is no recording %(id)s.", id=repr(id)))
     return sound(contact_id, recording)
 
 
@@ -92,7 +93,7 @@ def recording_named(id: str) -> tuple[str, Recording]:
     try:
         return services().store.recording(id)
     except NoSuchRecording:
-        raise NotFound(f"There is no recording {id!r}.") from None
+        raise NotFound(phrase("There is no recording %(id)s.", id=repr(id))) from None
 
 
 def sound(contact_id: str, recording: Recording) -> Response:
@@ -126,7 +127,7 @@ def history_of(id: str) -> ContactHistory:
     except AmbiguousContact as error:
         raise NotFound(ambiguous(error)) from None
     if not current_scope().contact(found):
-        raise NotFound(f"no contact has an id that begins with {id[:40]!r}")
+        raise NotFound(phrase("no contact has an id that begins with %(id)s", id=repr(id[:40])))
     return found
 
 
@@ -151,15 +152,15 @@ def _address(recording: Recording) -> str | None:
 def opened(recording: Recording) -> BinaryIO:
     """The sound. Its path is the store's, never the asker's, and must lie below the recordings directory."""
     if recording.state != "stored":
-        raise Gone(f"The recording is {recording.state}.")
+        raise Gone(phrase("The recording is %(state)s.", state=recording.state))
     try:
         return services().shelf.open(recording)
     except (NotThere, BadName, OSError) as error:
         log.warning("web.recording_gone", recording=recording.id, error=str(error))
-        raise Gone("The recording's file is not there.") from None
+        raise Gone(phrase("The recording's file is not there.")) from None
     except Tampered as error:
         log.error("web.recording_tampered", recording=recording.id, error=str(error))
-        raise Gone("The recording's file was changed or cut.") from None
+        raise Gone(phrase("The recording's file was changed or cut.")) from None
     except (LostKey, BadKeys) as error:
         log.error("web.recording_locked", recording=recording.id, error=str(error))
-        raise Unavailable("The key of the recording is not here. `contactcentre doctor` says which.") from None
+        raise Unavailable(phrase("The key of the recording is not here. `contactcentre doctor` says which.")) from None

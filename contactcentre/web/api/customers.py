@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.archive.erasing import StillRuns, erase_customer, of_customer
 from contactcentre.domain.customers import Customer
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import BadCursor, OnHold
 from contactcentre.store import Changed as ChangedMeanwhile
 from contactcentre.store.customers import MAX_CUSTOMERS
@@ -189,15 +190,15 @@ def erase(id: str, wish: EraseWish) -> Erased:
 def merge_two(kept: Customer, other: Customer, version: int | None = None) -> Customer:
     """Audited. Raises BadValue, Changed."""
     if not kept.id or not other.id:
-        raise BadValue("other: nothing is known of this number: add it to the other customer's numbers")
+        raise BadValue(phrase("other: nothing is known of this number: add it to the other customer's numbers"))
     agree(version, kept.version)
     try:
         store = services().store
         return store.merge_customers(kept, other, settings().country, actor(), time.time(), address_of(request))
     except NotAcceptable as wrong:
-        raise BadValue(str(wrong)) from None
+        raise BadValue(wrong.args[0]) from None
     except ChangedMeanwhile:
-        raise Changed("Read it again: somebody else has changed one of them.") from None
+        raise Changed(phrase("Read it again: somebody else has changed one of them.")) from None
 
 
 def exported(known: Customer) -> Export:

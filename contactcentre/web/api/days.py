@@ -5,6 +5,7 @@ import time
 from apiflask import APIBlueprint
 
 from contactcentre.domain.metrics import FORMULAS
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.web.days import STEP_SECONDS, DayRow, beside
 from contactcentre.web.errors import NotFound
@@ -29,7 +30,7 @@ def day(name: str) -> DayRow:
     site = store.site()[1] or Site()
     queue = site.queues.get(name)
     if queue is None or not current_scope().among([name]):
-        raise NotFound(f"there is no queue {name[:40]!r}")
+        raise NotFound(phrase("there is no queue %(name)s", name=repr(name[:40])))
     settings = site.settings
     limits = (STEP_SECONDS, queue.service_level, settings.short_abandon)
     today, before, steps = beside(

@@ -8,6 +8,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.archive.erasing import Found, StillRuns, erase, named, of_caller, to_erase
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import NoSuchRecording, OnHold
 from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.openapi import choices
@@ -72,7 +73,9 @@ class Answer(Row):
 def keep(verb: str, wish: Wish) -> Answer:
     account = signed_in()
     if verb not in VERBS:
-        raise NotFound(f"There is nothing like {verb[:40]!r}: {', '.join(VERBS)}.")
+        raise NotFound(
+            phrase("There is nothing like %(verb)s: %(verbs)s.", verb=repr(verb[:40]), verbs=", ".join(VERBS))
+        )
     if bool(wish.what) is bool(wish.caller) or (wish.caller and verb != "erase"):
         raise BadValue("what: name a recording or contact" + (", or give caller" if verb == "erase" else ""))
     store, by, address = services().store, account.name, address_of(request)

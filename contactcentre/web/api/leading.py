@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain import day
 from contactcentre.domain.agents import AgentStatus, NotAllowed, Verb
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live import LiveError
 from contactcentre.web import rows
@@ -115,9 +116,9 @@ def act(name: str, verb: str, wish: Wish) -> AgentNow:
     if account is None:  # the guard lets nobody through who is not signed in
         raise SignInNeeded
     if verb not in VERBS:
-        raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(VERBS)}")
+        raise NotFound(phrase("There is no verb %(verb)s: %(verbs)s", verb=repr(verb[:40]), verbs=", ".join(VERBS)))
     if not limiter().limiter.hit(PER_ACCOUNT, "leading", account.name):
-        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
+        raise TooManyTries(phrase("You have asked for %(what)s things within a minute.", what=PER_ACCOUNT.amount))
     site = _site_of(name)
     said = arguments(site, verb, wish, now)
     if verb != "skills":
@@ -141,12 +142,18 @@ def act(name: str, verb: str, wish: Wish) -> AgentNow:
 def arguments(site: Site, verb: str, wish: Wish, now: float) -> dict[str, Any]:
     """What `domain.agents.step` takes for the verb. Raises BadValue."""
     if (wish.reason and verb != "pause") or (wish.note and verb == "skills") or (wish.skills and verb != "skills"):
-        raise BadValue(f"{verb} does not take that: reason is for pause, skills for skills, a note for the others")
+        raise BadValue(
+            phrase(
+                "%(verb)s does not take that: reason is for pause, skills for skills, a note for the others", verb=verb
+            )
+        )
     if verb == "pause":
         reasons = site.settings.pause_reasons
         reason = wish.reason or (reasons[0] if reasons else "")
         if reason not in reasons:
-            raise BadValue(f"reason {reason!r} is not one of: {', '.join(reasons)}")
+            raise BadValue(
+                phrase("reason %(reason)s is not one of: %(reasons)s", reason=repr(reason), reasons=", ".join(reasons))
+            )
         return {"reason": reason}
     if verb == "skills":
         try:
@@ -161,6 +168,6 @@ def _site_of(agent: str) -> Site:
     """The site that has this agent, whom the account may lead. Raises NotFound, Forbidden."""
     site = services().store.site()[1] or Site()
     if agent not in site.agents:
-        raise NotFound(f"there is no agent {agent[:40]!r}")
+        raise NotFound(phrase("there is no agent %(agent)s", agent=repr(agent[:40])))
     current_scope().need_agent(agent)
     return site

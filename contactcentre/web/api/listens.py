@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.live import listens
 from contactcentre.live.calls import find
 from contactcentre.live.errors import CommandFailed, LiveError, NoReply, NoSuchCall
@@ -98,10 +99,12 @@ def start(wish: Start) -> Listen:
     said = wish.model_dump()
     given = [name for name in ("agent", "contact", "endpoint", "channel") if said[name]]
     if len(given) != 1:
-        raise BadValue("agent, contact, endpoint, channel: exactly one says what is listened to")
+        raise BadValue(phrase("agent, contact, endpoint, channel: exactly one says what is listened to"))
     said["phone"] = said["phone"] or account.agent
     if not said["phone"]:
-        raise BadValue("phone: which one is to ring? Your account is no agent's (contactcentre user agent NAME AGENT)")
+        raise BadValue(
+            phrase("phone: which one is to ring? Your account is no agent's (contactcentre user agent NAME AGENT)")
+        )
     live, subject = services().live, said[given[0]]
     detail = {name: value for name, value in said.items() if value and name != given[0]}
     return _asked(
@@ -127,9 +130,11 @@ def start(wish: Start) -> Listen:
 def act(id: str, verb: str, wish: Wish) -> Listen:
     account = _account()
     if verb not in listens.VERBS:
-        raise NotFound(f"There is no verb {verb[:40]!r}: {', '.join(listens.VERBS)}")
+        raise NotFound(
+            phrase("There is no verb %(verb)s: %(listens)s", verb=repr(verb[:40]), listens=", ".join(listens.VERBS))
+        )
     if (verb == "mode") is not bool(wish.mode):
-        raise BadValue("mode: the verb mode needs it, and no other takes it")
+        raise BadValue(phrase("mode: the verb mode needs it, and no other takes it"))
     live = services().live
     one = listens.named(live, id)
     if not _seen(account, one):
@@ -148,7 +153,7 @@ def _within_scope(said: dict[str, Any]) -> dict[str, Any]:
     if scope.queues is None:
         return said
     if said["endpoint"] or said["channel"]:
-        raise BadValue("endpoint, channel: your account is limited to queues; such calls are in none")
+        raise BadValue(phrase("endpoint, channel: your account is limited to queues; such calls are in none"))
     if said["follow"]:
         scope.need_agent(said["agent"] or find(services().live, said["contact"], scope.queues).agent)
     if said["agent"] in scope.own_agents:
@@ -171,7 +176,7 @@ def _seen(account: SignedIn, one: Mapping[str, Any]) -> bool:
 def _account() -> SignedIn:
     account = signed_in()
     if not limiter().limiter.hit(PER_ACCOUNT, "listens", account.name):
-        raise TooManyTries(f"You have asked for {PER_ACCOUNT.amount} things within a minute.")
+        raise TooManyTries(phrase("You have asked for %(what)s things within a minute.", what=PER_ACCOUNT.amount))
     return account
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.agents import EXTENSION, LONGEST_WRAP_UP, AgentState, NotAllowed, Verb
 from contactcentre.domain.devices import NoSuchDevice, choose
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live import Commands, signs_of_life
 from contactcentre.live.calls import VERBS, ask
@@ -118,7 +119,7 @@ def desk() -> rows.Desk:
 def colleagues(wanted: Window) -> Colleagues:
     me, board = own_agent(), services().fanout.snapshot()
     if board is None:
-        raise Unavailable("The live state cannot be read at the moment. Calls go on.")
+        raise Unavailable(phrase("The live state cannot be read at the moment. Calls go on."))
     others = [row for name, row in board.agents.items() if name != me]
     found, after = wanted.of(others, lambda row: f"{row.full_name or row.name} {row.name}")
     return Colleagues(
@@ -143,7 +144,7 @@ def colleagues(wanted: Window) -> Colleagues:
 def act(step: str, wish: Step) -> rows.Desk:
     me, live, site = own_agent(), services().live, _site()
     if step not in STEPS:
-        raise NotFound(f"There is no step {step[:40]!r}: {', '.join(STEPS)}")
+        raise NotFound(phrase("There is no step %(step)s: %(steps)s", step=repr(step[:40]), steps=", ".join(STEPS)))
     _limit(me)
     verb, args = STEPS[step], _arguments(site, me, step, wish)
     if verb is Verb.LOGIN and live.agent(me).state is not AgentState.LOGGED_OUT:
@@ -170,7 +171,11 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
             reasons = site.settings.pause_reasons
             reason = wish.reason or (reasons[0] if reasons else "")
             if reason not in reasons:
-                raise BadValue(f"reason {reason!r} is not one of: {', '.join(reasons)}")
+                raise BadValue(
+                    phrase(
+                        "reason %(reason)s is not one of: %(reasons)s", reason=repr(reason), reasons=", ".join(reasons)
+                    )
+                )
             return {"reason": reason}
         case "extend":
             return {"seconds": wish.seconds}
@@ -194,15 +199,15 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
 def call(verb: str, wish: Wish) -> Told:
     me, live = own_agent(), services().live
     if verb in NOT_ONES_OWN:
-        raise NotFound(f"There is no verb {verb!r} for one's own call")
+        raise NotFound(phrase("There is no verb %(verb)s for one's own call", verb=repr(verb)))
     args = {"agent": me} if verb in WINDOW else arguments(verb, wish)
     _limit(me)
     status = live.agent(me)
     contact = live.contact(status.contact_id) if status.contact_id else None
     if contact is None or status.state is not AgentState.TALKING:
-        raise NotFound("You talk with nobody.")
+        raise NotFound(phrase("You talk with nobody."))
     if contact.agent != me and verb not in WINDOW:
-        raise Conflict("The customer is your colleague's: what becomes of the call is theirs to say.")
+        raise Conflict(phrase("The customer is your colleague's: what becomes of the call is theirs to say."))
     return Told.model_validate(ask(live, contact, verb, args, by="agent"))
 
 
@@ -220,7 +225,7 @@ def phone(wish: PhoneWish) -> Phone:
     me, web = own_agent(), services()
     _limit(me)
     if not web.settings.phone_url:
-        raise Unavailable("CONTACTCENTRE_PHONE_URL is not set: nobody has said where browsers' phones sign in.")
+        raise Unavailable(phrase("CONTACTCENTRE_PHONE_URL is not set: nobody has said where browsers' phones sign in."))
     args = {"agent": me, "holder": wish.holder, "take": wish.take, "end": wish.end}
     told = Commands(web.live.redis).send(_node(), "softphone", args)
     if wish.end:
@@ -247,20 +252,20 @@ def _node() -> str:
     web = services()
     linked = sorted(name for name, one in signs_of_life(web.live.redis).items() if one.linked)
     if not linked:
-        raise Unavailable("No controller is there that could let the phone in. Try again in a moment.")
+        raise Unavailable(phrase("No controller is there that could let the phone in. Try again in a moment."))
     return web.settings.node if web.settings.node in linked else linked[0]
 
 
 def _desk() -> rows.Desk:
     found = services().fanout.desk(own_agent())
     if found is None:
-        raise Unavailable("The live state cannot be read at the moment. Calls go on.")
+        raise Unavailable(phrase("The live state cannot be read at the moment. Calls go on."))
     return found
 
 
 def _limit(agent: str) -> None:
     if not limiter().limiter.hit(PER_AGENT, "me", agent):
-        raise TooManyTries(f"You have asked for {PER_AGENT.amount} things within a minute.")
+        raise TooManyTries(phrase("You have asked for %(what)s things within a minute.", what=PER_AGENT.amount))
 
 
 def _site() -> Site:

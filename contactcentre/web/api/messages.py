@@ -9,6 +9,7 @@ from flask import Response, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.archive.shelf import SOUND
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.domain.voicemail import NOTE_LIMIT, MessageState, NotPossible, Step, boxes_of
 from contactcentre.live import boxes_moved
@@ -140,11 +141,11 @@ def take_step(id: str, step: str, to: str, note: str, version: int | None = None
     """By whoever makes the request. Raises NotFound, BadValue, Conflict."""
     account = signed_in()
     if step not in list(Step):
-        raise NotFound(f"There is no step {step[:40]!r}: {', '.join(Step)}.")
+        raise NotFound(phrase("There is no step %(step)s: %(steps)s.", step=repr(step[:40]), steps=", ".join(Step)))
     if step == Step.HAND_OVER and to not in known_boxes():
-        raise BadValue(f"to: there is no box {to[:40]!r}")
+        raise BadValue(phrase("to: there is no box %(to)s", to=repr(to[:40])))
     if step != Step.HAND_OVER and to:
-        raise BadValue(f"to: {step} does not take it")
+        raise BadValue(phrase("to: %(step)s does not take it", step=step))
     by, boxes = account.agent or account.name, boxes_to_see(account)
     try:
         if version is not None:
@@ -153,7 +154,7 @@ def take_step(id: str, step: str, to: str, note: str, version: int | None = None
             id, Step(step), by, time.time(), to=to, note=note, actor=account.name, boxes=boxes
         )
     except NoSuchMessage:
-        raise NotFound("There is no such message, or its sound was deleted.") from None
+        raise NotFound(phrase("There is no such message, or its sound was deleted.")) from None
     except (NotPossible, Taken) as refused:
         raise Conflict(str(refused)) from None
     except ValueError as wrong:
@@ -174,7 +175,7 @@ def audio(id: str) -> Response:
     try:
         return message_sound(services().store.message(id, _seen()).id)
     except NoSuchMessage:
-        raise NotFound("There is no such message, or its sound was deleted.") from None
+        raise NotFound(phrase("There is no such message, or its sound was deleted.")) from None
 
 
 def boxes_to_see(account: SignedIn) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live import LiveError
 from contactcentre.live.notices import announce
@@ -84,11 +85,11 @@ def send(wish: Wish) -> NoticeRow:
     site = web.store.site()[1] or Site()
     only = site.agents if scope.queues is None else scope.agents
     if wish.to.startswith("queue:") and not scope.among([wish.to.partition(":")[2]]):
-        raise BadValue(f"to: there is no queue {wish.to[6:][:40]!r}")
+        raise BadValue(phrase("to: there is no queue %(to)s", to=repr(wish.to[6:][:40])))
     try:
         readers = readers_of(site, wish.to, web.live.agents().values(), now, only)
         if not readers:
-            raise NoSuchAudience(f"to: nobody is in {wish.to[:60]!r}")
+            raise NoSuchAudience(phrase("to: nobody is in %(to)s", to=repr(wish.to[:60])))
         made = tell(web.store, web.live, account.name, "", wish.to, wish.text, readers, address_of(request))
     except NoSuchAudience as error:
         raise BadValue(str(error)) from None
@@ -103,7 +104,7 @@ def send(wish: Wish) -> NoticeRow:
 def read(id: str, nothing: Nothing) -> Notices:
     account = signed_in()
     if not any(one.id == id and one.new for one in _told(Part()).notices):
-        raise NotFound("Nothing of this id is told to you and not read.")
+        raise NotFound(phrase("Nothing of this id is told to you and not read."))
     _read(id, SUPERVISORS, account)
     return _told(Part())
 
@@ -131,13 +132,13 @@ def send_own(wish: Wish) -> NoticeRow:
     _limit(account)
     site = web.store.site()[1] or Site()
     if wish.to != "supervisors" and not wish.to.startswith("agent:"):
-        raise BadValue("to: agent:NAME or supervisors")
+        raise BadValue(phrase("to: agent:NAME or supervisors"))
     try:
         readers = [SUPERVISORS]
         if wish.to != "supervisors":
             readers = readers_of(site, wish.to, (), time.time(), site.agents.keys() - {me})
         if not readers:
-            raise NoSuchAudience("to: that is yourself")
+            raise NoSuchAudience(phrase("to: that is yourself"))
         made = tell(web.store, web.live, account.name, me, wish.to, wish.text, readers, address_of(request))
     except NoSuchAudience as error:
         raise BadValue(str(error)) from None
@@ -181,7 +182,7 @@ def _read(id: str, reader: str, account: SignedIn) -> None:
     """Raises NotFound."""
     web = services()
     if not web.store.read_notice(id, reader, account.name, time.time()):
-        raise NotFound("Nothing of this id is told to you and not read.")
+        raise NotFound(phrase("Nothing of this id is told to you and not read."))
     news: dict[str, Any] = {}  # that there is some: supervisors see who has read what
     with suppress(LiveError):
         announce(web.live.redis, news, ())
@@ -189,4 +190,4 @@ def _read(id: str, reader: str, account: SignedIn) -> None:
 
 def _limit(account: SignedIn) -> None:
     if not limiter().limiter.hit(PER_ACCOUNT, "notices", account.name):
-        raise TooManyTries(f"You have told {PER_ACCOUNT.amount} things within a minute.")
+        raise TooManyTries(phrase("You have told %(what)s things within a minute.", what=PER_ACCOUNT.amount))

@@ -6,6 +6,7 @@ from typing import Literal
 from apiflask import APIBlueprint
 from pydantic import Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.live import signs_of_life
 from contactcentre.live.standbys import standbys
 from contactcentre.web import rows
@@ -121,5 +122,5 @@ def controllers() -> Controllers:
 def _board() -> rows.Snapshot:
     board = services().fanout.snapshot(current_scope().queues)
     if board is None:
-        raise Unavailable("The live state cannot be read at the moment. Calls go on.")
+        raise Unavailable(phrase("The live state cannot be read at the moment. Calls go on."))
     return board

@@ -12,6 +12,7 @@ from contactcentre.domain.customers import Customer, number_of
 from contactcentre.domain.day import midnight
 from contactcentre.domain.metrics import AgentTime, agent_time
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.shift import FACTS, not_taken
 from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact
 from contactcentre.store.paging import cursor_at
@@ -198,9 +199,9 @@ def change_own(id: str, wish: OwnWish) -> Answer:
     status = live.agent(me)
     its = status.contact_id == found.result.contact
     if its and status.state is AgentState.OFFERED:
-        raise Conflict("You do not talk yet.")
+        raise Conflict(phrase("You do not talk yet."))
     if wish.done and its and status.state is AgentState.TALKING:
-        raise Conflict("You talk still.")
+        raise Conflict(phrase("You talk still."))
     after = found.change(wish, _by(), wanted_version(), done=wish.done)
     if wish.done and its and status.state is AgentState.WRAP_UP:
         with suppress(NotAllowed):  # the timer has ended it a moment ago
@@ -271,7 +272,7 @@ def called(id: str) -> Answer:
     me, store = own_agent(), services().store
     kept = next((one for one in store.promises(me, limit=1000) if one.contact_id == id), None)
     if kept is None:
-        raise NotFound("You have promised no call back there, or have made it.")
+        raise NotFound(phrase("You have promised no call back there, or have made it."))
     agree(wanted_version(), store.result(id, kept.said.queue, me).version)
     store.called_back(id, kept.said.queue, me, _by(), time.time())
     return told(Sheet.read(id, kept.said.queue, me))
@@ -288,7 +289,7 @@ def own_result(id: str) -> Sheet:
     except (NoSuchContact, AmbiguousContact):
         contact = None
     if contact is None or me not in contact.agents or contact.arrived < time.time() - OWN_SECONDS:
-        raise NotFound("There is no such contact of yours.")
+        raise NotFound(phrase("There is no such contact of yours."))
     return Sheet.read(contact.id, _queue_of(contact.id, me), me)
 
 
@@ -307,7 +308,7 @@ def _customer(id: str) -> Customer:
     try:
         number = number_of(caller, customers.settings().country)
     except NotAcceptable:
-        raise NotFound("The number is withheld, or nobody's.") from None
+        raise NotFound(phrase("The number is withheld, or nobody's.")) from None
     return web.store.customer_of(number) or Customer("", (number,))
 
 

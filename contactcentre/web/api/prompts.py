@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from flask import Response, request, send_file
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.prompts.files import LARGEST
 from contactcentre.web.errors import NotFound
 from contactcentre.web.openapi import answers
@@ -76,7 +77,7 @@ def say(language: str, name: str, words: Words) -> PromptRow:
 def audio(language: str, name: str) -> Response:
     found = one(language, name)
     if found.path.suffix != ".wav":
-        raise NotFound(f"{found.path.suffix[1:]} is a form that only the PBX plays")
+        raise NotFound(phrase("%(suffix)s is a form that only the PBX plays", suffix=found.path.suffix[1:]))
     return send_file(found.path, mimetype="audio/wav", conditional=True)
 
 

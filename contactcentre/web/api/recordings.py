@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.archive.peaks import Peaks, peaks
 from contactcentre.domain.contacts import Recording
 from contactcentre.domain.events import Kind
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import RecordingNote
 from contactcentre.web.api.contacts import opened, recording_named
 from contactcentre.web.errors import BadValue, Gone, NotFound
+from contactcentre.web.language import say
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.scope import current_scope
@@ -37,7 +39,7 @@ blueprint = APIBlueprint("recordings", __name__, url_prefix="/api/v1", tag="Reco
 
 class Marker(Row):
     second: float = Field(description="from the recording's beginning")
-    text: str
+    text: str = Field(description="for people, in the account's language")
 
 
 class NoteRow(Row):
@@ -86,7 +88,7 @@ def picture(id: str) -> Picture:
             try:
                 drawn = gevent.get_hub().threadpool.apply(peaks, (file,))  # a second's work must stop nobody else
             except ValueError as error:
-                raise Gone(f"The recording cannot be read: {error}") from None
+                raise Gone(phrase("The recording cannot be read: %(error)s", error=error)) from None
             _drawn.put(key, drawn)
     seconds, channels = drawn
     return Picture(
@@ -110,11 +112,11 @@ def note(id: str, wish: NoteWish) -> NoteRow:
     account, (contact_id, recording) = signed_in(), _seen(id)
     text = " ".join(wish.text.split())
     if recording.state != "stored":
-        raise Gone(f"The recording is {recording.state}.")
+        raise Gone(phrase("The recording is %(state)s.", state=recording.state))
     if not text:
-        raise BadValue("text: it says nothing")
+        raise BadValue(phrase("text: it says nothing"))
     if recording.seconds is not None and wish.second > recording.seconds:
-        raise BadValue(f"second: the recording ends at {recording.seconds:.1f}")
+        raise BadValue(phrase("second: the recording ends at %(seconds)s", seconds=format(recording.seconds, ".1f")))
     store = services().store
     detail = {"contact": contact_id, "second": round(wish.second, 1)}
     store.audit(account.name, "recording.note", recording.id, detail, address_of(request))
@@ -125,7 +127,7 @@ def _seen(id: str) -> tuple[str, Recording]:
     """Raises NotFound."""
     contact_id, recording = recording_named(id)
     if not current_scope().recording(recording):
-        raise NotFound(f"There is no recording {id[:60]!r}.")
+        raise NotFound(phrase("There is no recording %(id)s.", id=repr(id[:60])))
     return contact_id, recording
 
 
@@ -136,7 +138,8 @@ def _markers(contact_id: str, recording: Recording, seconds: float) -> list[Mark
     for event in services().store.events(contact_id):
         second = event.at - recording.started
         if event.kind in MARKED and 0 <= second <= seconds:
-            found.append(Marker(second=round(second, 3), text=line(event.at, event.kind, event.data).text))
+            told = line(event.at, event.kind, event.data)
+            found.append(Marker(second=round(second, 3), text=say(told.text)))
     return found
 
 

@@ -8,6 +8,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.results import of_queue
+from contactcentre.domain.sentences import phrase
 from contactcentre.web.api.contacts import history_of
 from contactcentre.web.errors import BadValue
 from contactcentre.web.etags import etag, wanted_version
@@ -112,7 +113,13 @@ def of_contact(id: str, queue: str | None = None) -> Sheet:
     if queue is None or not (queue or its):
         queue = its[-1] if its else ""
     elif queue not in its:
-        raise BadValue(f"queue: {queue[:40]!r} is none that the contact passed through: {', '.join(its) or 'none'}")
+        raise BadValue(
+            phrase(
+                "queue: %(queue)s is none that the contact passed through: %(its)s",
+                queue=repr(queue[:40]),
+                its=", ".join(its) or "none",
+            )
+        )
     return Sheet.read(*of_queue(history, queue))
 
 

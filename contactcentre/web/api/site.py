@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.provision import change
 from contactcentre.provision.asking import PlanSaid, ProblemSaid
@@ -180,12 +181,12 @@ def section(part: str) -> tuple[ThingRow, int, dict[str, str]]:
 def thing(part: str, name: str) -> tuple[ThingRow, int, dict[str, str]]:
     version, site = site_of(None)
     if part not in change.KINDS:
-        raise NotFound(f"there is no section {part[:40]!r}")
+        raise NotFound(phrase("there is no section %(part)s", part=repr(part[:40])))
     kind = change.KINDS[part]
     document: dict[str, Any] = site.model_dump(mode="json", exclude_defaults=True).get(part, {})
     name = change.name_of(site, kind, name)
     if name not in document:
-        raise NotFound(f"there is no {change.called(kind)} {name[:60]}")
+        raise NotFound(phrase("there is no %(kind)s %(name)s", kind=change.called(kind), name=name[:60]))
     return ThingRow(version=version, value=document[name], used_by=users_of(site, kind, name)), 200, etag(version)
 
 
@@ -329,7 +330,7 @@ def keep_secret(name: str, value: str) -> None:
 def known_part(part: str) -> None:
     """Raises NotFound."""
     if part not in change.KINDS and part not in change.WHOLE:
-        raise NotFound(f"there is no section {part[:40]!r}")
+        raise NotFound(phrase("there is no section %(part)s", part=repr(part[:40])))
 
 
 def compared(old: int, new: int | None) -> DiffRow:

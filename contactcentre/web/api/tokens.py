@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import ApiToken, BadCursor, NoSuchToken
 from contactcentre.web import tokens
 from contactcentre.web.errors import BadValue, Forbidden, NotFound, SessionNeeded
@@ -73,7 +74,7 @@ def listing(wanted: Filter) -> TokenList:
     me, now = signed_in(), time.time()
     whose = wanted.account or me.name
     if whose != me.name and not may(me, Permission.TOKENS):
-        raise Forbidden("Only admins see the tokens of others.")
+        raise Forbidden(phrase("Only admins see the tokens of others."))
     try:
         page = services().store.tokens(
             None if whose == EVERYBODY else whose, now=now, limit=wanted.limit, cursor=wanted.cursor
@@ -113,7 +114,7 @@ def remove(id: str) -> TokenRow:
 def issue(me: SignedIn, name: str, scopes: list[str], days: float, now: float) -> tuple[ApiToken, str]:
     """Of one's own. Raises BadValue, SessionNeeded."""
     if me.grant is not None:
-        raise SessionNeeded("A token makes no tokens.")
+        raise SessionNeeded(phrase("A token makes no tokens."))
     try:
         return tokens.issue(services().store, me.user, name, scopes, days, me.name, now, address_of(request))
     except tokens.TokenRefused as refused:
@@ -123,7 +124,7 @@ def issue(me: SignedIn, name: str, scopes: list[str], days: float, now: float) -
 def revoke(me: SignedIn, id: str) -> ApiToken:
     """Raises NotFound, SessionNeeded."""
     if me.grant is not None and me.grant.id != id:
-        raise SessionNeeded("A token revokes no other token.")
+        raise SessionNeeded(phrase("A token revokes no other token."))
     whose = None if may(me, Permission.TOKENS) else me.name
     try:
         return tokens.revoke(services().store, id, me.name, time.time(), whose, address_of(request))

@@ -3,6 +3,7 @@
 import limits
 from apiflask import APIBlueprint
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.provision.change import NotThere
 from contactcentre.store import AmbiguousContact, NoSuchContact
 from contactcentre.web.api.contacts import ambiguous
@@ -53,7 +54,7 @@ def of_contact(id: str) -> WhyContact:
     except AmbiguousContact as error:
         raise NotFound(ambiguous(error)) from None
     if not _seen(why.contact, current_scope()):
-        raise NotFound(f"no contact has an id that begins with {id[:40]!r}")
+        raise NotFound(phrase("no contact has an id that begins with %(id)s", id=repr(id[:40])))
     return why
 
 
@@ -80,4 +81,4 @@ def of_agent(name: str) -> WhyAgent:
 def _count() -> None:
     account = current_account()
     if not limiter().limiter.hit(PER_ACCOUNT, "why", account.name if account else ""):
-        raise TooManyTries(f"You have asked why {PER_ACCOUNT.amount} times within a minute.")
+        raise TooManyTries(phrase("You have asked why %(what)s times within a minute.", what=PER_ACCOUNT.amount))

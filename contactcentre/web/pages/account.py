@@ -9,11 +9,14 @@ from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
+from contactcentre.languages import NAMES
 from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable, User
 from contactcentre.web import accounts
 from contactcentre.web.api.tokens import issue, revoke
 from contactcentre.web.errors import BadValue, TooManyTries
+from contactcentre.web.language import say
 from contactcentre.web.permissions import WORDS, Permission, granted, public, requires, words
 from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out, signed_in
 from contactcentre.web.tokens import LONGEST_DAYS, grantable
@@ -51,7 +54,7 @@ def log_in() -> ResponseReturnValue:
     if user is None:
         shown = name if accounts.NAME.fullmatch(name) else "?"  # what else stands there may be a password
         services().store.audit(shown, "session.refuse", "", {}, address_of(request))
-        text = "Name and password do not belong together."
+        text = phrase("Name and password do not belong together.")
         return render_template("login.html", next=next, name=name, problem=text), 403
     _succeeded(name)
     sign_in(services().sessions, user, time.time())
@@ -91,10 +94,10 @@ def accept() -> ResponseReturnValue:
         return render_template("password.html", user=user, token=token)
     try:
         if password != request.form.get("again", ""):
-            raise accounts.PasswordRefused("The two passwords differ.")
+            raise accounts.PasswordRefused(phrase("The two passwords differ."))
         user = accounts.set_password(store, token, password, now)
     except accounts.PasswordRefused as refused:
-        return render_template("password.html", user=user, token=token, problem=str(refused)), 422
+        return render_template("password.html", user=user, token=token, problem=refused.args[0]), 422
     except accounts.LinkUnusable:
         return render_template("welcome.html", problem=UNUSABLE), 410
     _succeeded("by one-time link")
@@ -104,7 +107,7 @@ def accept() -> ResponseReturnValue:
     return redirect(_home(user), 303)
 
 
-UNUSABLE = "This link cannot be used: it was used already, a newer one was made, or it is older than 24 hours."
+UNUSABLE = phrase("This link cannot be used: it was used already, a newer one was made, or it is older than 24 hours.")
 
 
 @blueprint.get("/me")
@@ -121,7 +124,7 @@ def make_token() -> ResponseReturnValue:
     try:
         made, text = issue(signed_in(), form.get("name", ""), form.getlist("scope"), days, time.time())
     except BadValue as refused:
-        return _page(token_problem=str(refused)), 422
+        return _page(token_problem=refused.args[0]), 422
     return _page(made=made, token=text), 201
 
 
@@ -135,10 +138,31 @@ def revoke_token(id: str) -> ResponseReturnValue:
 def _page(**said: Any) -> str:
     account, now = signed_in(), time.time()
     shown = services().store.tokens(account.name, now=now, limit=SHOWN_TOKENS).tokens
-    scopes = [(one, WORDS[one]) for one in grantable(account.user)]
+    scopes = [(one, say(WORDS[one])) for one in grantable(account.user)]
     return render_template(
-        "me.html", permissions=_words(account), tokens=shown, scopes=scopes, days=TOKEN_DAYS, now=now, **said
+        "me.html",
+        permissions=_words(account),
+        tokens=shown,
+        scopes=scopes,
+        days=TOKEN_DAYS,
+        now=now,
+        languages=NAMES,
+        **said,
     )
+
+
+@blueprint.post("/me/language")
+@requires(Permission.SELF)
+def choose_language() -> ResponseReturnValue:
+    """Of one's own pages and e-mails; "" = the browser's."""
+    account, wanted = signed_in(), request.form.get("language", "?")
+    if wanted not in ("", *NAMES):
+        raise BadValue(
+            phrase("language %(wanted)s is none of %(names)s", wanted=repr(wanted[:20]), names=", ".join(NAMES))
+        )
+    services().store.change_user(account.name, language=wanted)
+    services().store.audit(account.name, "user.language", account.name, {"language": wanted}, address_of(request))
+    return redirect(url_for("account.me"), 303)
 
 
 @blueprint.post("/me/password")
@@ -148,14 +172,14 @@ def change_password() -> ResponseReturnValue:
     _try(account.name)
     problem = ""
     if accounts.authenticate(store, account.name, request.form.get("current", "")) is None:
-        problem = "That is not your current password."
+        problem = phrase("That is not your current password.")
     elif request.form.get("password", "") != request.form.get("again", ""):
-        problem = "The two new passwords differ."
+        problem = phrase("The two new passwords differ.")
     else:
         try:
             accounts.change_password(store, account.name, request.form.get("password", ""))
         except accounts.PasswordRefused as refused:
-            problem = str(refused)
+            problem = refused.args[0]
     if problem:
         return _page(problem=problem), 422
     _succeeded(account.name)
@@ -173,11 +197,12 @@ def for_templates() -> dict[str, object]:
         account = None
     limited = account is not None and account.queues is not None
     allowed = {p.name for p in Permission if account is not None and granted(account.role, p, limited)}
-    return {"account": account, "allowed": allowed, "site_name": services().fanout.site_name}
+    fanout = services().fanout
+    return {"account": account, "allowed": allowed, "site_name": fanout.site_name, "timezone": fanout.timezone}
 
 
 def _words(account: SignedIn) -> list[str]:
-    return words(account.role, account.queues is not None)
+    return [say(one) for one in words(account.role, account.queues is not None)]
 
 
 def _home(user: User) -> str:
@@ -206,7 +231,9 @@ def _try(name: str) -> None:
     for limit, key in ((PER_ADDRESS, ("sign-in", address)), (PER_NAME, ("sign-in", name, address))):
         if not keeper.hit(limit, *key):
             seconds = max(1, round(keeper.get_window_stats(limit, *key).reset_time - time.time()))
-            raise TooManyTries(f"At most {limit}. Try again in {seconds} seconds.")
+            raise TooManyTries(
+                phrase("At most %(limit)s. Try again in %(seconds)s seconds.", limit=str(limit), seconds=seconds)
+            )
 
 
 def _succeeded(name: str) -> None:

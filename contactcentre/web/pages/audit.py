@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.web.errors import BadValue
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.wiring import services
@@ -41,7 +42,7 @@ def _begin(day: str, after: int = 0) -> float:
     try:
         return (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=zone) + timedelta(days=after)).timestamp()
     except (ValueError, OverflowError):
-        raise BadValue(f"{day!r} is no day such as 2026-12-24") from None
+        raise BadValue(phrase("%(day)s is no day such as 2026-12-24", day=repr(day))) from None
 
 
 @blueprint.app_template_filter()

@@ -13,6 +13,7 @@ from werkzeug.utils import redirect
 from contactcentre.domain.customers import number_of
 from contactcentre.domain.events import Outcome
 from contactcentre.domain.results import NotAcceptable
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Queue
 from contactcentre.store import BadCursor
 from contactcentre.store.history import SAID_NOTHING
@@ -22,6 +23,7 @@ from contactcentre.web.api.why import of_contact as why_of
 from contactcentre.web.customers import find
 from contactcentre.web.errors import BadValue, Changed, NotFound
 from contactcentre.web.history import NoteRow
+from contactcentre.web.language import date_and_time
 from contactcentre.web.numbers import readable
 from contactcentre.web.permissions import Permission, granted, requires
 from contactcentre.web.results import Wish
@@ -42,7 +44,11 @@ def page() -> ResponseReturnValue:
     asked = {name: request.args.get(name, "").strip()[:80] for name in ASKED}
     (since, until), scope = _day(asked["day"]), current_scope()
     if asked["outcome"] and asked["outcome"] not in list(Outcome):
-        raise BadValue(f"outcome {asked['outcome']!r} is none of {', '.join(Outcome)}")
+        raise BadValue(
+            phrase(
+                "outcome %(asked)s is none of %(outcomes)s", asked=repr(asked["outcome"]), outcomes=", ".join(Outcome)
+            )
+        )
     try:
         found = services().store.contacts(
             since=since,
@@ -170,8 +176,8 @@ def zone() -> ZoneInfo:
 
 @blueprint.app_template_filter()
 def moment(at: float | None, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """A time in the site's time zone."""
-    return "" if at is None else datetime.fromtimestamp(at, zone()).strftime(pattern)
+    """A time in the site's time zone, as people of the page's language write it."""
+    return "" if at is None else date_and_time(datetime.fromtimestamp(at, zone()), pattern)
 
 
 @blueprint.app_template_filter()
@@ -198,4 +204,4 @@ def _day(text: str) -> tuple[float | None, float | None]:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone())
         return day.timestamp(), (day + timedelta(days=1)).timestamp()
     except (ValueError, OverflowError):
-        raise BadValue(f"day {text!r} is no date like 2026-11-23") from None
+        raise BadValue(phrase("day %(text)s is no date like 2026-11-23", text=repr(text))) from None

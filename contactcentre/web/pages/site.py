@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.provision import change
 from contactcentre.provision.asking import ProblemSaid
@@ -86,7 +87,7 @@ def add(part: str) -> ResponseReturnValue:
 @requires(Permission.SITE)
 def save_section(part: str) -> ResponseReturnValue:
     if part not in change.WHOLE:
-        raise NotFound(f"there is no section {part[:40]!r}")
+        raise NotFound(phrase("there is no section %(part)s", part=repr(part[:40])))
     return _save(part, "")
 
 
@@ -116,7 +117,7 @@ def secret() -> ResponseReturnValue:
     kind, _, of = name.partition("/")
     keep_secret(name, request.form.get("value", "")[:200])
     if change.SECTIONS.get(kind) != part:
-        raise NotFound("there is no such thing")
+        raise NotFound(phrase("there is no such thing"))
     return redirect(url_for("admin.thing", part=part, name=of, kept="yes"), 303)
 
 
@@ -147,7 +148,9 @@ def apply(id: str) -> ResponseReturnValue:
         done = carry_out(made, request.form.get("comment", ""), made.version)
     except WebError as refused:
         if isinstance(refused, Changed):  # this plan can never be applied
-            return _planned(id, f"{refused.detail} Make the change again.", over=True), int(refused.status)
+            return _planned(id, phrase("%(detail)s Make the change again.", detail=refused.detail), over=True), int(
+                refused.status
+            )
         return _planned(id, refused.detail), int(refused.status)
     return redirect(url_for("admin.history", applied=done.version, checked=done.checked), 303)
 
@@ -170,7 +173,7 @@ def history() -> ResponseReturnValue:
 def go_back() -> ResponseReturnValue:
     number = request.form.get("version", "")
     if not number.isdecimal() or len(number) > 9:
-        raise BadValue("version: a number")
+        raise BadValue(phrase("version: a number"))
     return _to(propose(Wish(back_to=int(number))).id)
 
 
@@ -236,7 +239,7 @@ def _form(
         used_by=users_of(site, kind, name) if kind and name and not new else [],
         secret=secret,
         secret_state=next((one.state for one in secret_states() if one.name == secret), ""),
-        about=_about(part),
+        about=forms.about(part),
         kept=request.args.get("kept"),
         **around(part),
     )
@@ -283,21 +286,16 @@ def around(part: str) -> dict[str, Any]:
     }
 
 
-def _about(part: str) -> str:
-    model = forms.model_of(part)
-    return " ".join((model.__doc__ or "").split()) if model else ""
-
-
 def _need(part: str) -> None:
     if part not in change.KINDS:
-        raise NotFound(f"there is no section {part[:40]!r}")
+        raise NotFound(phrase("there is no section %(part)s", part=repr(part[:40])))
 
 
 def _found(site: Site, part: str, name: str) -> Any:
     _need(part)
     things = getattr(site, part)
     if name not in things:
-        raise NotFound(f"there is no {change.called(change.KINDS[part])} {name[:60]}")
+        raise NotFound(phrase("there is no %(kind)s %(name)s", kind=change.called(change.KINDS[part]), name=name[:60]))
     return things[name]
 
 

@@ -7,6 +7,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.store import ROLES, User
 from contactcentre.web.errors import WebError
 from contactcentre.web.pages.site import around
@@ -37,7 +38,7 @@ def add() -> ResponseReturnValue:
         )
         user, link = invite(wish)
     except ValidationError:
-        return _listed("Choose a role."), 422
+        return _listed(phrase("Choose a role.")), 422
     except WebError as refused:
         return _listed(refused.detail), int(refused.status)
     return _shown(user, link=link), 201
@@ -62,7 +63,7 @@ def save(name: str) -> ResponseReturnValue:
         )
         change(name, wish)
     except ValidationError:
-        return _shown(user, "Choose a role."), 422
+        return _shown(user, phrase("Choose a role.")), 422
     except WebError as refused:
         return _shown(user, refused.detail), int(refused.status)
     return redirect(url_for("user_pages.one", name=name, done="saved"), 303)

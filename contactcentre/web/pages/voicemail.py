@@ -32,7 +32,7 @@ def act(id: str, step: str) -> ResponseReturnValue:
     try:
         take_step(id, step, request.form.get("to", "").strip(), request.form.get("note", "").strip())
     except Conflict as refused:
-        return _page(str(refused)), 409
+        return _page(refused.detail or refused.title), 409
     box, state = request.form.get("box") or None, request.form.get("state") or None
     return redirect(url_for("voicemail.page", box=box, state=state), 303)
 

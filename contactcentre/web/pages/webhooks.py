@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.utils import redirect
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.domain.webhooks import ENDS, KINDS
 from contactcentre.web import webhooks
@@ -37,7 +38,7 @@ def add() -> ResponseReturnValue:
         wish.queues = _chosen("queues")
         made, secret = webhooks.add(wish)
     except ValidationError:
-        return _list("name: at most 40 characters; url: at most 500"), 422
+        return _list(phrase("name: at most 40 characters; url: at most 500")), 422
     except (BadValue, Conflict) as wrong:
         return _list(wrong.detail), int(wrong.status)
     return _one(made.name, secret=secret), 201
@@ -57,7 +58,7 @@ def save(name: str) -> ResponseReturnValue:
     try:
         wish = Wish(url=sent.get("url", "").strip(), kinds=_chosen("kinds"), queues=_chosen("queues"))
     except ValidationError:
-        return _one(name, "url: at most 500 characters"), 422
+        return _one(name, phrase("url: at most 500 characters")), 422
     return _done(name, lambda: webhooks.change(known, wish, int(version) if version.isdecimal() else None))
 
 
@@ -85,7 +86,7 @@ def act(name: str, verb: str) -> ResponseReturnValue:
         case "remove":
             webhooks.remove(known)
             return redirect(url_for("webhooks.page"), 303)
-    raise NotFound(f"There is nothing like {verb[:40]!r}.")
+    raise NotFound(phrase("There is nothing like %(verb)s.", verb=repr(verb[:40])))
 
 
 def _done(name: str, do: Callable[[], object]) -> ResponseReturnValue:

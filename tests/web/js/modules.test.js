@@ -279,3 +279,22 @@ test("the live page names each node's controller, and what is wrong with it", ()
   ]);
   assert.deepEqual(told().map((one) => one.bad), [true]);
 });
+
+test("texts of another language come from its catalogue, with its plural and its numbers", async () => {
+  const before = globalThis.document;
+  globalThis.document = { documentElement: { lang: "de", dataset: { timezone: "Europe/Paris" } } };
+  globalThis.catalogue = {
+    plural: (n) => Number(n != 1),
+    messages: { "Calling %(who)s": "Ruft %(who)s an", "%(num)s call": ["%(num)s Anruf", "%(num)s Anrufe"], "%(number)s %%": "%(number)s %%" },
+  };
+  const { _, clockTime, date, known, ngettext } = await import("../../../contactcentre/web/assets/js/language.js?german");
+  assert.equal(_("Calling %(who)s", { who: "Anna %(who)s" }), "Ruft Anna %(who)s an");
+  assert.equal(_("Not in it %(x)s"), "Not in it %(x)s");
+  assert.equal(_("%(number)s %%", { number: 4 }), "4 %");
+  assert.deepEqual([0, 1, 1234].map((n) => ngettext("%(num)s call", "%(num)s calls", n)), ["0 Anrufe", "1 Anruf", "1.234 Anrufe"]);
+  assert.equal(clockTime(0, { seconds: true }), "01:00:00");
+  assert.equal(date("2026-11-24"), "24.11.26");
+  assert.equal(known("Nowhere/Land"), "UTC");
+  globalThis.document = before;
+  delete globalThis.catalogue;
+});

@@ -3,6 +3,7 @@
 import { ask, send } from "./ask.js";
 import { element } from "./dom.js";
 import { follow } from "./flow.js";
+import { _ } from "./language.js";
 
 const PAUSE = 400; // milliseconds without a key, then it is checked
 const PLANNING = 60; // seconds
@@ -28,7 +29,7 @@ function show(problems, otherwise) {
   const list = problems.map(({ line, where, message }) => {
     const words = [where && `${where}: `, message].filter(Boolean).join("");
     if (!line) return element("li", {}, words);
-    const jump = element("button", { type: "button", class: "button small" }, `Line ${line}`);
+    const jump = element("button", { type: "button", class: "button small" }, _("Line %(number)s", { number: line }));
     jump.addEventListener("click", () => select(line));
     return element("li", {}, jump, ` ${words}`);
   });
@@ -44,12 +45,12 @@ function select(line) {
 }
 
 async function check() {
-  if (form.dataset.new && !called()) return show([], "Give it a name.");
+  if (form.dataset.new && !called()) return show([], _("Give it a name."));
   const mine = (asked += 1);
   const [problem, answer] = await ask("/api/v1/site/check", wish(), token);
   if (mine !== asked) return; // another key was pressed meanwhile
   if (problem) show([{ message: problem }]);
-  else show(answer.problems, "No problem found.");
+  else show(answer.problems, _("No problem found."));
   document.dispatchEvent(new Event("checked"));
 }
 
@@ -66,7 +67,7 @@ form.addEventListener("submit", async (event) => {
   if (form.dataset.new && !called()) return $("its-name").focus();
   const [button] = form.querySelectorAll("button.main");
   button.disabled = true;
-  $("problems").replaceChildren(element("p", { class: "soft" }, "The plan is made …"));
+  $("problems").replaceChildren(element("p", { class: "soft" }, _("The plan is made …")));
   const [problem, answer, , , problems] = await send("POST", "/api/v1/site/plans", wish(), token, { etag: `"${version}"`, seconds: PLANNING });
   button.disabled = false;
   if (mine !== asked) return;

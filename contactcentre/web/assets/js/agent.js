@@ -7,6 +7,7 @@ import { Devices, ring, test } from "./devices.js";
 import { attribute, element, keyed, text } from "./dom.js";
 import { Handset } from "./handset.js";
 import { shortcuts } from "./keyboard.js";
+import { _, lower } from "./language.js";
 import { Mine } from "./mine.js";
 import { Notices } from "./notices.js";
 import { Phone } from "./phone.js";
@@ -14,18 +15,18 @@ import { drawPop } from "./pop.js";
 import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
-import { duration, lent, placeWords, said, stateName, talkWords, wish } from "./words.js";
+import { duration, lent, messages, placeWords, said, stateName, talkWords, wish } from "./words.js";
 
-const LINKS = { connecting: "Connecting", open: "Live", lost: "Connection lost", out: "Signed out", forbidden: "No permission" };
+const LINKS = { connecting: _("Connecting"), open: _("Live"), lost: _("Connection lost"), out: _("Signed out"), forbidden: _("No permission") };
 const PHONES = {
-  off: ["Off", "paused", ""],
-  starting: ["Starting", "offered", ""],
-  ready: ["Ready", "available", "Calls ring in this window. It may be in the background."],
-  lost: ["Connection lost", "lost", "Trying to reach the PBX again."],
-  elsewhere: ["Elsewhere", "paused", "Your phone is in another window."],
-  refused: ["Not ready", "lost", ""],
+  off: [_("Off"), "paused", ""],
+  starting: [_("Starting"), "offered", ""],
+  ready: [_("Ready"), "available", _("Calls ring in this window. It may be in the background.")],
+  lost: [_("Connection lost"), "lost", _("Trying to reach the PBX again.")],
+  elsewhere: [_("Elsewhere"), "paused", _("Your phone is in another window.")],
+  refused: [_("Not ready"), "lost", ""],
 };
-const MINE = { "Agent leaves": "Leave", "Hand over": "Hand over" };
+const MINE = { [_("Agent leaves")]: _("Leave") };
 
 const $ = (id) => document.getElementById(id);
 const token = $("desk").dataset.token;
@@ -85,26 +86,26 @@ function drawLink() {
   $("link").dataset.link = link === "open" ? "live" : link;
   text($("link"), LINKS[link]);
   const silent = stream.silence >= STALE;
-  const words = link === "out" ? "You are signed out." : link === "forbidden" ? "Your role has no phone." : silent ? `Nothing heard from the server for ${duration(stream.silence)}. A call goes on.` : "";
+  const words = link === "out" ? _("You are signed out.") : link === "forbidden" ? _("Your role has no phone.") : silent ? _("Nothing heard from the server for %(time)s. A call goes on.", { time: duration(stream.silence) }) : "";
   text($("banner"), words);
-  if (link === "out") $("banner").append(" ", element("a", { href: "/login?next=/agent" }, "Sign in"));
+  if (link === "out") $("banner").append(" ", element("a", { href: "/login?next=/agent" }, _("Sign in")));
   $("banner").hidden = words === "";
   $("desk").dataset.stale = String(words !== "" || !desk);
 }
 
 function drawMe(me) {
   $("handset").hidden = !desk.softphone;
-  text($("me-state"), me.state === "paused" ? `Paused: ${me.reason}` : stateName(me.state));
+  text($("me-state"), me.state === "paused" ? _("Paused: %(reason)s", { reason: me.reason }) : stateName(me.state));
   attribute($("me-state"), "data-state", me.state);
   text($("me-wish"), [wish(me.then), said(me), lent(me.skills)].filter(Boolean).join(" · "));
-  text($("me-messages"), me.messages === 1 ? "1 new message" : `${me.messages} new messages`);
+  text($("me-messages"), messages(me.messages));
   $("me-messages").hidden = me.messages === 0;
-  const free = { paused: "I am free", wrap_up: "Done", offered: me.then && "Stay", talking: me.then && "Stay" }[me.state];
-  const steps = me.state === "logged_out" ? [["login", "Begin work"]] : [
+  const free = { paused: _("I am free"), wrap_up: _("Done"), offered: me.then && _("Stay"), talking: me.then && _("Stay") }[me.state];
+  const steps = me.state === "logged_out" ? [["login", _("Begin work")]] : [
     ...(free ? [["unpause", free]] : []),
-    ...(desk.softphone && me.device !== "webrtc" ? [["login", "Ring here"]] : []),
-    ...(me.state === "wrap_up" ? [["extend", "One more minute"]] : []),
-    ...(me.then === "logout" ? [] : [["logout", "End work"]]),
+    ...(desk.softphone && me.device !== "webrtc" ? [["login", _("Ring here")]] : []),
+    ...(me.state === "wrap_up" ? [["extend", _("One more minute")]] : []),
+    ...(me.then === "logout" ? [] : [["logout", _("End work")]]),
   ];
   keyed($("me-steps"), steps, ([step, words]) => step + words, ([step, words]) => element("button", { class: ["logout", "extend"].includes(step) ? "button" : "button main", type: "button", "data-step": step }, words), () => {});
   $("me-pause").hidden = me.state === "logged_out" || desk.pause_reasons.length === 0;
@@ -118,22 +119,22 @@ function drawCall(me, contact) {
   const at = rings ? "ringing" : phone.talking || mine || me.state === "talking" ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
   if ($("talk").dataset.at !== at) $("talk-problem").hidden = true; // it was about the last call
   $("talk").dataset.at = at;
-  const words = { ringing: "It rings", talking: "In a call", "wrap-up": "After the call", nothing: "No call" }[at];
+  const words = { ringing: _("It rings"), talking: _("In a call"), "wrap-up": _("After the call"), nothing: _("No call") }[at];
   text($("talk-title"), words);
   $("talk-none").hidden = at !== "nothing";
   $("talk-some").hidden = at === "nothing";
-  const [said, colour] = contact?.talk && at !== "wrap-up" ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? ["Ringing", "ringing"] : ["", ""];
+  const [said, colour] = contact?.talk && at !== "wrap-up" ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? [_("Ringing"), "ringing"] : ["", ""];
   text($("talk-state"), said);
   attribute($("talk-state"), "data-state", colour);
   $("talk-state").hidden = said === "";
   const from = phone.call?.remote_identity; // of a call that is no customer's, as a supervision
-  text($("talk-caller"), contact?.caller_text || me.caller_text || from?.display_name || from?.uri.user || (at === "wrap-up" ? "" : "Number withheld"));
+  text($("talk-caller"), contact?.caller_text || me.caller_text || from?.display_name || from?.uri.user || (at === "wrap-up" ? "" : _("Number withheld")));
   text($("talk-name"), contact?.caller_name ?? "");
   text($("talk-queue"), contact?.queue || me.queue);
   $("talk-queue-box").hidden = !(contact?.queue || me.queue);
   $("answer").hidden = !rings;
   $("hang-up").hidden = !phone.call;
-  text($("hang-up").firstElementChild, rings ? "Decline" : "Hang up");
+  text($("hang-up").firstElementChild, rings ? _("Decline") : _("Hang up"));
   $("mute").hidden = $("keys-open").hidden = !phone.talking;
   attribute($("mute"), "aria-pressed", phone.muted);
   if (!phone.talking) openKeys(false);
@@ -158,7 +159,7 @@ function drawResult(me, contact) {
   const its = current !== "" && !looking;
   customer.open(looking || current);
   result.allow(!its || me.state !== "offered");
-  text($("result-title"), its ? "This contact" : "Last contact");
+  text($("result-title"), its ? _("This contact") : _("Last contact"));
   $("result-back").hidden = !(current && looking);
   $("result-done").hidden = $("result-more").hidden = !(its && me.state === "wrap_up");
 }
@@ -186,11 +187,11 @@ function makeParty() {
 
 function updateParty(node, party, contact, owner) {
   const [who, where, verbs] = node.children;
-  text(who, party.role === "caller" ? "Caller" : party.agent === desk.agent.name ? "You" : named(party.agent || party.to));
+  text(who, party.role === "caller" ? _("Caller") : party.agent === desk.agent.name ? _("You") : named(party.agent || party.to));
   text(where, placeWords(party));
   const name = party.role === "caller" ? "customer" : party.leg;
   const can = owner && party.agent !== desk.agent.name ? verbsOn(party, contact) : [];
-  drawVerbs(verbs, can.map(([verb, said]) => ({ verb, said: party.role === "caller" ? `${said} the caller` : said, body: { party: name } })));
+  drawVerbs(verbs, can.map(([verb, said]) => ({ verb, said: party.role === "caller" ? { mute: _("Mute the caller"), unmute: _("Unmute the caller") }[verb] ?? said : said, body: { party: name } })));
 }
 
 function drawRinging() {
@@ -200,7 +201,7 @@ function drawRinging() {
     ringing?.();
     ringing = null;
   }
-  document.title = rings ? `☎ ${desk?.agent.queue || "Call"} · ${desk?.contact?.caller_text || ""}` : title;
+  document.title = rings ? `☎ ${desk?.agent.queue || _("Call")} · ${desk?.contact?.caller_text || ""}` : title;
 }
 
 function drawPhone() {
@@ -216,13 +217,13 @@ function tick() {
   if (!desk) return;
   const now = clock.now();
   const { agent: me, contact } = desk;
-  text($("me-since"), me.state === "wrap_up" && me.deadline ? `${duration(me.deadline - now)} left` : duration(now - me.since));
+  text($("me-since"), me.state === "wrap_up" && me.deadline ? _("%(time)s left", { time: duration(me.deadline - now) }) : duration(now - me.since));
   const at = $("talk").dataset.at;
   const waited = contact && (contact.entered ?? contact.arrived);
   $("talk-waited-box").hidden = !(at === "ringing" && waited);
   if (waited) text($("talk-waited"), duration(now - waited));
   const left = me.state === "wrap_up" && me.deadline ? me.deadline - now : null;
-  text($("result-left"), left === null || looking ? "" : `${duration(left)} left`);
+  text($("result-left"), left === null || looking ? "" : _("%(time)s left", { time: duration(left) }));
   attribute($("result-left"), "data-late", left !== null && left < 10);
   $("talk-lasts-box").hidden = at !== "talking";
   text($("talk-lasts"), duration(now - me.since));
@@ -332,7 +333,7 @@ async function press(button) {
   const verb = button.dataset.verb;
   const body = button.closest("#talk-to") ? destination() : button.body;
   if (body) return request(`/api/v1/me/call/${verb}`, body, $("talk-problem"));
-  text($("talk-problem"), "Choose whom first.");
+  text($("talk-problem"), _("Choose whom first."));
   $("talk-problem").hidden = false;
 }
 
@@ -356,7 +357,7 @@ async function loadColleagues() {
   } catch {
     return; // those known stay
   }
-  keyed($("talk-agents"), colleagues.agents, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
+  keyed($("talk-agents"), colleagues.agents, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${lower(stateName(one.state))})`));
   notices.people(colleagues.agents);
   keyed($("talk-queues"), colleagues.queues, (name) => name, (name) => element("option", { value: `queue:${name}` }, name), () => {});
 }

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, ngettext } from "./language.js";
 import { duration } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,11 +13,11 @@ let raised = [];
 let heard = 0; // when the last tone was
 
 export const WORDS = {
-  waiting: (value) => `${value} wait`,
-  longest_wait: (value) => `longest wait ${duration(value)}`,
-  service_level: (value) => `service level today ${Math.round(value)} %`,
-  available: (value) => (value === 1 ? "1 agent free" : `${value || "no"} agents free`),
-  abandoned: (value) => `${value} in a row gave up waiting`,
+  waiting: (value) => ngettext("%(num)s waits", "%(num)s wait", value),
+  longest_wait: (value) => _("longest wait %(time)s", { time: duration(value) }),
+  service_level: (value) => _("service level today %(number)s %%", { number: Math.round(value) }),
+  available: (value) => (value === 0 ? _("no agents free") : ngettext("%(num)s agent free", "%(num)s agents free", value)),
+  abandoned: (value) => ngettext("%(num)s in a row gave up waiting", "%(num)s in a row gave up waiting", value),
 };
 
 export function showAlerts(board) {
@@ -27,14 +28,14 @@ export function showAlerts(board) {
 }
 
 function make(row) {
-  const button = element("button", { class: "button small", type: "button", "data-alert": row.id, "aria-label": `Look after it: ${row.queue}, ${row.name}` }, "Look after it");
+  const button = element("button", { class: "button small", type: "button", "data-alert": row.id, "aria-label": _("Look after it: %(what)s", { what: `${row.queue}, ${row.name}` }) }, _("Look after it"));
   return element("li", {}, element("strong", {}, row.queue), element("span", {}, `${row.name}: ${WORDS[row.when]?.(row.value) ?? row.value}`), element("span", { class: "timer", "data-since": row.raised_at }), element("span", { class: "faint" }), button);
 }
 
 function update(node, row) {
   const [, , , by, button] = node.children;
   attribute(node, "data-taken", row.acknowledged_by !== "");
-  text(by, row.acknowledged_by ? `${row.acknowledged_by} looks after it` : "");
+  text(by, row.acknowledged_by ? _("%(who)s looks after it", { who: row.acknowledged_by }) : "");
   button.hidden = row.acknowledged_by !== "" || !$("alerts").dataset.token;
 }
 
@@ -75,7 +76,7 @@ async function lookAfter(id) {
 function label() {
   const on = localStorage.alertSound === "on";
   attribute($("alert-sound"), "aria-pressed", on);
-  text($("alert-sound"), on ? "Alerts heard" : "Alerts silent");
+  text($("alert-sound"), on ? _("Alerts heard") : _("Alerts silent"));
 }
 
 export function begin() {

@@ -1,5 +1,7 @@
 // Asks the server for something.
 
+import { _ } from "./language.js";
+
 const ANSWER = 15; // seconds that it may take
 
 // [what was wrong, "" where it is done; the answer; the problem's stable code]
@@ -22,8 +24,8 @@ export async function send(method, path, body, token, { leaving = false, etag = 
     });
     const answer = await response.json();
     if (response.ok) return ["", answer, "", response.headers.get("ETag")];
-    return [answer.detail || answer.title || `The server answered ${response.status}.`, null, answer.code, null, answer.problems];
+    return [answer.shown || answer.detail || answer.title || _("The server answered %(status)s.", { status: response.status }), null, answer.code, null, answer.problems];
   } catch {
-    return ["The server did not answer. It may still be done: look before asking again.", null, "no_answer"];
+    return [_("The server did not answer. It may still be done: look before asking again."), null, "no_answer"];
   }
 }

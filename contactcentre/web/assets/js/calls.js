@@ -3,6 +3,7 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, lower } from "./language.js";
 import { begin as beginListens, closeListens, drawListens } from "./listens.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
 import { placeWords, stateName, talkWords } from "./words.js";
@@ -28,8 +29,8 @@ function draw() {
   $("call-does").hidden = row === undefined;
   $("call-state").hidden = true;
   if (!row) return;
-  text($("call-title"), row.caller_text || "Number withheld");
-  const [words, colour] = row.talk ? talkWords(row.talk, board.named(row.talk.asked)) : [row.entered === null ? "" : `Waits in ${row.queue}`, "queue"];
+  text($("call-title"), row.caller_text || _("Number withheld"));
+  const [words, colour] = row.talk ? talkWords(row.talk, board.named(row.talk.asked)) : [row.entered === null ? "" : _("Waits in %(queue)s", { queue: row.queue }), "queue"];
   text($("call-state"), words);
   attribute($("call-state"), "data-state", colour);
   $("call-state").hidden = words === "";
@@ -40,7 +41,7 @@ function draw() {
   $("call-to").hidden = to.length === 0;
   drawVerbs($("call-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
   const rows = board.agentRows.filter((one) => agents || one.name !== row.agent);
-  keyed($("call-agents"), rows, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${stateName(one.state).toLowerCase()})`));
+  keyed($("call-agents"), rows, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${lower(stateName(one.state))})`));
   const queues = !agents ? board.queueRows : to.some(([verb]) => verb === "move") ? board.queueRows.filter((one) => one.name !== row.queue) : [];
   keyed($("call-queues"), queues, (one) => one.name, (one) => element("option", { value: `queue:${one.name}` }, one.name), () => {});
   $("call-outside").hidden = $("call-outside").disabled = agents;
@@ -63,7 +64,7 @@ function makeParty() {
 
 function updateParty(node, party, row) {
   const [who, where, verbs] = node.children;
-  text(who, party.role === "caller" ? "Caller" : board.named(party.agent || party.to));
+  text(who, party.role === "caller" ? _("Caller") : board.named(party.agent || party.to));
   text(where, placeWords(party));
   const name = party.role === "caller" ? "customer" : party.leg;
   drawVerbs(verbs, verbsOn(party, row).map(([verb, said]) => ({ verb, said, body: { party: name } })));
@@ -89,7 +90,7 @@ async function press(button) {
   const verb = button.dataset.verb;
   if (verb === "hangup" && !button.dataset.sure) return sure(button);
   const body = button.closest("#call-to") ? destination(verb) : button.body;
-  if (!body) return problem(verb === "move" ? "Choose a queue first." : OF_AGENTS.has(verb) ? "Choose an agent first." : "Choose whom first.");
+  if (!body) return problem(verb === "move" ? _("Choose a queue first.") : OF_AGENTS.has(verb) ? _("Choose an agent first.") : _("Choose whom first."));
   busy = true;
   problem("");
   draw();
@@ -104,7 +105,7 @@ async function press(button) {
 function sure(button) {
   const words = button.textContent;
   button.dataset.sure = "asked";
-  button.textContent = `${words}? Press again`;
+  button.textContent = _("%(what)s? Press again", { what: words });
   setTimeout(() => {
     delete button.dataset.sure;
     button.textContent = words;

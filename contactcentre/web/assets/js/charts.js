@@ -3,7 +3,8 @@
 import uPlot from "uplot";
 
 import { element, keyed, text } from "./dom.js";
-import { duration, percent } from "./words.js";
+import { _, date } from "./language.js";
+import { duration, formula, percent } from "./words.js";
 
 const EVERY = 30; // seconds between two looks
 const STALE = 75; // seconds after which the page must not be believed
@@ -38,18 +39,18 @@ async function load() {
 
 function tell() {
   const silent = (Date.now() - heard) / 1000;
-  const words = status === 401 ? "You are signed out." : silent > STALE || (!day && status !== 200) ? `Nothing heard from the server for ${duration(silent)}. This is how it was then.` : "";
+  const words = status === 401 ? _("You are signed out.") : silent > STALE || (!day && status !== 200) ? _("Nothing heard from the server for %(time)s. This is how it was then.", { time: duration(silent) }) : "";
   const lost = words !== "";
   $("link").dataset.link = lost ? "lost" : day ? "live" : "connecting";
-  text($("link"), status === 401 ? "Signed out" : lost ? "Connection lost" : day ? "Live" : "Connecting");
+  text($("link"), status === 401 ? _("Signed out") : lost ? _("Connection lost") : day ? _("Live") : _("Connecting"));
   text($("banner"), words);
-  if (status === 401) $("banner").append(" ", element("a", { href: "/login?next=/charts" }, "Sign in"));
+  if (status === 401) $("banner").append(" ", element("a", { href: "/login?next=/charts" }, _("Sign in")));
   $("banner").hidden = !lost;
 }
 
 function draw() {
-  text($("days"), `${day.today} beside ${day.before}, ${day.timezone}`);
-  text($("formula"), `Service level: ${day.formula}. Mean wait: of those who were answered. Each caller counts in the half hour of arrival in the queue.`);
+  text($("days"), _("%(today)s beside %(before)s, %(timezone)s", { today: date(day.today), before: date(day.before), timezone: day.timezone }));
+  text($("formula"), _("Service level: %(formula)s. Mean wait: of those who were answered. Each caller counts in the half hour of arrival in the queue.", { formula: formula(day.formula) }));
   const used = busy(day.steps);
   for (const name of SHOWN) plot(name, used);
   keyed($("rows"), used, (step) => step.at, (step) => element("tr", {}, element("th", { scope: "row" }, step.at), ...SHOWN.flatMap(() => [element("td", { class: "number" }), element("td", { class: "number soft" })])), (row, step) => {

@@ -43,13 +43,3 @@ export class ServerClock {
     return (this.wall() + this.#offset) / 1000;
   }
 }
-
-// The time zone's name if the browser knows it.
-export function zone(name) {
-  try {
-    new Intl.DateTimeFormat([], { timeZone: name });
-    return name;
-  } catch {
-    return "UTC";
-  }
-}

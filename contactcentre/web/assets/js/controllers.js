@@ -1,10 +1,11 @@
 // Which controllers drive the calls: a line at the foot of the live page.
 
 import { element, keyed, text } from "./dom.js";
+import { _ } from "./language.js";
 import { duration } from "./words.js";
 
 const EVERY = 10_000; // ms
-const NONE = [{ node: "", text: "No controller is there: new callers are answered by the PBX’s own queues.", bad: true }];
+const NONE = [{ node: "", text: _("No controller is there: new callers are answered by the PBX’s own queues."), bad: true }];
 
 // Lines for people: [{node, text, bad}].
 export function lines({ now, controllers }) {
@@ -15,12 +16,19 @@ export function lines({ now, controllers }) {
 function line(node, now, there) {
   const active = there.find((one) => one.role === "active");
   const spare = there.filter((one) => one.role === "standby");
-  const since = active?.since ? ` for ${duration(now - active.since)}` : "";
-  const first = active
-    ? `${active.id || "a controller"}${active.host ? ` on ${active.host}` : ""} is active${since}${active.ready ? "" : ", without its link to the PBX"}`
-    : "no controller is active";
-  const others = spare.map((one) => `${one.id} on ${one.host} stands by${one.ready ? "" : ", not ready yet"}`);
-  return { node, text: `${node}: ${[first, ...(others.length ? others : ["nobody stands by"])].join("; ")}`, bad: !active?.ready };
+  const others = spare.map((one) => {
+    const who = { id: one.id, host: one.host };
+    return one.ready ? _("%(id)s on %(host)s stands by", who) : _("%(id)s on %(host)s stands by, not ready yet", who);
+  });
+  const parts = [active ? doing(active, now) : _("no controller is active"), ...(others.length ? others : [_("nobody stands by")])];
+  return { node, text: `${node}: ${parts.join("; ")}`, bad: !active?.ready };
+}
+
+function doing({ id, host, since, ready }, now) {
+  const name = id || _("a controller");
+  const who = host ? _("%(id)s on %(host)s", { id: name, host }) : name;
+  const words = since ? _("%(who)s is active for %(time)s", { who, time: duration(now - since) }) : _("%(who)s is active", { who });
+  return ready ? words : _("%(what)s, without its link to the PBX", { what: words });
 }
 
 async function look() {

@@ -3,9 +3,14 @@
 import { element, keyed, text } from "./dom.js";
 import { CustomerDraft } from "./draft.js";
 import { Kept, fill } from "./kept.js";
+import { LOCALE, ZONE, _ } from "./language.js";
 
+const OUTCOMES = {
+  answered: _("answered"), abandoned: _("abandoned"), self_served: _("self served"), voicemail: _("voicemail"), callback: _("callback"),
+  transferred: _("transferred"), rejected: _("rejected"), overload: _("overload"), lost: _("lost"),
+};
 const $ = (id) => document.getElementById(id);
-const moment = (seconds) => new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+const moment = (seconds) => new Date(seconds * 1000).toLocaleString(LOCALE, { dateStyle: "medium", timeStyle: "short", timeZone: ZONE });
 
 export class Customer {
   #kept;
@@ -35,11 +40,11 @@ export class Customer {
     if (!draft) return;
     const { customer, fields, contacts } = draft.sheet;
     text($("customer-numbers"), customer.numbers.join(", "));
-    text($("customer-new"), customer.id ? "" : "not known yet");
+    text($("customer-new"), customer.id ? "" : _("not known yet"));
     $("customer-new").hidden = Boolean(customer.id);
     for (const name of ["name", "tags", "notes"]) fill($(`customer-${name}`), draft.values[name]);
     keyed($("customer-fields"), fields, ({ name, label }) => `${path} ${name} ${label}`, field, (node, { name }) => fill(node.lastElementChild, draft.values[`fields.${name}`]));
-    text($("customer-past-title"), contacts.length > 0 ? "Before" : "The first call from this number");
+    text($("customer-past-title"), contacts.length > 0 ? _("Before") : _("The first call from this number"));
     keyed($("customer-past"), contacts, ({ arrived }) => `${path} ${arrived}`, past, () => {});
   }
 }
@@ -50,6 +55,6 @@ function field({ name, label }) {
 }
 
 function past({ arrived, queue, agent, outcome, disposition, note }) {
-  const about = [queue, agent, disposition || outcome.replace("_", " ")].filter(Boolean).join(" · ");
+  const about = [queue, agent, disposition || OUTCOMES[outcome] || outcome].filter(Boolean).join(" · ");
   return element("li", {}, element("time", {}, moment(arrived)), element("bdi", { class: "soft" }, about), ...(note ? [element("bdi", { class: "note" }, note)] : []));
 }

@@ -1,5 +1,7 @@
 // Which microphone, loudspeaker and ringer are used; the choice is kept in this browser.
 
+import { _ } from "./language.js";
+
 const KEPT = "devices";
 const KINDS = { microphone: "audioinput", speaker: "audiooutput", ringer: "audiooutput" };
 
@@ -15,7 +17,7 @@ export class Devices {
   async list(name) {
     const all = await navigator.mediaDevices.enumerateDevices();
     const fitting = all.filter(({ kind, deviceId }) => kind === KINDS[name] && deviceId && deviceId !== "default");
-    return fitting.map(({ deviceId, label }, place) => [deviceId, label || `${name} ${place + 1}`]);
+    return fitting.map(({ deviceId, label }, place) => [deviceId, label || _("Device %(number)s", { number: place + 1 })]);
   }
 
   // A stream of the microphone; of another one where the chosen one is not plugged in. Raises what getUserMedia does.

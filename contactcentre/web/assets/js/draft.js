@@ -1,6 +1,8 @@
 // What somebody writes, and what of it the server does not have yet. What was typed is never lost: where somebody else has
 // written meanwhile, fields that were touched here stay, the others become theirs.
 
+import { ZONE } from "./language.js";
+
 class Touched {
   touched = new Set();
   values = {}; // name -> text
@@ -108,16 +110,16 @@ export class CustomerDraft extends Touched {
   }
 }
 
-// What `<input type=datetime-local>` shows and takes is the browser's local time: "2026-11-23T14:30".
+// What `<input type=datetime-local>` shows and takes, by the site's clock as every other time: "2026-11-23T14:30".
 export function localTime(seconds) {
-  const at = new Date(seconds * 1000);
-  const two = (number) => String(number).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+  return new Date(seconds * 1000).toLocaleString("sv-SE", { timeZone: ZONE }).slice(0, 16).replace(" ", "T");
 }
 
 export function secondsOf(local) {
-  const at = Date.parse(local);
-  return Number.isNaN(at) ? 0 : at / 1000;
+  const asked = Date.parse(`${local}Z`) / 1000;
+  if (Number.isNaN(asked)) return 0;
+  const ahead = (at) => Date.parse(`${localTime(at)}Z`) / 1000 - at; // of UTC
+  return asked - ahead(asked - ahead(asked));
 }
 
 // An hour from now, at the next quarter.

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { element, text } from "./dom.js";
+import { _, ngettext } from "./language.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -34,9 +35,9 @@ export function follow(wish, token) {
 }
 
 function show({ calls, nodes, ways, warnings, svg }) {
-  text($("flow-calls"), `${calls} ${calls === 1 ? "call" : "calls"} today`);
+  text($("flow-calls"), ngettext("%(num)s call today", "%(num)s calls today", calls));
   // made by our server, with everything in it escaped
-  const drawn = svg ? document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true) : element("p", { class: "empty" }, "It has too many nodes to be drawn.");
+  const drawn = svg ? document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true) : element("p", { class: "empty" }, _("It has too many nodes to be drawn."));
   $("drawing").replaceChildren(drawn, ...warnings.map((one) => element("p", { class: "note inset" }, one)));
   const onward = (name) => ways.filter(({ source }) => source === name).map(({ target, labels, calls: went }) => `${labels.length > 0 ? `${labels.join(", ")} → ` : ""}${target} (${went})`);
   $("flow-list").replaceChildren(
@@ -51,7 +52,7 @@ function tell(problem, told, name) {
   const walked = new Set(told.moments.filter(({ flow }) => flow === name).map(({ node }) => node));
   for (const box of $("drawing").querySelectorAll("[data-node]")) box.classList.toggle("walked", walked.has(box.dataset.node));
   const lines = told.moments.map(({ clock, node, type, heard, did, set, choice }) => {
-    const said = heard.flatMap((words, index) => [`hears “${words}”`, ...did.slice(index, index + 1)]);
+    const said = heard.flatMap((words, index) => [_("hears “%(words)s”", { words }), ...did.slice(index, index + 1)]);
     said.push(...did.slice(heard.length), ...Object.entries(set).map(([variable, value]) => `${variable} = ${value}`));
     if (choice) said.push(`→ ${choice}`);
     return element("li", {}, element("time", {}, clock), element("span", {}, element("strong", {}, node), ` ${type}`, ...said.map((one) => element("small", {}, one))));

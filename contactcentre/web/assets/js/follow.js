@@ -4,6 +4,7 @@
 import htmx from "htmx.org";
 
 import { element, text } from "./dom.js";
+import { _ } from "./language.js";
 import { duration } from "./words.js";
 
 const EVERY = 10; // seconds between two looks
@@ -62,7 +63,7 @@ function compare(form, page) {
   const known = form.querySelector("[name=version]");
   const now = [...page.forms].find((one) => one.getAttribute("action") === form.getAttribute("action"))?.querySelector("[name=version]");
   if (!now || now.value === known.value || form.querySelector(".changed")) return;
-  form.prepend(element("p", { class: "banner changed", role: "alert" }, "Somebody else has changed this meanwhile. ", element("a", { href: location.href }, "Load it again")));
+  form.prepend(element("p", { class: "banner changed", role: "alert" }, _("Somebody else has changed this meanwhile."), " ", element("a", { href: location.href }, _("Load it again"))));
 }
 
 function tell() {
@@ -70,9 +71,9 @@ function tell() {
   const silent = (Date.now() - heard) / 1000;
   const lost = !out && silent > STALE && !document.hidden;
   pill.dataset.link = out ? "out" : lost ? "lost" : "live";
-  text(pill, out ? "Signed out" : lost ? "Connection lost" : "Live");
-  text(banner, out ? "You are signed out." : lost ? `Nothing heard from the server for ${duration(silent)}. This is how it was then.` : "");
-  if (out) banner.append(" ", element("a", { href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` }, "Sign in"));
+  text(pill, out ? _("Signed out") : lost ? _("Connection lost") : _("Live"));
+  text(banner, out ? _("You are signed out.") : lost ? _("Nothing heard from the server for %(time)s. This is how it was then.", { time: duration(silent) }) : "");
+  if (out) banner.append(" ", element("a", { href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` }, _("Sign in")));
   banner.hidden = banner.textContent === "";
 }
 

@@ -2,6 +2,7 @@
 
 import { measure } from "./devices.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _ } from "./language.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -24,7 +25,7 @@ export class Handset {
   async draw() {
     for (const select of document.querySelectorAll("[data-device]")) {
       const name = select.dataset.device;
-      const there = [["", "As the system says"], ...(await this.devices.list(name))];
+      const there = [["", _("As the system says")], ...(await this.devices.list(name))];
       keyed(select, there, ([id]) => id, ([id]) => element("option", { value: id }), (node, [, label]) => text(node, label));
       select.value = there.some(([id]) => id === this.devices.chosen[name]) ? this.devices.chosen[name] : "";
     }
@@ -52,7 +53,7 @@ export class Handset {
       };
       this.draw(); // their names are known now
     } catch (error) {
-      this.phone.problem = `The microphone cannot be used: ${error.message}`;
+      this.phone.problem = _("The microphone cannot be used: %(why)s", { why: error.message });
       this.on.problem();
     }
   }

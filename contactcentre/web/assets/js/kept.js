@@ -3,6 +3,7 @@
 
 import { send } from "./ask.js";
 import { text } from "./dom.js";
+import { _ } from "./language.js";
 
 const REST = 700; // ms without a key after which it is sent
 const AGAIN = 5000; // ms until it is tried again
@@ -76,12 +77,12 @@ export class Kept {
     for (let turn = 0; turn < 3; turn++) {
       const wish = draft.wish;
       if (!more && Object.keys(wish).length === 0) return "";
-      if (!leaving) this.tell("Saving");
+      if (!leaving) this.tell(_("Saving"));
       const [said, sheet, code, etag] = await send("PUT", path, { ...wish, ...more }, this.token, { leaving, etag: this.#etag });
       if (!said) {
         draft.sent(wish);
         this.#took(draft, sheet, etag);
-        this.tell(draft.dirty ? "" : "Saved");
+        this.tell(draft.dirty ? "" : _("Saved"));
         this.on.saved();
         return "";
       }
@@ -94,7 +95,7 @@ export class Kept {
       if (lost) return lost;
       this.#took(draft, theirs, now);
     }
-    return "Others keep changing it.";
+    return _("Others keep changing it.");
   }
 
   #took(draft, sheet, etag) {

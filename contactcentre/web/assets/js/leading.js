@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, lower } from "./language.js";
 import { lent, said, stateName, wish } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -30,7 +31,7 @@ function draw() {
   for (const [verb, not] of [["pause", out], ["ready", out || (row.state === "available" && !row.then) || (["talking", "offered"].includes(row.state) && !row.then)], ["logout", out]]) {
     document.querySelector(`#agent [data-verb=${verb}]`).disabled = not;
   }
-  text(document.querySelector("#agent [data-verb=ready]"), row.then ? "Take the wish back" : "Make free");
+  text(document.querySelector("#agent [data-verb=ready]"), row.then ? _("Take the wish back") : _("Make free"));
   $("agent-out").hidden = !out;
   keyed($("agent-skills"), skills, (one) => `${opened} ${one.name}`, makeLevel, () => {});
   $("agent-skill-form").hidden = skills.length === 0;
@@ -40,7 +41,7 @@ function makeLevel({ name, description, site, today }) {
   const id = `level-${name}`;
   const field = element("input", { id, type: "number", min: 0, max: 100, step: 1, name, placeholder: String(site) });
   field.value = today ?? "";
-  const label = element("label", { for: id }, element("bdi", {}, name), element("small", { class: "soft" }, ` ${[description, `site: ${site || "without"}`].filter(Boolean).join(" · ")}`));
+  const label = element("label", { for: id }, element("bdi", {}, name), element("small", { class: "soft" }, ` ${[description, _("site: %(level)s", { level: site || _("without") })].filter(Boolean).join(" · ")}`));
   return element("li", { class: "field" }, label, field);
 }
 
@@ -61,14 +62,14 @@ function press({ dataset: { verb } }) {
   const note = $("agent-note").value.trim();
   const body = verb === "pause" ? { reason: $("agent-reason").value, note } : { note };
   const who = board.named(shown);
-  send(verb, body, ({ state, then }) => (then ? `${who}: ${wish(then)}.` : `${who} is ${stateName(state).toLowerCase()} now.`));
+  send(verb, body, ({ state, then }) => (then ? `${who}: ${wish(then)}.` : _("%(who)s is %(state)s now.", { who, state: lower(stateName(state)) })));
 }
 
 function lend(event) {
   event.preventDefault();
   const levels = {};
   for (const field of $("agent-skills").querySelectorAll("input")) if (field.value !== "") levels[field.name] = Number(field.value);
-  send("skills", { skills: levels }, (after) => (lent(after.skills) ? `Until midnight: ${lent(after.skills)}.` : "As the site says again."));
+  send("skills", { skills: levels }, (after) => (lent(after.skills) ? _("Until midnight: %(skills)s.", { skills: lent(after.skills) }) : _("As the site says again.")));
 }
 
 async function open(name) {
@@ -83,11 +84,11 @@ async function open(name) {
     const response = await fetch(`/api/v1/agents/${encodeURIComponent(name)}/skills`, { cache: "no-store" });
     const told = await response.json();
     if (shown !== name) return; // another agent's by now
-    if (!response.ok) return problem(told.detail || told.title);
+    if (!response.ok) return problem(told.shown || told.detail || told.title);
     skills = told.skills;
     draw();
   } catch {
-    problem("The server did not answer.");
+    problem(_("The server did not answer."));
   }
 }
 

@@ -3,11 +3,12 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _ } from "./language.js";
 import { listens } from "./words.js";
 
 const REMEMBERED = "contactcentre.phone";
-const MODES = [["listen", "Listen"], ["whisper", "Whisper"], ["barge", "Barge in"]];
-const NOW = { listen: "Nobody hears you.", whisper: "Only the agent hears you.", barge: "Both hear you." };
+const MODES = [["listen", _("Listen")], ["whisper", _("Whisper")], ["barge", _("Barge in")]];
+const NOW = { listen: _("Nobody hears you."), whisper: _("Only the agent hears you."), barge: _("Both hear you.") };
 
 const $ = (id) => document.getElementById(id);
 let row = null;
@@ -20,8 +21,8 @@ export function listenVerbs({ id, talk, agent, listeners }, me) {
     const path = `/${encodeURIComponent(mine.id)}`;
     return [
       ...MODES.map(([mode, words]) => [mode, words, `${path}/mode`, { mode }, mine.mode === mode]),
-      ["take_over", "Take over", `${path}/take_over`, {}, false],
-      ["stop", "Stop", `${path}/stop`, {}, false],
+      ["take_over", _("Take over"), `${path}/take_over`, {}, false],
+      ["stop", _("Stop"), `${path}/stop`, {}, false],
     ];
   }
   return talk && agent ? MODES.map(([mode, words]) => [mode, words, "", { contact: id, mode }, false]) : [];
@@ -52,7 +53,7 @@ async function press(button) {
   const [key, , path, body] = button.verb;
   const begins = path === "";
   const phone = $("call-phone").value.trim();
-  if (begins && phone === "") return say("Which phone is to ring? An agent’s name or an extension.", "");
+  if (begins && phone === "") return say(_("Which phone is to ring? An agent’s name or an extension."), "");
   const follow = $("call-follow").checked;
   if (begins) remember(phone);
   busy = true;
@@ -61,8 +62,8 @@ async function press(button) {
   const asked = begins ? { ...body, phone, follow } : body;
   const [problem] = await ask(`/api/v1/listens${path}`, asked, $("call").dataset.token);
   busy = false;
-  const done = { take_over: "You have the caller; the agent is out.", stop: "You listen no more." }[key] ?? NOW[key];
-  say(problem, problem ? "" : begins ? `${phone} rings: answer it. ${done}` : done);
+  const done = { take_over: _("You have the caller; the agent is out."), stop: _("You listen no more.") }[key] ?? NOW[key];
+  say(problem, problem ? "" : begins ? _("%(phone)s rings: answer it. %(then)s", { phone, then: done }) : done);
   drawListens(row);
 }
 

@@ -3,8 +3,9 @@
 import { Board } from "./board.js";
 import { begin as beginAlerts, showAlerts } from "./alerts.js";
 import { begin } from "./calls.js";
-import { ServerClock, zone } from "./clock.js";
+import { ServerClock } from "./clock.js";
 import { begin as beginControllers } from "./controllers.js";
+import { _, clockTime, known as knownZone } from "./language.js";
 import { begin as beginLeading } from "./leading.js";
 import { begin as beginMentors } from "./mentors.js";
 import { show, tick } from "./show.js";
@@ -13,12 +14,12 @@ import { LiveStream, STALE } from "./stream.js";
 import { duration } from "./words.js";
 
 const LINKS = {
-  connecting: "Connecting",
-  live: "Live",
-  lost: "Connection lost",
-  away: "Live state away",
-  out: "Signed out",
-  forbidden: "No permission",
+  connecting: _("Connecting"),
+  live: _("Live"),
+  lost: _("Connection lost"),
+  away: _("Live state away"),
+  out: _("Signed out"),
+  forbidden: _("No permission"),
 };
 
 const $ = (id) => document.getElementById(id);
@@ -82,17 +83,17 @@ function status() {
 }
 
 function trouble(shown) {
-  if (shown === "out") return "You are signed out.";
-  if (shown === "forbidden") return "Your role does not show the live page.";
-  if (shown === "away") return "The server cannot read the live state at the moment. Calls go on. This is how it was.";
+  if (shown === "out") return _("You are signed out.");
+  if (shown === "forbidden") return _("Your role does not show the live page.");
+  if (shown === "away") return _("The server cannot read the live state at the moment. Calls go on. This is how it was.");
   if (stream.silence < STALE) return "";
-  return `Nothing heard from the server for ${duration(stream.silence)}. This is how it was then.`;
+  return _("Nothing heard from the server for %(time)s. This is how it was then.", { time: duration(stream.silence) });
 }
 
 function signIn() {
   const link = document.createElement("a");
   link.href = "/login?next=/";
-  link.textContent = "Sign in";
+  link.textContent = _("Sign in");
   return link;
 }
 
@@ -100,8 +101,8 @@ function everySecond() {
   if (clock.check()) stream.check();
   const now = clock.now();
   if (known) tick(now);
-  const timeZone = zone(board.site.timezone || $("clock").dataset.timezone);
-  $("clock").firstElementChild.textContent = new Date(now * 1000).toLocaleTimeString([], { timeZone, hour12: false });
+  const timeZone = knownZone(board.site.timezone || $("clock").dataset.timezone);
+  $("clock").firstElementChild.textContent = clockTime(now, { seconds: true, timeZone });
   status();
 }
 

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { element, keyed, text } from "./dom.js";
+import { _ } from "./language.js";
 
 const $ = (id) => document.getElementById(id);
 let board = null;
@@ -23,8 +24,11 @@ function draw() {
 }
 
 function told({ agent, mentor, mode, tell, standing }) {
-  const does = mode === "whisper" ? "hears and may whisper" : "hears";
-  return `${board.named(agent)}: ${board.named(mentor)} ${does}${tell ? ", with a beep" : ""}${standing ? " (as the site says)" : ""}`;
+  const who = { who: board.named(mentor) };
+  const does = mode === "whisper" ? _("%(who)s hears and may whisper", who) : _("%(who)s hears", who);
+  const heard = tell ? _("%(what)s, with a beep", { what: does }) : does;
+  const words = standing ? _("%(what)s (as the site says)", { what: heard }) : heard;
+  return `${board.named(agent)}: ${words}`;
 }
 
 // What the form begins with for an agent: what is so now.
@@ -46,7 +50,7 @@ async function open() {
   say("", "");
   try {
     const response = await fetch("/api/v1/coaches", { cache: "no-store" });
-    if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+    if (!response.ok) throw new Error(_("The server answered %(status)s.", { status: response.status }));
     coaches = (await response.json()).coaches;
   } catch (error) {
     say(error.message, "");
@@ -60,11 +64,11 @@ async function open() {
 async function assign(event) {
   event.preventDefault();
   const agent = $("mentor-agent").value;
-  if (agent === "") return say("Choose the agent first.", "");
+  if (agent === "") return say(_("Choose the agent first."), "");
   const body = { agent, mentor: $("mentor-who").value, mode: $("mentor-mode").value, tell: $("mentor-tell").checked };
   const [problem, answer] = await ask("/api/v1/coaches", body, $("mentors").dataset.token);
   coaches = answer?.coaches ?? coaches;
-  say(problem, problem ? "" : body.mentor ? `From now on ${board.named(body.mentor)}’s phone rings when ${board.named(agent)} talks.` : `Nobody accompanies ${board.named(agent)} any more.`);
+  say(problem, problem ? "" : body.mentor ? _("From now on %(mentor)s’s phone rings when %(agent)s talks.", { mentor: board.named(body.mentor), agent: board.named(agent) }) : _("Nobody accompanies %(agent)s any more.", { agent: board.named(agent) }));
   draw();
 }
 

@@ -2,11 +2,10 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, clockTime, day } from "./language.js";
 import { duration } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-const day = (seconds) => new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" });
 
 export class Mine {
   #asked = 0;
@@ -39,23 +38,23 @@ export class Mine {
       const button = node.firstElementChild;
       const [time, who, said] = button.children;
       button.contact = contact;
-      text(time, clock(contact.arrived));
-      text(who, contact.caller_name || contact.caller || "Withheld");
+      text(time, clockTime(contact.arrived));
+      text(who, contact.caller_name || contact.caller || _("Withheld"));
       text(said, contact.disposition || contact.queue);
     });
   }
 
   #drawPromises(callbacks) {
     $("promises").hidden = callbacks.length === 0;
-    keyed($("promises-list"), callbacks, ({ contact }) => contact, () => element("li", {}, element("span", { class: "state" }), element("bdi"), element("a"), element("button", { class: "button small", type: "button" }, "Called")), (node, one) => {
+    keyed($("promises-list"), callbacks, ({ contact }) => contact, () => element("li", {}, element("span", { class: "state" }), element("bdi"), element("a"), element("button", { class: "button small", type: "button" }, _("Called"))), (node, one) => {
       const [when, who, number, done] = node.children;
       const late = one.at <= this.now();
-      text(when, late || day(one.at) === day(this.now()) ? clock(one.at) : day(one.at));
+      text(when, late || day(one.at) === day(this.now()) ? clockTime(one.at) : day(one.at));
       attribute(when, "data-state", late ? "lost" : "offered");
       text(who, one.caller_name || one.label);
       text(number, one.number);
       attribute(number, "href", `tel:${one.number}`);
-      attribute(done, "aria-label", `Called ${one.number}`);
+      attribute(done, "aria-label", _("Called %(number)s", { number: one.number }));
       done.contact = one.contact;
     });
   }

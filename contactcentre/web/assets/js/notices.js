@@ -2,10 +2,11 @@
 
 import { ask } from "./ask.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, clockTime, day, ngettext } from "./language.js";
 
 const SHOWN = 20;
 const $ = (id) => document.getElementById(id);
-const when = (seconds) => new Date(seconds * 1000).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const when = (seconds) => `${day(seconds)}, ${clockTime(seconds)}`;
 
 export class Notices {
   #known = new Map();
@@ -62,7 +63,7 @@ export class Notices {
     const rows = [...this.#known.values()].sort((a, b) => b.at - a.at).slice(0, SHOWN);
     keyed($("notices-list"), rows, (one) => one.id, make, (node, one) => this.#update(node, one));
     const fresh = rows.filter((one) => one.new).length;
-    text($("notices-new"), fresh ? `${fresh} new` : "");
+    text($("notices-new"), fresh ? ngettext("%(num)s new", "%(num)s new", fresh) : "");
     $("notices-new").hidden = fresh === 0;
     if ($("notices-none")) $("notices-none").hidden = rows.length > 0;
   }
@@ -70,7 +71,7 @@ export class Notices {
   #update(node, one) {
     const [head, body, foot] = node.children;
     attribute(node, "data-new", one.new);
-    text(head.children[0], one.mine ? `To ${this.#to(one.to)}` : one.agent ? this.named(`agent:${one.agent}`) : one.sender);
+    text(head.children[0], one.mine ? _("To %(who)s", { who: this.#to(one.to) }) : one.agent ? this.named(`agent:${one.agent}`) : one.sender);
     text(head.children[1], when(one.at));
     text(body, one.text);
     text(foot.firstElementChild, this.#state(one));
@@ -79,15 +80,17 @@ export class Notices {
   }
 
   #to(to) {
-    if (to === "all") return "all agents";
-    return to === "supervisors" ? "the supervisors" : to.startsWith("queue:") ? `queue ${to.slice(6)}` : this.named(to);
+    if (to === "all") return _("all agents");
+    return to === "supervisors" ? _("the supervisors") : to.startsWith("queue:") ? _("queue %(name)s", { name: to.slice(6) }) : this.named(to);
   }
 
   #state(one) {
-    if (!one.mine && !one.unread.length) return one.to.startsWith("agent:") || one.to === "supervisors" ? "" : `to ${this.#to(one.to)}`;
-    if (one.readers === 1) return one.read ? "read" : "not read yet";
-    const few = one.unread.length && one.unread.length <= 5 ? `, not by ${one.unread.map((name) => this.named(`agent:${name}`)).join(", ")}` : "";
-    return `read by ${one.read} of ${one.readers}${few}`;
+    if (!one.mine && !one.unread.length) return one.to.startsWith("agent:") || one.to === "supervisors" ? "" : _("to %(who)s", { who: this.#to(one.to) });
+    if (one.readers === 1) return one.read ? _("read") : _("not read yet");
+    const values = { read: one.read, all: one.readers };
+    if (!one.unread.length || one.unread.length > 5) return _("read by %(read)s of %(all)s", values);
+    const names = one.unread.map((name) => this.named(`agent:${name}`)).join(", ");
+    return _("read by %(read)s of %(all)s, not by %(names)s", { ...values, names });
   }
 
   async #send() {
@@ -113,6 +116,6 @@ export class Notices {
 }
 
 function make() {
-  const read = element("button", { class: "button small", type: "button" }, "Read");
+  const read = element("button", { class: "button small", type: "button" }, _("Mark as read"));
   return element("li", { class: "notice" }, element("p", { class: "from" }, element("bdi"), element("time", { class: "faint" })), element("p", { class: "said" }), element("p", { class: "foot" }, element("span", { class: "faint" }), read));
 }

@@ -4,6 +4,7 @@
 import JsSIP from "jssip";
 
 import { ask } from "./ask.js";
+import { _ } from "./language.js";
 
 export const REGISTERED = 120; // seconds that the PBX believes a registration
 const AGAIN = 50; // seconds after which it is renewed, and the password with it. A server's pulse tells: timers sleep in
@@ -77,7 +78,7 @@ export class Phone {
     try {
       this.microphone = await this.devices.microphone();
     } catch (error) {
-      this.problem = `The microphone cannot be used: ${error.message}`;
+      this.problem = _("The microphone cannot be used: %(why)s", { why: error.message });
       return this.on.state();
     }
     if (call !== this.call || !this.ringing) return this.#silence(); // it has stopped ringing meanwhile
@@ -164,7 +165,7 @@ export class Phone {
     on("unregistered", () => this.#become("lost"));
     on("disconnected", () => this.#become("lost"));
     on("registrationFailed", ({ cause }) => {
-      this.problem = `The PBX did not let the phone in (${cause}).`;
+      this.problem = _("The PBX did not let the phone in (%(why)s).", { why: cause });
       this.#become("lost");
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.start().then(() => this.#ua?.register()), RETRY / 5);

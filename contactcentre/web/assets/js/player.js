@@ -2,6 +2,7 @@
 
 import { ask, send } from "./ask.js";
 import { element, keyed, text } from "./dom.js";
+import { _ } from "./language.js";
 import { duration } from "./words.js";
 
 const STEP = 5; // seconds, of an arrow key
@@ -80,7 +81,7 @@ class Player {
 
   #toggle() {
     if (!this.audio.paused) return this.audio.pause();
-    this.audio.play().catch(() => this.#problem("The recording cannot be played: it is not there any more, or you are signed out."));
+    this.audio.play().catch(() => this.#problem(_("The recording cannot be played: it is not there any more, or you are signed out.")));
   }
 
   // -1: the left channel alone, 1: the right one alone. The sound goes through the mixer from the first touch on.
@@ -140,9 +141,9 @@ class Player {
     this.#part("cursor").setAttribute("x", String((now / seconds) * 1000));
     wave.setAttribute("aria-valuenow", String(Math.round(now)));
     wave.setAttribute("aria-valuemax", String(Math.round(seconds)));
-    wave.setAttribute("aria-valuetext", `${duration(now)} of ${duration(seconds)}`);
+    wave.setAttribute("aria-valuetext", _("%(now)s of %(all)s", { now: duration(now), all: duration(seconds) }));
     text(this.#part("time"), `${duration(now)} / ${duration(seconds)}`);
-    text(this.#part("play"), audio.paused ? "Play" : "Pause");
+    text(this.#part("play"), audio.paused ? _("Play") : _("Pause"));
     text(this.#part("note-at"), duration(now));
   }
 

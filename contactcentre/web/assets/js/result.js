@@ -3,6 +3,7 @@
 import { attribute, element, keyed, text } from "./dom.js";
 import { Draft, localTime, secondsOf, soon } from "./draft.js";
 import { Kept, fill } from "./kept.js";
+import { _ } from "./language.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -65,7 +66,7 @@ export class Result {
     $("result-script").hidden = script.length === 0;
     keyed($("result-script"), script, (one) => `${this.contact} ${JSON.stringify(one)}`, question, (node, one) => fill(node.querySelector("[name]"), draft.values[`answers.${one.name}`]));
     $("result-choices").hidden = dispositions.length === 0;
-    text($("result-asked"), required ? "How did it end? (needed)" : "How did it end?");
+    text($("result-asked"), required ? _("How did it end? (needed)") : _("How did it end?"));
     keyed($("result-list"), dispositions, ({ code, label }) => `${code} ${label}`, choice, (node, { code }) => (node.firstElementChild.checked = draft.values.disposition === code));
     const promise = draft.chosen?.callback;
     $("result-callback").hidden = !promise;

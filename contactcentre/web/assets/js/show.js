@@ -1,11 +1,11 @@
 // Draws the board.
 
 import { showCall } from "./calls.js";
-import { zone } from "./clock.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, clockTime, decimal, known, ngettext } from "./language.js";
 import { showAgent } from "./leading.js";
 import { showMentors } from "./mentors.js";
-import { contactState, device, duration, estimated, lent, listens, messages, percent, phone, said as saidBy, stateName, talkWords, wish } from "./words.js";
+import { contactState, device, duration, estimated, formula, lent, listens, messages, percent, phone, said as saidBy, stateName, talkWords, wish } from "./words.js";
 
 const AGENT_STATES = ["available", "offered", "talking", "wrap_up", "paused"];
 const $ = (id) => document.getElementById(id);
@@ -41,10 +41,10 @@ export function show(board, clock) {
   $("no-agents").hidden = agents.length > away.length;
   $("no-contacts").hidden = contacts.length > 0;
   text($("contact-count"), contacts.length || "");
-  text($("agent-count"), agents.length ? `${agents.length - away.length} of ${agents.length} signed in` : "");
+  text($("agent-count"), agents.length ? _("%(here)s of %(all)s signed in", { here: agents.length - away.length, all: agents.length }) : "");
   if (board.todayAt) {
-    const at = new Date(board.todayAt * 1000).toLocaleTimeString([], { timeZone: zone(board.site.timezone), hour12: false });
-    text($("today-at"), `Today’s numbers as of ${at}`);
+    const time = clockTime(board.todayAt, { seconds: true, timeZone: known(board.site.timezone) });
+    text($("today-at"), _("Today’s numbers as of %(time)s", { time }));
   }
   showCall(board);
   showAgent(board);
@@ -59,15 +59,15 @@ function tiles({ totals, site }) {
   $("tile-oldest-box").hidden = totals.oldest === null;
   text($("tile-free"), agents.available);
   const signedIn = AGENT_STATES.reduce((sum, state) => sum + agents[state], 0);
-  text($("tile-signed-in"), `of ${signedIn}`);
-  text($("tile-resting"), `${agents.wrap_up} in wrap-up, ${agents.paused} paused`);
+  text($("tile-signed-in"), _("of %(number)s", { number: decimal(signedIn) }));
+  text($("tile-resting"), _("%(wrap_up)s in wrap-up, %(paused)s paused", agents));
   text($("tile-talking"), agents.talking);
-  text($("tile-ringing"), `${agents.offered} ringing`);
-  text($("tile-answered"), today.answered);
-  text($("tile-offered"), `of ${today.offered}`);
-  text($("tile-abandoned"), `${today.abandoned} abandoned`);
+  text($("tile-ringing"), _("%(number)s ringing", { number: agents.offered }));
+  text($("tile-answered"), decimal(today.answered));
+  text($("tile-offered"), _("of %(number)s", { number: decimal(today.offered) }));
+  text($("tile-abandoned"), _("%(number)s abandoned", { number: decimal(today.abandoned) }));
   text($("tile-level"), percent(today.service_level));
-  text($("tile-formula"), site.service_level);
+  text($("tile-formula"), formula(site.service_level));
 }
 
 function person(row) {
@@ -76,12 +76,12 @@ function person(row) {
 
 // Leads to why the agent gets the calls it gets.
 function why(row) {
-  return element("a", { href: `/agents/${encodeURIComponent(row.name)}`, title: "Why this agent gets calls, or none" }, person(row));
+  return element("a", { href: `/agents/${encodeURIComponent(row.name)}`, title: _("Why this agent gets calls, or none") }, person(row));
 }
 
 // Opens what can be done with the agent.
 function acts(row) {
-  const label = `What to do with ${person(row)}`;
+  const label = _("What to do with %(who)s", { who: person(row) });
   const made = element("button", { class: "button small act", type: "button", "data-lead": row.name, "aria-label": label }, "⋯");
   made.hidden = !$("agent");
   return made;
@@ -118,13 +118,13 @@ function updateQueue(node, row) {
   text(cell("waiting").lastElementChild, estimated(row.estimate));
   timer(cell("oldest").firstElementChild, row.oldest);
   attribute(cell("oldest"), "data-zero", row.oldest === null);
-  text(cell("oldest").lastElementChild, row.threshold ? `limit ${row.threshold} s` : "");
+  text(cell("oldest").lastElementChild, row.threshold ? _("limit %(number)s s", { number: row.threshold }) : "");
   for (const state of AGENT_STATES) number(state, row.agents[state]);
   number("offered-today", row.today.offered);
   number("answered-today", row.today.answered);
   number("abandoned-today", row.today.abandoned);
   text(cell("level").firstElementChild, percent(row.today.service_level));
-  text(cell("level").lastElementChild, row.formula);
+  text(cell("level").lastElementChild, formula(row.formula));
 }
 
 // agents
@@ -150,7 +150,7 @@ function updateAgent(node, row, board) {
   text(name.firstElementChild, person(row));
   timer(time, row.since);
   text(state, words);
-  text(calls, row.calls === 1 ? "1 call" : `${row.calls} calls`);
+  text(calls, ngettext("%(num)s call", "%(num)s calls", row.calls));
   attribute(node, "data-phone", row.phone);
   const parts = row.contact_id ? [row.queue, row.caller_text] : [row.queues.join(", ")];
   text(doing, [wish(row.then), saidBy(row), phone(row), lent(row.skills), device(row.device), messages(row.messages), ...parts].filter(Boolean).join(" · ")); // the wish first: a long line is cut at its end
@@ -161,7 +161,7 @@ function agentState(row, board) {
   const contact = board.contacts.get(row.contact_id);
   if (row.state === "talking" && contact?.talk) {
     const { talk, agent } = contact;
-    if (talk.asked === `agent:${row.name}` && agent) return [`Asked by ${board.named(agent)}`, "consult"];
+    if (talk.asked === `agent:${row.name}` && agent) return [_("Asked by %(who)s", { who: board.named(agent) }), "consult"];
     return talkWords(talk, board.named(talk.asked));
   }
   return [row.state === "paused" && row.reason ? `${stateName(row.state)}: ${row.reason}` : stateName(row.state), row.state];
@@ -170,14 +170,15 @@ function agentState(row, board) {
 // contacts
 
 function makeContact(row) {
+  const [before, after] = _("arrived %(time)s ago", { time: "|" }).split("|");
   return element(
     "li",
     { class: "contact", "data-contact": row.id },
     element("span", { class: "place" }),
     element("span", { class: "caller" }, element("a", { href: `/contacts/${encodeURIComponent(row.id)}` }), element("span", { class: "called" })),
     element("span", { class: "timer" }),
-    element("span", { class: "where" }, element("span", { class: "state" }, element("span"), element("span")), element("span"), element("a", { href: `/contacts/${encodeURIComponent(row.id)}#now` }, "why?")),
-    element("span", { class: "total" }, "arrived ", element("span"), " ago"),
+    element("span", { class: "where" }, element("span", { class: "state" }, element("span"), element("span")), element("span"), element("a", { href: `/contacts/${encodeURIComponent(row.id)}#now` }, _("why?"))),
+    element("span", { class: "total" }, before, element("span"), after),
     element("button", { class: "button small act", type: "button", "data-call": row.id }, "⋯"),
   );
 }
@@ -189,8 +190,8 @@ function updateContact(node, row, board) {
   attribute(node, "data-state", colour);
   attribute(where.firstElementChild, "data-state", colour);
   text(place, row.place ? row.place : "");
-  attribute(place, "title", row.place ? `Place ${row.place} in ${row.queue}` : "");
-  text(caller.firstElementChild, row.caller_text || "Number withheld");
+  attribute(place, "title", row.place ? _("Place %(place)s in %(queue)s", { place: row.place, queue: row.queue }) : "");
+  text(caller.firstElementChild, row.caller_text || _("Number withheld"));
   text(caller.lastElementChild, row.caller_name && row.caller_name !== row.caller ? row.caller_name : "");
   timer(time, row.entered ?? row.since);
   attribute(node, "data-limit", row.entered === null ? "0 0" : `${row.entered} ${board.queues.get(row.queue)?.threshold ?? 0}`);
@@ -202,15 +203,15 @@ function updateContact(node, row, board) {
   where.lastElementChild.hidden = row.entered === null;
   timer(total.children[0], row.arrived || row.since);
   act.hidden = !$("call");
-  attribute(act, "aria-label", `What to do with the call of ${row.caller_text || "number withheld"}`);
+  attribute(act, "aria-label", _("What to do with the call of %(caller)s", { caller: row.caller_text || _("number withheld") }));
 }
 
 function whereabouts(row, board) {
   const who = board.named(row.offered || row.agent);
-  if (row.entered !== null) return row.offered ? `${row.queue}, at ${who}` : row.queue;
-  const paused = row.talk?.recording === "paused" ? "recording paused" : "";
-  const muted = (row.talk?.parties ?? []).filter((party) => party.muted).map((party) => `${party.role === "caller" ? "caller" : board.named(party.to || party.agent)} muted`);
-  const known = who ? [`with ${who}`, row.queue] : row.talk ? [row.queue] : [row.flow ? `flow ${row.flow}` : row.did];
+  if (row.entered !== null) return row.offered ? _("%(queue)s, at %(who)s", { queue: row.queue, who }) : row.queue;
+  const paused = row.talk?.recording === "paused" ? _("recording paused") : "";
+  const muted = (row.talk?.parties ?? []).filter((party) => party.muted).map((party) => _("%(who)s muted", { who: party.role === "caller" ? _("caller") : board.named(party.to || party.agent) }));
+  const known = who ? [_("with %(who)s", { who }), row.queue] : row.talk ? [row.queue] : [row.flow ? _("flow %(name)s", { name: row.flow }) : row.did];
   const heard = $("call-listen") ? row.listeners.map(listens) : [];
   return [...heard, paused, ...muted, ...known].filter(Boolean).join(", ");
 }

@@ -1,12 +1,13 @@
 // The wallboard: few big numbers of each queue, to be read from the other end of the room.
 
 import { Board } from "./board.js";
-import { ServerClock, zone } from "./clock.js";
+import { ServerClock } from "./clock.js";
 import { attribute, element, keyed, text } from "./dom.js";
+import { _, clockTime, known as knownZone } from "./language.js";
 import { LiveStream, STALE } from "./stream.js";
 import { duration, percent } from "./words.js";
 
-const LINKS = { connecting: "Connecting", live: "Live", lost: "Connection lost", away: "Live state away", out: "Signed out", forbidden: "No permission" };
+const LINKS = { connecting: _("Connecting"), live: _("Live"), lost: _("Connection lost"), away: _("Live state away"), out: _("Signed out"), forbidden: _("No permission") };
 const $ = (id) => document.getElementById(id);
 const only = new URLSearchParams(location.search).get("queues")?.split(",").filter(Boolean);
 const board = new Board();
@@ -37,11 +38,11 @@ function draw() {
   text($("link"), LINKS[shown]);
   const words = trouble(shown);
   text($("banner"), words);
-  if (shown === "out") $("banner").append(" ", element("a", { href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` }, "Sign in"));
+  if (shown === "out") $("banner").append(" ", element("a", { href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` }, _("Sign in")));
   $("banner").hidden = words === "";
   attribute($("wall"), "data-stale", words !== "" || !known);
-  const timeZone = zone(board.site.timezone || $("clock").dataset.timezone);
-  text($("clock").firstElementChild, new Date(clock.now() * 1000).toLocaleTimeString([], { timeZone, hour12: false }));
+  const timeZone = knownZone(board.site.timezone || $("clock").dataset.timezone);
+  text($("clock").firstElementChild, clockTime(clock.now(), { seconds: true, timeZone }));
   if (!known) return;
   const rows = only ? only.map((name) => board.queues.get(name)).filter(Boolean) : board.queueRows;
   keyed($("wall"), rows, (row) => row.name, make, update);
@@ -49,10 +50,10 @@ function draw() {
 }
 
 function trouble(shown) {
-  if (shown === "out") return "You are signed out.";
-  if (shown === "forbidden") return "Your role does not show the wallboard.";
-  if (shown === "away") return "The server cannot read the live state at the moment. This is how it was.";
-  return stream.silence < STALE ? "" : `Nothing heard from the server for ${duration(stream.silence)}. This is how it was then.`;
+  if (shown === "out") return _("You are signed out.");
+  if (shown === "forbidden") return _("Your role does not show the wallboard.");
+  if (shown === "away") return _("The server cannot read the live state at the moment. This is how it was.");
+  return stream.silence < STALE ? "" : _("Nothing heard from the server for %(time)s. This is how it was then.", { time: duration(stream.silence) });
 }
 
 function make() {
@@ -61,7 +62,7 @@ function make() {
     "li",
     { class: "panel queue" },
     element("h2", {}, element("bdi"), element("span", { class: "mark" })),
-    element("dl", {}, fact("waiting", "Waiting"), fact("oldest", "Longest wait"), fact("free", "Free agents"), fact("level", "Service level today"), fact("answered", "Answered"), fact("abandoned", "Abandoned")),
+    element("dl", {}, fact("waiting", _("Waiting")), fact("oldest", _("Longest wait")), fact("free", _("Free agents")), fact("level", _("Service level today")), fact("answered", _("Answered")), fact("abandoned", _("Abandoned"))),
   );
 }
 
@@ -73,7 +74,7 @@ function update(node, row) {
   const said = (part, value) => text(node.querySelector(`.${part} dd`), value);
   attribute(node, "data-late", late || row.alerts.length > 0);
   text(name, row.name);
-  text(mark, row.alerts.length > 0 ? `▲ ${row.alerts.map((one) => one.name).join(", ")}` : late ? `▲ over ${row.threshold} s` : alone ? "● nobody free" : ""); // colour alone would not reach everybody
+  text(mark, row.alerts.length > 0 ? `▲ ${row.alerts.map((one) => one.name).join(", ")}` : late ? _("▲ over %(number)s s", { number: row.threshold }) : alone ? _("● nobody free") : ""); // colour alone would not reach everybody
   said("waiting", row.waiting);
   said("oldest", row.oldest === null ? "–" : duration(wait));
   said("free", row.agents.available);

@@ -1,22 +1,24 @@
 // Words and numbers as people read them.
 
+import { N_, _, clockTime, decimal, ngettext } from "./language.js";
+
 export const STATES = {
-  available: "Free",
-  offered: "Ringing",
-  talking: "Talking",
-  wrap_up: "Wrap-up",
-  paused: "Paused",
-  logged_out: "Signed out",
+  available: _("Free"),
+  offered: _("Ringing"),
+  talking: _("Talking"),
+  wrap_up: _("Wrap-up"),
+  paused: _("Paused"),
+  logged_out: _("Signed out"),
 };
 
 export const CONTACT_STATES = {
-  ivr: "In the menu",
-  queue: "Waiting",
-  ringing: "Ringing",
-  talking: "Talking",
-  voicemail: "Voicemail",
-  transfer: "Transfer",
-  ending: "Ending",
+  ivr: _("In the menu"),
+  queue: _("Waiting"),
+  ringing: _("Ringing"),
+  talking: _("Talking"),
+  voicemail: _("Voicemail"),
+  transfer: _("Transfer"),
+  ending: _("Ending"),
 };
 
 // 0:07, 12:34, 1:02:03. Never negative: a clock that is a little off must not show -0:01.
@@ -30,14 +32,16 @@ export function duration(seconds) {
 export function percent(share) {
   if (share === null) return "–";
   const value = share * 100;
-  return value === 0 || value === 100 ? `${value} %` : `${Math.min(value, 99.9).toFixed(1)} %`; // nearly all is not all
+  const whole = value === 0 || value === 100;
+  return _("%(number)s %%", { number: whole ? decimal(value) : decimal(Math.min(value, 99.9), 1) }); // nearly all is not all
 }
 
 // What a caller who came now would wait, and how far off four of five such estimates were; "" where nothing is known.
 export function estimated(estimate) {
   if (!estimate) return "";
-  const about = (seconds) => (seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
-  return `est. ${about(estimate.seconds)}${estimate.told ? ` ± ${about(estimate.within)}` : ""}`;
+  const about = (seconds) => (seconds < 90 ? _("%(number)s s", { number: Math.round(seconds) }) : _("%(number)s min", { number: Math.round(seconds / 60) }));
+  const time = about(estimate.seconds) + (estimate.told ? ` ± ${about(estimate.within)}` : "");
+  return _("est. %(time)s", { time });
 }
 
 export function stateName(state) {
@@ -51,58 +55,82 @@ export function contactState(state) {
 // A conversation as it is now: [the words, the colour's name]. `asked` is the name of whom the agent asks.
 export function talkWords(talk, asked) {
   switch (talk.state) {
-    case "held": return ["On hold", "hold"];
-    case "asking": return [`Calling ${asked}`, "consult"];
-    case "consulting": return [`Consulting ${asked}`, "consult"];
-    case "toggled": return [`Talking, ${asked} on music`, "consult"];
-    case "conference": return [`Conference (${talk.parties.length})`, "conference"];
-    case "parked": return [`Parked in ${talk.slot}`, "parked"];
-    case "outside": return ["Talking outside", "outside"];
-    default: return ["Talking", "talking"];
+    case "held": return [_("On hold"), "hold"];
+    case "asking": return [_("Calling %(who)s", { who: asked }), "consult"];
+    case "consulting": return [_("Consulting %(who)s", { who: asked }), "consult"];
+    case "toggled": return [_("Talking, %(who)s on music", { who: asked }), "consult"];
+    case "conference": return [_("Conference (%(number)s)", { number: talk.parties.length }), "conference"];
+    case "parked": return [_("Parked in %(slot)s", { slot: talk.slot }), "parked"];
+    case "outside": return [_("Talking outside"), "outside"];
+    default: return [_("Talking"), "talking"];
   }
 }
 
-const PLACES = { together: "in the conversation", music: "hears music", ringing: "phone rings" };
+const PLACES = { together: _("in the conversation"), music: _("hears music"), ringing: _("phone rings") };
 
 export function placeWords(party) {
-  return `${PLACES[party.place] ?? party.place}${party.muted ? ", muted" : ""}`;
+  const place = PLACES[party.place] ?? party.place;
+  return party.muted ? _("%(place)s, muted", { place }) : place;
 }
 
 // Who listens to a call, and how.
 export function listens({ supervisor, mode }) {
-  return `${supervisor} ${{ listen: "listens", whisper: "whispers", barge: "barges in" }[mode] ?? mode}`;
+  const who = { who: supervisor };
+  return { listen: _("%(who)s listens", who), whisper: _("%(who)s whispers", who), barge: _("%(who)s barges in", who) }[mode] ?? supervisor;
 }
 
 // What waits in a box of messages; nothing where nothing does.
 export function messages(number) {
-  return number ? `${number} new message${number === 1 ? "" : "s"}` : "";
+  return number ? ngettext("%(num)s new message", "%(num)s new messages", number) : "";
 }
 
 // Who else brought an agent's state about, and what they said to it.
 export function said({ by, note }) {
-  return by ? `by ${by}${note ? `: ${note}` : ""}` : "";
+  if (!by) return "";
+  return note ? _("by %(who)s: %(note)s", { who: by, note }) : _("by %(who)s", { who: by });
 }
 
 // An agent's skills for the day.
 export function lent(skills) {
-  const told = Object.entries(skills).map(([skill, level]) => (level ? `${skill} ${level}` : `without ${skill}`));
-  return told.length ? `today ${told.join(", ")}` : "";
+  const told = Object.entries(skills).map(([skill, level]) => (level ? `${skill} ${level}` : _("without %(skill)s", { skill })));
+  return told.length ? _("today %(skills)s", { skills: told.join(", ") }) : "";
 }
 
 // What an agent wished for during a call, "logout" or "pause:REASON".
 export function wish(then) {
-  if (then === "logout") return "signs out after this";
-  return then.startsWith("pause:") ? `pauses after this (${then.slice(6)})` : "";
+  if (then === "logout") return _("signs out after this");
+  return then.startsWith("pause:") ? _("pauses after this (%(reason)s)", { reason: then.slice(6) }) : "";
 }
 
 // What keeps an agent's phone from ringing; "" = nothing. The time is the clock's, for it stays the same.
 export function phone(row) {
-  const since = row.phone_since ? new Date(row.phone_since * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "";
-  const words = { away: "phone away", in_use: "on a call of their own" }[row.phone];
-  return words ? `${words}${since ? ` since ${since}` : ""}` : "";
+  const words = { away: _("phone away"), in_use: _("on a call of their own") }[row.phone] ?? "";
+  return words && row.phone_since ? _("%(what)s since %(time)s", { what: words, time: clockTime(row.phone_since) }) : words;
 }
 
 // By what an agent is called, where it is not the phone.
 export function device(kind) {
-  return { webrtc: "softphone", external: "called outside" }[kind] ?? "";
+  return { webrtc: _("softphone"), external: _("called outside") }[kind] ?? "";
+}
+
+// As domain/metrics.py has them, with their seconds.
+const FORMULAS = [
+  N_("answered within %(t)s ÷ offered"),
+  N_("answered within %(t)s ÷ (offered − abandoned within %(s)s)"),
+  N_("answered within %(t)s ÷ answered"),
+  N_("(answered within %(t)s + abandoned within %(t)s) ÷ (answered + abandoned)"),
+  N_("answered within %(t)s ÷ (answered + abandoned)"),
+  N_("answered within %(t)s ÷ (entered − abandoned within %(s)s − waiting for less than %(t)s)"),
+].map((words) => ({ words, names: [...words.matchAll(/%\((\w)\)s/g)].map(([, name]) => name), like: new RegExp(`^${words.split(/%\(\w\)s/).map(plain).join("(.+?)")}$`) }));
+
+function plain(text) {
+  return text.replace(/[()+]/g, "\\$&");
+}
+
+// How the service level is counted.
+export function formula(text) {
+  const known = FORMULAS.find(({ like }) => like.test(text));
+  if (!known) return text;
+  const values = known.like.exec(text).slice(1).map((value) => (value === "the queue's limit" ? _("the queue's limit") : value));
+  return _(known.words, Object.fromEntries(known.names.map((name, n) => [name, values[n]])));
 }
