@@ -4,11 +4,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from contactcentre.embedded.servers import find_redis
 from contactcentre.live import Live, connect
@@ -28,17 +30,15 @@ class RedisServer:
         options = ["--port", "0", "--unixsocket", f"{self.directory}/redis.sock", "--dir", str(self.directory)]
         options += ["--appendonly", "yes", "--save", "", "--logfile", str(log)]
         self._process = subprocess.Popen(["redis-server", *options], executable=find_redis())
-        client = connect(self.url)
-        for _ in range(500):
+        client, give_up = connect(self.url), time.monotonic() + 60
+        while True:
             try:
                 client.ping()
                 break
-            except Exception:
-                try:
-                    self._process.wait(0.01)
+            except RedisError:
+                if self._process.poll() is not None or time.monotonic() > give_up:
                     raise AssertionError(log.read_text()) from None
-                except subprocess.TimeoutExpired:
-                    continue
+                time.sleep(0.01)
         client.close()
 
     def freeze(self) -> None:
@@ -60,7 +60,7 @@ class RedisServer:
     def kill(self) -> None:
         if self._process:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait(60)
             self._process = None
 
 

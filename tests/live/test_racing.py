@@ -295,7 +295,7 @@ class Racing(RuleBasedStateMachine):
 def test_routers_that_race_on_one_redis_serve_each_contact_once_by_the_one_order_and_forget_nobody(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Racing, "redis", connect(server.url), raising=False)
+    monkeypatch.setattr(Racing, "redis", connect(server.url, timeout=60.0), raising=False)
     run_state_machine_as_test(
         Racing,
         settings=settings(

@@ -50,10 +50,10 @@ def test_every_event_has_exactly_one_row_though_redis_dies_and_comes_back_empty(
             server.lose_data()
         sending.join(0.005)
     journal.close()
-    sending.get(timeout=20)
+    sending.get(timeout=60)
     journal.flush()
     recorder.stop()
-    recording.get(timeout=30)
+    recording.get(timeout=60)
     while recorder.step(0.05):
         pass
     journal.flush()
