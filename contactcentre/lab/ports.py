@@ -11,7 +11,7 @@ from contactcentre.lab.errors import LabError
 
 LOOPBACK = "127.0.0.1"
 RTP_PORTS = 4000
-LETTING_GO = 1.0
+LETTING_GO = 5.0
 """Seconds that a port which was ours before may still be taken: a killed process is gone before its sockets are."""
 _SERVERS = range(10000, 12000)
 """Below the RTP ports, and both below the kernel's ephemeral ones (32768-60999), which phones and clients get: what

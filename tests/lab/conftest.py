@@ -93,7 +93,7 @@ def strongest_hertz(path: Path) -> float:
     return float(numpy.fft.rfftfreq(len(samples), 1 / rate)[power.argmax()])
 
 
-def eventually(condition: Callable[[], bool], what: str, deadline: float = 40.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, deadline: float = 120.0) -> None:
     give_up = time.monotonic() + deadline
     while not condition():
         assert time.monotonic() < give_up, f"not within {deadline:g} s: {what}"

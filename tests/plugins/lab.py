@@ -57,11 +57,12 @@ def revived(lab: Switch[Any]) -> str:
     if (restarted := lab.status()) is not None:  # by a test
         _shared[lab] = restarted.pid
         return ""
+    how = ending(pid) or "nobody knows how"  # which waits until it is gone, and its ports are free
     words = [*lab.logs(last=LAST_WORDS), "and on its console:"]
     words += (lab.directories.log / "console").read_text(errors="replace").splitlines()[-LAST_WORDS:]
     _shared[lab] = lab.start(until_parent_dies=True).pid
     said = "\n  ".join(words)
-    return f"the lab's {lab.title} died in this test ({ending(pid) or 'nobody knows how'}), its last words:\n  {said}"
+    return f"the lab's {lab.title} died in this test ({how}), its last words:\n  {said}"
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def worker(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
                 raise
 
 
-def until(recorder: Recorder, condition: Callable[[], bool], seconds: float = 40.0) -> None:
+def until(recorder: Recorder, condition: Callable[[], bool], seconds: float = 120.0) -> None:
     """Records what comes until the condition is true."""
     end = time.monotonic() + seconds
     recorder.step(0.1)

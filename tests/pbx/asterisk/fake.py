@@ -105,7 +105,7 @@ class FakeAri:
         """What no websocket would send."""
         self._socket.sendall(data)
 
-    def wait(self, found: Callable[[], object], what: str, seconds: float = 5.0) -> None:
+    def wait(self, found: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         with gevent.Timeout(seconds, AssertionError(f"not within {seconds:g} s: {what}; seen {self.seen}")):
             while not found():
                 gevent.sleep(0.005)

@@ -51,7 +51,7 @@ def test_an_answer_waits_until_asterisk_has_done_with_the_refer_and_keeps_nobody
     pbx.bridge("b1")
     assert TOLD not in sent(ari)
     done.set()
-    telling.get(timeout=5)
+    telling.get(timeout=60)
     assert sent(ari)[-1] == TOLD
 
 

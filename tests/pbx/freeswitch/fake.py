@@ -101,7 +101,7 @@ class FakeFreeSwitch:
         self.bytes(b'Content-Length: 1000\nContent-Type: text/event-json\n\n{"Event-Name":"CHANNEL')
         self.cut()
 
-    def wait(self, found: Callable[[], object], what: str, seconds: float = 5.0) -> None:
+    def wait(self, found: Callable[[], object], what: str, seconds: float = 60.0) -> None:
         with gevent.Timeout(seconds, AssertionError(f"not within {seconds:g} s: {what}; seen {self.lines}")):
             while not found():
                 gevent.sleep(0.005)

@@ -285,7 +285,7 @@ def test_a_spy_needs_somebody_to_spy_on(fake: FakeFreeSwitch, pbx: FreeSwitchPbx
 def test_the_door_takes_a_call_and_goes(fake: FakeFreeSwitch, pbx: FreeSwitchPbx, nodes: Heard) -> None:
     (told,) = [line for line in fake.lines if "global_setvar contactcentre_door=" in line]
     caller = FakeCall(int(told.rpartition(":")[2]))
-    assert caller.closed.wait(5)
+    assert caller.closed.wait(60)
     lines = [command.line for command in caller.seen]
     assert lines[:2] == ["connect", "api hash insert/contactcentre/u1/1"]
     assert "contactcentre_app=contactcentre;contactcentre_next=taken" in lines[2]
@@ -296,7 +296,7 @@ def test_without_a_link_the_door_sends_calls_back(fake: FakeFreeSwitch, pbx: Fre
     pbx.start(Heard())
     fake.close()
     caller = FakeCall(int(pbx._door.address.rpartition(":")[2]))
-    assert caller.closed.wait(5)
+    assert caller.closed.wait(60)
     assert caller.seen == []
 
 
