@@ -6,6 +6,7 @@ decide. What a queue asked for while the contact waited follows from the version
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from contactcentre.domain.contacts import ContactHistory, Visit
@@ -60,19 +61,22 @@ class InForce:
     site: Site
 
 
-def tell(history: ContactHistory, events: Iterable[Event], versions: Sequence[InForce] = ()) -> list[Line]:
+def tell(
+    history: ContactHistory, events: Iterable[Event], versions: Sequence[InForce] = (), now: float = inf
+) -> list[Line]:
     """The contact's way to an agent, one line per step, in the order of time. `versions`: the one that was in force
-    when it arrived and those that came while it was there, the oldest first."""
+    when it arrived and those that came while it was there, the oldest first. `now`: what falls due later is not told
+    (epoch seconds)."""
     story = _Story(history)
     for event in sorted((event for event in events if event.seq), key=lambda event: event.seq):
         story.take(event)
-    lines = [*story.lines, *asked_later(history, versions), *_end(history)]
+    lines = [*story.lines, *asked_later(history, versions, now), *_end(history)]
     return sorted(lines, key=lambda line: line.at)
 
 
-def asked_later(history: ContactHistory, versions: Sequence[InForce]) -> list[Line]:
-    """When a relax step of its queue fell due while it waited, and when somebody changed the queue."""
-    return [line for visit in history.visits for line in _asked_later(visit, versions)]
+def asked_later(history: ContactHistory, versions: Sequence[InForce], now: float = inf) -> list[Line]:
+    """When a relax step of its queue fell due while it waited, until `now`, and when somebody changed the queue."""
+    return [line for visit in history.visits for line in _asked_later(visit, versions, now)]
 
 
 class _Story:
@@ -152,8 +156,8 @@ class _Story:
         self._found = None
 
 
-def _asked_later(visit: Visit, versions: Sequence[InForce]) -> Iterable[Line]:
-    left = float("inf") if visit.left is None else visit.left
+def _asked_later(visit: Visit, versions: Sequence[InForce], now: float) -> Iterable[Line]:
+    left = now if visit.left is None else visit.left
     ends = [version.since for version in versions[1:]] + [left]
     before: Queue | None = None
     for number, version in enumerate(versions):

@@ -129,7 +129,7 @@ class Whys:
         try:
             history = self._store.history(beginning)
             id, ended = history.contact.id, history.contact.ended
-            steps = tuple(tell(history, self._store.events(id), self._versions(history)))
+            steps = tuple(tell(history, self._store.events(id), self._versions(history), now))
         except NoSuchContact:  # the recorder may be behind
             if (waits := self._waits(beginning)) is None:
                 raise
@@ -139,7 +139,7 @@ class Whys:
 
     def asked_later(self, history: ContactHistory) -> list[Line]:
         """What its queues asked for later than on entering."""
-        return asked_later(history, self._versions(history))
+        return asked_later(history, self._versions(history), self._clock())
 
     def _versions(self, history: ContactHistory) -> list[InForce]:
         if not history.visits:

@@ -1,7 +1,7 @@
 from contactcentre.domain.contacts import fold
 from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Site
-from contactcentre.domain.story import InForce, tell
+from contactcentre.domain.story import InForce, asked_later, tell
 from tests.store.calls import DAY, Call, answered
 
 
@@ -103,6 +103,15 @@ def test_what_a_queue_asked_for_later_follows_from_the_version_of_the_site_that_
         (70, "After 60 s in queue support the queue also asks bob."),
         (80, "Queue support was changed (version 4, by sue)."),
     ]
+
+
+def test_what_a_queue_will_ask_for_is_not_told_before_it_does() -> None:
+    call = Call().queued(10)
+    versions = [InForce(DAY - 9, 1, "sue", site(relax=[{"after": 30, "requires": "fr >= 20"}]))]
+    history = fold(call.events)
+    for second, number in ((39, 0), (41, 1)):
+        assert len(asked_later(history, versions, DAY + second)) == number
+        assert len(tell(history, call.events, versions, DAY + second)) == len(tell(history, call.events)) + number
 
 
 def test_a_version_that_changes_another_queue_and_a_step_that_came_too_late_are_not_told() -> None:
