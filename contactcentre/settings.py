@@ -228,7 +228,7 @@ class Settings(BaseSettings):
                 found["esl_secret"] = known["esl_password"]
             else:
                 found |= {name: known[name] for name in ("ari_url", "ari_user", "ari_secret")}
-                found["phone_url"] = known.get("ws_url", "")
+            found["phone_url"] = known.get("ws_url", "")
         except (OSError, ValueError, KeyError, TypeError):
             return values
         return {**found, **{name: value for name, value in values.items() if value is not None}}

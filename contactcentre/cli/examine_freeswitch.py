@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from contactcentre.cli.esl import Ask, console
 from contactcentre.cli.examine import DEADLINE, Finding, fail, judged, ok, warn
+from contactcentre.cli.examine_phones import NO_ADDRESS
+from contactcentre.cli.examine_phones import SUBJECT as SOFTPHONES
+from contactcentre.domain.devices import web_account
 from contactcentre.domain.site import Site
 from contactcentre.pbx.errors import PbxError, Refused
 from contactcentre.provision.freeswitch.plan import CONTEXTS
@@ -68,6 +71,7 @@ def _found(ask: Ask, settings: Settings, site: Site) -> Iterator[Finding]:
         yield _gateway(name, ask(f"sofia status gateway {name}"))
     yield from _event_socket(ask, settings)
     yield from _recordings(ask, settings)
+    yield from softphones(ask, settings, site)
 
 
 def version(said: str) -> Finding:
@@ -154,6 +158,29 @@ def _event_socket(ask: Ask, settings: Settings) -> Iterator[Finding]:
         yield warn("event socket", f"{where}: from everywhere", "apply-inbound-acl: loopback.auto or the controller's")
     else:
         yield ok("event socket", where)
+
+
+def softphones(ask: Ask, settings: Settings, site: Site) -> Iterator[Finding]:
+    """Nothing where no agent has one."""
+    names = [name for name, agent in site.agents.items() if agent.webrtc]
+    if not names:
+        return
+    profiles = re.findall(r"<name>([\w.-]+)</name>\s*<type>profile</type>", ask("sofia xmlstatus"))
+    domain = ask("global_getvar domain").strip()
+    if not settings.phone_url:
+        yield fail(SOFTPHONES, *NO_ADDRESS)
+    elif not any("<ws" in ask(f"sofia xmlstatus profile {name}") for name in profiles):
+        yield fail(
+            SOFTPHONES,
+            "no SIP profile listens for websockets: no browser can sign in",
+            "wss-binding in the profile of the phones (sip_profiles/internal.xml), and start the profile anew",
+        )
+    elif away := [name for name in names if ask(f"user_exists id {web_account(name)} {domain}").strip() != "true"]:
+        yield fail(SOFTPHONES, f"FreeSWITCH does not have {web_account(away[0])}", "`contactcentre apply` brings it")
+    elif ask("module_exists mod_opus").strip() != "true":
+        yield warn(SOFTPHONES, "the PBX has no Opus: softphones use G.711, as telephones do", "load mod_opus")
+    else:
+        yield ok(SOFTPHONES, f"may sign in at {settings.phone_url}")
 
 
 def _recordings(ask: Ask, settings: Settings) -> Iterator[Finding]:

@@ -15,10 +15,14 @@ NEEDED = ("res_http_websocket", "res_pjsip_transport_websocket", "res_srtp", "re
 OPUS = ("codec_opus", "codec_opus_open_source")
 SORCERY = "[res_pjsip]\nauth = memory\nauth = config,pjsip.conf,criteria=type=auth"
 SUBJECT = "softphones"
+NO_ADDRESS = (
+    "nobody has said where browsers' phones sign in",
+    "CONTACTCENTRE_PHONE_URL=wss://PBX:8089/ws (FreeSWITCH: wss://PBX:7443), as browsers reach it",
+)
 
 
 def softphones(settings: Settings, services: Services) -> Iterator[Finding]:
-    """Nothing where no agent has one. Of a PBX that cannot be asked `pbx` tells."""
+    """Nothing where no agent has one. Of a PBX that cannot be asked `pbx` tells, and of a FreeSWITCH its own module."""
     from contactcentre.store import Store
 
     with Store(services.database_url) as store:
@@ -26,11 +30,7 @@ def softphones(settings: Settings, services: Services) -> Iterator[Finding]:
     if settings.ari_url is None or site is None or not any(agent.webrtc for agent in site.agents.values()):
         return
     if not settings.phone_url:
-        yield fail(
-            SUBJECT,
-            "nobody has said where browsers' phones sign in",
-            "CONTACTCENTRE_PHONE_URL=wss://PBX:8089/ws, as browsers reach it",
-        )
+        yield fail(SUBJECT, *NO_ADDRESS)
         return
     ari = Ari(settings)
     try:

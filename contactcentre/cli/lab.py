@@ -210,15 +210,14 @@ def _print_status(found: LabInfo | FreeswitchInfo, as_json: bool) -> None:
         print_json({"running": True, **shown})
         return
     up, secret = time.time() - found.started_at, f"its secret is in {found.state_dir}/lab.json"
-    running, sip = f"{found.version}, pid {found.pid}, up {up:.0f} s", f"{found.sip_host}:{found.sip_port} udp"
+    running = f"{found.version}, pid {found.pid}, up {up:.0f} s"
     if isinstance(found, LabInfo):
         named = {"Asterisk": running, "ARI": f"{found.ari_url} (user {found.ari_user}, {secret})"}
-        sip += f", {found.ws_url}"
     else:
         named = {"FreeSWITCH": running, "Event socket": f"{found.esl_host}:{found.esl_port} ({secret})"}
     rows = {
         **named,
-        "SIP": sip,
+        "SIP": f"{found.sip_host}:{found.sip_port} udp, {found.ws_url}",
         "RTP": f"{found.rtp_first}-{found.rtp_last}",
         "Configuration": found.etc_dir,
         "Recordings": found.recordings_dir,

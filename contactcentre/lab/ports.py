@@ -34,12 +34,17 @@ class Ports:
 def choose_ports(control: int, sip: int, rtp_first: int) -> Ports:
     """The wanted ports where they are free (0: any), so that clients find a restarted lab again."""
     return Ports(
-        control=_wanted(socket.SOCK_STREAM, control) or free_port(socket.SOCK_STREAM),
-        sip=_wanted(socket.SOCK_DGRAM, sip) or free_port(socket.SOCK_DGRAM),
+        control=wanted_port(control),
+        sip=wanted_port(sip, socket.SOCK_DGRAM),
         # a PBX passes over single taken ports
         rtp_first=(first := rtp_first or 12000 + RTP_PORTS * secrets.randbelow(5)),
         rtp_last=first + RTP_PORTS - 1,
     )
+
+
+def wanted_port(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """The port where it is free, else (and for 0) another one."""
+    return _wanted(kind, port) or free_port(kind)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from contactcentre.cli import group
 from contactcentre.cli.context import which_pbx
-from contactcentre.cli.examine_freeswitch import version
+from contactcentre.cli.examine_freeswitch import softphones, version
 from contactcentre.domain.site import Site
 from contactcentre.lab import FreeswitchLab, can_have_freeswitch
 from contactcentre.provision import parse
@@ -170,3 +170,24 @@ def test_a_site_that_moves_to_another_pbx_is_applied_there_as_a_whole(
     assert "what was provisioned on asterisk stays there" in plan
     assert "killgw" not in plan
     assert "dialplan/contactcentre.xml is made" in plan
+
+
+def test_what_softphones_need_of_freeswitch_is_told(at_freeswitch: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = at_freeswitch
+    run("apply", run.site_file(site()), "--yes")
+    assert "softphones" not in doctor(run)
+    run("apply", run.site_file(site(agents__alice__webrtc=True)), "--yes")
+    assert "CONTACTCENTRE_PHONE_URL" in doctor(run)["softphones"]["advice"]
+    monkeypatch.setenv("CONTACTCENTRE_PHONE_URL", run.lab.info().ws_url)
+    found = doctor(run)["softphones"]
+    assert (found["level"], "mod_opus" in found["advice"]) == ("warn", True), "the lab has none"
+
+    def told(answers: dict[str, str], **changes: Any) -> str:
+        known = parse(site(agents__alice__webrtc=True, **changes))
+        ask = lambda command: answers.get(command) or run.lab.rx(command)  # noqa: E731
+        (one,) = softphones(ask, Settings(), known)
+        return one.advice or one.text
+
+    assert "wss-binding" in told({"sofia xmlstatus profile internal": "<profile-info/>"})
+    assert run.lab.info().ws_url in told({"module_exists mod_opus": "true"})
+    assert "contactcentre apply" in told({}, agents__bob__webrtc=True)

@@ -53,6 +53,10 @@ class Switch(ABC):
     def registered(self, account: str) -> bool: ...
 
     @abstractmethod
+    def has_password(self, account: str) -> bool:
+        """Can a softphone sign in with this account?"""
+
+    @abstractmethod
     def channel_of(self, account: str) -> str:
         """The name of the phone's channel, as an admin reads it on the console; "" = it has none."""
 
@@ -115,6 +119,9 @@ class OnAsterisk(Switch):
 
     def registered(self, account: str) -> bool:
         return True  # it is called where it has just registered
+
+    def has_password(self, account: str) -> bool:
+        return f"{account}/{account}" in self.lab.rx("pjsip show auths")
 
     def channel_of(self, account: str) -> str:
         names = (line.partition("!")[0] for line in self.lab.rx("core show channels concise").splitlines())
@@ -187,6 +194,10 @@ class OnFreeswitch(Switch):
 
     def registered(self, account: str) -> bool:
         return self.phone_at(account) > 0  # where it looks for whom it calls, tenths of a second after a registration
+
+    def has_password(self, account: str) -> bool:
+        said = self.lab.rx(f"user_data {account}@{self.lab.info().domain} param password").strip()
+        return not said.startswith("-ERR")  # so it answers with nothing
 
     def channel_of(self, account: str) -> str:
         names = (str(row["name"]) for row in self._channels())

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_what_it_listens_on_is_loopback_and_its_own(fresh: Switch[Any]) -> None:
     info = fresh.info()
     seen = subprocess.run(["ss", "-lntpH"], capture_output=True, text=True, check=True).stdout.splitlines()
     there = {line.split()[3] for line in seen if f"pid={info.pid}," in line}
-    own = {f"127.0.0.1:{control_port(info)}", f"127.0.0.1:{info.sip_port}"}
+    own = {f"127.0.0.1:{control_port(info)}", f"127.0.0.1:{info.sip_port}", urlsplit(info.ws_url).netloc}
     assert f"127.0.0.1:{control_port(info)}" in there <= own
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contactcentre.domain.site import Agent, Did, Freeswitch, Site, Trunk
 from contactcentre.domain.spelling import NAME, NUMBER
 from contactcentre.domain.strategies import STRATEGIES
+from contactcentre.pbx.freeswitch.accounts import VARIABLE
 from contactcentre.provision import (
     FreeswitchTarget,
     SiteError,
@@ -46,6 +47,18 @@ def test_a_phone_has_its_password_and_leads_to_the_agents_own_context() -> None:
     assert values["password"] == 's3cret-of-alice<&>"'
     assert values["user_context"] == "contactcentre-agents"
     assert values["effective_caller_id_name"] == "Élodie O'Neil (support)"
+
+
+def test_a_softphones_password_is_a_variable_and_nobody_signs_in_while_it_is_empty() -> None:
+    files = render(parse(document(agents__alice__webrtc=True)), SECRETS)
+    text = files["directory/default/contactcentre.xml"]
+    users = {user.get("id"): user for user in ElementTree.fromstring(text)}
+    values = {each.get("name"): each.get("value", "") for each in users["alice-web"].iter() if each.get("name")}
+    assert values["password"] == f"$${{{VARIABLE}alice-web}}"
+    assert values["allow-empty-password"] == "false"
+    assert values["user_context"] == "contactcentre-agents"
+    assert "OPUS" in values["dial-string"]
+    assert "alice-web" not in render(parse(document()), SECRETS)["directory/default/contactcentre.xml"]
 
 
 @settings(max_examples=60)

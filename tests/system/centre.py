@@ -254,7 +254,7 @@ def running(state_dir: Path, pbx: str) -> Iterator[Centre]:
     os.environ["CONTACTCENTRE_WEB_PORT"] = "0"
     os.environ["CONTACTCENTRE_WATCH_PORT"] = str(four_ports())
     try:
-        with stage(state_dir, TALK_SECONDS, lambda _: None, site(pbx), ring=(0.1, 0.1), pbx=pbx) as here:
+        with stage(state_dir, TALK_SECONDS, lambda _: None, site(), ring=(0.1, 0.1), pbx=pbx) as here:
             yield Centre(here)
     except DemoError as error:
         error.add_note((state_dir / "demo.log").read_text()[-5000:])
@@ -264,13 +264,13 @@ def running(state_dir: Path, pbx: str) -> Iterator[Centre]:
         os.environ.update(before)
 
 
-def site(pbx: str) -> Site:
+def site() -> Site:
     """The example, with what makes a test wait cut short."""
     example = load(EXAMPLE)
     short = {"wrap_up": 1.0, "ring_seconds": RING_SECONDS, "retry_delay": 1.0}
     queues = {name: queue.model_copy(update=short) for name, queue in example.queues.items()}
     agents = {
-        name: agent.model_copy(update={"webrtc": True}) if name in BROWSERS and pbx == "asterisk" else agent
+        name: agent.model_copy(update={"webrtc": True}) if name in BROWSERS else agent
         for name, agent in example.agents.items()
     }
     return example.model_copy(update={"queues": queues, "agents": agents})

@@ -1,4 +1,4 @@
-"""Agents whose telephone is a page in a real browser: WebRTC to the lab's Asterisk, heard on both sides."""
+"""Agents whose telephone is a page in a real browser: WebRTC to each PBX of the lab, heard on both sides."""
 
 import os
 import re
@@ -69,8 +69,6 @@ Browser = Callable[[str], Chromium]
 def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
     """`browser("emma")`: where she has signed in, opened her page and begun work. At its end it has no errors, there
     is a picture of it, and her phone is given back."""
-    if not centre.here.site.agents["emma"].webrtc:
-        pytest.skip("FreeSWITCH keeps no softphones' passwords")
     opened: list[tuple[str, Chromium]] = []
 
     def open_page(name: str) -> Chromium:
@@ -108,8 +106,8 @@ def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
 
 
 def is_shut(centre: Centre, agent: str) -> bool:
-    """Asterisk has no password for the agent's phone in the browser."""
-    return f"{agent}-web/{agent}-web" not in centre.lab.rx("pjsip show auths")
+    """The PBX has no password for the agent's phone in the browser."""
+    return not centre.switch.has_password(f"{agent}-web")
 
 
 def hears(who: Chromium | OngoingCall, tmp_path: Path, *among: float) -> set[float]:

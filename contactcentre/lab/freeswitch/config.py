@@ -125,6 +125,8 @@ _PROFILE = """<profile name="{profile}">
     <param name="ping-mean-interval" value="10"/>
     <param name="manage-presence" value="false"/>
     <param name="tls" value="false"/>
+    <param name="ws-binding" value="127.0.0.1:{websocket}"/>
+    <param name="apply-candidate-acl" value="any_v4.auto"/>
   </settings>
 </profile>
 """
@@ -200,8 +202,11 @@ _FIFO = """<configuration name="fifo.conf">
 """
 
 
-def base_files(freeswitch: Freeswitch, directories: Directories, ports: Ports, password: str) -> dict[str, str]:
-    """Path below the configuration directory -> text, of every base file."""
+def base_files(
+    freeswitch: Freeswitch, directories: Directories, ports: Ports, websocket: int, password: str
+) -> dict[str, str]:
+    """Path below the configuration directory -> text, of every base file. `websocket`: the port at which browsers'
+    phones sign in."""
     loads = "".join(f'    <load module="{name}"/>\n' for name in freeswitch.modules)
     music = quoteattr(str(directories.data / "music"))
     own = {
@@ -219,7 +224,7 @@ def base_files(freeswitch: Freeswitch, directories: Directories, ports: Ports, p
         "autoload_configs/callcenter.conf.xml": _CALLCENTER,
         "autoload_configs/conference.conf.xml": _CONFERENCE,
         "autoload_configs/fifo.conf.xml": _FIFO,
-        f"sip_profiles/{PROFILE}.xml": _PROFILE.format(profile=PROFILE, port=ports.sip),
+        f"sip_profiles/{PROFILE}.xml": _PROFILE.format(profile=PROFILE, port=ports.sip, websocket=websocket),
         "directory/default.xml": _DIRECTORY,
         "dialplan/public.xml": _PUBLIC,
     }
@@ -228,7 +233,6 @@ def base_files(freeswitch: Freeswitch, directories: Directories, ports: Ports, p
         "acl",
         "db",
         "hash",
-        "opus",
         "post_load_modules",
         "post_load_switch",
         "spandsp",
@@ -238,7 +242,7 @@ def base_files(freeswitch: Freeswitch, directories: Directories, ports: Ports, p
     return own
 
 
-def write_base(freeswitch: Freeswitch, directories: Directories, ports: Ports, password: str) -> None:
+def write_base(freeswitch: Freeswitch, directories: Directories, ports: Ports, websocket: int, password: str) -> None:
     """Write the base configuration and lay out the directories; what is provisioned or recorded stays."""
     d = directories
     included = ("dialplan/public", "directory/default", "sip_profiles/external")
@@ -251,7 +255,7 @@ def write_base(freeswitch: Freeswitch, directories: Directories, ports: Ports, p
         made.mkdir(parents=True, exist_ok=True)
     for private in (d.etc, d.spool, d.log, d.db, d.run):  # secrets, recordings, callers' numbers
         private.chmod(0o700)
-    for name, text in base_files(freeswitch, d, ports, password).items():
+    for name, text in base_files(freeswitch, d, ports, websocket, password).items():
         target = d.etc / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(mode=0o600)

@@ -3,12 +3,13 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from contactcentre.lab.errors import LabError, LabTimeout
 from contactcentre.lab.freeswitch.config import DOMAIN, PROFILE, write_base
 from contactcentre.lab.freeswitch.console import NotListening, NotOurs, ask
 from contactcentre.lab.freeswitch.install import Freeswitch, find_freeswitch
-from contactcentre.lab.ports import LOOPBACK, choose_ports
+from contactcentre.lab.ports import LOOPBACK, choose_ports, wanted_port
 from contactcentre.lab.switch import Directories, Switch, SwitchInfo
 
 
@@ -22,6 +23,8 @@ class FreeswitchInfo(SwitchInfo):
     esl_password: str
     domain: str
     """In which phones register: `user/NAME@DOMAIN` calls one."""
+    ws_url: str
+    """SIP over websocket, for phones in browsers."""
 
 
 class FreeswitchLab(Switch[FreeswitchInfo]):
@@ -46,7 +49,8 @@ class FreeswitchLab(Switch[FreeswitchInfo]):
         before = {} if fresh_ports else self._load()
         ports = choose_ports(before.get("esl_port", 0), before.get("sip_port", 0), before.get("rtp_first", 0))
         password = self._load().get("esl_password") or secrets.token_urlsafe(32)
-        write_base(freeswitch, d, ports, password)
+        websocket = wanted_port(urlsplit(before.get("ws_url", "")).port or 0)
+        write_base(freeswitch, d, ports, websocket, password)
         places = {
             "log": d.log,
             "db": d.db,
@@ -72,6 +76,7 @@ class FreeswitchLab(Switch[FreeswitchInfo]):
             esl_port=ports.control,
             esl_password=password,
             domain=DOMAIN,
+            ws_url=f"ws://{LOOPBACK}:{websocket}",
         )
 
     def _answers(self, info: FreeswitchInfo) -> str | None:

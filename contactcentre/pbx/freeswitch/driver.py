@@ -15,6 +15,7 @@ from contactcentre.domain.stereo import stereo_of
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import Cause, NodeEvent, Party, Phone
 from contactcentre.pbx.freeswitch import names, presence, protocol, stock, translate
+from contactcentre.pbx.freeswitch.accounts import Accounts
 from contactcentre.pbx.freeswitch.awaited import PARKED, Awaited
 from contactcentre.pbx.freeswitch.channels import FreeSwitchBridge, FreeSwitchChannel, FreeSwitchSpy
 from contactcentre.pbx.freeswitch.connection import Connection
@@ -109,7 +110,8 @@ class FreeSwitchPbx:
         self.places.attached, self.places.later = self.spies.attached, self._later
         self.playing, self.taps = Playing(self._link, self.legs), Taps(self._link, self.recordings)
         self.transfers = Transfers(app, self._link, self.legs, self.places, self._awaited, self._later)
-        self._lamps, self.holds = Lamps(self._link), Holds(self._link, self.legs, self._later)
+        self._lamps, self._accounts = Lamps(self._link), Accounts(self._link)
+        self.holds = Holds(self._link, self.legs, self._later)
         self.intake = Intake(
             app,
             self.legs,
@@ -283,7 +285,7 @@ class FreeSwitchPbx:
 
     def set_password(self, account: str, password: str) -> None:
         """See Pbx.set_password."""
-        raise Refused("softphones are not provisioned on FreeSWITCH")
+        self._accounts.set_password(account, password)
 
     def stay(self, seconds: float) -> None:
         """See Pbx.stay."""

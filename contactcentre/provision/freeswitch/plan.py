@@ -210,9 +210,6 @@ def _problems(site: Site, own: _Own, foreign: frozenset[str]) -> Iterator[Proble
             yield Problem(
                 f"agents.{name}", "in-use", f"{endpoint} is defined in FreeSWITCH's {own.users[endpoint]}{hint}"
             )
-    for name, agent in site.agents.items():
-        if agent.webrtc:
-            yield Problem(f"agents.{name}.webrtc", "not-there", "softphones are not provisioned on FreeSWITCH yet")
     for name in site.music:
         if name in own.music:
             yield Problem(f"music.{name}", "in-use", f"{name} is defined in FreeSWITCH's {own.music[name]}")
