@@ -36,7 +36,7 @@ def bert_coaches(world: World) -> Iterator[Coaches]:
 def ears(world: World) -> Line:
     """The mentor's phone, which rings."""
     found: list[Line] = eventually(
-        lambda: [line for line in world.pbx.ringing() if line.endpoint == "bert"], "bert's phone rings", 5
+        lambda: [line for line in world.pbx.ringing() if line.endpoint == "bert"], "bert's phone rings"
     )
     return found[0]
 

@@ -48,6 +48,7 @@ def test_the_customer_hears_music_while_the_window_is_away_and_the_agent_when_it
     eventually(lambda: (hears(caller), hears(back)) == ("talk", "talk"), "they talk")
     assert leg.id not in browsers.pbx.lines, "the old leg is ended"
     assert comes(browsers, caller, Kind.REJOINED).data == {"leg": back.id, "agent": agent, "instead_of": leg.id}
+    assert state(browsers, agent) is AgentState.TALKING
     there = browsers.live.agent(agent)
     assert (there.state, there.token, there.calls) == (AgentState.TALKING, token, 1)
     assert ask(browsers, caller, "hold")["parties"][1]["leg"] == back.id, "what is asked for reaches the new leg"

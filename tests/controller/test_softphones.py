@@ -26,7 +26,7 @@ def browsers(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def knows(world: World, password: str) -> None:
     passwords = world.pbx.passwords
-    eventually(lambda: passwords == {"anna-web": password}, f"{password!r}, not {passwords}", 5)
+    eventually(lambda: passwords == {"anna-web": password}, f"{password!r}, not {passwords}")
 
 
 def ask(world: World, holder: str = OURS, agent: str = "anna", **more: Any) -> dict[str, Any]:

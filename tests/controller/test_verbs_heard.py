@@ -81,8 +81,8 @@ def test_the_phones_hold_key_does_what_the_verb_does(stack: Stack) -> None:
     with talking(stack, "+33100000902") as (call, anna, _):
         anna.hold()
         assert stack.wait_for("+33100000902", Kind.TALK_HELD).data["by"] == "phone"
-        contact = stack.live.contacts()[stack.wait_for("+33100000902", Kind.ARRIVED).contact_id]
-        assert contact.detail["talk"]["customer"] == "music"
+        contact = stack.wait_for("+33100000902", Kind.ARRIVED).contact_id
+        eventually(lambda: stack.live.contacts()[contact].detail["talk"]["customer"] == "music", "everybody can see it")
         anna.resume()
         assert stack.wait_for("+33100000902", Kind.TALK_RESUMED).data["by"] == "phone"
         assert (hears(call), hears(anna)) == ({"anna"}, {"caller"})

@@ -243,14 +243,19 @@ def test_a_cursor_that_was_trimmed_away_means_a_new_snapshot(live: Live, monkeyp
 def test_a_loss_while_somebody_waits_for_changes_means_a_new_snapshot(live: Live, redis: "Redis") -> None:
     logged_in(live)
     cursor = live.snapshot().cursor
-    waiter = spawn(lambda: live.changes(cursor, 1.5))
+
+    def wait() -> None:
+        while not live.changes(cursor):
+            pass
+
+    waiter = spawn(wait)
     while not any(one["cmd"] == "xread" for one in redis.client_list()):
         gevent.sleep(0.01)
     redis.flushall()
     redis.client_kill_filter(_type="normal", skipme=True)  # what a restart does to connections
     logged_in(live, "ben")
     with pytest.raises(Resync):
-        waiter.get(timeout=10)
+        waiter.get(timeout=60)
 
 
 def test_a_redis_that_lost_its_data_means_a_new_snapshot_and_agents_are_written_back(

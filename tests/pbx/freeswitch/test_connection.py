@@ -210,7 +210,7 @@ def test_a_link_that_breaks_fails_who_waits_at_once_and_is_made_anew(fake: FakeF
             fake.bytes(b"Content-Length: many\n\n")
         case "oversize":
             fake.bytes(f"Content-Length: {MAX_BODY + 1}\nContent-Type: text/event-json\n\n".encode())
-    lost = up.losses.next(dict, within=1)
+    lost = up.losses.next(dict)
     if how == "unasked":
         assert waiting.wait() == "an answer"
     else:
@@ -248,7 +248,7 @@ def test_a_pbx_that_shows_no_sign_of_life_is_left(
     setattr(fake, how, True)
     if how == "deaf":
         fake.frame("api/response", b"")  # wakes it, so that it reads no more
-    assert "no answer within" in up.losses.next(dict, within=2)["reason"] or how == "deaf"
+    assert "no answer within" in up.losses.next(dict)["reason"] or how == "deaf"
 
 
 def test_who_gives_way_does_not_come_back(fake: FakeFreeSwitch, up: Node) -> None:

@@ -61,10 +61,10 @@ def taken(session: OutboundSession) -> OutboundSession:
 
 
 def result(served: Served) -> object:
-    with gevent.Timeout(5):
+    with gevent.Timeout(60):
         while not served.results:
             gevent.sleep(0.005)
-    return served.results[0].get(timeout=5)
+    return served.results[0].get(timeout=60)
 
 
 def test_a_flow_answers_plays_asks_and_hangs_up(served: Callable[..., Served]) -> None:
