@@ -97,8 +97,8 @@ def test_a_mentor_who_declines_is_called_again_with_the_next_contact_and_not_bef
 
 def test_a_mentor_who_is_not_at_work_is_not_called(world: World, bert_coaches: Coaches) -> None:
     world.live.change("bert", Verb.LOGOUT, time.time())
+    eventually(lambda: state(world, "bert") is AgentState.LOGGED_OUT, "known")
     caller, _ = talks(world)
-    eventually(lambda: world.controller.node.replica.agents["bert"].state is AgentState.LOGGED_OUT, "known")
     world.controller.mentors.look()
     assert not world.pbx.ringing()
     world.live.change("bert", Verb.LOGIN, time.time())

@@ -194,10 +194,10 @@ def test_a_cut_connection_is_said_and_made_good_by_replay(
     page.wait_for_text('[data-agent="ben"] .state', "Free")
     page.wait_for_text('[data-agent="anna"] .state', "Paused: lunch")
     page.wait_for_selector("#link[data-link=live]")
-    assert page.evaluate("document.getElementById('banner').hidden")
+    page.wait_for_selector("#banner", state="hidden")
     sent = page.evaluate("window.lastIds")
     assert sent[-1] != ""
-    assert page.evaluate("window.firstEvents.at(-1)") == "change", "a replay, not everything anew"
+    page.wait_for_function("() => window.firstEvents.at(-1) === 'change'")  # a replay, not everything anew
 
 
 KEEP_REQUESTS = """() => {
@@ -236,7 +236,7 @@ def test_a_page_that_slept_is_right_at_once_and_says_when_it_may_be_wrong(
     page.goto(f"http://127.0.0.1:{cable.port}/")
     page.wait_for_selector("#link[data-link=live]")
     live.change("anna", Verb.LOGIN, now - 100)
-    page.wait_for_text('[data-agent="anna"] .timer', "1:4")
+    page.wait_for_text('[data-agent="anna"] .timer', "1:")
     cable.hold()  # the socket stays open and nothing comes: what a laptop finds when its lid opens
     page.evaluate("() => { const real = Date.now; Date.now = () => real() + 3600e3; }")
     page.wait_for_text("#banner", "Nothing heard from the server for 1:00:")
@@ -251,7 +251,7 @@ def test_a_page_that_slept_is_right_at_once_and_says_when_it_may_be_wrong(
 
 def test_signing_out_elsewhere_shows_on_the_page(signed_in: Chromium, web: WebServices) -> None:
     web.sessions.close_all("sue")
-    signed_in.wait_for_selector("#link[data-link=out]", timeout=20_000)
+    signed_in.wait_for_selector("#link[data-link=out]")
     signed_in.wait_for_text("#banner", "Sign in")
 
 

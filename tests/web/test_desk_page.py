@@ -128,7 +128,7 @@ def test_a_promise_asks_when_and_whom_and_stands_in_the_list_until_it_is_kept(
     desk.wait_for_text("#promises-list", CALLER)
     desk.click("#promises-list button")
     desk.wait_for_selector("#promises", state="hidden")
-    assert store.promises() == []
+    until(lambda: store.promises() == [])
     assert desk.errors == []
 
 

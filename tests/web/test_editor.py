@@ -40,7 +40,7 @@ def test_a_flow_is_drawn_while_it_is_written_and_tried_out_beside_it(
     ada.fill("#digits", "123456#")
     ada.click("#trial button")
     ada.wait_for_selector("#trial-told .story li")
-    assert ada.evaluate("document.querySelectorAll('#drawing .walked').length") > 1
+    ada.wait_for_function("() => document.querySelectorAll('#drawing .walked').length > 1")
     assert ada.evaluate("document.querySelectorAll('#flow-list tr').length") >= len(flow["nodes"])
     for scheme in ("light", "dark"):
         ada.emulate_media(color_scheme=scheme)

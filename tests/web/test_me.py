@@ -121,12 +121,12 @@ def test_the_own_stream_tells_of_oneself_and_of_nobody_else(
     browser: FlaskClient, world: World, web: WebServices
 ) -> None:
     client = web.fanout.join_desk("anna")
-    heard = client.next(5) or b""
+    heard = client.next(60) or b""
     assert b"event: desk" in heard
     world.live.change("bert", Verb.PAUSE, time.time(), reason="lunch")
     world.live.change("anna", Verb.PAUSE, time.time(), reason="meeting")
     while b'"reason":"meeting"' not in heard:
-        more = client.next(5)
+        more = client.next(60)
         assert more, heard
         heard += more
     assert heard.count(b"event: ") == 2, "what bert does is his"

@@ -33,11 +33,11 @@ def server(web: WebServices, tmp_path: Path) -> Iterator[Server]:
 def session(server: Server, store: Store) -> Iterator[requests.Session]:
     store.add_user("sue", accounts.hash_password(PASSWORD), "supervisor")
     with requests.Session() as browser:
-        page = browser.get(f"{server.url}/login", timeout=10).text
+        page = browser.get(f"{server.url}/login", timeout=30).text
         token = re.search(r'name="csrf_token" value="([^"]+)"', page)
         assert token
         form = {"csrf_token": token[1], "name": "sue", "password": PASSWORD}
-        assert browser.post(f"{server.url}/login", form, timeout=10).status_code == 200
+        assert browser.post(f"{server.url}/login", form, timeout=30).status_code == 200
         yield browser
 
 
@@ -87,7 +87,7 @@ def test_a_change_reaches_the_browser_and_a_reconnect_gets_what_was_missed(
         assert body["agents"]["anna"]["state"] == "available"
         seen = stream.last_id
     live.change("ben", Verb.LOGIN, time.time())
-    until(lambda: session.get(f"{server.url}/api/v1/agents", timeout=5).json()["agents"][1]["state"] == "available")
+    until(lambda: session.get(f"{server.url}/api/v1/agents", timeout=30).json()["agents"][1]["state"] == "available")
     with Stream(session, server, seen) as stream:
         event, body = stream.next()
         assert event == "change"
@@ -149,8 +149,8 @@ def test_a_client_that_takes_nothing_is_cut_while_others_go_on(
 
 
 def test_no_secret_of_the_site_is_needed_to_see_that_it_lives(server: Server) -> None:
-    assert requests.get(f"{server.url}/healthz", timeout=5).json()["status"] == "ok"
-    ready = requests.get(f"{server.url}/readyz", timeout=5).json()
+    assert requests.get(f"{server.url}/healthz", timeout=30).json()["status"] == "ok"
+    ready = requests.get(f"{server.url}/readyz", timeout=30).json()
     assert ready == {"status": "ok", "parts": {"postgresql": True, "redis": True, "live": True}}
 
 
