@@ -59,7 +59,7 @@ class User:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
 
 def eventually(check: Callable[[], object], what: str, seconds: float = 60) -> None:
@@ -159,7 +159,7 @@ def test_a_killed_keeper_without_users_leaves_nothing_that_hinders_the_next_star
     assert keeper
     user.process.kill()
     os.kill(keeper, signal.SIGKILL)
-    user.process.communicate(timeout=10)
+    user.process.communicate(timeout=60)
     eventually(lambda: not alive(keeper), "the keeper is dead; its servers may still be dying")
     with embedded.services(Settings(state_dir=state)) as again:
         assert again == found

@@ -11,6 +11,9 @@ from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, Lef
 from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, endings, told
 
+AT_ONCE = 5.0
+"""Seconds: sooner than anything that rings or plays ends by itself."""
+
 
 def test_a_call_arrives_with_all_that_is_known_of_it(bed: Bed) -> None:
     arrived = bed.arrive("800123", caller="+33140123456", name="Jeanne").arrived
@@ -61,7 +64,7 @@ def test_a_caller_who_hangs_up_ends_once_and_at_once(bed: Bed) -> None:
     arrival.inbox.next(Answered)
     arrival.call.until("answered")
     arrival.call.hang_up()
-    ended = arrival.inbox.next(Ended, within=0.5)
+    ended = arrival.inbox.next(Ended, within=AT_ONCE)
     assert ended.cause is Cause.NORMAL
     arrival.inbox.nothing_for(1.5)
     with pytest.raises(Gone):
@@ -73,7 +76,7 @@ def test_a_caller_who_gives_up_before_the_answer_ends_once(bed: Bed) -> None:
     arrival.channel.ring()
     arrival.call.until("ringing")
     arrival.call.hang_up()
-    arrival.inbox.next(Ended, within=0.5)
+    arrival.inbox.next(Ended, within=AT_ONCE)
     arrival.inbox.nothing_for(1.5)
 
 
@@ -150,7 +153,7 @@ def test_a_called_phone_that_does_not_answer_ends_with_the_reason(bed: Bed, answ
 @pytest.mark.parametrize("endpoint", ["ben", "nobody-has-this-name", "0140@nobody-has-this-name"])
 def test_an_endpoint_that_cannot_be_reached_ends_at_once_as_unreachable(bed: Bed, endpoint: str) -> None:
     _, inbox = bed.call(endpoint)
-    assert inbox.next(Ended, within=1).cause is Cause.UNREACHABLE
+    assert inbox.next(Ended, within=AT_ONCE).cause is Cause.UNREACHABLE
     inbox.nothing_for(0.5)
 
 

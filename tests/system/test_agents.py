@@ -52,6 +52,7 @@ def test_an_admin_logs_agents_in_and_pauses_them_by_command(centre: Centre) -> N
 def test_a_pause_asked_for_during_a_call_comes_after_it_and_the_next_caller_goes_elsewhere(centre: Centre) -> None:
     centre.on_duty("chloe")
     (first,), (second,) = centre.until_some_wait([centre.sales("2", talk=None) for _ in "12"], 1)
+    centre.until_agent("chloe", AgentState.TALKING)
     centre.ask("agent", "pause", "chloe", "--reason", "lunch")
     assert centre.agent("chloe").state is AgentState.TALKING
     assert first.result is None, "the call goes on"

@@ -45,7 +45,7 @@ from contactcentre.pbx.events import LinkUp
 url, user = sys.argv[1:]
 pbx, nodes = AsteriskPbx("node1", url, user, sys.stdin.read(), "unpatched"), Queue()
 pbx.start(nodes.put)
-assert isinstance(nodes.get(timeout=10), LinkUp)
+assert isinstance(nodes.get(timeout=60), LinkUp)
 pbx.bridge("from-an-unpatched-process").destroy()
 pbx.inventory()
 pbx.phones()
