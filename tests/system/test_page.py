@@ -38,7 +38,6 @@ def until_tile(page: Chromium, tile: str, number: int) -> None:
     page.wait_for_function(
         "([tile, number]) => document.querySelector(tile).textContent === number",
         arg=[tile, str(number)],
-        timeout=20_000,
     )
 
 
@@ -85,7 +84,7 @@ def test_the_live_page_follows_real_calls_without_a_reload_and_shows_a_hostile_n
     page.wait_for_text('[data-agent="bruno"] .state', "Free")
     page.wait_for_text('[data-agent="bruno"] .calls', "2 calls")
 
-    page.wait_for_function("() => /\\d %?/.test(document.querySelector('#tile-level').textContent)", timeout=20_000)
+    page.wait_for_function("() => /\\d %?/.test(document.querySelector('#tile-level').textContent)")
     assert page.text_content("#tile-formula")
     assert page.evaluate("window.neverReloaded") is True
 
