@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 STATE_DIR = "CONTACTCENTRE_STATE_DIR"
+ROLES = ("admin", "supervisor", "agent", "auditor", "wallboard")
 
 
 class SettingsError(Exception):

@@ -55,3 +55,23 @@ def _wrong(line: str) -> Iterator[str]:
             continue
         options = {option for one in found.params for option in (*one.opts, *one.secondary_opts)} | {"--help"}
         yield from (f"{part}: {word}" for word in words if word.startswith("--") and word.rstrip(",.") not in options)
+
+
+LEVEL_2 = """
+2.1.1-12 2.2.1-3 2.3.1-3 2.4.1-5 2.5.1-7 2.6.1-3 2.7.1-6 2.8.1-7 2.9.1-3 2.10.1-4 3.1.1-1 3.2.1-4 3.3.1-4 3.4.1-5
+3.5.1-3 3.7.1-1 4.1.1-3 4.1.5-5 4.2.1-2 4.3.1-3 5.1.1-5 5.2.1-8 5.3.1-10 5.4.1-3 5.5.1-4 6.1.1-3 6.2.1-6 6.3.1-2
+6.4.1-2 7.1.1-4 7.2.1-2 7.3.1-1 7.3.3-4 7.4.1-3 8.1.1-4 8.2.1-3 8.3.1-8 9.1.1-3 9.2.1-4 10.2.1-2 10.3.1-3 11.1.1-8
+12.1.1-3 12.2.1-1 12.3.1-6 12.4.1-2 12.5.1-2 12.6.1-1 13.1.1-1 13.1.3-5 13.2.1-3 13.2.5-6 13.3.1-2 13.4.1-2
+14.1.1-4 14.2.1-6 14.3.2-3 14.4.1-7 14.5.1-4
+"""
+"""The requirements of OWASP's ASVS 4.0.3 for level 2, chapters 2 to 14: first-last of each section."""
+
+
+def test_every_requirement_of_level_2_is_answered_once_with_a_test_or_a_reason() -> None:
+    wanted = []
+    for section, first, last in re.findall(r"(\d+\.\d+)\.(\d+)-(\d+)", LEVEL_2):
+        wanted += [f"{section}.{number}" for number in range(int(first), int(last) + 1)]
+    answers = re.findall(r"(?m)^\* (\d+\.\d+\.\d+): (.+)$", (ROOT / "docs/security.rst").read_text())
+    assert [number for number, _ in answers] == wanted
+    reasons = ("**Not met**: ", "*Does not apply*: ")
+    assert [number for number, said in answers if "::test_" not in said and not said.startswith(reasons)] == []

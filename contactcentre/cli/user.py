@@ -145,6 +145,28 @@ def enable(name: str) -> None:
     click.echo(f"{name} may sign in again")
 
 
+@command.group()
+def totp() -> None:
+    """The second factor: codes of an authenticator app."""
+
+
+@totp.command("reset")
+@click.argument("name")
+def totp_reset(name: str) -> None:
+    """Take it away from NAME, who has lost the phone and the recovery codes.
+
+    Open sessions of NAME end. Where the site wants one of NAME's role, it is set up anew at the next sign-in.
+    """
+    with _opened() as (_, store, sessions):
+        if store.user_named(name) is None:
+            raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+        if not store.drop_second_factor(name):
+            raise click.ClickException(f"{name} has no second factor")
+        store.audit(actor(), "user.second_factor", name, {"now": "reset"})
+        sessions.close_all(name)
+    click.echo(f"{name} signs in without a second factor now; open sessions have ended")
+
+
 @contextlib.contextmanager
 def _opened() -> Iterator[tuple[Settings, Store, "Sessions"]]:
     from contactcentre.live import connect

@@ -426,6 +426,8 @@ class Settings(Model):
     """Seconds within which who hangs up does not count as abandoned, where the formula says so."""
     order: Literal["score", "service-level"] = "score"
     """Who of all that wait comes first, see domain.order."""
+    second_factor: tuple[Literal["admin", "supervisor", "agent", "auditor", "wallboard"], ...] = ()
+    """Roles that sign in to the pages with a code of an authenticator app, too; all others may."""
 
 
 class Site(Model):

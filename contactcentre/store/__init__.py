@@ -21,6 +21,7 @@ from contactcentre.store.notices import Notice, Notices
 from contactcentre.store.paging import BadCursor
 from contactcentre.store.recording_notes import RecordingNote, RecordingNotes
 from contactcentre.store.results import Changed, Note, Promise, SaidCount
+from contactcentre.store.second_factors import SecondFactor, SecondFactors
 from contactcentre.store.shifts import Shifts
 from contactcentre.store.sites import NoSuchVersion, SiteChanged, SiteVersion
 from contactcentre.store.statistics import QueueStats, Statistics
@@ -62,6 +63,7 @@ __all__ = [
     "RecordingNote",
     "SaidCount",
     "SchemaTooNew",
+    "SecondFactor",
     "SiteChanged",
     "SiteVersion",
     "Store",
@@ -87,6 +89,7 @@ class Store(
     Notices,
     RecordingNotes,
     Tokens,
+    SecondFactors,
     Webhooks,
     AlertHistory,
     Accounts,

@@ -8,11 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from contactcentre.settings import ROLES
 from contactcentre.store.database import Database
 from contactcentre.store.tables import audit, one_time_link, user_account
 from contactcentre.store.values import storable
-
-ROLES = ("admin", "supervisor", "agent", "auditor", "wallboard")
 
 
 class NameTaken(Exception):

@@ -102,9 +102,11 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         notices,
         now,
         own,
+        own_sessions,
         prompts,
         recordings,
         results,
+        second_factor,
         site,
         stream,
         tokens,
@@ -123,6 +125,8 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         customers,
         desk,
         live,
+        own_sign_ins,
+        second_step,
         voicemail,
         wallboard,
         webhooks,
@@ -165,13 +169,13 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts, users)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
-    for api in (notices, events, days, recordings):
+    for api in (notices, events, days, recordings, second_factor, own_sessions):
         app.register_blueprint(api.blueprint)
     for page in (charts, wallboard):
         app.register_blueprint(page.blueprint)
     admins = (site_pages, prompt_pages, user_pages, token_pages)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, *admins)
-    for page in (*pages, tryout_page):
+    for page in (*pages, tryout_page, second_step, own_sign_ins):
         app.register_blueprint(page.blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a queue's dispositions have an order
     permissions.protect(app)
@@ -219,4 +223,6 @@ def _harden(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.path.startswith("/api/") and response.is_json:  # no browser shows what somebody put into it as a page
+        response.headers.setdefault("Content-Disposition", 'attachment; filename="api.json"')
     return response if request.endpoint == "static" else session.forbid_storing(response)

@@ -23,6 +23,7 @@ conventions: tokens, errors and their codes, versions (`ETag`, `If-Match`), page
 TAGS = {
     "Live": "queues, agents and contacts as they are now",
     "Own work": "the agent behind the account",
+    "Own account": "how one signs in",
     "Calls": "calls that go on",
     "Supervision": "listening to calls, mentors, agents' states and skills for the day",
     "Notices": "what people at work tell each other",
@@ -45,7 +46,7 @@ SECURITY = {
         "type": "apiKey",
         "in": "cookie",
         "name": "contactcentre",
-        "description": "of a browser that is signed in; each change carries `X-CSRFToken`, too",
+        "description": "by https `__Host-contactcentre`; each change carries `X-CSRFToken`, too",
     },
 }
 

@@ -12,10 +12,11 @@ import limits
 from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre import logs
 from contactcentre.domain.sentences import phrase
 from contactcentre.web import bearer
 from contactcentre.web.errors import Forbidden, SignInNeeded, TokenUnusable, TooManyTries, for_programs
-from contactcentre.web.session import SignedIn, current_account
+from contactcentre.web.session import SignedIn, address_of, current_account
 from contactcentre.web.vocabulary import ROLES
 from contactcentre.web.wiring import limiter
 
@@ -110,6 +111,7 @@ PER_TOKEN = limits.parse("600 per minute")
 WRONG_TOKENS = limits.parse("60 per minute")
 """Of one address."""
 
+log = logs.get(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "_contactcentre_permission"
 _BY_QUEUE = "_contactcentre_by_queue"
@@ -181,23 +183,28 @@ def guard() -> ResponseReturnValue | None:
         if for_programs(request):
             raise SignInNeeded
         return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
+    why = ""
     if not granted(account.role, permission):
-        raise Forbidden(
-            phrase(
-                "Your role, %(role)s, does not include %(permission)s.",
-                role=ROLES.get(account.role, account.role),
-                permission=WORDS[permission],
-            )
+        why = phrase(
+            "Your role, %(role)s, does not include %(permission)s.",
+            role=ROLES.get(account.role, account.role),
+            permission=WORDS[permission],
         )
-    if account.grant is not None and permission not in account.grant.scopes:
-        raise Forbidden(
-            phrase("The token %(id)s has not the scope %(permission)s.", id=account.grant.id, permission=permission)
-        )
-    if account.queues is not None and not divides(current_app.view_functions[request.endpoint]):
-        raise Forbidden(
-            phrase("Your account is limited to queues, and %(permission)s cannot be.", permission=WORDS[permission])
-        )
-    return None
+    elif account.grant is not None and permission not in account.grant.scopes:
+        why = phrase("The token %(id)s has not the scope %(permission)s.", id=account.grant.id, permission=permission)
+    elif account.queues is not None and not divides(current_app.view_functions[request.endpoint]):
+        why = phrase("Your account is limited to queues, and %(permission)s cannot be.", permission=WORDS[permission])
+    if not why:
+        return None
+    log.warning(
+        "web.refused",
+        account=account.name,
+        permission=str(permission),
+        method=request.method,
+        path=request.path,
+        address=address_of(request),
+    )
+    raise Forbidden(why)
 
 
 def _count(account: SignedIn | None) -> None:

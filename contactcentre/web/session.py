@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from apiflask import APIFlask
-from flask import Request, Response, g, request
+from flask import Flask, Request, Response, g, request
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user  # type: ignore[import-untyped]
@@ -24,7 +24,7 @@ from contactcentre.web import bearer
 from contactcentre.web.errors import NotFound, SignInNeeded
 from contactcentre.web.wiring import services
 
-IDLE_SECONDS = 60 * 60
+IDLE_SECONDS = 30 * 60
 """A session ends after so long without a request; an open live page counts as use."""
 
 LONGEST_SECONDS = 12 * 60 * 60
@@ -84,6 +84,14 @@ class Sessions:
         keys = list(ask(self._redis, "SMEMBERS", self._all(user)))
         ask(self._redis, "DEL", self._all(user))
         return int(ask(self._redis, "DEL", *keys)) if keys else 0
+
+    def close_others(self, user: str, token: str) -> int:
+        """All of a user's but this one; returns how many were open."""
+        keys = [key for key in ask(self._redis, "SMEMBERS", self._all(user)) if key != self._key(token)]
+        if not keys:
+            return 0
+        ask(self._redis, "SREM", self._all(user), *keys)
+        return int(ask(self._redis, "DEL", *keys))
 
     def of(self, user: str, now: float) -> list[OpenSession]:
         """A user's, the one opened last first. Looking is no use of them."""
@@ -196,6 +204,11 @@ class _CookieInterface(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: object) -> bool:
         return request.is_secure
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Browsers take a cookie of this prefix from the host itself alone, and by https (RFC 6265bis, 4.1.3)."""
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if request.is_secure else name
 
 
 def install(app: APIFlask, store: Store, sessions: Sessions) -> None:

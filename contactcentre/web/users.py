@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.sentences import phrase
 from contactcentre.store import NameTaken, NoSuchUser, User
-from contactcentre.web import accounts
+from contactcentre.web import accounts, second_factor
 from contactcentre.web.errors import BadValue, Conflict, NotFound, SessionNeeded
 from contactcentre.web.proposals import site_of
 from contactcentre.web.rows import Row
@@ -28,6 +28,10 @@ class Taken(Conflict):
 
 class OwnAccount(Conflict):
     code, title = "own_account", phrase("That cannot be done to the own account")
+
+
+class NoneThere(NotFound):
+    code, title = "no_second_factor", "There is no second factor"
 
 
 class UserRow(Row):
@@ -137,6 +141,17 @@ def sign_out(name: str) -> int:
     ended = services().sessions.close_all(user.name)
     services().store.audit(me.name, "user.sign_out", name, {"sessions": ended}, address_of(request))
     return ended
+
+
+def reset_second_factor(name: str) -> int:
+    """Takes it away, for who has lost phone and codes; returns how many sessions ended. Audited. Raises NotFound,
+    OwnAccount, SessionNeeded, NoneThere."""
+    me, user = _me(), find(name)
+    if name == me.name:
+        raise OwnAccount("Your own is on your own page, and asks for your password.")
+    if not second_factor.drop(name, me.name, "reset", address_of(request)):
+        raise NoneThere(f"{name} has none.")
+    return services().sessions.close_all(user.name)
 
 
 def _known(queues: "list[str] | tuple[str, ...]", agent: str) -> None:

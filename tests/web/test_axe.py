@@ -72,6 +72,8 @@ def test_no_page_breaks_a_rule_of_wcag(
         ("/admin/history", "tbody tr"),
         ("/admin/diff?old=0", ".diff .add"),
         ("/me", "h1"),
+        ("/me/second-factor", "h1"),
+        ("/me/sessions", "tbody tr"),
         ("/nowhere", "h1"),
     ):
         page.goto(f"{server.url}{path}")

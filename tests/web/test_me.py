@@ -158,6 +158,6 @@ def test_a_turn_server_can_check_the_password_by_itself(web: WebServices) -> Non
     settings = web.settings.model_copy(update={"phone_ice": ice, "turn_secret": SecretStr("north")})
     stun, turn = ice_servers(settings, "anna", 1_700_000_000.5)
     assert (stun.urls, stun.username, stun.credential) == ("stun:stun.example.com", "", "")
-    assert (turn.urls, turn.username) == ("turns:turn.example.com:443?transport=tcp", "1700043200:anna")
-    # printf 1700043200:anna | openssl dgst -sha1 -hmac north -binary | base64
-    assert turn.credential == "TLV9DR+4+ctI5jcODGRsz9SW85U="
+    assert (turn.urls, turn.username) == ("turns:turn.example.com:443?transport=tcp", "1700003600:anna")
+    # printf 1700003600:anna | openssl dgst -sha1 -hmac north -binary | base64
+    assert turn.credential == "+MLxLOEoYnWwCOD+2dzOXWFtASg="

@@ -137,6 +137,7 @@ ELSEWHERE = {
     "/api/v1/controllers",  # names no queue, and nothing of any
     *("/", "/me", "/me/password", "/me/language", "/logout", "/api/", "/api/v1/openapi.json"),
     *("/me/tokens", "/me/tokens/<id>/revoke", "/api/v1/tokens", "/api/v1/tokens/<id>"),
+    *(path for path in TABLE if path.removeprefix("/api/v1").startswith(("/me/second-factor", "/me/sessions"))),
     *("/agent", "/api/v1/me", "/api/v1/me/live", "/api/v1/me/colleagues", "/api/v1/me/phone", "/api/v1/me/<step>"),
     *("/api/v1/me/call/<verb>", "/api/v1/me/today", "/api/v1/me/contacts", "/api/v1/me/contacts/<id>"),
     *(f"{api}/customers{more}" for api in ("", "/api/v1") for more in ("", "/<id>")),  # test_customers

@@ -23,14 +23,15 @@ from contactcentre.web.api.own import need_result
 from contactcentre.web.errors import BadValue, Conflict, NotFound, TooManyTries, Unavailable
 from contactcentre.web.openapi import choices
 from contactcentre.web.permissions import Permission, requires
-from contactcentre.web.session import own_agent
+from contactcentre.web.session import own_agent, signed_in
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import limiter, services
 
 PER_AGENT = limits.parse("120 per minute")
 """More than a person presses."""
-ICE_SECONDS = 12 * 60 * 60
-"""For so long a TURN server's password is good: a call may last, and a shift is not longer."""
+ICE_SECONDS = 60 * 60
+"""For so long a TURN server's password opens new ways for sound; the page asks for another every minute, and ways that
+are open stay (coturn keeps the key of each)."""
 STEPS = {
     "login": Verb.LOGIN,
     "logout": Verb.LOGOUT,
@@ -230,13 +231,14 @@ def phone(wish: PhoneWish) -> Phone:
     told = Commands(web.live.redis).send(_node(), "softphone", args)
     if wish.end:
         return Phone()
-    return Phone(url=web.settings.phone_url, **told, ice=ice_servers(web.settings, me, time.time()))
+    window = hashlib.sha256(f"{signed_in().token} {wish.holder}".encode()).hexdigest()[:12]
+    return Phone(url=web.settings.phone_url, **told, ice=ice_servers(web.settings, f"{me}-{window}", time.time()))
 
 
-def ice_servers(settings: Settings, agent: str, now: float) -> tuple[IceServer, ...]:
+def ice_servers(settings: Settings, whose: str, now: float) -> tuple[IceServer, ...]:
     """With passwords that the TURN server can check by itself (draft-uberti-behave-turn-rest-00, section 2.2; coturn's
-    `use-auth-secret`)."""
-    username = f"{int(now + ICE_SECONDS)}:{agent}"
+    `use-auth-secret`), for one window of one session: so its log tells who was who."""
+    username = f"{int(now + ICE_SECONDS)}:{whose}"
     secret = settings.turn_secret.get_secret_value() if settings.turn_secret else ""
     made = base64.b64encode(hmac.digest(secret.encode(), username.encode(), hashlib.sha1)).decode()
     return tuple(

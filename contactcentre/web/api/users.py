@@ -6,9 +6,20 @@ from typing import Annotated
 from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.web.api.second_factor import FactorRow, state_of
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Moment, Row
-from contactcentre.web.users import Change, Invitation, UserRow, change, find, invite, new_link, sign_out
+from contactcentre.web.users import (
+    Change,
+    Invitation,
+    UserRow,
+    change,
+    find,
+    invite,
+    new_link,
+    reset_second_factor,
+    sign_out,
+)
 from contactcentre.web.windows import NEXT, Window
 from contactcentre.web.wiring import services
 
@@ -29,6 +40,7 @@ class SessionRow(Row):
 
 
 class UserDetail(UserRow):
+    second_factor: FactorRow
     sessions: list[SessionRow]
 
 
@@ -102,7 +114,8 @@ def one(name: str) -> UserDetail:
     user = find(name)
     found = services().sessions.of(name, time.time())
     sessions = [SessionRow(opened=each.opened, used=each.used, address=each.address) for each in found]
-    return UserDetail(**UserRow.of(user).model_dump(), sessions=sessions)
+    factor = state_of(user.name, user.role)
+    return UserDetail(**UserRow.of(user).model_dump(), second_factor=factor, sessions=sessions)
 
 
 @blueprint.put("/users/<name>")
@@ -134,6 +147,18 @@ def link(name: str) -> LinkRow:
 @requires(Permission.USERS)
 def end(name: str) -> Ended:
     return Ended(sessions=sign_out(name))
+
+
+@blueprint.delete("/users/<name>/second-factor")
+@blueprint.output(Ended)
+@blueprint.doc(
+    summary="Take a user's second factor away",
+    description="For who has lost the phone and the recovery codes. All sessions end.",
+    responses={**OURS, 404: "No such user, or `no_second_factor`"},
+)
+@requires(Permission.USERS)
+def drop_factor(name: str) -> Ended:
+    return Ended(sessions=reset_second_factor(name))
 
 
 @blueprint.get("/audit")

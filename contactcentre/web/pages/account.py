@@ -4,7 +4,6 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import limits
 from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,20 +12,15 @@ from contactcentre.domain.sentences import phrase
 from contactcentre.languages import NAMES
 from contactcentre.live.errors import LiveError
 from contactcentre.store import StoreUnavailable, User
-from contactcentre.web import accounts
+from contactcentre.web import accounts, tries
 from contactcentre.web.api.tokens import issue, revoke
-from contactcentre.web.errors import BadValue, TooManyTries
+from contactcentre.web.entering import enter
+from contactcentre.web.errors import BadValue
 from contactcentre.web.language import say
 from contactcentre.web.permissions import WORDS, Permission, granted, public, requires, words
 from contactcentre.web.session import SignedIn, address_of, current_account, sign_in, sign_out, signed_in
 from contactcentre.web.tokens import LONGEST_DAYS, grantable
-from contactcentre.web.wiring import limiter, services
-
-PER_ADDRESS = limits.parse("300 per 5 minutes")
-"""A whole office may sign in at the same minute behind one address."""
-
-PER_NAME = limits.parse("8 per 5 minutes")
-"""Tries of one name from one address; a right password starts the count anew."""
+from contactcentre.web.wiring import services
 
 TOKEN_DAYS = (7, 30, 90, LONGEST_DAYS)
 SHOWN_TOKENS = 100
@@ -40,26 +34,23 @@ blueprint = APIBlueprint("account", __name__, enable_openapi=False)
 def login() -> ResponseReturnValue:
     account = current_account()
     if account is not None:
-        return redirect(_home(account.user))
-    return render_template("login.html", next=_local(request.args.get("next", "")))
+        return redirect(home_of(account.user))
+    return render_template("login.html", next=local(request.args.get("next", "")))
 
 
 @blueprint.post("/login")
 @public
 def log_in() -> ResponseReturnValue:
     name = request.form.get("name", "").strip().lower()[:64]
-    next = _local(request.form.get("next", ""))
-    _try(name)
+    next = local(request.form.get("next", ""))
+    tries.count(name)
     user = accounts.authenticate(services().store, name, request.form.get("password", ""))
     if user is None:
         shown = name if accounts.NAME.fullmatch(name) else "?"  # what else stands there may be a password
         services().store.audit(shown, "session.refuse", "", {}, address_of(request))
         text = phrase("Name and password do not belong together.")
         return render_template("login.html", next=next, name=name, problem=text), 403
-    _succeeded(name)
-    sign_in(services().sessions, user, time.time())
-    services().store.audit(user.name, "session.open", "", {}, address_of(request))
-    return redirect(next or _home(user), 303)
+    return enter(user, next, home_of(user))
 
 
 @blueprint.post("/logout")
@@ -82,10 +73,11 @@ def welcome() -> ResponseReturnValue:
 @blueprint.post("/welcome")
 @public
 def accept() -> ResponseReturnValue:
-    """With a token alone: shows the form for the password. With a password too: sets it, uses the link up, signs in."""
+    """With a token alone: shows the form for the password. With a password too: sets it, uses the link up, signs in; a
+    second factor is asked for here, too."""
     store, now = services().store, time.time()
     token = request.form.get("token", "").strip()[:200]
-    _try("by one-time link")
+    tries.count(tries.LINK)
     user = accounts.holder(store, token, now)
     if user is None:
         return render_template("welcome.html", problem=UNUSABLE), 410
@@ -100,11 +92,10 @@ def accept() -> ResponseReturnValue:
         return render_template("password.html", user=user, token=token, problem=refused.args[0]), 422
     except accounts.LinkUnusable:
         return render_template("welcome.html", problem=UNUSABLE), 410
-    _succeeded("by one-time link")
+    tries.forget(tries.LINK)
     store.audit(user.name, "user.password", user.name, {"by": "one-time link"}, address_of(request))
     services().sessions.close_all(user.name)
-    sign_in(services().sessions, user, now)
-    return redirect(_home(user), 303)
+    return enter(user, "", home_of(user))
 
 
 UNUSABLE = phrase("This link cannot be used: it was used already, a newer one was made, or it is older than 24 hours.")
@@ -169,10 +160,11 @@ def choose_language() -> ResponseReturnValue:
 @requires(Permission.SELF)
 def change_password() -> ResponseReturnValue:
     account, store = signed_in(), services().store
-    _try(account.name)
+    tries.count(account.name)
     problem = ""
     if accounts.authenticate(store, account.name, request.form.get("current", "")) is None:
         problem = phrase("That is not your current password.")
+        store.audit(account.name, "session.refuse", "", {"why": "password"}, address_of(request))
     elif request.form.get("password", "") != request.form.get("again", ""):
         problem = phrase("The two new passwords differ.")
     else:
@@ -182,7 +174,7 @@ def change_password() -> ResponseReturnValue:
             problem = refused.args[0]
     if problem:
         return _page(problem=problem), 422
-    _succeeded(account.name)
+    tries.forget(account.name)
     store.audit(account.name, "user.password", account.name, {"by": "own page"}, address_of(request))
     services().sessions.close_all(account.name)
     sign_in(services().sessions, account.user, time.time())
@@ -205,7 +197,8 @@ def _words(account: SignedIn) -> list[str]:
     return [say(one) for one in words(account.role, account.queues is not None)]
 
 
-def _home(user: User) -> str:
+def home_of(user: User) -> str:
+    """The page that somebody of this role looks at."""
     role = user.role
     if granted(role, Permission.LIVE):
         return url_for("live.page")
@@ -218,23 +211,8 @@ def _home(user: User) -> str:
     return url_for("voicemail.page" if granted(role, Permission.VOICEMAIL) else "account.me")
 
 
-def _local(target: str) -> str:
+def local(target: str) -> str:
     """The target if it is a path on this server, else nothing: a login must not send people to another site."""
     parts = urlsplit(target)
     good = target.startswith("/") and not target.startswith("//") and "\\" not in target and not parts.netloc
     return target if good and target.isprintable() else ""
-
-
-def _try(name: str) -> None:
-    """Counts a try before it is made, so that many at once do not slip through. Raises TooManyTries."""
-    keeper, address = limiter().limiter, address_of(request)
-    for limit, key in ((PER_ADDRESS, ("sign-in", address)), (PER_NAME, ("sign-in", name, address))):
-        if not keeper.hit(limit, *key):
-            seconds = max(1, round(keeper.get_window_stats(limit, *key).reset_time - time.time()))
-            raise TooManyTries(
-                phrase("At most %(limit)s. Try again in %(seconds)s seconds.", limit=str(limit), seconds=seconds)
-            )
-
-
-def _succeeded(name: str) -> None:
-    limiter().limiter.clear(PER_NAME, "sign-in", name, address_of(request))

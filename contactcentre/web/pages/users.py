@@ -9,11 +9,22 @@ from pydantic import ValidationError
 
 from contactcentre.domain.sentences import phrase
 from contactcentre.store import ROLES, User
+from contactcentre.web.api.second_factor import state_of
 from contactcentre.web.errors import WebError
 from contactcentre.web.pages.site import around
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.proposals import site_of
-from contactcentre.web.users import Change, Invitation, UserRow, change, find, invite, new_link, sign_out
+from contactcentre.web.users import (
+    Change,
+    Invitation,
+    UserRow,
+    change,
+    find,
+    invite,
+    new_link,
+    reset_second_factor,
+    sign_out,
+)
 from contactcentre.web.wiring import services
 
 blueprint = APIBlueprint("user_pages", __name__, url_prefix="/admin/users", enable_openapi=False)
@@ -82,6 +93,16 @@ def end(name: str) -> ResponseReturnValue:
     return redirect(url_for("user_pages.one", name=name, done="out"), 303)
 
 
+@blueprint.post("/<name>/second-factor")
+@requires(Permission.USERS)
+def drop_factor(name: str) -> ResponseReturnValue:
+    try:
+        reset_second_factor(name)
+    except WebError as refused:
+        return _shown(find(name), refused.detail), int(refused.status)
+    return redirect(url_for("user_pages.one", name=name, done="factor"), 303)
+
+
 def _listed(problem: str = "") -> str:
     users = [UserRow.of(user) for user in services().store.users()]
     return render_template("admin/users.html", users=users, problem=problem, **_choices())
@@ -91,6 +112,7 @@ def _shown(user: User, problem: str = "", *, link: str = "", done: str = "") -> 
     return render_template(
         "admin/user.html",
         user=UserRow.of(user),
+        factor=state_of(user.name, user.role),
         sessions=services().sessions.of(user.name, time.time()),
         problem=problem,
         link=link,
