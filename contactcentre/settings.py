@@ -138,6 +138,21 @@ class Settings(BaseSettings):
     mail_from: str = Field("", pattern=r"^([^@\s,]+@[^@\s,]+)?$")
     alert_mail: str = Field("", pattern=r"^([^@\s,]+@[^@\s,]+(\s+|$))*$")  # addresses, with blanks between
 
+    # signing in by an OpenID Connect provider (docs/admin.rst); the issuer as the provider spells it itself
+    oidc_issuer: str = Field("", pattern=r"^(https://[^?#@\s]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?[^?#@\s]*)?$")
+    oidc_client: str = ""
+    oidc_secret: SecretStr | None = None
+    oidc_secret_file: Path | None = None
+    oidc_scopes: str = "openid profile"
+    oidc_label: str = "Sign in by your organisation"
+    oidc_name_claim: str = "preferred_username"
+    oidc_name_domain: str = ""  # names come as NAME@this
+    oidc_role_claim: str = "groups"
+    oidc_roles: str = ""  # GROUP=ROLE; GROUP=ROLE: the first that one is in decides. "" = roles are given here
+    oidc_trust_names: bool = False  # who comes the first time gets the account of the same name
+    oidc_provision: bool = False  # ... or a new one
+    oidc_only: str = ""  # roles that do not sign in by password, with blanks between
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -212,6 +227,30 @@ class Settings(BaseSettings):
             ip_network(text)
         return value
 
+    @field_validator("oidc_roles", mode="after")
+    @classmethod
+    def _groups(cls, value: str) -> str:
+        for one in filter(str.strip, value.split(";")):
+            if one.rpartition("=")[2].strip() not in ROLES or not one.rpartition("=")[0].strip():
+                raise ValueError(f"want GROUP=ROLE; GROUP=ROLE, with roles among {', '.join(ROLES)}")
+        return value
+
+    @field_validator("oidc_only", mode="after")
+    @classmethod
+    def _roles(cls, value: str) -> str:
+        if strange := set(value.split()) - set(ROLES):
+            raise ValueError(f"{min(strange)} is no role: {', '.join(ROLES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _provider(self) -> "Settings":
+        wants = self.oidc_client or self.oidc_only or self.oidc_roles or self.oidc_provision
+        if bool(self.oidc_issuer) is not bool(self.oidc_client) or (wants and not self.oidc_issuer):
+            raise ValueError("CONTACTCENTRE_OIDC_ISSUER and CONTACTCENTRE_OIDC_CLIENT belong together")
+        if self.oidc_provision and not self.oidc_role_map:
+            raise ValueError("CONTACTCENTRE_OIDC_PROVISION needs CONTACTCENTRE_OIDC_ROLES: a new account's role")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _pbx_of_the_lab(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -238,7 +277,7 @@ class Settings(BaseSettings):
     def _under_the_state_dir(self) -> "Settings":
         for name in ("recordings_dir", "recording_keys_file", "prompts_dir"):
             object.__setattr__(self, name, self.state_dir / getattr(self, name).expanduser())
-        for name in ("ari_secret", "esl_secret", "turn_secret", "smtp_secret"):
+        for name in ("ari_secret", "esl_secret", "turn_secret", "smtp_secret", "oidc_secret"):
             file: Path | None = getattr(self, f"{name}_file")
             if getattr(self, name) is None and file is not None:
                 try:
@@ -252,6 +291,12 @@ class Settings(BaseSettings):
     def lab_dir(self) -> Path:
         """Of the lab's PBX of the kind that is set."""
         return lab_dir(self.state_dir, self.pbx or "asterisk")
+
+    @property
+    def oidc_role_map(self) -> dict[str, str]:
+        """Group of the provider's -> role here, in the order of the setting."""
+        pairs = (one.rpartition("=") for one in self.oidc_roles.split(";") if one.strip())
+        return {group.strip(): role.strip() for group, _, role in pairs}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():

@@ -10,7 +10,7 @@ import click
 from contactcentre.cli.context import open_services
 from contactcentre.cli.terminal import actor, json_option, listed
 from contactcentre.settings import Settings
-from contactcentre.store import ROLES, NoSuchUser, Store
+from contactcentre.store import ROLES, IdentityTaken, NoSuchUser, Store
 
 if TYPE_CHECKING:
     from contactcentre.web.session import Sessions
@@ -165,6 +165,30 @@ def totp_reset(name: str) -> None:
         store.audit(actor(), "user.second_factor", name, {"now": "reset"})
         sessions.close_all(name)
     click.echo(f"{name} signs in without a second factor now; open sessions have ended")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("subject", required=False, default="")
+def identity(name: str, subject: str) -> None:
+    """Say that NAME is SUBJECT at the provider of sign-ins. Without SUBJECT: nobody there.
+
+    The provider is CONTACTCENTRE_OIDC_ISSUER; SUBJECT is what it calls `sub`. Open sessions of NAME end.
+    """
+    with _opened() as (settings, store, sessions):
+        if subject and not settings.oidc_issuer:
+            raise click.ClickException("CONTACTCENTRE_OIDC_ISSUER is not set: there is no provider")
+        if store.user_named(name) is None:
+            raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+        store.drop_identities(name)
+        if subject:
+            try:
+                store.add_identity(name, settings.oidc_issuer, subject, time.time())
+            except IdentityTaken as taken:
+                raise click.ClickException(str(taken)) from None
+        store.audit(actor(), "user.identity", name, {"subject": subject})
+        sessions.close_all(name)
+    click.echo(f"{name} is {subject} there" if subject else f"{name} is nobody there")
 
 
 @contextlib.contextmanager

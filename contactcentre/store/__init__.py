@@ -1,6 +1,7 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
-from contactcentre.store.accounts import ROLES, Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
+from contactcentre.settings import ROLES
+from contactcentre.store.accounts import Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
 from contactcentre.store.alerts import AlertHistory
 from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
 from contactcentre.store.callers import Callback, Callers
@@ -16,6 +17,7 @@ from contactcentre.store.history import (
     Page,
 )
 from contactcentre.store.holds import Hold, Holds, OnHold
+from contactcentre.store.identities import Identities, Identity, IdentityTaken
 from contactcentre.store.journal import Recorded
 from contactcentre.store.notices import Notice, Notices
 from contactcentre.store.paging import BadCursor
@@ -41,6 +43,8 @@ __all__ = [
     "Changed",
     "CustomerPage",
     "Hold",
+    "Identity",
+    "IdentityTaken",
     "Link",
     "NameTaken",
     "NoSuchContact",
@@ -90,6 +94,7 @@ class Store(
     RecordingNotes,
     Tokens,
     SecondFactors,
+    Identities,
     Webhooks,
     AlertHistory,
     Accounts,

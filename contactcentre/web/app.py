@@ -17,9 +17,10 @@ from contactcentre.archive import Shelf
 from contactcentre.live import Live
 from contactcentre.settings import Settings
 from contactcentre.store import Store, StoreUnavailable
-from contactcentre.web import bearer, build, errors, negotiation, openapi, permissions, repeats, room, session
+from contactcentre.web import accounts, bearer, build, errors, negotiation, openapi, permissions, repeats, room, session
 from contactcentre.web.fanout import Fanout
 from contactcentre.web.followers import Followers
+from contactcentre.web.oidc import Provider
 from contactcentre.web.session import Sessions
 from contactcentre.web.why import Whys
 from contactcentre.web.wiring import services as app_services
@@ -125,6 +126,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         customers,
         desk,
         live,
+        oidc,
         own_sign_ins,
         second_step,
         voicemail,
@@ -159,6 +161,8 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     app.extensions["contactcentre.limiter"] = Limiter(
         session_address, app=app, storage_uri=limiter_url(services.redis_url), key_prefix="cc:web", headers_enabled=True
     )
+    settings, back = services.settings, f"{accounts.dashboard_url(services.settings)}/login/oidc/back"
+    app.extensions["contactcentre.oidc"] = Provider(settings, back) if settings.oidc_issuer else None
     room.install(app)
     _FormTokens(app)
     session.install(app, services.store, services.sessions)
@@ -175,7 +179,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
         app.register_blueprint(page.blueprint)
     admins = (site_pages, prompt_pages, user_pages, token_pages)
     pages = (account, live, desk, contacts, customers, agents, audit, voicemail, webhooks, *admins)
-    for page in (*pages, tryout_page, second_step, own_sign_ins):
+    for page in (*pages, tryout_page, second_step, own_sign_ins, oidc):
         app.register_blueprint(page.blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # a queue's dispositions have an order
     permissions.protect(app)

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contactcentre import logs
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import User
 from contactcentre.web.errors import BadValue
@@ -44,7 +45,7 @@ log = logs.get(__name__)
 
 
 class CodeRefused(BadValue):
-    code, title = "code_refused", "The code is not right"
+    code, title = "code_refused", phrase("The code is not right")
 
 
 class Step(StrEnum):
@@ -94,10 +95,10 @@ def confirm(name: str, code: str, by: str, address: str) -> list[str]:
     """From now on it is asked for; returns the recovery codes, which are nowhere else. Audited. Raises CodeRefused."""
     secret = _begun(name)
     if secret is None:
-        raise CodeRefused("It took too long. Begin again, with the new picture.")
+        raise CodeRefused(phrase("It took too long. Begin again, with the new picture."))
     step = _step_of(secret, code, time.time())
     if step is None:
-        raise CodeRefused("That is not the code which the app shows now. Is the phone's clock right?")
+        raise CodeRefused(phrase("That is not the code which the app shows now. Is the phone's clock right?"))
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     store = services().store
     store.keep_second_factor(name, _seal(name, secret), step, [_hashed(one) for one in codes], time.time())

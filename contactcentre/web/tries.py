@@ -6,6 +6,7 @@ import time
 import limits
 from flask import request
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.web.errors import TooManyTries
 from contactcentre.web.session import address_of
@@ -68,4 +69,6 @@ def _hit(limit: limits.RateLimitItem, *key: str) -> None:
     keeper = limiter().limiter
     if not keeper.hit(limit, *key):
         seconds = max(1, round(keeper.get_window_stats(limit, *key).reset_time - time.time()))
-        raise TooManyTries(f"At most {limit}. Try again in {seconds} seconds.")
+        raise TooManyTries(
+            phrase("At most %(limit)s. Try again in %(seconds)s seconds.", limit=str(limit), seconds=seconds)
+        )

@@ -31,7 +31,7 @@ class OwnAccount(Conflict):
 
 
 class NoneThere(NotFound):
-    code, title = "no_second_factor", "There is no second factor"
+    code, title = "no_second_factor", phrase("There is no second factor")
 
 
 class UserRow(Row):
@@ -148,9 +148,9 @@ def reset_second_factor(name: str) -> int:
     OwnAccount, SessionNeeded, NoneThere."""
     me, user = _me(), find(name)
     if name == me.name:
-        raise OwnAccount("Your own is on your own page, and asks for your password.")
+        raise OwnAccount(phrase("Your own is on your own page, and asks for your password."))
     if not second_factor.drop(name, me.name, "reset", address_of(request)):
-        raise NoneThere(f"{name} has none.")
+        raise NoneThere(phrase("%(name)s has none.", name=name))
     return services().sessions.close_all(user.name)
 
 

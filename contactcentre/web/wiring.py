@@ -7,6 +7,7 @@ from flask_limiter import Limiter
 
 if TYPE_CHECKING:
     from contactcentre.web.app import WebServices
+    from contactcentre.web.oidc import Provider
 
 
 def services() -> "WebServices":
@@ -15,3 +16,8 @@ def services() -> "WebServices":
 
 def limiter() -> Limiter:
     return cast(Limiter, current_app.extensions["contactcentre.limiter"])
+
+
+def provider() -> "Provider | None":
+    """Of sign-ins; None: the settings name none."""
+    return cast("Provider | None", current_app.extensions["contactcentre.oidc"])

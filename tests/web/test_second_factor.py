@@ -290,7 +290,7 @@ def test_an_admin_takes_it_away_from_others_which_ends_their_sessions(
     admin = sign_in("admin")
     headers = {"X-CSRFToken": csrf(admin, "/me")}
     assert admin.get(f"/api/v1/users/{NAME}").get_json()["second_factor"]["on"] is True
-    assert "10 recovery codes left" in admin.get(f"/admin/users/{NAME}").text
+    assert "10 recovery codes are left" in admin.get(f"/admin/users/{NAME}").text
     answer = admin.delete(f"/api/v1/users/{NAME}/second-factor", headers=headers)
     assert answer.get_json() == {"sessions": 1}
     assert not in_(browser)

@@ -4,6 +4,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.web import accounts, second_factor, tries
 from contactcentre.web.errors import BadValue, Conflict, SessionNeeded
 from contactcentre.web.permissions import Permission, requires
@@ -19,11 +20,11 @@ OURS = {403: "`session_needed`: no token does this", 422: "`wrong_password`, or 
 
 
 class WrongPassword(BadValue):
-    code, title = "wrong_password", "That is not your password"
+    code, title = "wrong_password", phrase("That is not your password")
 
 
 class Required(Conflict):
-    code, title = "second_factor_required", "Your role has to have a second factor"
+    code, title = "second_factor_required", phrase("Your role has to have a second factor")
 
 
 class Proof(BaseModel):
@@ -155,14 +156,16 @@ def renew_own(password: str, code: str) -> list[str]:
 def off_own(password: str, code: str) -> None:
     """Raises NoneThere, Required, and as `begin_own`."""
     if second_factor.required(signed_in().role):
-        raise Required("The site wants it of everybody of your role. With another phone, begin anew with that one.")
+        raise Required(
+            phrase("The site wants it of everybody of your role. With another phone, begin anew with that one.")
+        )
     me = _having(password, code)
     second_factor.drop(me.name, me.name, "off", address_of(request))
 
 
 def _having(password: str, code: str) -> SignedIn:
     if services().store.second_factor(signed_in().name) is None:
-        raise NoneThere("Set one up first.")
+        raise NoneThere(phrase("Set one up first."))
     return proven(password, code)
 
 
@@ -174,9 +177,9 @@ def proven(password: str, code: str) -> SignedIn:
     (tries.count_code if has_one else tries.count)(me.name)
     if accounts.authenticate(store, me.name, password) is None:
         store.audit(me.name, "session.refuse", "", {"why": "password"}, address_of(request))
-        raise WrongPassword("That is not your current password.")
+        raise WrongPassword(phrase("That is not your current password."))
     if has_one and not second_factor.check(me.user, code, address_of(request)):
-        raise CodeRefused("That code is not right, or was used before. Wait for the app's next one.")
+        raise CodeRefused(phrase("That code is not right, or was used before. Wait for the app's next one."))
     tries.forget(me.name)
     return me
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from contactcentre.domain.sentences import phrase
@@ -50,17 +51,21 @@ def log_in() -> ResponseReturnValue:
         services().store.audit(shown, "session.refuse", "", {}, address_of(request))
         text = phrase("Name and password do not belong together.")
         return render_template("login.html", next=next, name=name, problem=text), 403
+    if user.role in services().settings.oidc_only.split():
+        services().store.audit(user.name, "session.refuse", "", {"why": "password of a role"}, address_of(request))
+        text = phrase("Accounts of your role do not sign in by password.")
+        return render_template("login.html", next=next, name=name, problem=text), 403
     return enter(user, next, home_of(user))
 
 
 @blueprint.post("/logout")
 @requires(Permission.SELF)
 def log_out() -> ResponseReturnValue:
-    account = current_account()
+    account, elsewhere = current_account(), bool(cookie.get("oidc_session"))
     sign_out(services().sessions)
     if account is not None:
         services().store.audit(account.name, "session.close", "", {}, address_of(request))
-    return redirect(url_for("account.login"), 303)
+    return redirect(url_for("account.login", out=1 if elsewhere else None), 303)
 
 
 @blueprint.get("/welcome")

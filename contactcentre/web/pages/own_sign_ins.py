@@ -4,6 +4,7 @@ from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.web.api.own_sessions import end_others, sign_ins
 from contactcentre.web.api.second_factor import state_of_own
 from contactcentre.web.errors import WebError
@@ -11,20 +12,20 @@ from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.session import signed_in
 
 WORDS = {
-    "session.open": "Signed in",
-    "session.close": "Signed out",
-    "session.refuse": "A sign-in was refused",
-    "user.invite": "Account made",
-    "user.provision": "Account made",
-    "user.identity": "Tied to your organisation's sign-in",
-    "user.password": "Password changed",
-    "user.reset": "A link for a new password was made",
-    "user.change": "Account changed",
-    "user.sign_out": "Signed out everywhere",
-    "user.second_factor": "Second factor",
-    "user.recovery_code": "A recovery code was used",
-    "token.create": "API token made",
-    "token.revoke": "API token revoked",
+    "session.open": phrase("Signed in"),
+    "session.close": phrase("Signed out"),
+    "session.refuse": phrase("A sign-in was refused"),
+    "user.invite": phrase("Account made"),
+    "user.provision": phrase("Account made"),
+    "user.identity": phrase("Tied to your organisation's sign-in"),
+    "user.password": phrase("Password changed"),
+    "user.reset": phrase("A link for a new password was made"),
+    "user.change": phrase("Account changed"),
+    "user.sign_out": phrase("Signed out everywhere"),
+    "user.second_factor": phrase("Second factor"),
+    "user.recovery_code": phrase("A recovery code was used"),
+    "token.create": phrase("API token made"),
+    "token.revoke": phrase("API token revoked"),
 }
 
 blueprint = APIBlueprint("own_sign_ins", __name__, url_prefix="/me/sessions", enable_openapi=False)

@@ -6,6 +6,7 @@ from apiflask import APIBlueprint
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from contactcentre.domain.sentences import phrase
 from contactcentre.web import entering, second_factor, tries
 from contactcentre.web.api import second_factor as own
 from contactcentre.web.entering import halfway
@@ -32,7 +33,7 @@ def give_code() -> ResponseReturnValue:
         return _again()
     tries.count_code(found.user.name)
     if not second_factor.check(found.user, request.form.get("code", "")[:64], address_of(request)):
-        problem = "That code is not right, or was used before. Wait for the app's next one."
+        problem = phrase("That code is not right, or was used before. Wait for the app's next one.")
         return render_template("second_step/code.html", problem=problem), 403
     entering.admit(found.user)
     return redirect(found.next, 303)
