@@ -23,6 +23,9 @@ RING = (0.2, 0.8)
 LINGER = (0.3, 1.5)
 """Seconds after the end of a call until somebody new calls."""
 PATIENCE = 600.0
+PRESS_AGAIN = 8.0
+"""Seconds after which somebody in the menu who still hears no agent presses the key again: the first may have been
+lost, and who waits already loses nothing by it."""
 CALLS_A_SECOND = 4.0
 """At most, while the crowd gathers."""
 
@@ -85,6 +88,7 @@ class Crowd:
         self._chance, self._talk = chance, talk
         self._numbers = itertools.count(1)
         self._due: list[float] = []  # monotonic: when somebody new calls
+        self._press: dict[str, float] = {}  # monotonic: when who presses the menu's key again
         self._lab: AnyLab | None = None
         self._stopping = False
         self._calling: gevent.Greenlet[..., None] | None = None
@@ -161,7 +165,20 @@ class Crowd:
                     digits_after=round(self._chance.uniform(1.0, 6.0), 1),
                 )
                 self.on[number] = OngoingCall(self._handsets, plan, on_result=self._ended)
+                if plan.digits:
+                    self._press[number] = now + plan.digits_after + PRESS_AGAIN
+            self._press_again(now)
             gevent.sleep(0.05)
+
+    def _press_again(self, now: float) -> None:
+        for number in [number for number, at in self._press.items() if at <= now]:
+            call = self.on.get(number)
+            if call is None or call.seen("person") is not None:
+                del self._press[number]
+            else:
+                self._press[number] = now + PRESS_AGAIN
+                if call.seen("answered") is not None:
+                    call.send_digits("1")
 
     def _ended(self, result: CallResult) -> None:
         self.on.pop(result.caller, None)
