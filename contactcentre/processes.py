@@ -52,13 +52,13 @@ def birth(pid: int) -> str | None:
 
 
 def worked(pid: int) -> tuple[bool, float]:
-    """(whether a process runs at this moment, or would if it got a processor; seconds of a processor that it has used).
-    (False, 0.0) for one that is not there."""
+    """(whether a process runs at this moment, or would if it got a processor or its disk answered; seconds of a
+    processor that it has used). (False, 0.0) for one that is not there."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return False, 0.0
-    return fields[0] == "R", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return fields[0] in "RD", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def how_it_ended(returncode: int) -> str:

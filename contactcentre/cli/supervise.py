@@ -26,9 +26,9 @@ from contactcentre.watch.systemd import ALIVE, READY, STOPPING
 
 log = logs.get(__name__)
 
-BUSY, PATIENCE = 0.1, 5
-"""One that is silent and has used a tenth of a processor, or waits for one, may only have too much to do: to kill it
-would make that worse. It is given five times as long."""
+BUSY = 0.1
+"""One that is silent and has used a tenth of a processor, or waits for one or for a disk, may only have too much to do:
+to kill it would make that worse. It is given longer (`Program.patience`)."""
 
 LOOK = 1.0
 """Seconds between two looks whether a child lives that is not ready yet."""
@@ -36,6 +36,7 @@ _OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _CREDENTIALS = struct.Struct("3i")  # unix(7): process, user, group
 
 FIRST_PAUSE = 0.5
+"""Seconds before the second start anew; the first one is at once, for callers wait."""
 LONGEST_PAUSE = 30.0
 HEALTHY_AFTER = 60.0
 """Seconds of life after which a child's next crash counts as its first."""
@@ -51,6 +52,8 @@ class Program:
     """Seconds from SIGTERM to SIGKILL."""
     watchdog: float = 0.0
     """Seconds without a sign of life after which one that was ready, and does nothing, is killed; 0 = never."""
+    patience: float = 0.0
+    """The same of one that works, or would."""
 
 
 @dataclass
@@ -170,7 +173,7 @@ class Supervisor:
                 used = uses
                 if not silent or process.poll() is not None or self._stopping.is_set():
                     continue
-                if busy and silent < PATIENCE * program.watchdog:
+                if busy and silent < program.patience:
                     log.warning(f"{program.name} gives no sign of life, but works", silent_seconds=silent)
                     continue
                 log.error(f"{program.name} hangs; killing it", silent_seconds=silent)
@@ -186,7 +189,8 @@ class Supervisor:
             _kill_group(child.process.pid)
             lived = time.time() - child.started_at
             child.failures = 1 if lived > HEALTHY_AFTER else child.failures + 1
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (child.failures - 1))
+            again = child.failures - 2
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**again) if again >= 0 else 0.0
             log.warning(
                 f"{child.program.name} {how_it_ended(returncode)}; starting it again",
                 after_seconds=round(lived, 1),

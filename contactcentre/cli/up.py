@@ -29,10 +29,10 @@ log = logs.get(__name__)
 
 # started in this order, stopped in the reverse one: the recorder goes last, so that it writes what the others said
 PROGRAMS = (
-    Program("recorder", stop_deadline=20.0, watchdog=90.0),  # one statement of PostgreSQL's may take 30
+    Program("recorder", stop_deadline=20.0, watchdog=90.0, patience=450.0),  # one statement of PostgreSQL's may take 30
     Program("worker", stop_deadline=20.0),
-    Program("controller", stop_deadline=20.0, watchdog=5.0),
-    Program("web", stop_deadline=10.0, watchdog=20.0),
+    Program("controller", stop_deadline=20.0, watchdog=2.0, patience=25.0),
+    Program("web", stop_deadline=10.0, watchdog=20.0, patience=100.0),
 )
 LOOK_AFTER_CALLERS = 10.0
 """Seconds between two looks whether any controller has told the PBX that it is there."""

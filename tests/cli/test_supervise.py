@@ -36,12 +36,12 @@ def supervisor(
     (package / "__main__.py").write_text("import runpy, sys; runpy.run_path(sys.argv[1] + '.py')\n")
     made: list[Supervisor] = []
 
-    def make(deadline: float = 5.0, watchdog: float = 0.0, **programs: str) -> Supervisor:
+    def make(deadline: float = 5.0, watchdog: float = 0.0, patience: float = 0.0, **programs: str) -> Supervisor:
         paths = []
         for name, code in programs.items():
             path = tmp_path / name
             path.with_suffix(".py").write_text(textwrap.dedent(code))
-            paths.append(Program(str(path), stop_deadline=deadline, watchdog=watchdog))
+            paths.append(Program(str(path), stop_deadline=deadline, watchdog=watchdog, patience=patience))
         environment = {"PYTHONPATH": str(package.parent), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
         made.append(Supervisor(paths, lambda name, line: lines.append((Path(name).name, line)), environment))
         return made[-1]
@@ -88,7 +88,10 @@ def test_children_start_in_order_and_stop_in_the_reverse_one(
     assert all(child["pid"] is None for child in one.status().values())
 
 
-def test_a_crashed_child_is_started_again(supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]) -> None:
+def test_a_crashed_child_is_started_again_at_once(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_PAUSE", 3600.0)  # the first time it is at once
     one = supervisor(only=WAIT)
     one.start()
     eventually(lambda: ("only", "ready") in lines, "it runs")
@@ -105,10 +108,10 @@ def test_a_child_that_fails_at_once_is_tried_ever_less_often(
     one = supervisor(bad="import time; print(time.monotonic()); raise SystemExit(2)")
     with capture_logs() as logs:
         one.start()
-        eventually(lambda: len(lines) >= 4, "four tries")
-    pauses = [entry["in_seconds"] for entry in logs if "starting it again" in entry["event"]][:3]
-    assert pauses == [0.05, 0.1, 0.2]
-    at = [float(line) for _, line in lines[:4]]
+        eventually(lambda: len(lines) >= 5, "five tries")
+    pauses = [entry["in_seconds"] for entry in logs if "starting it again" in entry["event"]][:4]
+    assert pauses == [0, 0.05, 0.1, 0.2]
+    at = [float(line) for _, line in lines[:5]]
     assert all(second - first > pause for (first, second), pause in zip(pairwise(at), pauses, strict=True))
 
 
@@ -246,16 +249,16 @@ def test_the_words_of_a_systemd_above_are_not_handed_on_to_children(
 
 
 def test_one_that_is_silent_because_it_has_much_to_do_is_given_more_time_but_not_for_ever(
-    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
 ) -> None:
-    monkeypatch.setattr(supervise, "PATIENCE", 10_000)
     works = "while time.process_time() < 1: pass\nprint('done')\nwhile True: pass"
-    one = supervisor(watchdog=0.2, only=f"{SAYS}say('READY=1')\n{works}")
+    one = supervisor(watchdog=0.2, patience=2000.0, only=f"{SAYS}say('READY=1')\n{works}")
     one.start()
     eventually(lambda: ("only", "done") in lines, "it outlives the watchdog while it works")
     assert [child["restarts"] for child in one.status().values()] == [0]
-    monkeypatch.setattr(supervise, "PATIENCE", 2)
-    eventually(lambda: [child["restarts"] for child in one.status().values()] == [1], "it is killed at last")
+    other = supervisor(watchdog=0.2, patience=0.4, other=f"{SAYS}say('READY=1')\n{works}")
+    other.start()
+    eventually(lambda: [child["restarts"] > 0 for child in other.status().values()] == [True], "it is killed at last")
 
 
 def test_a_full_disk_costs_lines_and_no_child(
