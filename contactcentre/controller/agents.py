@@ -80,6 +80,13 @@ class Agents:
         self._changed()
         return True
 
+    def found(self, agent: str, contact_id: str, queue: str, token: str) -> None:
+        """The PBX has the agent in a conversation with this contact, for which `token` was reserved: so it is, whatever
+        was written. Without waiting for Redis where that can be."""
+        seen = self._replica.agents.get(agent)
+        if seen is None or seen.state is not AgentState.TALKING or seen.token != token:
+            self.soon(agent, Verb.FOUND, contact_id=contact_id, queue=queue, token=token)
+
     @property
     def untold(self) -> bool:
         """Something is to be told soon."""
@@ -116,10 +123,11 @@ class Agents:
         try:
             written = self._live.steps([(one.seen, one.after, one.taken.at) for one in soon.values()])
         except BaseException:
-            self._late.extend(one.taken for one in soon.values())
+            self._late.extend(_lasting(one.taken, one.after) for one in soon.values())
             raise
         else:  # whom somebody else has changed meanwhile takes the step anew
-            self._late.extend(one.taken for one, done in zip(soon.values(), written, strict=True) if not done)
+            lost = [one for one, done in zip(soon.values(), written, strict=True) if not done]
+            self._late.extend(_lasting(one.taken, one.after) for one in lost)
         finally:
             for agent in soon:
                 del self._told[agent]
@@ -214,10 +222,19 @@ class Agents:
         """Until Redis is back, what must come of the step stands in our own picture."""
         known = self._replica.agents.get(taken.agent, AgentStatus(taken.agent))
         try:
-            self._replica.put_agent(step(known, taken.verb, taken.at, **taken.args))
+            after = step(known, taken.verb, taken.at, **taken.args)
         except NotAllowed as refusal:
             log.info("agent step refused", agent=taken.agent, verb=taken.verb.value, why=str(refusal))
             return False
-        self._late.append(taken)
+        self._replica.put_agent(after)
+        self._late.append(_lasting(taken, after))
         self._changed()  # whoever hears it flushes
         return True
+
+
+def _lasting(taken: _Step, after: AgentStatus) -> _Step:
+    """As it is taken later: whoever has accepted talks, also if somebody else has ended the offer meanwhile."""
+    if taken.verb is not Verb.ACCEPT:
+        return taken
+    known = {"contact_id": after.contact_id, "queue": after.queue, "token": after.token}
+    return _Step(taken.agent, Verb.FOUND, taken.at, known)

@@ -1,6 +1,6 @@
 """Carries out on the PBX what the flow of a contact asks for, from the contact's first moment to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ import structlog
 from contactcentre.controller import callbacks, conversing, messages, transfers
 from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.dialogue import Dialogue
-from contactcentre.controller.offers import accepted, under_way, withdraw
+from contactcentre.controller.offers import accepted, ring_on, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
 from contactcentre.controller.recording_notice import is_to_be_recorded, not_said
 from contactcentre.controller.transfers import connected, transfer
+from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.walk import Walker
@@ -64,6 +65,7 @@ class Conductor:
         self._sensitive = False  # what the caller keys in is to be in no recording
         self._answered = answered
         self._found = found
+        self._ringing: Mapping[str, AgentStatus] = {}  # agents whose phones ring on, by leg
 
     def run(self) -> None:
         """To the contact's end. Leaves the call alone when suspended."""
@@ -167,7 +169,10 @@ class Conductor:
         answered = under_way(contact).get(found.joined, {}).get("agent", "") if was.state == "ringing" else ""
         conversation = was.state in ("talking", "parked") or answered
         taking_part = {party.agent for party in conversing.of(contact).now.parties.values()} if conversation else set()
-        node.agents.release(contact.id, but=taking_part | {answered})
+        if was.state == "ringing" and contact.caller_there and not answered:
+            self._ringing = ring_on(contact, found.there)
+        still = {agent.name for agent in self._ringing.values()}
+        node.agents.release(contact.id, but=taking_part | still | {answered})
         if conversation:
             return self._talk_on(found)
         match was.state:
@@ -179,7 +184,7 @@ class Conductor:
             case "voicemail":
                 return messages.finish(contact, was, resumed=True)
             case "ringing":
-                withdraw(contact)
+                withdraw(contact, but=self._ringing)
         if not contact.caller_there:
             if was.state in ("queue", "ringing") and was.queue:
                 QueueStay(contact, act.Enqueue(was.queue), _entered(was)).run()
@@ -207,11 +212,14 @@ class Conductor:
         return sent or (act.Left(LeftQueue.ANSWERED.value) if queue else act.Transferred())
 
     def _repeat(self, action: act.Action, was: ContactNow) -> act.Result:
-        if isinstance(action, act.Hangup):
-            return act.Done()  # the walk is over
         if isinstance(action, act.Enqueue) and was.state in ("queue", "ringing") and was.queue == action.queue:
             self._keep_out(action)
             return self._enqueue(action, _entered(was))
+        if self._ringing:  # for a queue in which it is no longer
+            withdraw(self.contact)
+            self.contact.node.agents.release(self.contact.id)
+        if isinstance(action, act.Hangup):
+            return act.Done()  # the walk is over
         return self._carry_out(action)
 
     def _keep_out(self, action: act.Action) -> None:
@@ -265,7 +273,8 @@ class Conductor:
         if entered is None and is_to_be_recorded(contact, action.queue):
             self._dialogue.announce(action.queue, action.language)
         contact.typed.clear()
-        left = QueueStay(contact, action, entered).run()
+        ringing, self._ringing = self._ringing, {}
+        left = QueueStay(contact, action, entered, ringing).run()
         contact.caller.stop_waiting()
         if isinstance(left, act.Sent) or left.reason == LeftQueue.ANSWERED:
             contact.typed.clear()  # keys pressed in the conversation were for the agent's ears

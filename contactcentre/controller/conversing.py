@@ -69,9 +69,6 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
             if party.token:
                 node.agents.change(party.agent, Step.RELEASE, token=party.token)
         elif leg in there and contact.caller_there:
-            # Should its confirmation never have been written, the agent would be offered other contacts.
-            if party.token:
-                node.agents.change(party.agent, Step.ACCEPT, token=party.token)
             with suppress(Gone):
                 contact.channel(leg)
                 continue

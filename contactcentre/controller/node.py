@@ -95,6 +95,8 @@ class Node:
     channels: set[str] = field(default_factory=set)  # that came to us: callers and feature calls
     contacts: dict[str, "Contact"] = field(default_factory=dict)  # also those that are parked
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
+    reconciled: bool = False
+    """What is on the PBX has been held against what was written, since this controller is the active one."""
     tally: Tally = field(default_factory=Tally)
     journal: Journal = field(init=False)
     """From when this controller is the active one."""
@@ -109,6 +111,12 @@ class Node:
         """Another version of the site counts from now on, also for those who wait."""
         self.configuration = configuration
         self.router.configure()
+
+    def knows(self, contact_id: str) -> bool:
+        """What became of the phones that ring for it: not of one that is suspended, nor before the first look at the
+        PBX. An agent may have answered."""
+        contact = self.contacts.get(contact_id)
+        return self.reconciled and (contact is None or not contact.parked)
 
     @property
     def site(self) -> Site:

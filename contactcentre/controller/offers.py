@@ -6,7 +6,7 @@ when the two hear each other, not before: nobody waits for Redis in silence, and
 connected has let an offer pass like any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from contactcentre.controller.confirming import Confirming
 from contactcentre.controller.contact import CallerGone, Contact, Granted, Message, Suspended
 from contactcentre.controller.conversing import Joined
 from contactcentre.controller.router import BRIEFING, facts
-from contactcentre.domain.agents import Verb
+from contactcentre.domain.agents import AgentState, AgentStatus, Verb
 from contactcentre.domain.events import Kind, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
@@ -34,6 +34,8 @@ _RESULTS = {
 }
 """How a leg that never answered ended -> the offer's result; any other cause is UNREACHABLE."""
 
+WORTH_WHILE = 1.0
+"""Seconds that a phone must still have for it to be left ringing."""
 SURE = 2.0
 """Seconds before its deadline at which a reservation is certainly still ours."""
 
@@ -43,14 +45,14 @@ NOBODYS_FAULT = (OfferResult.CALLER_GONE, OfferResult.EXPIRED, OfferResult.ANSWE
 class Offer:
     """One agent's phone rings for a contact."""
 
-    def __init__(self, contact: Contact, granted: Granted, ring_seconds: float) -> None:
-        self.agent = granted.agent
-        self.decision = granted.decision
+    def __init__(self, contact: Contact, agent: AgentStatus, queue: str, leg_id: str, ring_seconds: float) -> None:
+        self.agent = agent
+        self.queue = queue
         self.ring_seconds = ring_seconds
-        self.until = min(granted.agent.deadline, granted.agent.since + ring_seconds)
-        self.leg_id = contact.new_id("a")
+        self.until = min(agent.deadline, agent.since + ring_seconds)
+        self.leg_id = leg_id
         self.leg: Channel | None = None
-        self.device = contact.node.device(granted.agent.name)
+        self.device = contact.node.device(agent.name)
         self.confirming: Confirming | None = None  # answered, and the key is waited for
         self.facts = {"agent": self.agent.name, "token": self.agent.token, "leg": self.leg_id}
 
@@ -85,12 +87,13 @@ class Offers:
         contact, node = self.contact, self.contact.node
         offered = granted.agent
         queue = node.queue(granted.decision.queue)
-        offer = Offer(contact, granted, queue.ring_seconds if ring_seconds is None else ring_seconds)
+        seconds = queue.ring_seconds if ring_seconds is None else ring_seconds
+        offer = Offer(contact, offered, granted.decision.queue, contact.new_id("a"), seconds)
         if node.now() > (offered.since + offer.until) / 2:  # we were busy; it is no fault of the agent's
             node.agents.change(offered.name, Verb.RELEASE, token=offered.token)
             return
-        contact.emit(Kind.DECISION, **facts(offer.decision))
-        contact.emit(Kind.OFFERED, queue=offer.decision.queue, deadline=offered.deadline, **offer.facts)
+        contact.emit(Kind.DECISION, **facts(granted.decision))
+        contact.emit(Kind.OFFERED, queue=offer.queue, deadline=offered.deadline, **offer.facts)
         endpoint = offer.device.endpoint
         contact.emit(Kind.LEG_STARTED, leg=offer.leg_id, role="agent", endpoint=endpoint, agent=offered.name)
         self._ringing[offer.leg_id] = offer
@@ -111,6 +114,17 @@ class Offers:
             self._refuse(offer, OfferResult.UNREACHABLE, Cause.UNREACHABLE)
         else:
             contact.bridge()  # ready before the answer
+
+    def take_over(self, ringing: Mapping[str, AgentStatus]) -> None:
+        """Offers that an earlier controller made: these phones ring on (`ring_on`). Raises LinkDown, Deadline."""
+        contact, node = self.contact, self.contact.node
+        for leg, agent in ringing.items():
+            offer = Offer(contact, agent, agent.queue, leg, node.queue(agent.queue).ring_seconds)
+            self._ringing[leg] = offer
+            try:
+                offer.leg = node.pbx.adopt(leg, contact.post, rings_until=offer.until)
+            except Gone:
+                self._refuse(offer, OfferResult.EXPIRED, Cause.UNKNOWN)
 
     def take(self, message: Message | None) -> Offer | None:
         """What happens on the phones, or that time has passed. The offer that was answered: `join` it."""
@@ -162,7 +176,7 @@ class Offers:
             return None
         contact.emit(Kind.ACCEPTED, **offer.facts)
         del self._ringing[offer.leg_id]
-        return Joined(offer.agent.name, offer.agent.token, offer.decision.queue, offer.leg_id)
+        return Joined(offer.agent.name, offer.agent.token, offer.queue, offer.leg_id)
 
     def brief(self, offer: Offer, prompt: str) -> bool:
         """Plays the prompt, in the site's language, to the agent who has answered, at most `BRIEFING` seconds; the
@@ -226,7 +240,7 @@ class Offers:
             agents.change(name, Verb.RELEASE, token=token)
             return
         self.unanswered.append(name)
-        queue = contact.node.queue(offer.decision.queue)
+        queue = contact.node.queue(offer.queue)
         delays = {OfferResult.REJECTED: queue.reject_delay, OfferResult.BUSY: queue.busy_delay}
         delay = delays.get(result)
         agents.change(
@@ -249,7 +263,7 @@ class Offers:
         if not self._ringing:
             return contact.save(agent="", channels=channels, detail=detail)
         first = next(iter(self._ringing.values()))
-        name, queue = first.agent.name, first.decision.queue
+        name, queue = first.agent.name, first.queue
         return contact.save(state="ringing", queue=queue, agent=name, channels=channels, detail=detail)
 
 
@@ -277,27 +291,49 @@ def under_way(contact: Contact) -> Mapping[str, Mapping[str, str]]:
     return known
 
 
-def withdraw(contact: Contact) -> None:
-    """Takes the offers back that were under way; the agents are free again."""
+def ring_on(contact: Contact, there: Container[str]) -> dict[str, AgentStatus]:
+    """Of the phones that rang for a contact in a queue those that may ring on, by leg: they are `there`, have time
+    left, and their agents are still reserved. Who had to press a key after the answer is perhaps just being asked for
+    it."""
+    node, ringing = contact.node, dict[str, AgentStatus]()
+    for leg, offer in under_way(contact).items():
+        agent = node.replica.agents.get(offer["agent"])
+        if agent is None or leg not in there or node.device(agent.name).key:
+            continue
+        until = min(agent.deadline, agent.since + node.queue(agent.queue).ring_seconds)
+        reserved = agent.state is AgentState.OFFERED and agent.token == offer["token"]
+        if reserved and agent.queue == contact.now.queue and until > node.now() + WORTH_WHILE:
+            ringing[leg] = agent
+    return ringing
+
+
+def withdraw(contact: Contact, but: Container[str] = ()) -> None:
+    """Takes the offers back that were under way, `but` these legs'. Their agents are free already."""
     talks = contact.now.state in ("talking", "parked")
     result = OfferResult.EXPIRED if contact.caller_there else OfferResult.CALLER_GONE
+    kept = {leg: offer for leg, offer in under_way(contact).items() if leg in but}
     for leg, offer in under_way(contact).items():
+        if leg in kept:
+            continue
         contact.node.hang_up(leg, Cause.ANSWERED_ELSEWHERE if talks else Cause.NORMAL)
         contact.emit(Kind.LEG_ENDED, leg=leg, cause=int(Cause.NORMAL))
         told = OfferResult.ANSWERED_ELSEWHERE if talks else result
         contact.emit(Kind.REFUSED, result=told.value, agent=offer["agent"], token=offer["token"], leg=leg)
-    detail = {**contact.now.detail, "offers": {}}
+    detail = {**contact.now.detail, "offers": kept}
     if talks:
         contact.save(detail=detail)
-    else:
+    elif not kept:
         contact.save(agent="", channels={"caller": contact.caller_id}, detail=detail)
+    else:
+        legs = {f"agent-{number}": leg for number, leg in enumerate(kept, 1)}
+        contact.save(channels={"caller": contact.caller_id, **legs}, detail=detail)
 
 
 def accepted(contact: Contact, leg: str) -> Joined:
     """The offer on this leg was under way, and the PBX says that the two have been joined."""
     offer = under_way(contact)[leg]
     joined = Joined(offer["agent"], offer["token"], contact.now.queue, leg)
-    contact.node.agents.change(joined.agent, Verb.ACCEPT, token=joined.token)
+    contact.node.agents.found(joined.agent, contact.id, joined.queue, joined.token)
     contact.emit(Kind.LEG_ANSWERED, leg=leg)
     contact.emit(Kind.ACCEPTED, agent=joined.agent, token=joined.token, leg=leg)
     others = {other: known for other, known in under_way(contact).items() if other != leg}

@@ -1,10 +1,13 @@
 """A contact's stay in a queue: music, announcements, offers, and the one way out it takes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from contactcentre.controller.contact import SUSPENDING, Asked, CallerGone, Contact, Granted, SiteChanged, TurnedOut
 from contactcentre.controller.conversing import begin, converse
 from contactcentre.controller.offers import Offer, Offers
 from contactcentre.controller.treatment import Announcer
-from contactcentre.domain.agents import Verb
+from contactcentre.domain.agents import AgentStatus, Verb
 from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Sent
@@ -19,16 +22,27 @@ MUSIC_AFTER = 0.5
 the waiting room and out again."""
 
 
+_NOBODY: Mapping[str, AgentStatus] = MappingProxyType({})
+
+
 class QueueStay:
     """From entering a queue to leaving it, answered or not."""
 
-    def __init__(self, contact: Contact, action: Enqueue, entered: float | None = None) -> None:
-        """`entered` (epoch seconds): when the contact entered this queue, if an earlier controller let it in."""
+    def __init__(
+        self,
+        contact: Contact,
+        action: Enqueue,
+        entered: float | None = None,
+        ringing: Mapping[str, AgentStatus] = _NOBODY,
+    ) -> None:
+        """`entered` (epoch seconds): when the contact entered this queue, if an earlier controller let it in;
+        `ringing`: agents whose phones ring for it since then, by leg."""
         node = contact.node
         self.contact = contact
         self.action = action
         self.name = action.queue
         self.resumed = entered is not None
+        self._ringing = ringing
         self._answered_before = contact.outcome is Outcome.ANSWERED
         self.entered = node.now() if entered is None else entered
         self._inside = self.resumed  # in the waiting order
@@ -73,6 +87,7 @@ class QueueStay:
                 return self._left(Left(refused.reason.value), refused.rule)
         contact.outcome = Outcome.ABANDONED  # what it is if the caller hangs up now
         try:
+            self._offers.take_over(self._ringing)
             self._enter()
             return self._wait()
         except SUSPENDING:
@@ -90,8 +105,13 @@ class QueueStay:
             return
         heard = contact.now.detail.get("heard") if self.resumed else None
         detail = {**contact.now.detail, "entered": self.entered, "heard": heard}
-        contact.save(state="queue", queue=self.name, agent="", detail=detail)
-        contact.node.router.enter(contact, self.waiting)
+        if ringing := self._offers.agents:
+            self._offered = True
+            contact.save(state="ringing", queue=self.name, agent=ringing[0], detail=detail)
+            contact.node.router.enter(contact, replace(self.waiting, offered=ringing[0]))
+        else:
+            contact.save(state="queue", queue=self.name, agent="", detail=detail)
+            contact.node.router.enter(contact, self.waiting)
         self._inside = contact.waits = True
         self._music_at = contact.node.now() + (0 if self.resumed else MUSIC_AFTER)
 

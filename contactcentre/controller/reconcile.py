@@ -15,6 +15,7 @@ import structlog
 
 from contactcentre.controller.conduct import Found
 from contactcentre.controller.contact import Contact
+from contactcentre.controller.engaged import find_engaged
 from contactcentre.controller.node import Node
 from contactcentre.controller.recordings import recording_ended
 from contactcentre.controller.told import corrected, record
@@ -59,8 +60,12 @@ def reconcile(node: Node, first: bool) -> Findings:
     for spy in inventory.spies.keys() - node.spies:
         log.warning("stray spy ended", spy=spy)
         node.hang_up(spy)
+    to_take_up = [(contact, _found(contact.now, inventory)) for contact in contacts]
+    for contact, there in to_take_up:  # all of them, before the first one asks for an agent
+        find_engaged(contact, there.joined, there.there)
+    node.reconciled = True
     found = Findings(
-        [(contact, _found(contact.now, inventory)) for contact in contacts],
+        to_take_up,
         _strangers(node, inventory, known | strays),
         [*strays, *_orphans(node, inventory, known | strays)],
         [info.id for info in sorted(inventory.channels.values(), key=lambda one: one.created_at) if info.waits],

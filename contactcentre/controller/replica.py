@@ -149,6 +149,10 @@ class Replica:
                 found.append(status)
         return found
 
+    def remind(self, status: AgentStatus, at: float) -> None:
+        """That one is told again at this time (epoch seconds)."""
+        heappush(self._deadlines, (at, status.name))
+
     def next_moment(self) -> float | None:
         """When time alone may change something (epoch seconds); None = never."""
         moments = [moment for moment, _ in self._deadlines[:1]]

@@ -334,7 +334,11 @@ class Router:
         return queue is not None and bool(absences(queue.leave_when_empty, False))
 
     def _expire(self) -> None:
-        for status in self._node.replica.overdue(self._node.now()):
+        node = self._node
+        for status in node.replica.overdue(node.now()):
+            if status.state is AgentState.OFFERED and not node.knows(status.contact_id):
+                node.replica.remind(status, node.now() + RETRY)
+                continue
             queue = self._node.queue(status.queue)
             self._node.agents.change(
                 status.name, Verb.EXPIRE, misses_allowed=queue.misses_allowed, delay=queue.retry_delay

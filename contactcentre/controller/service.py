@@ -15,6 +15,7 @@ from contactcentre.controller.admission import NO_LIMITS, Admission, Limits
 from contactcentre.controller.coaching import Audit, Mentors
 from contactcentre.controller.contact import SUSPENDING, Contact
 from contactcentre.controller.desk import Desk
+from contactcentre.controller.engaged import keep_engaged
 from contactcentre.controller.greeting import go_on, greet, turn_away
 from contactcentre.controller.heartbeat import Heartbeat
 from contactcentre.controller.lamps import Lamps
@@ -81,7 +82,6 @@ class Controller:
         self._events: Queue[NodeEvent | LookAgain] = Queue()
         self._reach_wanted = Flag()
         self._looking_soon = False
-        self._reconciled = False
         self._replaced = False
         self._linked = False
         self._stopped, self._succeeded = Flag(), Flag()
@@ -164,7 +164,7 @@ class Controller:
     @property
     def linked(self) -> bool:
         """Whether the PBX is there, and we know all that is on it."""
-        return self._linked and self._reconciled
+        return self._linked and self.node.reconciled
 
     @property
     def events_waiting(self) -> int:
@@ -296,8 +296,12 @@ class Controller:
                 self.node.lines.arrived(event)
             case Arrived(args=("feature", *_)):
                 self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
-            case Arrived(args=("leg", *_)):  # answered after we had given it up
-                self._end_orphan(event.channel_id)
+            case Arrived(args=("leg", contact_id, *_)):
+                whose = self.node.contacts.get(contact_id)
+                if whose is not None and event.channel_id in whose.now.channels.values():
+                    self.node.channels.discard(event.channel_id)  # rang when we took it up
+                else:  # answered after we had given it up
+                    self._end_orphan(event.channel_id)
             case Arrived():
                 self._greet(event)
 
@@ -322,8 +326,8 @@ class Controller:
         node = self.node
         node.replica.load()
         node.router.phones.reach(node.pbx.phones())
-        found = reconcile(node, first=not self._reconciled)
-        first, self._reconciled = not self._reconciled, True
+        first = not node.reconciled
+        found = reconcile(node, first)
         if first:
             self._presence.say()  # before anybody is told that we are here
             self._heartbeat.taken_up(len(found.contacts))
@@ -404,6 +408,8 @@ class Controller:
         if new:
             self.node.router.changed(change)
         self.node.wrap_ups.changed(change)
+        if new and change.kind == "agent" and change.value is not None:
+            keep_engaged(self.node, change.value)
         if change.kind == "agent":
             self.node.lines.changed(change.key)
             self.mentors.changed(change.key)

@@ -37,6 +37,7 @@ class Verb(StrEnum):
     EXPIRE = "expire"  # a deadline passed
     SWITCH = "switch"  # is called by another device from the next call on
     LEND = "lend"  # other skills until a time
+    FOUND = "found"  # in a conversation: the PBX has them in it, whatever was written
 
 
 class NotAllowed(Exception):
@@ -77,6 +78,7 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
     (_S.WRAP_UP, _V.LOGOUT): _S.LOGGED_OUT,
     **{(state, _V.SWITCH): state for state in _S if state is not _S.LOGGED_OUT},
     **{(state, _V.LEND): state for state in _S},
+    **{(state, _V.FOUND): _S.TALKING for state in _S if state is not _S.TALKING},
 }
 
 MISSED = "missed"
@@ -167,8 +169,9 @@ def step(
     offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
     misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the phone was
     busy) only delays. PAUSE takes reason, LOGIN and SWITCH device. EXTEND takes seconds (above 0, else ValueError).
-    LEND takes skills (`domain.day`) and until (epoch seconds). LOGIN, LOGOUT, PAUSE and UNPAUSE take `by`, somebody
-    else who does that, and their `note`. Raises NotAllowed.
+    LEND takes skills (`domain.day`) and until (epoch seconds). FOUND takes contact_id, queue and the token of the offer
+    that was accepted; a pause, or that they had logged out, goes on after the call. LOGIN, LOGOUT, PAUSE and UNPAUSE
+    take `by`, somebody else who does that, and their `note`. Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -204,6 +207,10 @@ def step(
             return replace(status, **moved, **offer, turn=at)
         case Verb.ACCEPT:
             return replace(status, **moved, deadline=0.0, misses=0, calls=status.calls + 1)
+        case Verb.FOUND:
+            talks: dict[str, Any] = {"contact_id": contact_id, "queue": queue, "token": token, "then": _wish(status)}
+            whose = {"by": status.by, "note": status.note}
+            return replace(status, **(free | talks | whose), misses=0, calls=status.calls + 1)
         case Verb.FINISH:
             talked = round(status.talked + max(0.0, at - status.since), 3)
             if wrap_up > 0:
@@ -224,6 +231,17 @@ def step(
             return replace(status, **(free | {"by": by, "note": note}), then="")
         case _:  # WRAPPED, EXPIRE of wrap-up
             return _settle(replace(status, **free), at)
+
+
+def _wish(status: AgentStatus) -> str:
+    """What becomes of an agent after a call in which nobody knew them to be."""
+    match status.state:
+        case AgentState.LOGGED_OUT:
+            return "logout"
+        case AgentState.PAUSED if status.reason != MISSED:  # they had not missed it
+            return f"pause:{status.reason}"
+        case _:
+            return status.then
 
 
 def _extended(status: AgentStatus, at: float, seconds: float) -> AgentStatus:

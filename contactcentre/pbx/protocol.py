@@ -228,8 +228,10 @@ class Pbx(Protocol):
 
     def stop(self) -> None: ...
 
-    def adopt(self, channel_id: str, inbox: Inbox) -> Channel:
-        """Binds the channel's events to an inbox; events kept since its arrival are delivered first."""
+    def adopt(self, channel_id: str, inbox: Inbox, *, rings_until: float = 0.0) -> Channel:
+        """Binds the channel's events to an inbox; events kept since its arrival are delivered first. `rings_until`
+        (epoch seconds) makes it a leg that an earlier controller has called, and that rings, or has just been answered:
+        what follows `call` follows, so Answered also when it has been by now. Raises Gone, LinkDown, Deadline."""
 
     def call(
         self,

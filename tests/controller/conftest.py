@@ -11,6 +11,7 @@ from contactcentre.lab import FreeswitchLab, Lab
 from contactcentre.live import connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
+from tests.controller import world as worlds
 from tests.controller.stack import Stack
 from tests.controller.world import World, patch_constants
 from tests.plugins.speech import Spoken
@@ -178,6 +179,14 @@ def shared_world(services: Services, database_url: str, tmp_path_factory: pytest
         made.start()
         yield made
         made.kill()
+
+
+@pytest.fixture
+def patient_world(shared_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The same, where phones ring for long."""
+    monkeypatch.setattr(worlds, "RING", 60.0)
+    shared_world.begin()
+    return shared_world
 
 
 @pytest.fixture

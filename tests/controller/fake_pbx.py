@@ -195,9 +195,11 @@ class FakePbx:
     def stop(self) -> None:
         self.linked = False
 
-    def adopt(self, channel_id: str, inbox: Inbox) -> "FakeChannel":
+    def adopt(self, channel_id: str, inbox: Inbox, *, rings_until: float = 0.0) -> "FakeChannel":
         line = self.request(channel_id, harmless=True)
         line.inbox, kept, line.kept = inbox, line.kept, []
+        if rings_until and line.up and not kept:
+            kept = [Answered(channel_id, time.time())]
         for event in kept:
             inbox(event)
         return FakeChannel(self, channel_id)

@@ -116,7 +116,7 @@ def test_ringall_a_controller_killed_after_the_answer_finds_the_talk_and_silence
     assert caller.bridge == first.bridge
     assert state(world, first.endpoint) is AgentState.TALKING
     world.restart()
-    eventually(lambda: world.looks and world.controller._reconciled, "looked again")
+    eventually(lambda: world.looks and world.controller.node.reconciled, "looked again")
     assert first.id in world.pbx.lines, "a later restart does not take the talk for an offer either"
     world.peace()
     world.check()

@@ -2,6 +2,7 @@
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
+from contactcentre.lab import IGNORE
 from contactcentre.live import signs_of_life
 from tests.controller.stack import Stack, eventually, kinds, one
 
@@ -103,6 +104,24 @@ def test_redis_that_loses_everything_is_filled_again_and_the_call_ends_well(stac
         assert first.wait(120).served
         assert second.wait(120).served, "still waiting, in its place"
         assert stack.ended("+33200000062")[-1].data["outcome"] == "answered"
+
+
+def test_a_phone_that_rings_when_the_controller_is_killed_rings_on_and_its_answer_connects(stack: Stack) -> None:
+    with stack.phone("anna", answer=IGNORE) as phone:
+        stack.act("anna", Verb.LOGIN)
+        stack.reachable("anna")
+        call = stack.lab.dial("1006", caller="+33200000081", talk=1, patience=None)
+        rang = phone.wait_ringing(120)
+        stack.wait_for("+33200000081", Kind.RINGING)
+        stack.kill()
+        stack.start()
+        phone.answer()
+        assert call.wait(120).served
+        assert [one.call_id for one in phone.wait_calls(1, 120)] == [rang["call"]], "it did not ring anew"
+        story = stack.ended("+33200000081")
+        assert one(story, Kind.OFFERED).data["leg"] == one(story, Kind.ACCEPTED).data["leg"]
+        stack.agent_is("anna", AgentState.AVAILABLE)
+    stack.nothing_left_on_the_pbx()
 
 
 def test_a_long_prompt_that_was_playing_does_not_hold_its_caller_up_after_kill_9(stack: Stack) -> None:

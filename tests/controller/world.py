@@ -486,6 +486,7 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
         (conduct, "GONE_DEADLINE", 0.3),
         (conduct, "APOLOGY_DEADLINE", 0.2),
         (offers, "REQUEST_DEADLINE", 0.3),
+        (offers, "WORTH_WHILE", 0.1),
     ):
         patch.setattr(module, name, seconds)
     patch.setattr(site_keeper, "_run_prepare", lambda: None)

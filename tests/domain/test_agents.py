@@ -46,7 +46,8 @@ def taken(status: AgentStatus, verb: Verb, **more: float) -> AgentStatus:
     reason = {"reason": "training"} if verb is V.PAUSE else {}
     longer = {"seconds": 60.0} if verb is V.EXTEND else {}
     device = {"device": "webrtc"} if verb is V.SWITCH else {}
-    return step(status, verb, NOW, **offer, **token, **reason, **longer, **device, **more)  # type: ignore[arg-type]
+    found = {"contact_id": "c2", "queue": "sales", "token": "t2"} if verb is V.FOUND else {}
+    return step(status, verb, NOW, **found, **offer, **token, **reason, **longer, **device, **more)  # type: ignore[arg-type]
 
 
 STATUSES = st.builds(
@@ -75,6 +76,23 @@ def test_a_pair_in_the_table_changes_the_agent_and_any_other_is_refused(
     assert bool(after.reason) == (after.state is S.PAUSED)
     assert busy or not after.then, "no wish is left over where nothing is to be waited for"
     assert after.name == "anna"
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [
+        (status_in(S.AVAILABLE), ""),
+        (status_in(S.OFFERED, then="pause:break"), "pause:break"),
+        (status_in(S.PAUSED), "pause:lunch"),
+        (replace(status_in(S.PAUSED), reason=MISSED), ""),
+        (status_in(S.LOGGED_OUT), "logout"),
+        (status_in(S.WRAP_UP, then="logout"), "logout"),
+    ],
+)
+def test_whoever_is_found_talking_talks_and_is_afterwards_what_they_were(status: AgentStatus, then: str) -> None:
+    after = taken(replace(status, misses=2), V.FOUND)
+    assert (after.state, after.contact_id, after.queue, after.token) == (S.TALKING, "c2", "sales", "t2")
+    assert (after.then, after.misses, after.calls, after.deadline) == (then, 0, status.calls + 1, 0.0)
 
 
 @pytest.mark.parametrize("state", AgentState)

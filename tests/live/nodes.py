@@ -153,9 +153,14 @@ class Node:
             if contact.talks_with is None:
                 contact.enter()
             else:
-                self.change(contact.talks_with, Verb.ACCEPT)  # may never have been written
+                talks = contact.talks_with  # which may never have been written
+                self.agents.found(talks.name, contact.id, talks.queue, talks.token)
         self.router.clear({contact.id for contact in self.contacts.values() if contact.talks_with is None})
         _free_agents(self, talking, alive)  # type: ignore[arg-type]
+
+    def knows(self, contact_id: str) -> bool:
+        """See controller.node.Node; here it is taken up before anything else happens."""
+        return True
 
     def turn(self) -> None:
         self.router.turn()

@@ -29,6 +29,7 @@ from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfer
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
+    Answered,
     Cause,
     NodeEvent,
     Party,
@@ -130,19 +131,29 @@ class AsteriskPbx:
         self._link.close()
         self._outlet.hold()
 
-    def adopt(self, channel_id: str, inbox: Inbox) -> AsteriskChannel:
+    def adopt(self, channel_id: str, inbox: Inbox, *, rings_until: float = 0.0) -> AsteriskChannel:
         """Raises Gone for a channel that is not there (any more)."""
         known = channel_id in self.legs
         channel = AsteriskChannel(self, channel_id)
         leg = self.legs.bind(channel_id, inbox)
+        if rings_until:
+            leg.called, leg.deadline = True, rings_until
+            if leg.answered:  # nobody is there any more to whom that was told
+                self.legs.tell(Answered(channel_id, time()))
         if not known:
             leg.recovered = True
             self.company.unsure(channel_id)
+        if not known or (rings_until and not leg.answered):
             try:
-                leg.answered = self.request("GET", resource("channels", channel_id))["state"] == "Up"
+                there = self.request("GET", resource("channels", channel_id))
             except BaseException:
                 self.legs.drop(channel_id)
                 raise
+            up = there["state"] == "Up"
+            if not rings_until:
+                leg.answered = up
+            elif up and translate.in_application(there, self.app, True):  # else StasisStart tells
+                self.legs.answer(channel_id, time())
         return channel
 
     def call(

@@ -13,7 +13,7 @@ from gevent.event import Event as Flag
 
 from contactcentre.domain.stereo import stereo_of
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError, Refused
-from contactcentre.pbx.events import Cause, NodeEvent, Party, Phone
+from contactcentre.pbx.events import Answered, Cause, NodeEvent, Party, Phone
 from contactcentre.pbx.freeswitch import names, presence, protocol, stock, translate
 from contactcentre.pbx.freeswitch.accounts import Accounts
 from contactcentre.pbx.freeswitch.awaited import PARKED, Awaited
@@ -149,7 +149,7 @@ class FreeSwitchPbx:
         self._link.close()
         self._down(LinkDown("we closed it"))
 
-    def adopt(self, channel_id: str, inbox: Inbox) -> FreeSwitchChannel:
+    def adopt(self, channel_id: str, inbox: Inbox, *, rings_until: float = 0.0) -> FreeSwitchChannel:
         """Raises Gone for a channel that is not there (any more)."""
         if channel_id.startswith(SPY):
             if channel_id not in self.spies:
@@ -159,10 +159,18 @@ class FreeSwitchPbx:
         channel = FreeSwitchChannel(self, channel_id)
         known = channel_id in self.legs
         leg = self.legs.bind(channel_id, inbox)
+        if rings_until:
+            leg.called, leg.deadline = True, rings_until
+            if leg.answered:
+                self.legs.tell(Answered(channel_id, time()))
         if not known:
             leg.recovered = True
             try:
-                leg.answered = self.request(f"uuid_getvar {channel.id} endpoint_disposition") == "ANSWER"
+                up = self.request(f"uuid_getvar {channel.id} endpoint_disposition") == "ANSWER"
+                if not rings_until:
+                    leg.answered = up
+                elif up:
+                    self.legs.answer(channel_id, time())
                 # whoever found it did perhaps not see it park: should it do so again, it has not just arrived
                 self._try(f"uuid_setvar {channel.id} {translate.TOLD} true")
             except BaseException:
