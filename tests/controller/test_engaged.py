@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from contactcentre.domain.agents import MISSED, AgentState, AgentStatus, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.replacing import replace
 from contactcentre.pbx.errors import LinkDown
-from tests.controller.fake_pbx import Line
+from tests.controller.fake_pbx import FakeBridge, Line
 from tests.controller.people import calls, comes, rings, state, talks
 from tests.controller.stack import eventually
 from tests.controller.world import AGENTS, World
@@ -137,6 +138,7 @@ def test_who_talks_goes_on_talking_whatever_somebody_writes(
     world: World, written: Callable[[AgentStatus], dict[str, object]]
 ) -> None:
     _, leg = talks(world)
+    eventually(lambda: state(world, leg.endpoint) is AgentState.TALKING, "Redis knows it")
     rewrite(world, leg.endpoint, **written(world.live.agent(leg.endpoint)))
     eventually(lambda: world.live.agent(leg.endpoint).state is AgentState.TALKING, "the agent talks")
     world.pbx.leave(leg)
@@ -159,10 +161,17 @@ def test_an_offer_of_a_suspended_contact_is_not_ended_by_its_own_controller(
     leg = rings(world)
     nobody_else_is_there(world, leg.endpoint)
     comes(world, calls(world, "1"), Kind.DECISION)  # ... that there is nobody
-    world.pbx.troubles.append((LinkDown, True))  # the two are connected, and we do not learn it
+    contact, add = world.controller.node.contacts[leg.contact_id], FakeBridge.add
+
+    def add_and_cut(bridge: FakeBridge, *channels: Any, absorb: bool = False) -> None:
+        """The two are connected, and we do not learn it."""
+        monkeypatch.setattr(FakeBridge, "add", add)
+        add(bridge, *channels, absorb=absorb)
+        world.pbx.cut()
+        raise LinkDown("cut by the test")
+
+    monkeypatch.setattr(FakeBridge, "add", add_and_cut)
     world.pbx.answer(leg)
-    contact = world.controller.node.contacts[leg.contact_id]
-    world.pbx.cut()
     eventually(lambda: contact.parked, "suspended")
     monkeypatch.setattr(replica, "GRACE", 0.0)
     rewrite(world, leg.endpoint, deadline=time.time() - 1)
