@@ -153,7 +153,7 @@ def totp() -> None:
 @totp.command("reset")
 @click.argument("name")
 def totp_reset(name: str) -> None:
-    """Take it away from NAME, who has lost the phone and the recovery codes.
+    """Take it away from NAME, who has lost the phone.
 
     Open sessions of NAME end. Where the site wants one of NAME's role, it is set up anew at the next sign-in.
     """

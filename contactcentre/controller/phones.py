@@ -15,7 +15,7 @@ class NotFree:
 
 
 class Phones:
-    """Each change is a look at the agents whom it concerns only: a thousand phones register one after the other."""
+    """A change is a look at the agents whom it concerns only: a thousand phones register one after the other."""
 
     def __init__(self, node: Node, moved: Callable[[], None]) -> None:
         """`moved`: somebody may be called now who could not be before, or the other way round."""
@@ -38,10 +38,14 @@ class Phones:
         return account in self._said
 
     def reach(self, phones: Mapping[str, Phone]) -> None:
-        """What the PBX says of these accounts."""
-        changed = [account for account, phone in phones.items() if phone is not self.of(account)]
+        """What the PBX says of its accounts: a look at everybody."""
         self._said.update(phones)
-        self._look({agent for account in changed for agent in self._called.get(account, ())})
+        self.configure()
+
+    def told(self, account: str, phone: Phone) -> None:
+        """What the PBX says of one account: a look at who is called by it."""
+        self._said[account] = phone
+        self._look(self._called.get(account, ()))
 
     def line(self, agent: str, *, open_: bool) -> None:
         """The agent's open line is there, or is not."""
@@ -61,21 +65,19 @@ class Phones:
             self._look([agent])
 
     def configure(self) -> None:
-        """The node has another version of the site, and the index of who waits and serves was made anew with it."""
-        known, self.not_free = self.not_free, {}
-        self._devices.clear()
-        self._called.clear()
-        for name in list(self._node.replica.index.reachable):
-            self._node.replica.index.reach(name, can=True)
-        self._look(self._node.site.agents, known)
+        """The node has another version of the site."""
+        agents, index = self._node.site.agents, self._node.replica.index
+        for name in (self.not_free.keys() | index.reachable.keys() | self._devices.keys()) - agents.keys():
+            self.not_free.pop(name, None)
+            index.reach(name, can=True)
+            if device := self._devices.pop(name, None):
+                self._called[device.account].discard(name)
+        self._look(agents)
 
-    def _look(self, agents: Iterable[str], known: Mapping[str, NotFree] | None = None) -> None:
+    def _look(self, agents: Iterable[str]) -> None:
         node, now = self._node, self._node.now()
-        known = self.not_free if known is None else known
         in_use_too = node.site.settings.offer_while_in_use
-        for name in agents:
-            if name not in node.site.agents:
-                continue
+        for name in [one for one in agents if one in node.site.agents]:
             device = self._device(name)
             phone = self.of(device.account)
             if device.line and name not in self.lines:
@@ -86,9 +88,7 @@ class Phones:
                 phone = Phone.IN_USE
             if phone is Phone.FREE:
                 self.not_free.pop(name, None)
-            elif (before := known.get(name)) is not None and before.phone is phone:
-                self.not_free[name] = before
-            else:
+            elif (before := self.not_free.get(name)) is None or before.phone is not phone:
                 self.not_free[name] = NotFree(phone, now)
             can = phone is Phone.FREE or (phone is Phone.IN_USE and in_use_too)
             node.replica.index.reach(name, can=can)

@@ -285,7 +285,7 @@ class Controller:
                     self._replaced = True
                     self.stop()
             case EndpointChanged(endpoint=endpoint, phone=phone):
-                self.node.router.phones.reach({endpoint: phone})
+                self.node.router.phones.told(endpoint, phone)
                 self.node.lines.changed()
                 agent = self.node.configuration.agent_of_endpoint.get(endpoint, "")
                 status = self.node.replica.agents.get(agent)

@@ -173,7 +173,7 @@ def test_a_trunk_that_is_away_counts_for_who_is_called_through_it_until_they_are
     since = phones.not_free["bert"]
     configure(calm, agents=outside | {"anna": Agent()})
     assert phones.not_free == {"bert": since}, "anna has a phone again, and bert is away since the same moment"
-    phones.reach({"anna": Phone.AWAY})
+    phones.told("anna", Phone.AWAY)
     assert phones.not_free.keys() == {"anna", "bert"}
     configure(calm, agents={"anna": Agent()})
     assert phones.not_free.keys() == calm.controller.node.replica.index.reachable.keys() == {"anna"}

@@ -72,10 +72,13 @@ def test_who_waits_rings_or_leaves_a_message_while_the_link_is_cut_is_taken_up_w
         proxy.mend()
         linked(line, True)
         assert one(line.ended("+33300000013"), Kind.ENDED).data["outcome"] == "abandoned"
-        eventually(lambda: Kind.REFUSED in kinds(line.story("+33300000014")), "the offer is taken back")
-        assert line.live.agent("bert").misses == 0
+        assert line.live.agent("bert").state is AgentState.OFFERED, "the phone rings on"
         ringing.hang_up()
-        assert one(line.ended("+33300000014"), Kind.ENDED).data["outcome"] == "abandoned"
+        story = line.ended("+33300000014")
+        assert one(story, Kind.ENDED).data["outcome"] == "abandoned"
+        assert one(story, Kind.RINGING), "once, and not anew"
+        eventually(lambda: line.live.agent("bert").state is AgentState.AVAILABLE, "free again")
+        assert line.live.agent("bert").misses == 0
     with line.phone("anna", ring=0.1):
         line.act("anna", Verb.LOGIN)
         assert waiting.wait(120).served

@@ -39,7 +39,7 @@ def test_a_strategy_of_ones_own_is_one_more_entry_of_the_table(monkeypatch: pyte
     def shortest_name(seen: Seen) -> tuple[object, ...]:
         return (len(seen.name), seen.name)
 
-    own = Strategy("shortest-name", shortest_name, lambda seen, now: len(seen.name), "a name of {:g} letters")
+    own = Strategy("shortest-name", shortest_name, lambda seen, now: len(seen.name), "a name of %(score)s letters")
     monkeypatch.setitem(strategies.STRATEGIES, own.name, own)
     rules = config({"support": Queue(strategy="shortest-name")}, margarethe={}, bo={})
     (decision,) = decide([waits()], free("margarethe", "bo"), rules, NOW, {})
