@@ -242,6 +242,7 @@ def main() -> int:
         crowd = Crowd(random.Random(SEED + 1), CALLS, (TALK[0], TALK[1]))  # noqa: S311
         proxies: list[Proxy] = []
         if KEEP:
+            Path(KEEP).mkdir(parents=True, exist_ok=True)
             stack.callback(lambda: shutil.copy(directory / "demo.log", Path(KEEP) / "chaos.log"))
         here = stack.enter_context(
             stage(directory, 1.0, print, site(CALLS // 2), register=crowd.register, environment=through(proxies))
