@@ -7,7 +7,8 @@ import click
 
 from contactcentre.cli.context import open_store
 from contactcentre.cli.terminal import actor, json_option, listed, print_json
-from contactcentre.store import ApiToken, NoSuchUser, Store, User
+from contactcentre.cli.user import known_user
+from contactcentre.store import ApiToken
 
 
 @click.group()
@@ -26,7 +27,7 @@ def create(account: str, name: str, scopes: tuple[str, ...], days: float, as_jso
     from contactcentre.web import tokens
 
     with open_store() as store:
-        made, text = tokens.issue(store, _user(store, account), name, scopes, days, actor(), time.time())
+        made, text = tokens.issue(store, known_user(store, account), name, scopes, days, actor(), time.time())
     if as_json:
         print_json({"token": text, "id": made.id, "scopes": list(made.scopes), "expires_at": made.expires_at})
         return
@@ -46,7 +47,7 @@ def list_(account: str | None, as_json: bool) -> None:
     found: list[ApiToken] = []
     with open_store() as store:
         if account is not None:
-            _user(store, account)
+            known_user(store, account)
         while True:
             page = store.tokens(account, now=now, limit=200, cursor=cursor)
             found += page.tokens
@@ -78,13 +79,6 @@ def revoke(token: str) -> None:
     with open_store() as store:
         ended = tokens.revoke(store, token[:SHOWN], actor(), time.time())
     click.echo(f"{ended.id} of {ended.account} is revoked")
-
-
-def _user(store: Store, name: str) -> User:
-    user = store.user_named(name)
-    if user is None:
-        raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
-    return user
 
 
 def _day(at: float) -> str:

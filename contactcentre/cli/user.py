@@ -9,8 +9,8 @@ import click
 
 from contactcentre.cli.context import open_services
 from contactcentre.cli.terminal import actor, json_option, listed
-from contactcentre.settings import Settings
-from contactcentre.store import ROLES, IdentityTaken, NoSuchUser, Store
+from contactcentre.settings import ROLES, Settings
+from contactcentre.store import IdentityTaken, NoSuchUser, Store, User
 
 if TYPE_CHECKING:
     from contactcentre.web.session import Sessions
@@ -48,9 +48,7 @@ def reset(name: str) -> None:
     from contactcentre.web import accounts
 
     with _opened() as (settings, store, _):
-        user = store.user_named(name)
-        if user is None:
-            raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+        user = known_user(store, name)
         store.audit(actor(), "user.reset", name)
         _print_link(settings, accounts.new_link(store, name, user.role, time.time()))
 
@@ -158,8 +156,7 @@ def totp_reset(name: str) -> None:
     Open sessions of NAME end. Where the site wants one of NAME's role, it is set up anew at the next sign-in.
     """
     with _opened() as (_, store, sessions):
-        if store.user_named(name) is None:
-            raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+        known_user(store, name)
         if not store.drop_second_factor(name):
             raise click.ClickException(f"{name} has no second factor")
         store.audit(actor(), "user.second_factor", name, {"now": "reset"})
@@ -178,8 +175,7 @@ def identity(name: str, subject: str) -> None:
     with _opened() as (settings, store, sessions):
         if subject and not settings.oidc_issuer:
             raise click.ClickException("CONTACTCENTRE_OIDC_ISSUER is not set: there is no provider")
-        if store.user_named(name) is None:
-            raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+        known_user(store, name)
         store.drop_identities(name)
         if subject:
             try:
@@ -189,6 +185,14 @@ def identity(name: str, subject: str) -> None:
         store.audit(actor(), "user.identity", name, {"subject": subject})
         sessions.close_all(name)
     click.echo(f"{name} is {subject} there" if subject else f"{name} is nobody there")
+
+
+def known_user(store: Store, name: str) -> User:
+    """Raises NoSuchUser, which says where the names are."""
+    user = store.user_named(name)
+    if user is None:
+        raise NoSuchUser(f"there is no user named {name!r} (`contactcentre user list` shows them)")
+    return user
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """PostgreSQL: the site's configuration, users and audit log, and the history of all contacts."""
 
-from contactcentre.settings import ROLES
 from contactcentre.store.accounts import Accounts, AuditEntry, Link, NameTaken, NoSuchUser, User
 from contactcentre.store.alerts import AlertHistory
 from contactcentre.store.boxes import Boxes, BoxMessage, NoSuchMessage, Taken
@@ -33,7 +32,6 @@ from contactcentre.store.waits import Waits
 from contactcentre.store.webhooks import NoSuchWebhook, Webhooks, WebhookThere
 
 __all__ = [
-    "ROLES",
     "AmbiguousContact",
     "ApiToken",
     "AuditEntry",

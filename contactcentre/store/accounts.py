@@ -223,6 +223,19 @@ def _usable(token_hash: str, now: float) -> sa.ColumnElement[bool]:
     return (link.token_hash == token_hash) & link.used_at.is_(None) & (link.expires_at > now)
 
 
+def account_id(connection: sa.Connection, name: str) -> int:
+    """Raises NoSuchUser."""
+    found: int | None = connection.execute(sa.select(id_of(name))).scalar()
+    if found is None:
+        raise NoSuchUser(f"there is no user named {name!r}")
+    return found
+
+
+def id_of(name: str) -> sa.ScalarSelect[int]:
+    """For a statement about the account of this name; of nobody where there is none."""
+    return sa.select(user_account.c.id).where(user_account.c.name == name).scalar_subquery()
+
+
 def _check_role(role: str) -> None:
     if role not in ROLES:
         raise ValueError(f"role {role!r} is none of {', '.join(ROLES)}")

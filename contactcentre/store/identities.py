@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from contactcentre.store.accounts import Accounts, NoSuchUser, User
+from contactcentre.store.accounts import Accounts, User, account_id, id_of
 from contactcentre.store.tables import Epoch, metadata, user_account
 
 identity = sa.Table(
@@ -46,16 +46,12 @@ class Identities(Accounts):
     def add_identity(self, name: str, issuer: str, subject: str, now: float) -> None:
         """Of several who try at once one gets it. Raises NoSuchUser, IdentityTaken."""
         with self._begin() as connection:
-            account = connection.execute(sa.select(user_account.c.id).where(user_account.c.name == name)).scalar()
-            if account is None:
-                raise NoSuchUser(f"there is no user named {name!r}")
-            values = {"issuer": issuer, "subject": subject, "account_id": account, "since": now}
+            values = {"issuer": issuer, "subject": subject, "account_id": account_id(connection, name), "since": now}
             adding = insert(identity).values(values).on_conflict_do_nothing().returning(identity.c.subject)
             if connection.execute(adding).scalar() is None:
                 raise IdentityTaken("this subject is an account's already")
 
     def drop_identities(self, name: str) -> int:
         """How many there were."""
-        account = sa.select(user_account.c.id).where(user_account.c.name == name).scalar_subquery()
         with self._begin() as connection:
-            return connection.execute(sa.delete(identity).where(identity.c.account_id == account)).rowcount
+            return connection.execute(sa.delete(identity).where(identity.c.account_id == id_of(name))).rowcount

@@ -21,7 +21,7 @@ from contactcentre.domain.sentences import phrase
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.store import ApiToken, Store, User
 from contactcentre.web import bearer
-from contactcentre.web.errors import NotFound, SignInNeeded
+from contactcentre.web.errors import NotFound, SessionNeeded, SignInNeeded
 from contactcentre.web.wiring import services
 
 IDLE_SECONDS = 30 * 60
@@ -157,6 +157,14 @@ def signed_in() -> SignedIn:
     account = current_account()
     if account is None:
         raise SignInNeeded
+    return account
+
+
+def by_session(refusal: str) -> SignedIn:
+    """The same, but by a token: that is told the refusal. Raises SignInNeeded, SessionNeeded."""
+    account = signed_in()
+    if account.grant is not None:
+        raise SessionNeeded(refusal)
     return account
 
 

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from contactcentre.domain.sentences import phrase
 from contactcentre.store import NameTaken, NoSuchUser, User
 from contactcentre.web import accounts, second_factor
-from contactcentre.web.errors import BadValue, Conflict, NotFound, SessionNeeded
+from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.proposals import site_of
 from contactcentre.web.rows import Row
-from contactcentre.web.session import SignedIn, address_of, signed_in
+from contactcentre.web.session import SignedIn, address_of, by_session
 from contactcentre.web.wiring import services
 
 RoleName = Literal["admin", "supervisor", "agent", "auditor", "wallboard"]
@@ -164,7 +164,4 @@ def _known(queues: "list[str] | tuple[str, ...]", agent: str) -> None:
 
 def _me() -> SignedIn:
     """Raises SessionNeeded."""
-    account = signed_in()
-    if account.grant is not None:
-        raise SessionNeeded(phrase("A token changes no users."))
-    return account
+    return by_session(phrase("A token changes no users."))

@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from flask import request
 from pydantic import Field
 
-from contactcentre.web.api.second_factor import OURS, Proof, by_session, proven
+from contactcentre.web.api.second_factor import OURS, Proof, me_by_session, proven
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.session import address_of, signed_in
@@ -78,7 +78,7 @@ def sign_ins() -> SignIns:
 
 def end_others(password: str, code: str) -> int:
     """Accounts without a password, of the company's provider, need none. Audited. Raises as `proven`."""
-    me = by_session()
+    me = me_by_session()
     if me.user.password_hash:
         proven(password, code)
     ended = services().sessions.close_others(me.name, me.token)

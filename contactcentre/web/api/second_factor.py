@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.sentences import phrase
 from contactcentre.web import accounts, second_factor, tries
-from contactcentre.web.errors import BadValue, Conflict, SessionNeeded
+from contactcentre.web.errors import BadValue, Conflict
 from contactcentre.web.permissions import Permission, requires
 from contactcentre.web.rows import Row
 from contactcentre.web.second_factor import CodeRefused, Enrolment
-from contactcentre.web.session import SignedIn, address_of, signed_in
+from contactcentre.web.session import SignedIn, address_of, by_session, signed_in
 from contactcentre.web.users import NoneThere
 from contactcentre.web.wiring import services
 
@@ -135,12 +135,12 @@ def begin_own(password: str, code: str) -> Enrolment:
 
 
 def begun_own() -> Enrolment | None:
-    return second_factor.begun(by_session().name)
+    return second_factor.begun(me_by_session().name)
 
 
 def confirm_own(code: str) -> list[str]:
     """Raises SessionNeeded, CodeRefused, TooManyTries."""
-    me = by_session()
+    me = me_by_session()
     tries.count_code(me.name)
     made = second_factor.confirm(me.name, code, me.name, address_of(request))
     tries.forget(me.name)
@@ -171,7 +171,7 @@ def _having(password: str, code: str) -> SignedIn:
 
 def proven(password: str, code: str) -> SignedIn:
     """Whoever finds an open browser must not change how its owner signs in. Raises as `begin_own`."""
-    me = by_session()
+    me = me_by_session()
     store = services().store
     has_one = store.second_factor(me.name) is not None
     (tries.count_code if has_one else tries.count)(me.name)
@@ -184,9 +184,6 @@ def proven(password: str, code: str) -> SignedIn:
     return me
 
 
-def by_session() -> SignedIn:
+def me_by_session() -> SignedIn:
     """Raises SessionNeeded."""
-    me = signed_in()
-    if me.grant is not None:
-        raise SessionNeeded("A token changes nothing about how its account signs in.")
-    return me
+    return by_session("A token changes nothing about how its account signs in.")

@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
 from contactcentre.domain.sentences import phrase
-from contactcentre.store import ROLES, User
+from contactcentre.settings import ROLES
+from contactcentre.store import User
 from contactcentre.web.api.second_factor import state_of
 from contactcentre.web.errors import WebError
 from contactcentre.web.pages.site import around
