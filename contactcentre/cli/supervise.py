@@ -38,8 +38,6 @@ _CREDENTIALS = struct.Struct("3i")  # unix(7): process, user, group
 FIRST_PAUSE = 0.5
 """Seconds before the second start anew; the first one is at once, for callers wait."""
 LONGEST_PAUSE = 30.0
-HEALTHY_AFTER = 60.0
-"""Seconds of life after which a child's next crash counts as its first."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Program:
     """Seconds without a sign of life after which one that was ready, and does nothing, is killed; 0 = never."""
     patience: float = 0.0
     """The same of one that works, or would."""
+    healthy_after: float = 60.0
+    """Seconds of life after which its next crash counts as its first, and it is started again at once."""
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Supervisor:
                 return
             _kill_group(child.process.pid)
             lived = time.time() - child.started_at
-            child.failures = 1 if lived > HEALTHY_AFTER else child.failures + 1
+            child.failures = 1 if lived > child.program.healthy_after else child.failures + 1
             again = child.failures - 2
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**again) if again >= 0 else 0.0
             log.warning(

@@ -31,7 +31,8 @@ log = logs.get(__name__)
 PROGRAMS = (
     Program("recorder", stop_deadline=20.0, watchdog=90.0, patience=450.0),  # one statement of PostgreSQL's may take 30
     Program("worker", stop_deadline=20.0),
-    Program("controller", stop_deadline=20.0, watchdog=2.0, patience=25.0),
+    # callers wait for it: only one that dies as soon as it has begun is given long pauses
+    Program("controller", stop_deadline=20.0, watchdog=2.0, patience=25.0, healthy_after=5.0),
     Program("web", stop_deadline=10.0, watchdog=20.0, patience=100.0),
 )
 LOOK_AFTER_CALLERS = 10.0

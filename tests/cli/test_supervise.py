@@ -36,12 +36,14 @@ def supervisor(
     (package / "__main__.py").write_text("import runpy, sys; runpy.run_path(sys.argv[1] + '.py')\n")
     made: list[Supervisor] = []
 
-    def make(deadline: float = 5.0, watchdog: float = 0.0, patience: float = 0.0, **programs: str) -> Supervisor:
+    def make(
+        deadline: float = 5.0, watchdog: float = 0.0, patience: float = 0.0, healthy: float = 60.0, **programs: str
+    ) -> Supervisor:
         paths = []
         for name, code in programs.items():
             path = tmp_path / name
             path.with_suffix(".py").write_text(textwrap.dedent(code))
-            paths.append(Program(str(path), stop_deadline=deadline, watchdog=watchdog, patience=patience))
+            paths.append(Program(str(path), (), deadline, watchdog, patience, healthy))
         environment = {"PYTHONPATH": str(package.parent), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
         made.append(Supervisor(paths, lambda name, line: lines.append((Path(name).name, line)), environment))
         return made[-1]
@@ -113,6 +115,16 @@ def test_a_child_that_fails_at_once_is_tried_ever_less_often(
     assert pauses == [0, 0.05, 0.1, 0.2]
     at = [float(line) for _, line in lines[:5]]
     assert all(second - first > pause for (first, second), pause in zip(pairwise(at), pauses, strict=True))
+
+
+def test_one_that_dies_again_and_again_after_it_had_worked_is_started_at_once_each_time(
+    supervisor: Callable[..., Supervisor], lines: list[tuple[str, str]]
+) -> None:
+    one = supervisor(healthy=0.2, bad="import time; print('works'); time.sleep(0.3); raise SystemExit(2)")
+    with capture_logs() as logs:
+        one.start()
+        eventually(lambda: len(lines) >= 4, "four tries")
+    assert [entry["in_seconds"] for entry in logs if "starting it again" in entry["event"]][:3] == [0, 0, 0]
 
 
 def test_one_that_ignores_the_signal_is_killed_after_its_deadline(
