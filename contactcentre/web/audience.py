@@ -104,12 +104,13 @@ class Desks(_Clients):
         """A client's first frame. There is none for an agent whom the board does not have."""
         self._show(client, now)
 
-    def show(self, changed: rows.Change | None, now: float) -> None:
-        """To those whose desk a change (None: perhaps everything) is about."""
+    def show(self, changed: rows.Change | None, now: float, boxes: Collection[str] = ()) -> None:
+        """To those whose desk a change (None: perhaps everything), or one in these `boxes` of messages, is about."""
         for client in list(self._clients):
             row = self._board.agents.get(client.agent)
             contact = row.contact_id if row is not None else ""
-            if changed is None or client.agent in changed.agents or contact in changed.contacts:
+            named = changed is None or client.agent in changed.agents or contact in changed.contacts
+            if named or (boxes and not self._board.boxes_of(client.agent).isdisjoint(boxes)):
                 self._show(client, now)
 
     def tell(self, readers: Collection[str], text: bytes) -> None:

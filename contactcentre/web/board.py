@@ -18,7 +18,7 @@ from contactcentre.domain.recorded import Recorded
 from contactcentre.domain.routing import Waiting
 from contactcentre.domain.screen_pop import address
 from contactcentre.domain.site import Settings, Site
-from contactcentre.domain.voicemail import BoxCount
+from contactcentre.domain.voicemail import BoxCount, boxes_of
 from contactcentre.live.calls import under_way
 from contactcentre.live.listens import LISTENERS
 from contactcentre.live.records import Change, ContactNow, Estimate, Snapshot
@@ -144,7 +144,16 @@ class Board:
             softphone=known.webrtc,
             screen_pop=pop,
             screen_pop_at=at,
+            boxes=tuple(
+                rows.BoxRow(box=box, new=count.new, claimed=count.claimed, oldest=count.oldest)
+                for box, count in sorted(self._boxes.items())
+                if box in self.boxes_of(agent)
+            ),
         )
+
+    def boxes_of(self, agent: str) -> frozenset[str]:
+        """The boxes of messages that are this agent's business."""
+        return boxes_of(self._site, agent)
 
     def _screen_pop(self, agent: rows.AgentRow, contact: rows.ContactRow | None) -> tuple[str, str]:
         """(the address, when it opens) of the queue's other program."""

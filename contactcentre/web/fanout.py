@@ -6,7 +6,7 @@ set of queues that somebody who looks is limited to.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -228,10 +228,10 @@ class Fanout:
         else:  # somebody has come meanwhile
             self._awake.set()
 
-    def _tell(self, changed: rows.Change, cursor: str = "") -> None:
+    def _tell(self, changed: rows.Change, cursor: str = "", boxes: Collection[str] = ()) -> None:
         for audience in self._audiences.values():
             audience.take(changed, cursor)
-        self._desks.show(changed, self._clock())
+        self._desks.show(changed, self._clock(), boxes)
 
     def _notify(self, text: str) -> None:
         """Somebody told something to agents, or to supervisors, whose pages look what."""
@@ -298,7 +298,7 @@ class Fanout:
         with self._lock:
             changed = self._board.apply(changes, self._clock())
             self._cursor = changes[-1].cursor
-            self._tell(changed, self._cursor)
+            self._tell(changed, self._cursor, {change.key for change in changes if change.kind == "box"})
             for change in changes:
                 if change.kind == "notice":
                     self._notify(change.value)

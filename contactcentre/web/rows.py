@@ -194,6 +194,13 @@ class Snapshot(Row):
     today_at: float | None = None
 
 
+class BoxRow(Row):
+    box: str
+    new: int
+    claimed: int
+    oldest: float | None = Field(description="when the oldest came that nobody looks after")
+
+
 class Desk(Row):
     """What one agent sees of the own work."""
 
@@ -204,3 +211,6 @@ class Desk(Row):
     softphone: bool = Field(default=False, description="the agent may be called in the browser")
     screen_pop: str = Field(default="", description="another program's page about the contact")
     screen_pop_at: str = Field(default="click", description="ring or answer: it opens by itself then")
+    boxes: tuple[BoxRow, ...] = Field(
+        default=(), description="the own one and those of the own queues, with messages that are not done"
+    )

@@ -51,7 +51,7 @@ def test_no_page_breaks_a_rule_of_wcag(
     page.wait_for_selector("#link[data-link=live]")
     for path, ready in (
         ("/", "[data-agent=chloe] .state"),
-        ("/agent", "#customer:not([hidden])"),
+        ("/agent", "#desk:has(#customer:not([hidden])):has(#voicemail-list li)"),
         ("/contacts", "tbody tr a"),
         (f"/contacts/{made['contact']}", ".result .note"),
         ("/customers", "tbody tr a"),

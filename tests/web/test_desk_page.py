@@ -9,12 +9,15 @@ import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.results import Wish
-from contactcentre.domain.voicemail import BoxCount
+from contactcentre.domain.voicemail import MessageState, Step
 from contactcentre.live import BoxCounts, Live
 from contactcentre.live.records import AgentFact
+from contactcentre.settings import Settings
 from contactcentre.store import Store
 from contactcentre.web import accounts
+from tests.prompts.test_files import tone
 from tests.store.calls import Call
+from tests.store.test_boxes import left
 from tests.web import populate
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
@@ -237,10 +240,67 @@ def test_the_own_day_is_counted_from_stored_facts(desk: Chromium, store: Store, 
     desk.wait_for_text("#today-calls", "1")
     shown = [desk.text_content(f"#today-{name}") for name in ("calls", "talk", "wrap_up", "missed")]
     assert shown == ["1", "0:30", "0:15", "1"]
-    BoxCounts(live.redis).tell({"anna": BoxCount(2, 0, now)})
-    desk.wait_for_text("#me-messages", "2 new messages")
     desk.press("body", "v")
     desk.wait_for_function("() => location.pathname === '/voicemail'")
+
+
+def counted(store: Store, live: Live) -> None:
+    """As the recorder tells what waits in the boxes."""
+    BoxCounts(live.redis).tell(store.boxes(time.time()))
+
+
+def test_messages_in_the_own_boxes_come_by_themselves_and_are_heard_claimed_handed_over_and_done(
+    desk: Chromium, live: Live, store: Store, settings: Settings
+) -> None:
+    now = time.time()
+    settings.recordings_dir.mkdir(parents=True, exist_ok=True)
+    (settings.recordings_dir / "m1.wav").write_bytes(tone(8000))
+    left(store, "m1", now - 500, path="m1.wav", caller=CALLER, caller_name="Marie <b>")
+    left(store, "m2", now - 400, "anna", caller="")
+    left(store, "m3", now - 300, "billing", caller="+33155")
+    counted(store, live)
+    desk.wait_for_text("#voicemail-new", "2 new")
+    desk.wait_for_text("#voicemail-list li:nth-child(1)", "+33 6 12 40 77 55 Marie <b>")
+    desk.wait_for_text("#voicemail-list li:nth-child(2)", "withheld")
+    desk.press("body", "v")
+    assert desk.evaluate("document.activeElement.getAttribute('aria-label')") == "Message of +33 6 12 40 77 55"
+    desk.press("#voicemail-list audio", "Space")
+    desk.wait_for_function("() => document.querySelector('#voicemail-list audio').currentTime > 0")
+    until(lambda: store.audit_entries(subject="m1", action="recording.listen") != [])
+    desk.click("#voicemail-list li:nth-child(1) [data-take=claim]")
+    desk.wait_for_selector("#voicemail-list li:nth-child(1) [data-take=release]")
+    assert store.message("m1").message.owner == "anna"
+    counted(store, live)
+    desk.wait_for_text("#voicemail-new", "1 new")
+    desk.click("#voicemail-list li:nth-child(2) summary")
+    desk.wait_for_selector("#to-m2 option[value=billing]", state="attached")
+    desk.fill("#note-m2", "wants an invoice")
+    desk.select_option("#to-m2", "billing")
+    desk.click("#voicemail-list li:nth-child(2) [data-take=hand_over]")
+    until(lambda: store.message("m2").message.box == "billing")
+    assert store.message("m2").message.note == "wants an invoice"
+    counted(store, live)
+    desk.wait_for_selector("#voicemail-list li:nth-child(2)", state="detached")
+    desk.click("#voicemail-list [data-take=done]")
+    until(lambda: store.message("m1").message.state is MessageState.DONE)
+    desk.wait_for_selector("#voicemail", state="hidden")
+    assert desk.errors == []
+
+
+def test_what_a_colleague_does_with_a_message_is_seen_and_who_was_slower_is_told(
+    desk: Chromium, live: Live, store: Store
+) -> None:
+    left(store, "m4", time.time() - 500, caller=CALLER)
+    counted(store, live)
+    desk.wait_for_selector("#voicemail-list [data-take=claim]")
+    store.take_step("m4", Step.CLAIM, "ben", time.time())
+    desk.click("#voicemail-list [data-take=claim]")
+    desk.wait_for_selector("#voicemail-problem:not([hidden])")
+    desk.wait_for_text("#voicemail-list", "ben looks after it")
+    assert desk.evaluate("document.querySelectorAll('#voicemail-list [data-take]:not(details *)').length") == 0
+    store.take_step("m4", Step.DONE, "ben", time.time())
+    counted(store, live)
+    desk.wait_for_selector("#voicemail", state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -17,6 +17,7 @@ from tests.store.test_boxes import left
 NO_LISTS = {
     "get_controllers": "those of a node: one or two",
     "get_site_diff": "one text",
+    "get_me": "of the own few boxes those in which something waits",
     "get_me_sessions": "one's own few, and the last 20 of what was done",
 }
 """Answers with a list in them that are none."""

@@ -5,12 +5,14 @@ import time
 from apiflask import APIFlask
 
 from contactcentre.domain.events import Event, Kind
-from contactcentre.domain.voicemail import Step
+from contactcentre.domain.notation import encode
+from contactcentre.domain.voicemail import BoxCount, Step
 from contactcentre.live import BoxCounts, Live
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.store.test_boxes import left
 from tests.web.conftest import SignIn, post
+from tests.web.serving import until
 
 
 def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignIn, live: Live) -> None:
@@ -72,6 +74,38 @@ def test_an_agents_account_has_the_boxes_of_the_agent_and_of_the_agents_queues(s
     assert [one["id"] for one in listed["messages"]] == ["w5", "w6"]
     assert {box["box"]: box["new"] for box in listed["boxes"]} == {"support": 1, "anna": 1}
     assert browser.get("/api/v1/voicemail?box=billing").get_json()["messages"] == []
+
+
+def test_who_may_hear_all_boxes_can_ask_for_those_of_the_own_agent(store: Store, sign_in: SignIn) -> None:
+    left(store, "o1", time.time() - 300, box="support", caller="+33612407755")
+    left(store, "o2", time.time() - 100, box="dev")
+    store.take_step("o1", Step.CLAIM, "anna", time.time())
+    browser = sign_in("supervisor")
+    assert browser.get("/api/v1/voicemail?own=true").get_json() == {"boxes": [], "messages": [], "next": ""}
+    store.change_user("a-supervisor", agent="anna")
+    listed = browser.get("/api/v1/voicemail?own=true").get_json()
+    (found,) = listed["messages"]
+    assert (found["id"], found["free"], found["by"]) == ("o1", False, "anna")
+    assert listed["boxes"] == [{"box": "support", "new": 0, "claimed": 1, "oldest": None}]
+    free = [(one["id"], one["free"]) for one in browser.get("/api/v1/voicemail").get_json()["messages"]]
+    assert free == [("o1", False), ("o2", True)]
+
+
+def test_a_desk_tells_what_waits_in_the_own_boxes_whenever_that_changes(
+    store: Store, web: WebServices, live: Live
+) -> None:
+    web.fanout.start()
+    until(lambda: web.fanout.ready)
+    client = web.fanout.join_desk("anna")
+    for count in ({"new": 2, "claimed": 0, "oldest": 5.0}, {"new": 2, "claimed": 1, "oldest": 5.0}):
+        BoxCounts(live.redis).tell({box: BoxCount(**count) for box in ("support", "billing", "anna")})
+        boxes = encode([{"box": box, **count} for box in ("anna", "support")]).replace(" ", "")
+        heard = b""
+        while f'"boxes":{boxes}'.encode() not in heard:
+            more = client.next(60)
+            assert more, heard
+            heard += more
+    web.fanout.leave(client)
 
 
 def test_what_lies_in_anothers_box_is_neither_heard_nor_changed(store: Store, sign_in: SignIn) -> None:

@@ -19,9 +19,10 @@ from contactcentre.store.history import MAX_PAGE
 from contactcentre.web.api.contacts import message_sound
 from contactcentre.web.errors import BadValue, Conflict, NotFound
 from contactcentre.web.etags import agree, etag, wanted_version
+from contactcentre.web.numbers import readable
 from contactcentre.web.openapi import answers, choices
 from contactcentre.web.permissions import Permission, may, requires
-from contactcentre.web.rows import Row
+from contactcentre.web.rows import BoxRow, Row
 from contactcentre.web.scope import current_scope
 from contactcentre.web.session import SignedIn, signed_in
 from contactcentre.web.windows import NEXT
@@ -34,6 +35,7 @@ class Filter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     box: str = Field("", description="of this queue or agent")
+    own: bool = Field(False, description="only in the boxes of the agent whose account it is, and of that one's queues")
     state: MessageState | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
     cursor: str = Field("", max_length=200)
@@ -45,9 +47,11 @@ class MessageRow(Row):
     box: str
     at: float
     caller: str
+    caller_text: str = Field(description="the number as people write it")
     caller_name: str = Field(description="what the caller's side sent; anything may stand in it")
     seconds: float
     state: MessageState
+    free: bool = Field(description="nobody looks after it: it is new, or was claimed and forgotten")
     by: str = Field(description="who claimed it, or said that it is done")
     since: float | None = Field(description="when it came into this state; null: when it came")
     note: str
@@ -63,22 +67,17 @@ class MessageRow(Row):
             box=message.box,
             at=one.at,
             caller=one.caller,
+            caller_text=readable(one.caller, services().fanout.country),
             caller_name=one.caller_name,
             seconds=one.seconds,
             state=message.state,
+            free=message.is_free(time.time()),
             by=message.owner,
             since=message.since or None,
             note=message.note,
             version=message.version,
             audio=url_for("messages.audio", id=one.id) if one.audio else None,
         )
-
-
-class BoxRow(Row):
-    box: str
-    new: int
-    claimed: int
-    oldest: float | None = Field(description="when the oldest came that nobody looks after")
 
 
 class MessageList(Row):
@@ -93,7 +92,7 @@ class MessageList(Row):
 @blueprint.doc(summary="Messages, and what waits in each box")
 @requires(Permission.VOICEMAIL, by_queue=True)
 def listing(wanted: Filter) -> MessageList:
-    store, seen = services().store, _seen()
+    store, seen = services().store, _own() if wanted.own else _seen()
     boxes = chosen(wanted.box, seen)
     try:
         found = store.messages(boxes, wanted.state or "", wanted.limit + 1, cursor=wanted.cursor)
@@ -200,6 +199,13 @@ def chosen(box: str, seen: frozenset[str] | None) -> Collection[str] | None:
 def _seen() -> frozenset[str] | None:
     account = signed_in()
     return boxes_to_see(account)
+
+
+def _own() -> frozenset[str]:
+    """Of those that may be seen."""
+    account, seen = signed_in(), _seen()
+    own = boxes_of(services().store.site()[1] or Site(), account.agent)
+    return own if seen is None else own & seen
 
 
 def known_boxes() -> list[str]:

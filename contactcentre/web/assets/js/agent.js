@@ -15,7 +15,8 @@ import { drawPop } from "./pop.js";
 import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
-import { duration, lent, messages, placeWords, said, stateName, talkWords, wish } from "./words.js";
+import { Voicemail } from "./voicemail.js";
+import { duration, lent, placeWords, said, stateName, talkWords, wish } from "./words.js";
 
 const LINKS = { connecting: _("Connecting"), open: _("Live"), lost: _("Connection lost"), out: _("Signed out"), forbidden: _("No permission") };
 const PHONES = {
@@ -48,6 +49,7 @@ const result = new Result({ token, now, on: { saved: () => mine.load() } });
 const customer = new Customer({ token, on: { saved: () => {} } });
 const handset = new Handset({ devices, phone, on: { problem: drawPhone } });
 
+const voicemail = new Voicemail({ token, me: () => desk.agent.name, on: { handing: loadColleagues } });
 const notices = new Notices({ path: "/api/v1/me/notices", token, named });
 
 const stream = new LiveStream("/api/v1/me/live", {
@@ -77,6 +79,7 @@ function draw() {
   drawMe(desk.agent);
   drawCall(desk.agent, desk.contact);
   drawPop(desk);
+  voicemail.hear(desk.boxes);
   drawResult(desk.agent, desk.contact);
   attach(desk.agent, desk.contact);
   tick();
@@ -98,8 +101,6 @@ function drawMe(me) {
   text($("me-state"), me.state === "paused" ? _("Paused: %(reason)s", { reason: me.reason }) : stateName(me.state));
   attribute($("me-state"), "data-state", me.state);
   text($("me-wish"), [wish(me.then), said(me), lent(me.skills)].filter(Boolean).join(" · "));
-  text($("me-messages"), messages(me.messages));
-  $("me-messages").hidden = me.messages === 0;
   const free = { paused: _("I am free"), wrap_up: _("Done"), offered: me.then && _("Stay"), talking: me.then && _("Stay") }[me.state];
   const steps = me.state === "logged_out" ? [["login", _("Begin work")]] : [
     ...(free ? [["unpause", free]] : []),
@@ -119,6 +120,7 @@ function drawCall(me, contact) {
   const at = rings ? "ringing" : phone.talking || mine || me.state === "talking" ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
   if ($("talk").dataset.at !== at) $("talk-problem").hidden = true; // it was about the last call
   $("talk").dataset.at = at;
+  if (at === "ringing" || at === "talking") voicemail.hush();
   const words = { ringing: _("It rings"), talking: _("In a call"), "wrap-up": _("After the call"), nothing: _("No call") }[at];
   text($("talk-title"), words);
   $("talk-none").hidden = at !== "nothing";
@@ -359,6 +361,7 @@ async function loadColleagues() {
   }
   keyed($("talk-agents"), colleagues.agents, (one) => one.name, (one) => element("option", { value: `agent:${one.name}` }), (node, one) => text(node, `${one.full_name || one.name} (${lower(stateName(one.state))})`));
   notices.people(colleagues.agents);
+  voicemail.boxes([...colleagues.queues, desk.agent.name, ...colleagues.agents.map(({ name }) => name)]);
   keyed($("talk-queues"), colleagues.queues, (name) => name, (name) => element("option", { value: `queue:${name}` }, name), () => {});
 }
 
@@ -392,7 +395,7 @@ shortcuts({
   k: () => phone.talking && openKeys($("keys").hidden),
   h: () => document.querySelector("#talk-verbs [data-verb=hold], #talk-verbs [data-verb=resume]")?.click(),
   o: () => $("pop").click(),
-  v: () => $("me-messages").click(),
+  v: () => voicemail.focus(),
   t: () => $("talk-whom").focus(),
   r: () => (document.querySelector("#result-list input:checked") ?? document.querySelector("#result-list input"))?.focus(),
   s: () => document.querySelector("#result-script [name]")?.focus(),
