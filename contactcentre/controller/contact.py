@@ -32,7 +32,7 @@ from contactcentre.domain.routing import Decision
 from contactcentre.live import CommandFailed, ContactNow, LiveError
 from contactcentre.live.listens import LISTENERS
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
-from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, EndpointChanged, Left, LinkLost, Party
+from contactcentre.pbx.events import Cause, ChannelEvent, Digit, Ended, Left, LinkLost, Party
 from contactcentre.pbx.protocol import Bridge, Channel, Medium
 
 log = structlog.get_logger(__name__)
@@ -87,6 +87,14 @@ class Prepared:
     told: Mapping[str, Any]  # what it says, as the data of its fact
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Something comes from an agent's window again, or nothing for some seconds (`controller.sound`)."""
+
+    leg: str
+    comes: bool
+
+
 class SiteChanged:
     """Another version of the configuration counts from now on."""
 
@@ -107,7 +115,7 @@ class Asked:
         self.answer.set_exception(CommandFailed(code, text))
 
 
-Message = ChannelEvent | EndpointChanged | Granted | TurnedOut | Prepared | SiteChanged | Asked | LinkLost
+Message = ChannelEvent | Granted | TurnedOut | Prepared | Sound | SiteChanged | Asked | LinkLost
 
 SUSPENDING = (Suspended, LinkDown, Deadline, gevent.GreenletExit)
 """What ends a contact's greenlet but not the contact."""
@@ -240,7 +248,7 @@ class Contact:
     def unpark(self) -> None:
         """A new greenlet takes it up. What was told to the old one is void."""
         self.parked = False
-        self.take_out(Granted, TurnedOut, Prepared, LinkLost, SiteChanged)
+        self.take_out(Granted, TurnedOut, Prepared, Sound, LinkLost, SiteChanged)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 

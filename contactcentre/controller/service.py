@@ -25,6 +25,7 @@ from contactcentre.controller.presence import Presence
 from contactcentre.controller.reconcile import reconcile
 from contactcentre.controller.site_keeper import SiteKeeper
 from contactcentre.controller.softphones import Softphones
+from contactcentre.controller.sound import Sounds
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.controller.tenure import Tenure
 from contactcentre.domain.agents import AgentState
@@ -147,6 +148,7 @@ class Controller:
             "mentors": self.mentors.run,
             "lamps": node.lamps.run,
             "softphones": self.softphones.run,
+            "sound": Sounds(node).run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self.sites.run,
             "reachable": self._look_who_is_reachable,
@@ -287,10 +289,6 @@ class Controller:
             case EndpointChanged(endpoint=endpoint, phone=phone):
                 self.node.router.phones.told(endpoint, phone)
                 self.node.lines.changed()
-                agent = self.node.configuration.agent_of_endpoint.get(endpoint, "")
-                status = self.node.replica.agents.get(agent)
-                if status is not None and status.contact_id in self.node.contacts:
-                    self.node.contacts[status.contact_id].post(event)
             case Arrived(args=("line", *_)):
                 self.node.channels.discard(event.channel_id)
                 self.node.lines.arrived(event)

@@ -16,6 +16,7 @@ from contactcentre.controller.node import Node
 from contactcentre.domain.devices import web_account
 from contactcentre.live import CommandFailed
 from contactcentre.pbx.errors import PbxError, Refused
+from contactcentre.pbx.events import Phone
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,8 @@ GOOD_SECONDS = 600.0
 """How long a password is good after it was asked for last."""
 SILENT_SECONDS = 150.0
 """A window that has not asked for so long is taken for closed (it asks every minute)."""
+STARTING = 5.0
+"""Seconds that a window may take to sign in with what it was given."""
 LOOK = 5.0
 """Seconds between two looks whose time is over."""
 
@@ -77,7 +80,7 @@ class Softphones:
                 self._unsure.add(agent)
                 self._look_now.set()
             return {}
-        if others and not args.get("take"):
+        if others and not args.get("take") and not self._lost(agent, heard):
             raise CommandFailed("phone_elsewhere", "your phone is in another window")
         if grant is None or grant.holder != holder:
             grant = _Grant(holder, secrets.token_urlsafe(24), now + GOOD_SECONDS)
@@ -92,6 +95,15 @@ class Softphones:
         except PbxError as error:
             raise CommandFailed("pbx", str(error)) from error
         return {"account": web_account(agent), "password": grant.password, "until": grant.until}
+
+    def _lost(self, agent: str, heard: float) -> bool:
+        """The window that has the phone crashed, or has no network: the PBX does not reach it."""
+        if heard + STARTING > self._node.now():
+            return False
+        try:
+            return self._node.pbx.phones().get(web_account(agent)) is Phone.AWAY
+        except PbxError:
+            return False
 
     def _tell(self, agent: str) -> None:
         """Raises PbxError."""

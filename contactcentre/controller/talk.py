@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import structlog
 
-from contactcentre.controller.contact import Asked, CallerGone, Contact
+from contactcentre.controller.contact import Asked, CallerGone, Contact, Sound
 from contactcentre.controller.handset import BEEP, ERROR, Handset
 from contactcentre.controller.parties import Call, Calls, destination, ends_wrap_up
 from contactcentre.controller.places import move
@@ -25,7 +25,7 @@ from contactcentre.domain.events import ConsultResult, Kind
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, handed_over, leaves, retrieved
 from contactcentre.pbx.errors import Gone, Refused
-from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, EndpointChanged, Phone, PlaybackEnded
+from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
 
 log = structlog.get_logger(__name__)
 
@@ -137,8 +137,8 @@ class Talk:
             case Digit(channel_id=leg) | PlaybackEnded(channel_id=leg) if leg in self._calls:
                 if (call := self._calls.confirmed(message)) is not None:
                     self._connect(call)
-            case EndpointChanged(endpoint=account, phone=Phone.AWAY):
-                self.rejoining.phone_away(account)
+            case Sound(leg=leg, comes=comes) if leg == self.now.owner:
+                self.rejoining.heard(comes)
             case ChannelEvent(channel_id=self.now.owner):
                 self._handset.take(message)
         self._look()

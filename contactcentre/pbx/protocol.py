@@ -189,6 +189,10 @@ class Channel(Protocol):
         after DONE, and go on with their call after DECLINED and UNAVAILABLE. A phone that asked for none, or that is
         gone, is no error."""
 
+    def packets(self) -> int:
+        """How many packets of sound have come from it so far; also what nobody hears, and silence that is sent. Raises
+        Refused where that is not counted (a tool, a PBX that is too old)."""
+
     def set_variable(self, name: str, value: str) -> None: ...
 
     def record(self, name: str, *, max_seconds: float, max_silence: float, terminate_on: str, beep: bool) -> None:

@@ -11,7 +11,17 @@ from contactcentre.watch.histogram import Histogram
 
 CHANNEL = (
     *("answer", "ring", "stop_ringing", "hangup", "play", "stop_playing", "wait_with_music", "stop_waiting", "mute"),
-    *("unmute", "send_digits", "transfer_progress", "set_variable", "record", "stop_recording", "tap", "leave_to"),
+    *(
+        "unmute",
+        "send_digits",
+        "transfer_progress",
+        "packets",
+        "set_variable",
+        "record",
+        "stop_recording",
+        "tap",
+        "leave_to",
+    ),
 )
 BRIDGE = ("add", "remove", "destroy")
 PBX = (
@@ -34,8 +44,8 @@ seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
 failures: Counter[tuple[str, str]] = Counter()
 """By verb and error: `Gone`, `Refused`, `TooLarge`, `LinkDown`, `Deadline`."""
 
-TOLD = frozenset({*CHANNEL, *(f"bridge_{verb}" for verb in BRIDGE), "call", "bridge"})
-"""What calls need; the others are lists, or answered by ourselves."""
+TOLD = frozenset({*CHANNEL, *(f"bridge_{verb}" for verb in BRIDGE), "call", "bridge"} - {"packets"})
+"""What calls need; the others are lists, asked for all the time, or answered by ourselves."""
 
 ENOUGH = 5
 """Verbs between two questions from which on their average tells how the PBX is; a busy one does dozens."""

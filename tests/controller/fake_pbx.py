@@ -70,6 +70,8 @@ class Line:
     heard: list[tuple[Medium, str]] = field(default_factory=list)  # what was played to it, in which language
     born: float = field(default_factory=time.time)
     muted: bool = False
+    silent: bool = False  # nothing comes from it any more
+    packets: int = 0
     hears_ringing: bool = False
     digits: str = ""  # that were sent to it
     progress: list[Progress] = field(default_factory=list)  # what it was told of the transfer it asked for
@@ -435,6 +437,11 @@ class FakeChannel:
         with self._pbx.effect():
             if (line := self._pbx.lines.get(self.id)) is not None:
                 line.progress.append(progress)
+
+    def packets(self) -> int:
+        line = self._pbx.request(self.id)
+        line.packets += not line.silent
+        return line.packets
 
     def set_variable(self, name: str, value: str) -> None:
         self._pbx.request(self.id)

@@ -1,13 +1,13 @@
 """An agent's browser is loaded anew in the middle of a call, on a PBX in memory."""
 
+import gevent
 import pytest
 
-from contactcentre.controller import rejoining
+from contactcentre.controller import rejoining, sound
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.conversation import Conversation, Place
 from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Agent
-from contactcentre.pbx.events import Phone
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, rings, state, story, talks
 from tests.controller.stack import eventually, kinds
@@ -18,6 +18,8 @@ from tests.controller.world import SITE, World
 @pytest.fixture
 def browsers(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Both agents are called in their browsers, one rings first."""
+    monkeypatch.setattr(sound, "OFTEN", 0.02)
+    monkeypatch.setattr(sound, "SILENT_SECONDS", 0.2)
     agents = {name: Agent(number=one.number, webrtc=True, device="webrtc") for name, one in SITE.agents.items()}
     monkeypatch.setitem(world.changes, "agents", agents)
     world.restart()
@@ -87,15 +89,75 @@ def test_a_customer_whom_the_agent_had_on_hold_stays_there(browsers: World) -> N
 
 def test_a_window_that_was_only_silent_takes_the_customer_from_the_music(browsers: World) -> None:
     caller, leg = talks(browsers)
-    browsers.pbx.becomes(leg.endpoint, Phone.AWAY)
-    eventually(lambda: hears(caller) == "music", "the PBX tells that the phone is away")
+    ask(browsers, caller, "away", agent=name(leg))
     ask(browsers, caller, "here", agent="nobody")
     assert hears(caller) == "music"
     assert ask(browsers, caller, "here", agent=name(leg))["state"] == "talking"
     assert hears(caller) == "talk"
     assert leg.id in browsers.pbx.lines
-    browsers.pbx.states.clear()
     end(browsers)
+
+
+def test_while_nothing_comes_from_the_window_the_customer_hears_music_whatever_the_window_says(browsers: World) -> None:
+    caller, leg = talks(browsers)
+    leg.silent = True
+    comes(browsers, caller, Kind.TALK_HELD)
+    eventually(lambda: hears(caller) == "music", "music")
+    assert ask(browsers, caller, "here", agent=name(leg))["state"] == "held", "it hears, but is not heard"
+    ask(browsers, caller, "resume")
+    eventually(lambda: kinds(story(browsers, caller)).count(Kind.TALK_HELD) == 2, "still nothing comes")
+    leg.silent = False
+    eventually(lambda: hears(caller) == "talk", "they talk")
+    assert state(browsers, name(leg)) is AgentState.TALKING
+    assert leg.id in browsers.pbx.lines
+    end(browsers)
+
+
+def test_a_customer_whom_the_agent_had_on_hold_is_not_taken_from_there_by_sound(browsers: World) -> None:
+    caller, leg = talks(browsers)
+    ask(browsers, caller, "hold")
+    leg.silent = True
+    back = comes_back(browsers, caller, name(leg))
+    eventually(lambda: back.packets > 5, "something comes, and is asked about")
+    assert hears(caller) == "music"
+    end(browsers)
+
+
+def test_a_window_that_is_back_but_is_not_heard_does_not_end_the_music_nor_the_time_to_come_back(
+    browsers: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejoining, "BACK_SECONDS", 2.0)
+    caller, leg = talks(browsers)
+    leg.silent = True
+    comes(browsers, caller, Kind.TALK_HELD)
+    ask(browsers, caller, "rejoin", agent=name(leg))
+    back = rings(browsers)
+    back.silent = True
+    browsers.pbx.answer(back)
+    comes(browsers, caller, Kind.REJOINED)
+    comes(browsers, caller, Kind.TRANSFERRED)
+    assert kinds(story(browsers, caller)).count(Kind.TALK_HELD) == 1
+    assert Kind.TALK_RESUMED not in kinds(story(browsers, caller))
+    end(browsers)
+
+
+def test_a_killed_controllers_successor_hears_that_the_window_is_back(browsers: World) -> None:
+    caller, leg = talks(browsers)
+    leg.silent = True
+    comes(browsers, caller, Kind.TALK_HELD)
+    browsers.kill()
+    leg.silent = False
+    browsers.start()
+    eventually(lambda: hears(caller) == "talk", "they talk")
+    end(browsers)
+
+
+def test_phones_on_the_desk_may_be_silent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound, "OFTEN", 0.02)
+    _, leg = talks(world)
+    gevent.sleep(0.2)  # some looks
+    assert leg.packets == 0, "they are not asked about"
+    end(world)
 
 
 def test_who_does_not_come_back_gives_the_customer_to_the_queue_again(

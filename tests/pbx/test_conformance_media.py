@@ -8,6 +8,7 @@ import pytest
 
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Digit, Ended, LinkUp, PlaybackEnded, RecordingEnded
+from contactcentre.pbx.protocol import Channel
 from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, Heard
 from tests.pbx.spectrum import loud_from, seconds, share
 
@@ -272,3 +273,42 @@ def test_who_enters_after_the_last_one_left_hears_music(bed: Bed, tmp_path: Path
     second.call.hang_up()
     second.call.wait(PATIENCE)
     assert loud_from(heard) < 1
+
+
+def counted(channel: Channel) -> int:
+    """Waits until more has come from it, and answers how much."""
+    before = channel.packets()
+    with gevent.Timeout(PATIENCE):
+        while (now := channel.packets()) <= before:
+            gevent.sleep(0.05)
+    return now
+
+
+def test_what_comes_from_phones_is_counted_alone_and_in_a_bridge_until_they_hang_up(bed: Bed) -> None:
+    with bed.phone("anna", ring=0.1, talk=None, tone=800) as anna:
+        arrival = answered(bed, tone=400)
+        alone = counted(arrival.channel)
+        bridge = bed.pbx.bridge(bed.name("bridge"))
+        agent, inbox = bed.call("anna")
+        inbox.until(Answered)
+        bridge.add(arrival.channel, agent)
+        arrival.call.until("person")
+        assert counted(arrival.channel) > alone
+        counted(agent)
+        agent.mute()
+        counted(agent)
+        anna.hang_up()
+        inbox.until(Ended)
+        with pytest.raises(Gone):
+            agent.packets()
+
+
+def test_while_nothing_comes_from_a_phone_nothing_is_counted(bed: Bed) -> None:
+    arrival = answered(bed)
+    counted(arrival.channel)
+    arrival.call.hold()
+    silent = arrival.channel.packets()
+    gevent.sleep(0.5)  # in which a phone that talks sends 25
+    assert arrival.channel.packets() <= silent + 1, "one may have been on the way"
+    arrival.call.resume()
+    counted(arrival.channel)

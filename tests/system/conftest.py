@@ -1,13 +1,20 @@
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from contactcentre.domain.agents import AgentState
+from contactcentre.web import accounts
 from tests.cli.test_up import processes_of
+from tests.pbx import spectrum
 from tests.plugins.lab import PBXS
 from tests.plugins.speech import Spoken
+from tests.system.browsers import SOCKETS, TONES, Browser, is_shut
 from tests.system.centre import Centre, eventually, running
+from tests.web.chromium import Chromium
+from tests.web.conftest import PASSWORD
 
 
 @pytest.fixture(scope="package", params=PBXS)
@@ -36,3 +43,45 @@ def centre(shared_centre: Centre) -> Iterator[Centre]:
     problems = shared_centre.over().problems
     assert problems == ()
     assert "Traceback" not in shared_centre.log()[told:], shared_centre.log()[told:]
+
+
+@pytest.fixture
+def browser(centre: Centre, tmp_path: Path) -> Iterator[Browser]:
+    """`browser("emma")`: where she has signed in, opened her page and begun work. At its end it has no errors, there
+    is a picture of it, and her phone is given back."""
+    opened: list[tuple[str, Chromium]] = []
+
+    def open_page(name: str) -> Chromium:
+        if centre.store.user_named(name) is None:
+            centre.store.add_user(name, accounts.hash_password(PASSWORD), "agent")
+            centre.store.change_user(name, agent=name)
+        says = tmp_path / f"{name}.wav"
+        spectrum.write_tone(says, TONES[name])
+        page = Chromium(says, viewport={"width": 1440, "height": 900}).__enter__()
+        opened.append((name, page))
+        page.add_init_script(SOCKETS)
+        page.goto(f"{centre.url}/login")
+        page.fill("#name", name)
+        page.fill("#password", PASSWORD)
+        page.click("button.main")
+        page.wait_for_selector("#desk[data-stale=false]")
+        page.evaluate("localStorage.devices = JSON.stringify({ clean: false })")  # steady tones count as noise
+        page.reload()
+        if len(opened) == len({name for name, _ in opened}):
+            page.wait_for_text("#phone-state", "Ready")
+            page.click("[data-step=login]")
+            centre.until_agent(name, AgentState.AVAILABLE)
+        return page
+
+    yield open_page
+    for number, (name, page) in enumerate(opened):
+        try:
+            if page.killed:
+                continue
+            page.screenshot(path=str(tmp_path / f"{name}-{number}.png"), full_page=True)
+            assert [error for error in page.errors if " 409 " not in error] == [], name
+            page.goto("about:blank")  # gives the phone back, as closing the window does
+            if name not in [other for other, _ in opened[number + 1 :]]:
+                eventually(partial(is_shut, centre, name), "the window's password is ended")
+        finally:
+            page.__exit__()

@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ class Chromium:
 
     def __init__(self, says: Path | None = None, **context: Any) -> None:
         self._context = context
+        self.killed = False
         self._flags = [*FLAGS, *MICROPHONE, f"--use-file-for-fake-audio-capture={says}"] if says else FLAGS
 
     def __enter__(self) -> Self:
@@ -97,6 +99,28 @@ class Chromium:
     def errors(self) -> list[str]:
         return list(self.__getattr__("console_errors")())
 
+    def freeze(self) -> None:
+        """Stops all its processes, as a computer that sleeps: connections stay, nothing is sent or answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """As a crash. Only `__exit__` can follow."""
+        self.killed = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        drivers = _children({self._process.pid})
+        browsers, latest = set[int](), _children(drivers)
+        while latest:
+            browsers |= latest
+            latest = _children(latest)
+        for pid in browsers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def wait_for_text(self, selector: str, text: str) -> None:
         """Until the element's text holds this. Raises BrowserError after PAGE_SECONDS."""
         self.wait_for_function(
@@ -106,6 +130,17 @@ class Chromium:
 
 _idle: list[subprocess.Popen[str]] = []
 """Browsers without a page."""
+
+
+def _children(parents: set[int]) -> set[int]:
+    """Processes whose parents are these."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent in parents:
+                found.add(int(stat.parent.name))
+    return found
 
 
 def _started(flags: list[str]) -> subprocess.Popen[str]:

@@ -95,6 +95,13 @@ class AsteriskChannel:
     def transfer_progress(self, progress: Progress) -> None:
         self._pbx.transfers.answer(self.id, progress)
 
+    def packets(self) -> int:
+        try:
+            return int(self._pbx.request("GET", f"{self._path}/rtp_statistics")["rxcount"])
+        except Gone:  # said of a channel without RTP, too
+            self._pbx.request("GET", self._path)
+            raise Refused(f"no RTP is counted on {self.id}") from None
+
     def set_variable(self, name: str, value: str) -> None:
         query: Query = {"variable": name, "value": value}
         self._pbx.request_on(self.id, method="POST", path=f"{self._path}/variable", query=query)

@@ -92,6 +92,13 @@ class FreeSwitchChannel:
         if progress is not Progress.TRYING:
             self._pbx.transfers.confirm(self.id, done=progress is Progress.DONE)
 
+    def packets(self) -> int:
+        self._pbx.ask("uuid_set_media_stats", self.id)
+        counted = self._pbx.ask("uuid_getvar", self.id, "rtp_audio_in_packet_count")
+        if not counted.isdecimal():
+            raise Refused(f"no RTP is counted on {self.id}")
+        return int(counted)
+
     def set_variable(self, name: str, value: str) -> None:
         self._pbx.ask("uuid_setvar", self.id, f"{identity(name)} {harmless(value)}")
 

@@ -245,12 +245,13 @@ function sound(heard) {
 
 // -- a call that outlives this window ----------------------------------------------------------------------------------
 
-// A call of ours that is not in this window: it was loaded anew, or the call was begun elsewhere.
+// A call of ours that is not in this window: it was loaded anew, or the call was begun elsewhere. One that is lost there
+// comes here by itself.
 function attach(me, contact) {
   if (phone.talking && contact) sessionStorage.talk = contact.id;
   const mine = contact?.talk?.parties.some((party) => party.agent === me.name && party.place !== "ringing");
   const missing = Boolean(mine && phone.state === "ready" && !phone.call && !coming);
-  const ours = missing && sessionStorage.talk === contact.id;
+  const ours = missing && (sessionStorage.talk === contact.id || contact.talk.held_by === "window");
   $("come-back").hidden = !missing || ours || Date.now() - (attach.over ?? 0) < 3000;
   if (ours) comeBack();
 }

@@ -11,6 +11,8 @@ const AGAIN = 50; // seconds after which it is renewed, and the password with it
 // a hidden tab
 const GATHER = 1000; // ms to look for ways through the network; a server that does not answer must not hold up the answer
 const RETRY = 5000; // ms
+const ELSEWHERE = 10000; // ms between two questions whether the phone is still in another window
+const BRIEFLY = 4000; // ms without an answer from the other side that pass by themselves
 const HEARS = ["connected", "completed"]; // states of ICE, as are
 const DEAF = ["disconnected", "failed"];
 
@@ -66,8 +68,9 @@ export class Phone {
 
   // Something says that time has passed, or that the network is back.
   pulse() {
-    if (!this.#ua) return;
     const now = Date.now();
+    if (this.state === "elsewhere" && now - this.#asked > ELSEWHERE) this.start(); // that window may be gone
+    if (!this.#ua) return;
     if (now - this.#asked > AGAIN * 1000) this.start();
     if (this.#ua.isConnected() && now - this.#registered > AGAIN * 1000) this.#ua.register();
   }
@@ -178,18 +181,26 @@ export class Phone {
     if (this.call && !this.call.isEnded()) return session.terminate({ status_code: 486, reason_phrase: "Busy Here" });
     this.call = session;
     this.automatic = /answer-after=0/.test(request.getHeader("Call-Info") ?? "");
+    let ready = 0; // timers
+    let lost = 0;
     session.on("peerconnection", ({ peerconnection }) => {
-      peerconnection.addEventListener("iceconnectionstatechange", () => {
-        if (this.call === session && peerconnection.iceConnectionState === "failed") this.on.deaf();
-      });
+      const changed = (event) => {
+        clearTimeout(lost);
+        const state = peerconnection.iceConnectionState;
+        if (state === "failed") event.stopImmediatePropagation(); // JsSIP would hang up
+        if (this.call !== session || !DEAF.includes(state)) return;
+        if (state === "failed") return this.on.deaf();
+        lost = setTimeout(() => this.call === session && this.state === "ready" && this.on.deaf(), BRIEFLY);
+      };
+      peerconnection.addEventListener("iceconnectionstatechange", changed, { capture: true }); // before JsSIP's own
       peerconnection.addEventListener("track", ({ streams, track }) => this.on.sound(streams[0] ?? new MediaStream([track])));
     });
-    let ready = 0;
     session.on("icecandidate", ({ ready: go }) => (ready ||= setTimeout(go, GATHER)));
     for (const happened of ["accepted", "confirmed"]) session.on(happened, () => this.on.call());
     for (const happened of ["ended", "failed"]) {
       session.on(happened, () => {
         clearTimeout(ready);
+        clearTimeout(lost);
         if (this.call !== session) return;
         this.call = null;
         this.#silence();
