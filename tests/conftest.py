@@ -9,6 +9,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [
     "tests.plugins.disks",
     "tests.plugins.generated",
+    "tests.plugins.hangs",
     "tests.plugins.lab",
     "tests.plugins.order",
     "tests.plugins.ports",

@@ -20,6 +20,12 @@ def test_that_passes_at_the_second_time():
 """
 NEVER = "def test_that_never_passes(): raise ValueError('again')"
 ALWAYS = "from pathlib import Path\ndef test_that_passes(): Path('passed').open('a').write('.')"
+HANGS = """
+import gevent
+
+def test_that_waits_for_ever():
+    gevent.sleep(3600)
+"""
 GONE = """
 import pytest
 from pathlib import Path
@@ -32,16 +38,16 @@ def test_that_is_there_once(name):
 BROKEN = "import a_module_that_is_not_there"
 
 
-def run(at: Path, again: int, *tests: str, processes: int = 0) -> tuple[int, str]:
+def run(at: Path, again: int, *tests: str, processes: int = 0, options: str = "") -> tuple[int, str]:
     """The exit code, and all that was written."""
-    (at / "pytest.ini").write_text("[pytest]\naddopts = -p no:anyio -p no:schemathesis -p no:randomly\n")
+    (at / "pytest.ini").write_text(f"[pytest]\naddopts = -p no:anyio -p no:schemathesis -p no:randomly {options}\n")
     for number, text in enumerate(tests):
         (at / f"test_{number}.py").write_text(text)
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "AGAIN"))}
     done = subprocess.run(
         [TESTS, sys.executable, "-n", str(processes)],
         cwd=at,
-        env={**outside, "AGAIN": str(again)},
+        env={**outside, "AGAIN": str(again), "PYTHONPATH": str(TESTS.parents[1])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,6 +77,14 @@ def test_when_more_have_failed_than_may_run_again_none_does(tmp_path: Path) -> N
     code, said = run(tmp_path, 1, NEVER, AT_THE_SECOND_TIME)
     assert (code, unsteady(said)) == (1, []), said
     assert "More than 1 tests failed" in said
+
+
+def test_one_that_hangs_fails_and_the_others_of_its_process_run(tmp_path: Path) -> None:
+    hangs = "-p tests.plugins.greenlets -p tests.plugins.hangs --timeout=20"
+    code, said = run(tmp_path, 0, HANGS + ALWAYS, options=f"{hangs} -o timeout=2", processes=1)
+    assert (code, "1 failed, 1 passed" in said) == (1, True), said
+    assert "it hung: not done after 2 s" in said
+    assert "What every greenlet and thread did" in said
 
 
 def test_nothing_runs_again_unless_one_asks_for_it(tmp_path: Path) -> None:
