@@ -60,7 +60,8 @@ What the tests above do not say in a word:
   of ``features.keys`` is the same on both.
 * **A carrier that asks for a transfer** is refused by Asterisk; on FreeSWITCH it hears 200, and nobody is moved.
   ``disable-transfer`` in a SIP profile of the trunks' own refuses there, too.
-* **Softphones in the browser** are provisioned on Asterisk only.
+* **Softphones in the browser** are on both. A password that a browser is given is in force on FreeSWITCH once it has
+  read its XML files anew, and then what somebody else has changed in them meanwhile is in force, too.
 * **Sounds and music.** FreeSWITCH brings none: what the controller says by itself is spoken by espeak-ng, and a class
   of music is silent for a second each time that all files of its directory were played.
 * **Recordings** come as one stereo file from FreeSWITCH and are parted by us; Asterisk makes two.
