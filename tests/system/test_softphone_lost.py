@@ -10,7 +10,7 @@ from contactcentre.lab import OngoingCall
 from tests.pbx import spectrum
 from tests.system.browsers import TONES, Browser, answered, hears, held, until_hears
 from tests.system.centre import Centre, eventually
-from tests.web.chromium import why_not
+from tests.web.chromium import RARELY, BrowserError, Chromium, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
@@ -65,3 +65,55 @@ def test_who_opens_the_page_again_after_a_crash_has_the_call_back_without_a_word
     until_hears(again, tmp_path, 500.0)
     assert centre.agent("emma").state is AgentState.TALKING
     one_call(centre, call, holds=1)
+
+
+def test_a_call_whose_sound_does_not_come_through_is_joined_again_by_itself(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser("emma")
+    call = answered_by_lossy(centre, page, tmp_path)
+    before = leg(centre)
+    page.loses_packets(100)
+    until_music(centre, call, tmp_path)
+    eventually(lambda: leg(centre) != before, "the page has joined again, and is not heard there either")
+    assert held(centre)
+    page.loses_packets(RARELY)
+    until_hears(call, tmp_path, TONES["emma"])
+    until_hears(page, tmp_path, 500.0)
+    one_call(centre, call, holds=1)
+
+
+def test_a_page_that_was_without_any_network_joins_its_call_again(
+    centre: Centre, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser("emma")
+    call = answered_by_lossy(centre, page, tmp_path)
+    before = leg(centre)
+    page.loses_packets(100)
+    page.evaluate("() => { window.cut = true; sockets.forEach((socket) => socket.close()); }")
+    until_music(centre, call, tmp_path)
+    page.evaluate("() => { window.cut = false; }")
+    page.wait_for_text("#phone-state", "Ready")
+    eventually(lambda: leg(centre) != before, "the page has joined again")
+    page.loses_packets(RARELY)
+    until_hears(call, tmp_path, TONES["emma"])
+    until_hears(page, tmp_path, 500.0)
+    one_call(centre, call, holds=1)
+
+
+def answered_by_lossy(centre: Centre, page: Chromium, tmp_path: Path) -> OngoingCall:
+    """A call in a page that can lose packets; both hear each other."""
+    try:
+        page.loses_packets(RARELY)
+    except BrowserError as error:
+        pytest.skip(str(error))
+    call = answered(centre, page)
+    until_hears(call, tmp_path, TONES["emma"])
+    until_hears(page, tmp_path, 500.0)
+    return call
+
+
+def leg(centre: Centre) -> str:
+    """The channel of the agent who talks with the only customer."""
+    (contact,) = centre.live.contacts().values()
+    return contact.channels["agent"]

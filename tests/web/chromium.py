@@ -42,6 +42,10 @@ FLAGS = [
 MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
+RARELY = 0.001
+"""Percent of packets: none is lost, in a test."""
+
+
 class BrowserError(AssertionError):
     """Playwright refused a call, or what it waited for did not come."""
 
@@ -98,6 +102,12 @@ class Chromium:
     @property
     def errors(self) -> list[str]:
         return list(self.__getattr__("console_errors")())
+
+    def loses_packets(self, percent: float) -> None:
+        """From now on, of what WebRTC sends and is sent; requests and websockets are not concerned. Chromium does it
+        only to connections that begin when it loses some already (say `RARELY`). Raises BrowserError where it is too
+        old for that."""
+        self.__getattr__("loses_packets")(percent)
 
     def freeze(self) -> None:
         """Stops all its processes, as a computer that sleeps: connections stay, nothing is sent or answered."""
@@ -185,7 +195,7 @@ def drive(path: str, flags: list[str]) -> None:
                 value: Any = None
                 if method == "open_page":
                     errors.clear()
-                    page = browser.new_context(**args[0]).new_page()
+                    page, devtools = browser.new_context(**args[0]).new_page(), None
                     page.set_default_timeout(PAGE_SECONDS * 1000)
                     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
                     page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
@@ -194,6 +204,10 @@ def drive(path: str, flags: list[str]) -> None:
                     page.context.close()
                 elif method == "console_errors":
                     value = list(errors)
+                elif method == "loses_packets":
+                    devtools = devtools or page.context.new_cdp_session(page)
+                    devtools.send("Network.enable")
+                    devtools.send("Network.emulateNetworkConditionsByRule", _losing(*args))
                 elif method == "set_offline":
                     page.context.set_offline(*args)
                 else:
@@ -203,6 +217,11 @@ def drive(path: str, flags: list[str]) -> None:
                 text = json.dumps({"error": error.message})
             print(text, flush=True)
         browser.close()
+
+
+def _losing(percent: float) -> dict[str, Any]:
+    unchanged = {"urlPattern": "", "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    return {"offline": False, "matchedNetworkConditions": [{**unchanged, "packetLoss": percent}]}
 
 
 def _is_json(value: Any) -> bool:
