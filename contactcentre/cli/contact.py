@@ -16,7 +16,7 @@ from contactcentre.cli.reading import pairs
 from contactcentre.cli.terminal import actor, facts, json_option, narrow, print_json, said
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.contacts import Contact, ContactHistory
-from contactcentre.domain.events import Event, Outcome
+from contactcentre.domain.events import Direction, Event, Outcome
 from contactcentre.domain.ids import short
 from contactcentre.domain.results import Wish, of_queue
 from contactcentre.domain.site import Queue
@@ -197,7 +197,9 @@ def _facts(history: ContactHistory, clock: Clock) -> None:
     told: dict[str, str] = {
         "contact": contact.id,
         "caller": f"{contact.caller or 'withheld'}{name}",
-        "called": f"{contact.did} (flow {contact.flow}, {contact.node})",
+        "called": f"by an agent ({contact.node})"
+        if contact.direction == Direction.OUTBOUND
+        else f"{contact.did} (flow {contact.flow}, {contact.node})",
         "arrived": clock.date_and_time(contact.arrived),
         "ended": f"{clock.date_and_time(contact.ended)} {contact.outcome.replace('_', ' ')}, by {contact.ended_by}"
         if contact.ended is not None

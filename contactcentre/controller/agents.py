@@ -175,6 +175,19 @@ class Agents:
             self.flush()
         return status
 
+    def dial(self, agent: str, contact_id: str, queue: str, token: str, deadline: float) -> None:
+        """Reserves the agent for a call of their own. Raises NotAllowed, LiveError; what may have been written all the
+        same is then taken back."""
+        self.current(agent)
+        now, args = self._now(), {"contact_id": contact_id, "queue": queue, "token": token, "deadline": deadline}
+        try:
+            status = self._live.change(agent, Verb.DIAL, now, **args)
+        except LiveError:
+            self._late.append(_Step(agent, Verb.RELEASE, now, {"token": token}))
+            raise
+        self._replica.put_agent(status)
+        self._changed()
+
     def release(self, contact_id: str, but: Container[str] = ()) -> None:
         """Frees, without wrap-up, everyone but the agents `but` who rings for this contact or talks with it."""
         for status in list(self._replica.agents.values()):

@@ -128,9 +128,10 @@ class Conductor:
 
     def _walk(self) -> None:
         contact, now = self.contact, self.contact.node.now
-        result: act.Result = act.Begin()
+        result: act.Result
         if self._found is None:
             self.walker = self._make_walker()
+            result = self._begin()
         else:
             was = contact.now
             came_to = self._take_up(self._found)
@@ -156,6 +157,10 @@ class Conductor:
             if not isinstance(action, act.Enqueue):
                 contact.save(state="ivr")
             result = self._carry_out(action)
+
+    def _begin(self) -> act.Result:
+        """What the flow begins with."""
+        return act.Begin()
 
     # -- after a suspension -------------------------------------------------------------------------------------------
 

@@ -150,14 +150,14 @@ class Contact:
     def new(
         cls, node: Node, *, channel_id: str, did: str, caller: Party, flow: str, at: float, answered: bool
     ) -> "Contact":
-        """A contact that begins now. Writes its first event."""
+        """A contact that begins now. `channel_id`: the customer's; "" = we are to call them."""
         contact_id = uuid7(at)
         now = ContactNow(
             contact_id=contact_id,
             node=node.name,
             state="ivr",
             flow=flow,
-            channels={"caller": channel_id},
+            channels={"caller": channel_id or f"{contact_id}.o"},
             caller=printable(caller.number),
             caller_name=printable(caller.name),
             did=printable(did),

@@ -38,10 +38,11 @@ def begin(contact: Contact, joined: Joined) -> Talk:
     return talk
 
 
-def converse(talk: Talk) -> Sent | None:
-    """A conversation that has begun, recorded where its queue says so. See `Talk.converse`."""
+def converse(talk: Talk, *, recorded: bool = True) -> Sent | None:
+    """A conversation that has begun, recorded where its queue says so (not `recorded`: not by itself). See
+    `Talk.converse`."""
     talk.contact.recorder.conversation_begins()
-    if is_to_be_recorded(talk.contact, talk.now.queue):
+    if recorded and is_to_be_recorded(talk.contact, talk.now.queue):
         talk.notice.begin(QUEUE)
     return talk.converse()
 

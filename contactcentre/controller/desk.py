@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from gevent.lock import BoundedSemaphore
 
+from contactcentre.controller.contact import ANSWER_DEADLINE, Contact
+from contactcentre.controller.dialling import call_out
 from contactcentre.controller.node import Node
 from contactcentre.controller.parties import pick_up
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.supervisions import Supervisions
 from contactcentre.domain.conversation import Refusal
 from contactcentre.live import CommandFailed, Commands
+from contactcentre.live.calls import DIALLING
 from contactcentre.pbx.errors import PbxError
 
 AT_A_TIME = 200
@@ -18,7 +22,8 @@ AT_A_TIME = 200
 
 
 class Desk:
-    """`signs` tells how the controller is, `hand_over` gives the node to a stand-by."""
+    """`signs` tells how the controller is, `hand_over` gives the node to a stand-by, `conduct` lets a new contact be
+    conducted."""
 
     def __init__(
         self,
@@ -27,9 +32,10 @@ class Desk:
         supervisions: Supervisions,
         signs: Callable[[], dict[str, Any]],
         hand_over: Callable[[str], dict[str, Any]],
+        conduct: Callable[[Contact, Callable[[], None]], None],
     ) -> None:
         self.node, self.softphones, self.supervisions = node, softphones, supervisions
-        self._signs, self._hand_over = signs, hand_over
+        self._signs, self._hand_over, self._conduct = signs, hand_over, conduct
 
     def serve(self) -> None:
         """Takes what is asked, for ever; so many at a time, the others wait in their stream."""
@@ -57,6 +63,8 @@ class Desk:
             return {"contact": contact.id}
         if verb == "call":
             return self._ask(args)
+        if verb == "call_out":
+            return self._call_out(args)
         if verb == "softphone":
             return self.softphones.command(args)
         if verb == "supervise":
@@ -64,6 +72,18 @@ class Desk:
         if verb == "handover":
             return self._hand_over(str(args.get("to", "")))
         raise CommandFailed("unknown_verb", f"this controller knows no {verb!r}")
+
+    def _call_out(self, args: dict[str, Any]) -> dict[str, Any]:
+        """An agent calls somebody. What comes of it is told by the contact's facts."""
+        try:
+            dialler = call_out(self.node, args)
+            self._conduct(dialler.contact, dialler.run)
+            dialler.reserved.get(timeout=ANSWER_DEADLINE)
+        except Refusal as refusal:
+            raise CommandFailed(refusal.code, str(refusal)) from None
+        except gevent.Timeout:
+            raise CommandFailed("no_answer", f"the call did not begin within {ANSWER_DEADLINE:g} s") from None
+        return {"contact": dialler.contact.id, "state": DIALLING}
 
     def _ask(self, args: dict[str, Any]) -> dict[str, Any]:
         """Something is to be done with a contact's conversation: whoever conducts it answers."""

@@ -12,13 +12,14 @@ from contactcentre.controller.node import Node
 from contactcentre.controller.offers import under_way
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.conversation import Conversation, Party, Place
+from contactcentre.live.calls import DIALLING
 
 
 def find_engaged(contact: Contact, joined: str, there: Container[str]) -> None:
     """Of a contact that is about to be taken up. `joined`: the leg that is in its bridge together with the caller;
     `there`: legs that are."""
     agents, now = contact.node.agents, contact.now
-    offer: Mapping[str, str] = under_way(contact).get(joined, {}) if now.state == "ringing" else {}
+    offer: Mapping[str, str] = under_way(contact).get(joined, {}) if now.state in ("ringing", DIALLING) else {}
     if offer:
         agents.found(offer["agent"], contact.id, now.queue, offer["token"])
     for party in _talking(contact):

@@ -7,8 +7,9 @@ import structlog
 
 from contactcentre.controller.conduct import Conductor, Found
 from contactcentre.controller.contact import Contact
+from contactcentre.controller.dialling import Dialler
 from contactcentre.controller.node import Node
-from contactcentre.domain.events import Kind
+from contactcentre.domain.events import Direction, Kind
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.pbx.events import Arrived, Cause
 
@@ -62,6 +63,7 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
         flow=contact.now.flow,
         language=contact.language,
         waited=round(waited, 1),
+        direction=Direction.INBOUND.value,
     )
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
@@ -87,7 +89,8 @@ def go_on(contact: Contact, there: Found) -> Callable[[], None]:
     walker = _walker(contact)
     contact.language = str(contact.now.flow_state.get("language", contact.language))
     answered = bool(contact.now.detail.get("answered"))
-    conductor = Conductor(contact, walker, answered=answered, found=there)
+    outbound = contact.now.detail.get("direction") == Direction.OUTBOUND
+    conductor = (Dialler if outbound else Conductor)(contact, walker, answered=answered, found=there)
     return conductor.run if contact.now.flow else partial(conductor.refuse, Cause.UNALLOCATED)
 
 

@@ -15,6 +15,7 @@ from contactcentre.controller.told import Told
 from contactcentre.domain.devices import Device, Kind, accounts, device_of, trunk_out
 from contactcentre.domain.flows import actions as act
 from contactcentre.domain.flows.actions import Scalar
+from contactcentre.domain.flows.calling import CALLING
 from contactcentre.domain.flows.model import Flow
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.domain.routing import RoutingConfig
@@ -52,7 +53,7 @@ class Configuration:
             version,
             site,
             RoutingConfig.from_site(site),
-            {name: Flow.parse(name, data) for name, data in site.flows.items()},
+            {CALLING.name: CALLING, **{name: Flow.parse(name, data) for name, data in site.flows.items()}},
             prompts,
             accounts(site),
         )

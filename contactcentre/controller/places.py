@@ -12,7 +12,7 @@ def move(contact: Contact, was: Conversation, now: Conversation) -> None:
     """From one state to the next. Raises Gone, Refused, LinkDown, Deadline; some may have been moved already."""
     music, joining = contact.node.queue(now.queue).music, []
     if was.hears_ringing in now.parties and not now.hears_ringing:
-        _ears(contact, was.hears_ringing).stop_ringing()
+        ears(contact, was.hears_ringing).stop_ringing()
     if now.customer is Place.MUSIC and was.customer is not Place.MUSIC:
         contact.caller.wait_with_music(music)
     if now.customer is Place.TOGETHER and was.customer is not Place.TOGETHER and now.parties:
@@ -31,7 +31,7 @@ def move(contact: Contact, was: Conversation, now: Conversation) -> None:
     if joining:
         contact.bridge().add(*joining, absorb=contact.reads_keys)
     if now.hears_ringing and not was.hears_ringing:
-        _ears(contact, now.hears_ringing).ring()
+        ears(contact, now.hears_ringing).ring()
 
 
 def put_back(contact: Contact, now: Conversation, there: Container[str], together: Container[str]) -> None:
@@ -54,7 +54,7 @@ def put_back(contact: Contact, now: Conversation, there: Container[str], togethe
         contact.bridge().add(*joining, absorb=contact.reads_keys)
 
 
-def _ears(contact: Contact, leg: str) -> Channel:
+def ears(contact: Contact, leg: str) -> Channel:
     """What an agent hears with: a tone does not come through a leg into an open line. Raises Gone."""
     return contact.node.lines.device(leg) or contact.channel(leg)
 

@@ -21,6 +21,7 @@ from contactcentre.controller.recordings import recording_ended
 from contactcentre.controller.told import corrected, record
 from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.live import ContactNow
+from contactcentre.live.calls import DIALLING
 from contactcentre.pbx.events import Arrived, Cause, Ended
 from contactcentre.pbx.protocol import ChannelInfo, Inventory
 
@@ -127,7 +128,10 @@ def _found(now: ContactNow, inventory: Inventory) -> Found:
 
 
 def _tell_what_is_gone(contact: Contact, inventory: Inventory) -> None:
-    """For a contact that nothing has changed while we looked: so its legs were there before."""
+    """For a contact that nothing has changed while we looked: so its legs were there before. Of a customer who is being
+    called nobody knows that; it ends by itself."""
+    if contact.now.state == DIALLING:
+        return
     established = contact.now.state in ("talking", "parked", "transferred")
     for role, channel in contact.now.channels.items():
         if channel not in inventory.channels and (role == "caller" or established):

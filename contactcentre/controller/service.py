@@ -1,6 +1,7 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,14 @@ ANSWERED = 0.1
 """Seconds after which whoever asked for a handover has its answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A contact that somebody of ours begins, and what conducts it."""
+
+    contact: Contact
+    conduct: Callable[[], None]
+
+
 class LookAgain:
     """Time to reconcile, although the link was not away."""
 
@@ -80,7 +89,7 @@ class Controller:
         self.node, self.tenure, self._open_journal = node, tenure, open_journal
         self._look_back = look_back
         self.sites = SiteKeeper(node, load)
-        self._events: Queue[NodeEvent | LookAgain] = Queue()
+        self._events: Queue[NodeEvent | LookAgain | Begun] = Queue()
         self._reach_wanted = Flag()
         self._looking_soon = False
         self._replaced = False
@@ -101,7 +110,9 @@ class Controller:
         self.mentors = Mentors(node, self.supervisions, audit)
         self._presence = Presence(node, lambda: self.linked, presence, self._look_soon)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
-        self._commands = Desk(node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over)
+        self._commands = Desk(
+            node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over, self._begin_contact
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -264,7 +275,7 @@ class Controller:
                 log.exception("node event failed", node_event=type(event).__name__)
                 self._look_soon()
 
-    def _take(self, event: NodeEvent | LookAgain) -> None:
+    def _take(self, event: NodeEvent | LookAgain | Begun) -> None:
         match event:
             case LinkUp():
                 self._linked = True
@@ -286,6 +297,8 @@ class Controller:
                 if replaced:
                     self._replaced = True
                     self.stop()
+            case Begun(contact=contact, conduct=conduct):
+                self._spawn(contact, conduct)
             case EndpointChanged(endpoint=endpoint, phone=phone):
                 self.node.router.phones.told(endpoint, phone)
                 self.node.lines.changed()
@@ -379,6 +392,10 @@ class Controller:
         self.node.contacts[contact.id] = contact
         self.node.channels.add(contact.caller_id)
         self.node.greenlets.spawn(f"contact {contact.id}", self._conduct, contact, conduct)
+
+    def _begin_contact(self, contact: Contact, conduct: Callable[[], None]) -> None:
+        """In its turn: while we look at what is there, nobody may begin one."""
+        self._events.put_nowait(Begun(contact, conduct))
 
     def _conduct(self, contact: Contact, conduct: Callable[[], None]) -> None:
         node = self.node

@@ -242,6 +242,8 @@ class Talk:
                 self.contact.caller.send_digits(str(args.get("digits", "")))
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
+            case "leave":  # the same as hanging the own phone up
+                self.contact.node.hang_up(self.now.find(str(args.get("agent", ""))).leg)
             case "away":
                 self.rejoining.away(str(args.get("agent", "")))
             case "here":

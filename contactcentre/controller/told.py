@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
-from contactcentre.domain.events import Event, Kind, Outcome
+from contactcentre.domain.events import Direction, Event, Kind, Outcome
+from contactcentre.domain.flows.calling import CALLING
 from contactcentre.domain.recorded import Recorded, is_message
 from contactcentre.domain.recorded import after as recorded_after
 from contactcentre.domain.replacing import replace
 from contactcentre.live import ContactNow
+from contactcentre.live.calls import DIALLING
 
 MESSAGE_LIMIT = 600.0
 """Seconds after which a message is given up of which only the beginning is known."""
@@ -40,6 +42,7 @@ class Told:
     offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
     talk: Conversation = field(default_factory=Conversation)
     last: str = ""  # the agent who talked last
+    outbound: bool = False  # an agent called the customer
     recorded: Recorded = field(default_factory=Recorded)
     message: Event | None = None  # begun and not ended
     target: str = ""  # leg to the outside that has not ended
@@ -77,6 +80,7 @@ def _take(known: Told, event: Event) -> None:
     match event.kind:
         case Kind.ARRIVED:
             known.arrived = event
+            known.outbound = data.get("direction") == Direction.OUTBOUND
         case Kind.ENDED:
             known.ended = True
         case Kind.NODE:
@@ -120,13 +124,15 @@ def record(arrived: Event) -> ContactNow:
     known = {
         name: str(arrived.data.get(name, "")) for name in ("node", "flow", "caller", "caller_name", "did", "channel")
     }
+    outbound = arrived.data.get("direction") == Direction.OUTBOUND
     return ContactNow(
         contact_id=arrived.contact_id,
         node=known["node"],
         state="ivr",
         since=arrived.at,
         arrived=arrived.at - float(arrived.data.get("waited", 0.0)),
-        flow=known["flow"],
+        flow=CALLING.name if outbound else known["flow"],
+        detail={"direction": Direction.OUTBOUND.value} if outbound else {},
         channels={"caller": known["channel"]},
         caller=known["caller"],
         caller_name=known["caller_name"],
@@ -155,6 +161,9 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         detail["outcome"] = Outcome.ANSWERED.value  # of a talk that ended in this moment the record does not know yet
     if known.callback:
         detail |= {"callback": dict(known.callback)}
+    if known.outbound:
+        queue = str(known.arrived.data.get("queue", "")) if known.arrived is not None else ""
+        detail["called"] = (Kind.LEG_STARTED, caller["caller"]) in known.once
     if known.queue is not None:
         queue, state = str(known.queue.data["queue"]), "queue"
         detail["entered"] = known.queue.at
@@ -178,6 +187,10 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
             "recording": known.message.data["recording"],
             "box": known.message.data["queue"],
         }
+    elif known.outbound and not known.last:
+        state, agent = DIALLING, str(known.arrived.data.get("agent", "")) if known.arrived is not None else ""
+        channels = {**caller, **dict(zip(["agent"], sorted(known.open_legs - {caller["caller"]}), strict=False))}
+        detail["offers"] = now.detail.get("offers", {})  # who is reserved is told by the record alone
     elif known.target:
         state, channels = (
             "transferred" if now.state == "transferred" else "transfer",

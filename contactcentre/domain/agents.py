@@ -28,6 +28,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     OFFER = "offer"
+    DIAL = "dial"  # they call somebody: the own endpoint rings first
     ACCEPT = "accept"
     MISS = "miss"  # rang out, or the endpoint was busy, rejected or unreachable
     RELEASE = "release"  # the offer ended through no fault of the agent (caller gone, answered elsewhere)
@@ -56,9 +57,11 @@ TRANSITIONS: dict[tuple[AgentState, Verb], AgentState] = {
     (_S.AVAILABLE, _V.LOGOUT): _S.LOGGED_OUT,
     (_S.AVAILABLE, _V.PAUSE): _S.PAUSED,
     (_S.AVAILABLE, _V.OFFER): _S.OFFERED,
+    (_S.AVAILABLE, _V.DIAL): _S.OFFERED,
     (_S.PAUSED, _V.PAUSE): _S.PAUSED,  # another reason: closes the first, begins the second
     (_S.PAUSED, _V.UNPAUSE): _S.AVAILABLE,
     (_S.PAUSED, _V.LOGOUT): _S.LOGGED_OUT,
+    (_S.PAUSED, _V.DIAL): _S.OFFERED,  # and is paused again after the call
     (_S.OFFERED, _V.ACCEPT): _S.TALKING,
     (_S.OFFERED, _V.MISS): _S.AVAILABLE,  # or PAUSED("missed") after `misses_allowed`
     (_S.OFFERED, _V.RELEASE): _S.AVAILABLE,
@@ -165,13 +168,13 @@ def step(
 ) -> AgentStatus:
     """The agent after `verb` at `at` (epoch seconds).
 
-    OFFER takes contact_id, queue, token, deadline (after `at`, else ValueError). ACCEPT, MISS, RELEASE, FINISH take the
-    offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and EXPIRE take
-    misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the phone was
-    busy) only delays. PAUSE takes reason, LOGIN and SWITCH device. EXTEND takes seconds (above 0, else ValueError).
-    LEND takes skills (`domain.day`) and until (epoch seconds). FOUND takes contact_id, queue and the token of the offer
-    that was accepted; a pause, or that they had logged out, goes on after the call. LOGIN, LOGOUT, PAUSE and UNPAUSE
-    take `by`, somebody else who does that, and their `note`. Raises NotAllowed.
+    OFFER and DIAL take contact_id, queue, token, deadline (after `at`, else ValueError). ACCEPT, MISS, RELEASE, FINISH
+    take the offer's token and are refused when it is another one. FINISH takes wrap_up (seconds, 0 = none). MISS and
+    EXPIRE take misses_allowed (0 = never pause) and delay (seconds until the next offer); a MISS that `counts` not (the
+    phone was busy) only delays. PAUSE takes reason, LOGIN and SWITCH device. EXTEND takes seconds (above 0, else
+    ValueError). LEND takes skills (`domain.day`) and until (epoch seconds). FOUND takes contact_id, queue and the token
+    of the offer that was accepted; a pause, or that they had logged out, goes on after the call. LOGIN, LOGOUT, PAUSE
+    and UNPAUSE take `by`, somebody else who does that, and their `note`. Raises NotAllowed.
     """
     target = TRANSITIONS.get((status.state, verb))
     if target is None:
@@ -182,7 +185,7 @@ def step(
         raise NotAllowed(status.name, status.state, verb, "the deadline has not passed")
     if verb is Verb.OFFER and status.not_before > at:
         raise NotAllowed(status.name, status.state, verb, "a delay after the last offer is still running")
-    if verb is Verb.OFFER and not (contact_id and token and deadline > at):
+    if verb in (Verb.OFFER, Verb.DIAL) and not (contact_id and token and deadline > at):
         raise ValueError("an offer has a contact, a token and a deadline that is still to come")
     version = status.version + 1
     if verb is Verb.EXTEND:
@@ -205,6 +208,11 @@ def step(
         case Verb.OFFER:
             offer: dict[str, Any] = {"contact_id": contact_id, "queue": queue, "token": token, "deadline": deadline}
             return replace(status, **moved, **offer, turn=at)
+        case Verb.DIAL:
+            called: dict[str, Any] = {"contact_id": contact_id, "queue": queue, "token": token, "deadline": deadline}
+            paused = f"pause:{status.reason}" if status.state is AgentState.PAUSED else status.then
+            whose = {"by": status.by, "note": status.note}
+            return replace(status, **(free | called | whose), then=paused)
         case Verb.ACCEPT:
             return replace(status, **moved, deadline=0.0, misses=0, calls=status.calls + 1)
         case Verb.FOUND:

@@ -23,7 +23,7 @@ from typing import Any
 
 from contactcentre.domain.conversation import Conversation, Party, Place, after
 from contactcentre.domain.data import integer_of, mapping_of, number_of, text_of
-from contactcentre.domain.events import AFTERWARDS, SAID, Event, Kind, LeftQueue, OfferResult, Outcome
+from contactcentre.domain.events import AFTERWARDS, SAID, Direction, Event, Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.history import (
     Contact,
     ContactHistory,
@@ -134,6 +134,7 @@ class _Folding:
         self.voicemails: dict[str, Voicemail] = {}
         self.said: dict[str, Said] = {}  # by queue
         self.contact = Contact(first.contact_id)
+        self.for_queue = ""  # an agent called for it
 
     def take(self, event: Event) -> None:
         self.at = max(self.at, event.at)
@@ -145,6 +146,9 @@ class _Folding:
             case Kind.ARRIVED:
                 names = ("node", "did", "caller", "caller_name", "flow", "language")
                 self.facts.update({name: text_of(data, name) for name in names})
+                if text_of(data, "direction") == Direction.OUTBOUND:
+                    self.facts["direction"], self.for_queue = Direction.OUTBOUND.value, text_of(data, "queue")
+                    self.tiles[0] = replace(self.tiles[0], kind=Phase.DIALLING)
             case Kind.ANSWERED:
                 self.facts.setdefault("answered", self.at)
             case Kind.NODE if not self._waiting() and self.conversation.state == "over":
@@ -328,8 +332,8 @@ class _Folding:
             self.contact,
             **self.facts,
             arrived=self.begin,
-            queue=visits[-1].queue if visits else "",
-            queues=tuple(dict.fromkeys(visit.queue for visit in visits)),
+            queue=visits[-1].queue if visits else self.for_queue,
+            queues=tuple(dict.fromkeys(name for name in (self.for_queue, *(visit.queue for visit in visits)) if name)),
             agent=self.agents[-1] if self.agents else "",
             agents=tuple(dict.fromkeys(self.agents)),
             waited=sum((visit.waited or 0.0 for visit in visits), 0.0),

@@ -16,7 +16,9 @@ from contactcentre.domain.notation import decode, encode
 class Kind(StrEnum):
     """What happened. The comment names the keys of `data`; every key is always there, `""` where nothing is known."""
 
-    ARRIVED = "contact.arrived"  # node, channel, did, caller, caller_name, flow, language, waited (s, with the PBX)
+    # node, channel, did, caller (the customer's number), caller_name, flow, language, waited (s, with the PBX),
+    # direction (see Direction); of one that an agent began, also agent, queue, about (an earlier contact's id, or "")
+    ARRIVED = "contact.arrived"
     ANSWERED = "contact.answered"  # (the caller's leg was answered by us)
     ENDED = "contact.ended"  # outcome (see Outcome), by (caller|agent|system), cause (Q.850 number or 0)
     NODE = "flow.node"  # flow, node, type
@@ -85,6 +87,13 @@ SAID = frozenset({Kind.DISPOSITION, Kind.CALLED_BACK})
 """Facts that people add. Their `data` has an `id` (UUIDv7) of its own, so writing one twice is harmless."""
 
 
+class Direction(StrEnum):
+    """Who began it."""
+
+    INBOUND = "inbound"  # the customer called
+    OUTBOUND = "outbound"  # an agent called the customer
+
+
 class Outcome(StrEnum):
     """How a contact ended; exactly one for each."""
 
@@ -96,6 +105,7 @@ class Outcome(StrEnum):
     TRANSFERRED = "transferred"  # went out of our hands to a number or to the PBX's own dialplan
     REJECTED = "rejected"  # turned away: closed, full, unknown DID
     OVERLOAD = "overload"  # turned away: more calls came than the controller could serve in time
+    NOT_REACHED = "not_reached"  # an agent called, and the customer's phone, or the agent's own, was not answered
     LOST = "lost"  # our fault: an error, or a call that vanished while we were away
 
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from contactcentre.domain.events import Direction
+
 
 class Phase(StrEnum):
     """What a segment is. All but WRAP_UP tile the contact's life from its arrival to its end: no gap, no
     overlap."""
 
     IVR = "ivr"
+    DIALLING = "dialling"  # an agent calls the customer: the agent's phone rings, then the customer's
     QUEUE = "queue"
     RING = "ring"
     TALK = "talk"
@@ -141,6 +144,7 @@ class Said:
 class Contact:
     id: str
     node: str = ""
+    direction: str = Direction.INBOUND.value
     did: str = ""
     caller: str = ""
     caller_name: str = ""

@@ -13,6 +13,9 @@ from contactcentre.live.errors import NoSuchCall
 from contactcentre.live.records import ContactNow
 from contactcentre.live.state import Live
 
+DIALLING = "dialling"
+"""State of a contact in which an agent's phone, or then the customer's, rings because the agent calls."""
+
 ANSWER_SECONDS = 12.0
 """So long a controller may take: it waits itself for whoever conducts the call, and for the PBX."""
 

@@ -142,6 +142,7 @@ contact = sa.Table(
     metadata,
     _id("id", primary_key=True),
     _text("node"),
+    _text("direction", server_default="inbound"),
     _text("did"),
     _text("caller"),
     _text("caller_name"),

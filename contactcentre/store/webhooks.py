@@ -26,7 +26,19 @@ _FREE: sa.ColumnElement[bool] = ~sa.exists().where(
 """Nothing of the same subject is to be delivered before."""
 
 _SUMMARY = (
-    *("did", "caller", "caller_name", "language", "flow", "arrived", "answered", "connected", "ended", "outcome"),
+    *(
+        "direction",
+        "did",
+        "caller",
+        "caller_name",
+        "language",
+        "flow",
+        "arrived",
+        "answered",
+        "connected",
+        "ended",
+        "outcome",
+    ),
     *("queue", "queues", "agent", "agents", "waited", "talk", "wrap_up", "transferred_to", "disposition"),
 )
 

@@ -89,6 +89,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     """The application. Its fan-out is not started: the process that serves does that (`services.fanout.start()`)."""
     from contactcentre.web.api import (
         alerts,
+        calling,
         calls,
         coaches,
         days,
@@ -173,7 +174,7 @@ def create_app(services: WebServices, **config: Any) -> APIFlask:
     histories = (api_contacts, results, api_customers, own, messages, keeping, why, site, flows, prompts, users)
     for api in (now, stream, me, calls, leading, listens, coaches, health, tokens, *histories, api_webhooks, alerts):
         app.register_blueprint(api.blueprint)
-    for api in (notices, events, days, recordings, second_factor, own_sessions):
+    for api in (calling, notices, events, days, recordings, second_factor, own_sessions):
         app.register_blueprint(api.blueprint)
     for page in (charts, wallboard):
         app.register_blueprint(page.blueprint)

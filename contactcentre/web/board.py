@@ -11,6 +11,7 @@ from contactcentre.domain.agents import AgentState, AgentStatus
 from contactcentre.domain.alerts import Alarm
 from contactcentre.domain.day import given, on_the_day
 from contactcentre.domain.devices import device_of
+from contactcentre.domain.events import Direction
 from contactcentre.domain.members import members_of
 from contactcentre.domain.metrics import FORMULAS, Counts, Formula, service_level
 from contactcentre.domain.numbers import canonical
@@ -242,6 +243,7 @@ class Board:
             row = rows.ContactRow(
                 id=id,
                 state=contact.state,
+                direction=str(contact.detail.get("direction", Direction.INBOUND.value)),
                 since=contact.since,
                 arrived=contact.arrived,
                 queue=contact.queue,

@@ -13,6 +13,7 @@ from contactcentre.web.rows import Row
 
 class ContactSummary(Row):
     id: str
+    direction: str = Field(description="inbound, or outbound: an agent called the customer, whose number is `caller`")
     did: str
     caller: str
     caller_name: str = Field(description="what the caller's side sent; anything may stand in it")

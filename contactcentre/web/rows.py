@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactcentre.domain.alerts import Alarm
+from contactcentre.domain.events import Direction
 
 Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
 """Epoch seconds that somebody asks about: until the end of the year 9999, the last that clock and database can tell."""
@@ -138,6 +139,7 @@ class Listener(Row):
 class ContactRow(Row):
     id: str
     state: str
+    direction: str = Field(default=Direction.INBOUND.value, description="outbound: an agent called the customer")
     since: float = 0
     arrived: float = 0
     queue: str = ""

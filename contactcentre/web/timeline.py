@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contactcentre.domain.events import ConsultResult, Kind
+from contactcentre.domain.events import ConsultResult, Direction, Kind
 from contactcentre.domain.recorded import CUSTOMER, SENSITIVE
 from contactcentre.domain.sentences import Phrase, phrase
 from contactcentre.domain.telling import Finding, capital, lasting
@@ -36,6 +36,10 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
         case Kind.ARRIVED:
             name = f" ({data['caller_name']})" if data["caller_name"] else ""
             caller = readable(data["caller"]) or phrase("A withheld number")
+            if data.get("direction") == Direction.OUTBOUND:
+                queue = phrase("For queue %(queue)s.", queue=data["queue"]) if data["queue"] else ""
+                words = phrase("%(agent)s calls %(caller)s%(name)s", agent=data["agent"], caller=caller, name=name)
+                return words, (queue,), "dialling"
             before = (
                 phrase("Had waited %(waited)s in the PBX's own queue.", waited=lasting(data["waited"]))
                 if data.get("waited")

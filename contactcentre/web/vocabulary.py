@@ -15,6 +15,7 @@ WORDS = (
     phrase("rejected"),
     phrase("overload"),
     phrase("lost"),
+    phrase("not reached"),
     phrase("caller"),
     phrase("system"),
     # messages, accounts, webhooks, passwords of the site

@@ -16,7 +16,7 @@ STEPS = (
     (World.agent_leaves, 3), (World.answer_and_leave, 2), (World.feature, 1), (World.agent_does, 2), (World.cut, 1),
     (World.mend, 2), (World.flap, 1), (World.trouble, 3), (World.redis_away, 1), (World.redis_back, 2),
     (World.kill_and_start, 1), (World.change_site, 1), (World.verb, 7), (World.phone_key, 2),
-    (World.keys, 5), (World.retrieve, 1), (World.hand_over, 1),
+    (World.keys, 5), (World.retrieve, 1), (World.hand_over, 1), (World.call_out, 3),
 )  # fmt: skip
 step = st.tuples(st.sampled_from([run for run, weight in STEPS for _ in range(weight)]), st.integers(0, 599))
 

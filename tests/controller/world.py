@@ -17,7 +17,7 @@ from contactcentre.controller.build import build
 from contactcentre.controller.node import Configuration
 from contactcentre.controller.service import Controller
 from contactcentre.domain.agents import AgentState, NotAllowed, Verb
-from contactcentre.domain.events import Event, Kind
+from contactcentre.domain.events import Direction, Event, Kind
 from contactcentre.domain.site import Site
 from contactcentre.embedded import Services
 from contactcentre.live import Live, connect
@@ -226,12 +226,14 @@ class World:
         # Whoever asks PostgreSQL something is killed a moment later: Python warns of a connection lost in use.
         pool: Any = self.store._engine.pool
         eventually(lambda: not pool.checkedout(), "PostgreSQL has answered")
+        ended = self.run.ready()  # by itself: Redis was emptied, and with it the word that this one is active
         node.greenlets.stopping = True
         parts = [self.run, *node.greenlets._running]
         gevent.killall(parts, block=False)
         gevent.joinall(parts, timeout=1)
         self.pbx.stop()
-        node.journal.release()
+        if not ended:
+            node.journal.release()
         if (keeper := self.controller.tenure._keeper) is not None:
             keeper.kill()
         self.store.close()
@@ -354,6 +356,13 @@ class World:
         with suppress(redis.exceptions.RedisError):
             self.redis.xadd(f"cc:commands:{self.node}", {"command": command})
 
+    def call_out(self, number: int) -> None:
+        """An agent calls somebody, and does not wait for the answer."""
+        wanted = {"agent": AGENTS[number % 2], "number": "+33123456789", "queue": ("one", "", "two")[number % 3]}
+        command = json.dumps({"id": secrets.token_hex(8), "verb": "call_out", "args": wanted, "timeout": 5})
+        with suppress(redis.exceptions.RedisError):
+            self.redis.xadd(f"cc:commands:{self.node}", {"command": command})
+
     def keys(self, number: int) -> None:
         """Somebody presses a code, or a part of one."""
         if (line := self.leg(number)) is not None:
@@ -391,7 +400,15 @@ class World:
             if not line.contact_id:
                 self.pbx.leave(line)
         node = self.controller.node
-        eventually(lambda: not node.contacts, f"no contact left: {node.contacts}")
+
+        def over() -> bool:
+            for contact in list(node.contacts.values()):
+                if contact.now.detail.get("direction") == Direction.OUTBOUND:
+                    for leg in set(contact.now.channels.values()) & self.pbx.lines.keys():
+                        self.pbx.leave(self.pbx.lines[leg])
+            return not node.contacts
+
+        eventually(over, f"no contact left: {node.contacts}")
         looks = self.looks
         self.controller._look_soon()
         eventually(lambda: self.looks > looks and self.quiet(), "quiet")
@@ -428,7 +445,8 @@ class World:
         for event in sorted(self.events(), key=lambda e: e.seq):
             stories.setdefault(event.contact_id, []).append(event)
         stories = {key: story for key, story in stories.items() if story[0].data.get("node") == self.node}
-        served = Counter(story[0].data["channel"] for story in stories.values())
+        inbound = [story for story in stories.values() if story[0].data.get("direction") != Direction.OUTBOUND]
+        served = Counter(story[0].data["channel"] for story in inbound)
         missing = Counter(self.callers) - served
         assert not served - Counter(self.callers), "more than one contact for a caller"
         assert missing.keys() <= self.unseen, f"no contact for {missing}"

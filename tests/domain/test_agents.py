@@ -41,7 +41,8 @@ def status_in(state: AgentState, then: str = "", misses: int = 0) -> AgentStatus
 
 
 def taken(status: AgentStatus, verb: Verb, **more: float) -> AgentStatus:
-    offer = {"contact_id": "c2", "queue": "sales", "token": "t2", "deadline": NOW + 20} if verb is V.OFFER else {}
+    offers = verb in (V.OFFER, V.DIAL)
+    offer = {"contact_id": "c2", "queue": "sales", "token": "t2", "deadline": NOW + 20} if offers else {}
     token = {"token": status.token} if verb in WITH_TOKEN else {}
     reason = {"reason": "training"} if verb is V.PAUSE else {}
     longer = {"seconds": 60.0} if verb is V.EXTEND else {}

@@ -150,6 +150,8 @@ ELSEWHERE = {
     *(path for path in TABLE if path.startswith("/api/v1/alerts")),  # test_alerts
     "/api/v1/events",  # test_events
     *("/api/v1/me/callbacks", "/api/v1/me/callbacks/<id>", "/api/v1/dispositions"),
+    *("/api/v1/me/calls", "/api/v1/me/calls/<id>", "/api/v1/me/callbacks/<id>/call"),
+    "/api/v1/voicemail/<id>/call_back",  # test_calling
 }
 """With a test of its own below, closed to who is limited (test_permissions), with nothing of any queue, or of one's own
 work, which no limit takes away."""

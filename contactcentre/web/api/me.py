@@ -15,7 +15,7 @@ from contactcentre.domain.devices import NoSuchDevice, choose
 from contactcentre.domain.sentences import phrase
 from contactcentre.domain.site import Site
 from contactcentre.live import Commands, signs_of_life
-from contactcentre.live.calls import VERBS, ask
+from contactcentre.live.calls import DIALLING, VERBS, ask
 from contactcentre.settings import Settings
 from contactcentre.web import rows
 from contactcentre.web.api.calls import Told, Wish, arguments
@@ -47,6 +47,9 @@ NOT_ONES_OWN = ("hangup", "pickup", "retrieve")
 WINDOW = ("away", "here", "rejoin")
 """What the window that is the agent's phone says of itself during a call: it goes; it was only silent; it is back, or
 another one takes its place, and is to be called."""
+
+LEAVE = "leave"
+"""The same as hanging the own phone up, wherever that is."""
 
 NO_AGENT = {404: "The account is no agent's"}
 
@@ -146,7 +149,7 @@ def act(step: str, wish: Step) -> rows.Desk:
     me, live, site = own_agent(), services().live, _site()
     if step not in STEPS:
         raise NotFound(phrase("There is no step %(step)s: %(steps)s", step=repr(step[:40]), steps=", ".join(STEPS)))
-    _limit(me)
+    limit(me)
     verb, args = STEPS[step], _arguments(site, me, step, wish)
     if verb is Verb.LOGIN and live.agent(me).state is not AgentState.LOGGED_OUT:
         if not wish.device:
@@ -184,16 +187,16 @@ def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
 
 
 @blueprint.post("/me/call/<verb>")
-@choices(verb=[*(verb for verb in VERBS if verb not in NOT_ONES_OWN), *WINDOW])
+@choices(verb=[*(verb for verb in VERBS if verb not in NOT_ONES_OWN), LEAVE, *WINDOW])
 @blueprint.input(Wish, location="json", arg_name="wish")
 @blueprint.output(Told)
 @blueprint.doc(
     summary="Ask for something with the own call",
     description="The verbs of `/calls/{id}/{verb}`, with the customer whom one talks with; `hangup` and `pickup` are "
-    "the phone's and the supervisor's. And three by which the window that is the phone tells of itself: `away` (the "
-    "customer hears music until it is back, 30 seconds at most), `here` (it was only silent) and `rejoin` (it, or "
-    "another one, is called and has the agent's part in the call). 409 with a stable `code` says why not, and nothing "
-    "has changed then.",
+    "the phone's and the supervisor's. `leave` hangs the own phone up, also while one calls. And three by which "
+    "the window that is the phone tells of itself: `away` (the customer hears music until it is back, 30 seconds at "
+    "most), `here` (it was only silent) and `rejoin` (it, or another one, is called and has the agent's part in the "
+    "call). 409 with a stable `code` says why not, and nothing has changed then.",
     responses={404: "No call, or no such verb", 409: "Not possible now", 504: "No answer"},
 )
 @requires(Permission.PHONE)
@@ -201,13 +204,14 @@ def call(verb: str, wish: Wish) -> Told:
     me, live = own_agent(), services().live
     if verb in NOT_ONES_OWN:
         raise NotFound(phrase("There is no verb %(verb)s for one's own call", verb=repr(verb)))
-    args = {"agent": me} if verb in WINDOW else arguments(verb, wish)
-    _limit(me)
+    args = {"agent": me} if verb in (LEAVE, *WINDOW) else arguments(verb, wish)
+    limit(me)
     status = live.agent(me)
     contact = live.contact(status.contact_id) if status.contact_id else None
-    if contact is None or status.state is not AgentState.TALKING:
+    calls = contact is not None and contact.state == DIALLING and verb == LEAVE
+    if contact is None or not (status.state is AgentState.TALKING or calls):
         raise NotFound(phrase("You talk with nobody."))
-    if contact.agent != me and verb not in WINDOW:
+    if contact.agent != me and verb not in (LEAVE, *WINDOW):
         raise Conflict(phrase("The customer is your colleague's: what becomes of the call is theirs to say."))
     return Told.model_validate(ask(live, contact, verb, args, by="agent"))
 
@@ -224,11 +228,11 @@ def call(verb: str, wish: Wish) -> Told:
 @requires(Permission.PHONE)
 def phone(wish: PhoneWish) -> Phone:
     me, web = own_agent(), services()
-    _limit(me)
+    limit(me)
     if not web.settings.phone_url:
         raise Unavailable(phrase("CONTACTCENTRE_PHONE_URL is not set: nobody has said where browsers' phones sign in."))
     args = {"agent": me, "holder": wish.holder, "take": wish.take, "end": wish.end}
-    told = Commands(web.live.redis).send(_node(), "softphone", args)
+    told = Commands(web.live.redis).send(node(), "softphone", args)
     if wish.end:
         return Phone()
     window = hashlib.sha256(f"{signed_in().token} {wish.holder}".encode()).hexdigest()[:12]
@@ -249,12 +253,12 @@ def ice_servers(settings: Settings, whose: str, now: float) -> tuple[IceServer, 
     )
 
 
-def _node() -> str:
-    """The node whose PBX browsers' phones sign in to: ours, or else the first that lives. Raises Unavailable."""
+def node() -> str:
+    """The node whose PBX phones sign in to: ours, or else the first that lives. Raises Unavailable."""
     web = services()
     linked = sorted(name for name, one in signs_of_life(web.live.redis).items() if one.linked)
     if not linked:
-        raise Unavailable(phrase("No controller is there that could let the phone in. Try again in a moment."))
+        raise Unavailable(phrase("No controller is there that could do it. Try again in a moment."))
     return web.settings.node if web.settings.node in linked else linked[0]
 
 
@@ -265,7 +269,8 @@ def _desk() -> rows.Desk:
     return found
 
 
-def _limit(agent: str) -> None:
+def limit(agent: str) -> None:
+    """Raises TooManyTries."""
     if not limiter().limiter.hit(PER_AGENT, "me", agent):
         raise TooManyTries(phrase("You have asked for %(what)s things within a minute.", what=PER_AGENT.amount))
 

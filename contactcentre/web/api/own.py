@@ -304,9 +304,11 @@ def _customer(id: str) -> Customer:
     own_result(id)
     web = services()
     running = web.live.contact(id)
-    caller = running.caller if running is not None else web.store.contact(id).caller
     try:
+        caller = running.caller if running is not None else web.store.contact(id).caller
         number = number_of(caller, customers.settings().country)
+    except NoSuchContact:
+        raise NotFound(phrase("There is no such contact of yours.")) from None
     except NotAcceptable:
         raise NotFound(phrase("The number is withheld, or nobody's.")) from None
     return web.store.customer_of(number) or Customer("", (number,))

@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { ServerClock } from "./clock.js";
 import { Customer } from "./customer.js";
 import { Devices, ring, test } from "./devices.js";
+import { Dial } from "./dial.js";
 import { attribute, element, keyed, text } from "./dom.js";
 import { Handset } from "./handset.js";
 import { shortcuts } from "./keyboard.js";
@@ -44,12 +45,13 @@ let telling = false; // that we are there
 let looking = ""; // at an earlier contact of one's own
 const title = document.title;
 const now = () => clock.now();
-const mine = new Mine({ token, now, on: { open: look } });
+const mine = new Mine({ token, now, on: { open: look, call: (path) => dial.ask(path) } });
 const result = new Result({ token, now, on: { saved: () => mine.load() } });
 const customer = new Customer({ token, on: { saved: () => {} } });
 const handset = new Handset({ devices, phone, on: { problem: drawPhone } });
 
-const voicemail = new Voicemail({ token, me: () => desk.agent.name, on: { handing: loadColleagues } });
+const dial = new Dial({ token });
+const voicemail = new Voicemail({ token, me: () => desk.agent.name, on: { handing: loadColleagues, call: (path) => dial.ask(path) } });
 const notices = new Notices({ path: "/api/v1/me/notices", token, named });
 
 const stream = new LiveStream("/api/v1/me/live", {
@@ -80,6 +82,7 @@ function draw() {
   drawCall(desk.agent, desk.contact);
   drawPop(desk);
   voicemail.hear(desk.boxes);
+  dial.draw(desk);
   drawResult(desk.agent, desk.contact);
   attach(desk.agent, desk.contact);
   tick();
@@ -117,15 +120,16 @@ function drawCall(me, contact) {
   const mine = contact?.talk?.parties.some((party) => party.agent === me.name);
   const owner = contact?.agent === me.name && me.state === "talking";
   const rings = phone.ringing && !phone.automatic;
-  const at = rings ? "ringing" : phone.talking || mine || me.state === "talking" ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
+  const calls = contact?.state === "dialling" && contact.agent === me.name;
+  const at = calls ? "dialling" : rings ? "ringing" : phone.talking || mine || me.state === "talking" ? "talking" : me.state === "wrap_up" ? "wrap-up" : me.state === "offered" ? "ringing" : "nothing";
   if ($("talk").dataset.at !== at) $("talk-problem").hidden = true; // it was about the last call
   $("talk").dataset.at = at;
-  if (at === "ringing" || at === "talking") voicemail.hush();
-  const words = { ringing: _("It rings"), talking: _("In a call"), "wrap-up": _("After the call"), nothing: _("No call") }[at];
+  if (at !== "nothing" && at !== "wrap-up") voicemail.hush();
+  const words = { dialling: _("You call"), ringing: _("It rings"), talking: _("In a call"), "wrap-up": _("After the call"), nothing: _("No call") }[at];
   text($("talk-title"), words);
   $("talk-none").hidden = at !== "nothing";
   $("talk-some").hidden = at === "nothing";
-  const [said, colour] = contact?.talk && at !== "wrap-up" ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? [_("Ringing"), "ringing"] : ["", ""];
+  const [said, colour] = calls ? [_("Calling %(who)s", { who: contact.caller_text }), "ringing"] : contact?.talk && at !== "wrap-up" ? talkWords(contact.talk, named(contact.talk.asked)) : at === "ringing" ? [_("Ringing"), "ringing"] : ["", ""];
   text($("talk-state"), said);
   attribute($("talk-state"), "data-state", colour);
   $("talk-state").hidden = said === "";
@@ -135,7 +139,7 @@ function drawCall(me, contact) {
   text($("talk-queue"), contact?.queue || me.queue);
   $("talk-queue-box").hidden = !(contact?.queue || me.queue);
   $("answer").hidden = !rings;
-  $("hang-up").hidden = !phone.call;
+  $("hang-up").hidden = !phone.call && !calls && !elsewhere(me, contact);
   text($("hang-up").firstElementChild, rings ? _("Decline") : _("Hang up"));
   $("mute").hidden = $("keys-open").hidden = !phone.talking;
   attribute($("mute"), "aria-pressed", phone.muted);
@@ -172,6 +176,16 @@ function look({ id, caller, caller_name }) {
   result.open(id, { caller: caller_name || caller, number: caller });
   draw();
   $("result-title").focus();
+}
+
+// Talks with a telephone that is not in this window.
+function elsewhere(me, contact) {
+  return Boolean(!phone.call && contact?.talk?.parties.some((party) => party.agent === me.name && party.place !== "ringing"));
+}
+
+function hangUp() {
+  if (phone.call) phone.hangUp();
+  else if (!$("hang-up").hidden) request("/api/v1/me/call/leave", {}, $("talk-problem"));
 }
 
 function drawVerbs(parent, verbs) {
@@ -391,12 +405,13 @@ document.addEventListener("click", ({ target }) => {
 shortcuts({
   keys: (digit) => !$("keys").hidden && (key(digit), true),
   a: () => phone.answer(),
-  e: () => phone.hangUp(),
+  e: hangUp,
   m: () => phone.mute(!phone.muted),
   k: () => phone.talking && openKeys($("keys").hidden),
   h: () => document.querySelector("#talk-verbs [data-verb=hold], #talk-verbs [data-verb=resume]")?.click(),
   o: () => $("pop").click(),
   v: () => voicemail.focus(),
+  b: () => $("dial-number").focus(),
   t: () => $("talk-whom").focus(),
   r: () => (document.querySelector("#result-list input:checked") ?? document.querySelector("#result-list input"))?.focus(),
   s: () => document.querySelector("#result-script [name]")?.focus(),
@@ -408,7 +423,7 @@ shortcuts({
   l: () => document.querySelector("#recent-list button")?.focus(),
 });
 $("answer").addEventListener("click", () => phone.answer());
-$("hang-up").addEventListener("click", () => phone.hangUp());
+$("hang-up").addEventListener("click", hangUp);
 $("mute").addEventListener("click", () => phone.mute(!phone.muted));
 $("keys-open").addEventListener("click", () => openKeys($("keys").hidden));
 $("phone-take").addEventListener("click", () => phone.start({ take: true }));

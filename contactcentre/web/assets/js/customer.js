@@ -7,7 +7,7 @@ import { LOCALE, ZONE, _ } from "./language.js";
 
 const OUTCOMES = {
   answered: _("answered"), abandoned: _("abandoned"), self_served: _("self served"), voicemail: _("voicemail"), callback: _("callback"),
-  transferred: _("transferred"), rejected: _("rejected"), overload: _("overload"), lost: _("lost"),
+  transferred: _("transferred"), rejected: _("rejected"), overload: _("overload"), lost: _("lost"), not_reached: _("not reached"),
 };
 const $ = (id) => document.getElementById(id);
 const moment = (seconds) => new Date(seconds * 1000).toLocaleString(LOCALE, { dateStyle: "medium", timeStyle: "short", timeZone: ZONE });

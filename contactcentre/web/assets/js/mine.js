@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 export class Mine {
   #asked = 0;
 
-  // on.open(contact): one is to be opened
+  // on.open(contact): one is to be opened; on.call(path): one is to be called back
   constructor({ token, now, on }) {
     Object.assign(this, { token, now, on });
     $("recent-list").addEventListener("click", ({ target }) => {
@@ -19,7 +19,8 @@ export class Mine {
     });
     $("promises-list").addEventListener("click", ({ target }) => {
       const row = target.closest("button");
-      if (row) this.#called(row);
+      if (row?.dataset.call !== undefined) this.on.call(`/api/v1/me/callbacks/${row.contact}/call`);
+      else if (row) this.#called(row);
     });
   }
 
@@ -46,8 +47,9 @@ export class Mine {
 
   #drawPromises(callbacks) {
     $("promises").hidden = callbacks.length === 0;
-    keyed($("promises-list"), callbacks, ({ contact }) => contact, () => element("li", {}, element("span", { class: "state" }), element("bdi"), element("a"), element("button", { class: "button small", type: "button" }, _("Called"))), (node, one) => {
-      const [when, who, number, done] = node.children;
+    keyed($("promises-list"), callbacks, ({ contact }) => contact, () => element("li", {}, element("span", { class: "state" }), element("bdi"), element("a"), element("span", { class: "verbs" }, element("button", { class: "button small", type: "button", "data-call": "" }, _("Call")), element("button", { class: "button small", type: "button" }, _("Called")))), (node, one) => {
+      const [when, who, number, verbs] = node.children;
+      const [call, done] = verbs.children;
       const late = one.at <= this.now();
       text(when, late || day(one.at) === day(this.now()) ? clockTime(one.at) : day(one.at));
       attribute(when, "data-state", late ? "lost" : "offered");
@@ -55,7 +57,8 @@ export class Mine {
       text(number, one.number);
       attribute(number, "href", `tel:${one.number}`);
       attribute(done, "aria-label", _("Called %(number)s", { number: one.number }));
-      done.contact = one.contact;
+      attribute(call, "aria-label", _("Call %(number)s", { number: one.number }));
+      call.contact = done.contact = one.contact;
     });
   }
 

@@ -18,7 +18,7 @@ export class Voicemail {
   #asked = 0;
   #again = 0;
 
-  // me(): the agent's name; on.handing(): where a message can go is to be learnt
+  // me(): the agent's name; on.handing(): where a message can go is to be learnt; on.call(path): who left it is called
   constructor({ token, me, on }) {
     Object.assign(this, { token, me, on });
     $("voicemail-list").addEventListener("click", ({ target }) => {
@@ -87,7 +87,8 @@ export class Voicemail {
     audio.hidden = !one.audio;
     attribute(audio, "aria-label", _("Message of %(who)s", { who: caller }));
     if (one.audio) attribute(audio, "src", one.audio);
-    const fitting = may ? [mine ? ["release", _("Release")] : ["claim", _("Claim")], ["done", _("Done")]] : [];
+    const call = one.caller ? [["call_back", _("Call back")]] : [];
+    const fitting = may ? [...call, mine ? ["release", _("Release")] : ["claim", _("Claim")], ["done", _("Done")]] : [];
     keyed(steps, fitting, ([step]) => step, ([step, words]) => element("button", { class: "button small", type: "button", "data-take": step }, words), () => {});
     more.hidden = !may;
     const others = this.#boxes.filter((name) => name !== one.box);
@@ -101,6 +102,11 @@ export class Voicemail {
     const [to, note] = [row.querySelector("select"), row.querySelector("input")];
     if (step === "hand_over" && !to.value) return this.#problem(_("Choose whom first."));
     button.disabled = true;
+    if (step === "call_back") {
+      await this.on.call(`/api/v1/voicemail/${id}/call_back`);
+      button.disabled = false;
+      return this.load(); // it is claimed
+    }
     const body = { note: note.value.trim(), ...(step === "hand_over" && { to: to.value }) };
     const [wrong, after] = await send("POST", `/api/v1/voicemail/${id}/${step}`, body, this.token, { etag: `"${version}"` });
     button.disabled = false;

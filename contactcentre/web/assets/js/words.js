@@ -13,6 +13,7 @@ export const STATES = {
 
 export const CONTACT_STATES = {
   ivr: _("In the menu"),
+  dialling: _("Is being called"),
   queue: _("Waiting"),
   ringing: _("Ringing"),
   talking: _("Talking"),
