@@ -93,24 +93,24 @@ def test_why_tells_of_a_caller_who_waits_what_keeps_them_waiting(centre: Centre)
 
 
 def test_why_names_the_agent_who_did_not_answer_and_the_one_who_got_it_then(centre: Centre) -> None:
-    centre.on_duty("emma", "alice")
-    centre.phones["emma"].behave(answer=IGNORE)
-    call = centre.support(ENGLISH)
+    centre.on_duty("david", "chloe")
+    centre.phones["david"].behave(answer=IGNORE)
+    call = centre.sales(ENGLISH)
     assert call.wait(40).served
     why = told_at_the_end(centre, centre.id_of(call))
     for words in (
-        "emma was chosen: longest-idle",
-        "emma did not answer after 3",
+        "david was chosen: longest-idle",
+        "david did not answer after 3",
         "The contact kept its place in the queue.",
-        "alice was chosen",
+        "chloe was chosen",
         "1 of 2 offers missed",
     ):
         assert words in why, why
-    assert why.index("emma did not answer") < why.index("alice got it")
+    assert why.index("david did not answer") < why.index("chloe got it")
     found = centre.ask_json("contact", "show", centre.id_of(call))
     assert tiles_its_life(found)
     (visit,) = found["visits"]
-    assert (visit["offers"], visit["missed"], visit["agent"]) == (2, 1, "alice")
+    assert (visit["offers"], visit["missed"], visit["agent"]) == (2, 1, "chloe")
 
 
 def decided(centre: Centre, id: str) -> bool:
