@@ -77,6 +77,7 @@ def something(store: Store) -> dict[str, dict[str, str]]:
         "/api/v1/customers/{id}/contacts": {"id": "+33612407755"},
         "/api/v1/customers/{id}/export": {"id": "+33612407755"},
         "/api/v1/voicemail/{id}/{step}": {"id": "m1", "step": "claim"},
+        "/api/v1/voicemail/{id}/call_back": {"id": "m1"},
         "/api/v1/agents/{name}/why": {"name": "anna"},
         "/api/v1/agents/{name}/skills": {"name": "anna"},
         "/api/v1/agents/{name}/{verb}": {"name": "anna", "verb": "skills"},
