@@ -205,8 +205,16 @@ class OnFreeswitch(Switch):
 
     def serves_by_itself(self) -> bool:
         queues = [line.partition("|")[0] for line in self.lab.rx("callcenter_config queue list").splitlines()[1:]]
-        asked = (self.lab.rx(f"callcenter_config queue count members {queue}") for queue in queues if "@" in queue)
-        return any(answer.strip() not in ("", "0") for answer in asked)
+        return any(self._has_somebody(queue) for queue in queues if "@" in queue)
+
+    def _has_somebody(self, queue: str) -> bool:
+        """Who has left it is kept in its list for a while."""
+        head, *members = self.lab.rx(f"callcenter_config queue list members {queue}").splitlines()
+        rows = [dict(zip(head.split("|"), line.split("|"), strict=True)) for line in members if "|" in line]
+        return any(
+            row["state"] != "Abandoned" and self.lab.rx(f"uuid_exists {row['session_uuid']}").strip() == "true"
+            for row in rows
+        )
 
     def clock(self) -> int:
         return int(self.lab.rx("strepoch"))

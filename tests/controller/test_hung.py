@@ -40,11 +40,12 @@ def hangs_for_the_dialplan(stack: Stack) -> bool:
 def test_a_new_caller_is_answered_by_the_pbx_s_own_queue_as_soon_as_the_promise_is_over(hung: Stack) -> None:
     stopped = hung.switch.clock()
     assert hung.switch.led_until() <= stopped + PRESENCE + 1, "so long at most new callers are led to it"
-    with hung.phone("anna", ring=0.1, talk=1):
+    with hung.phone("anna", ring=0.1, talk=None):
         eventually(lambda: hangs_for_the_dialplan(hung), "the promise is over")
         call = hung.lab.dial("1000", caller="+33180000001", patience=120)
         call.until("person", 60)
-        assert hung.switch.serves_by_itself()
+        eventually(hung.switch.serves_by_itself, "the PBX's own queue has it")
+        call.hang_up()
         assert call.wait(120).served
     assert hung.story("+33180000001") == [], "no controller knows of it"
 
@@ -93,7 +94,7 @@ def test_a_caller_who_was_given_to_it_before_anybody_noticed_is_served_once_it_i
         hung.kill()  # as its watchdog does, and starts it again
         hung.start()
         hung.act("anna", Verb.LOGIN)
-        assert call.wait(120).served
+        assert call.wait(120).served  # by the PBX's own queue where FreeSWITCH is told nothing for six seconds
     hung.nothing_left_on_the_pbx()
 
 
