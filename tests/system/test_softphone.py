@@ -29,9 +29,14 @@ def test_an_agent_in_a_browser_sees_who_calls_answers_and_the_two_hear_each_othe
     shown = re.sub(r"\D", "", page.text_content("#talk-caller"))
     assert shown.endswith(call.plan.caller[-8:])
     assert re.fullmatch(r"0:\d\d", page.text_content("#talk-waited"))
+    page.wait_for_text("#talk-announced", "It rings, ")
+    announced = page.text_content("#talk-announced")
+    assert re.fullmatch(r"It rings, .*, support, has waited for \d+ s", announced)
+    assert re.sub(r"\D", "", announced.split(",")[1]).endswith(call.plan.caller[-8:])
     assert centre.agent("emma").state is AgentState.OFFERED
 
     page.press("body", "a")
+    page.wait_for_function("() => document.getElementById('talk-announced').textContent === ''")
     call.until("person", 60)
     until_hears(call, tmp_path, TONES["emma"])
     until_hears(page, tmp_path, 500.0)

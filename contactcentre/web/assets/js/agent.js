@@ -17,7 +17,7 @@ import { Result } from "./result.js";
 import { LiveStream, STALE } from "./stream.js";
 import { verbsOf, verbsOn, verbsTo } from "./verbs.js";
 import { Voicemail } from "./voicemail.js";
-import { duration, lent, placeWords, said, stateName, talkWords, wish } from "./words.js";
+import { about, duration, lent, placeWords, said, stateName, talkWords, wish } from "./words.js";
 
 const LINKS = { connecting: _("Connecting"), open: _("Live"), lost: _("Connection lost"), out: _("Signed out"), forbidden: _("No permission") };
 const PHONES = {
@@ -138,6 +138,7 @@ function drawCall(me, contact) {
   text($("talk-name"), contact?.caller_name ?? "");
   text($("talk-queue"), contact?.queue || me.queue);
   $("talk-queue-box").hidden = !(contact?.queue || me.queue);
+  announce(at === "ringing", me, contact);
   $("answer").hidden = !rings;
   $("hang-up").hidden = !phone.call && !calls && !elsewhere(me, contact);
   text($("hang-up").firstElementChild, rings ? _("Decline") : _("Hang up"));
@@ -151,6 +152,16 @@ function drawCall(me, contact) {
   if (to.length > 0 && $("talk-to").hidden) loadColleagues();
   $("talk-to").hidden = to.length === 0;
   drawVerbs($("talk-to-verbs"), to.map(([verb, said]) => ({ verb, said })));
+}
+
+// Once for each ring, to who does not look at the page.
+function announce(rings, me, contact) {
+  const call = !rings ? "" : contact?.id || (me.state === "offered" ? "" : "no customer's"); // "": who calls comes in a moment
+  if (announce.call === call) return;
+  announce.call = call;
+  const since = contact && (contact.entered ?? contact.arrived);
+  const waited = since ? _("has waited for %(time)s", { time: about(clock.now() - since) }) : "";
+  text($("talk-announced"), call && [_("It rings"), $("talk-caller").textContent, contact?.caller_name, contact?.queue || me.queue, waited].filter(Boolean).join(", "));
 }
 
 // What is written belongs to the contact that rings, is talked with or is wrapped up; after that, to the last one.

@@ -37,10 +37,14 @@ export function percent(share) {
   return _("%(number)s %%", { number: whole ? decimal(value) : decimal(Math.min(value, 99.9), 1) }); // nearly all is not all
 }
 
+// A time as it is said, not counted.
+export function about(seconds) {
+  return seconds < 90 ? _("%(number)s s", { number: Math.round(seconds) }) : _("%(number)s min", { number: Math.round(seconds / 60) });
+}
+
 // What a caller who came now would wait, and how far off four of five such estimates were; "" where nothing is known.
 export function estimated(estimate) {
   if (!estimate) return "";
-  const about = (seconds) => (seconds < 90 ? _("%(number)s s", { number: Math.round(seconds) }) : _("%(number)s min", { number: Math.round(seconds / 60) }));
   const time = about(estimate.seconds) + (estimate.told ? ` ± ${about(estimate.within)}` : "");
   return _("est. %(time)s", { time });
 }
