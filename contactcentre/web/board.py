@@ -175,6 +175,10 @@ class Board:
         """What the rows are made of, at one instant."""
         return dict(self._waiting), dict(self._agents)
 
+    def version(self, agent: str) -> int:
+        """Of the agent's record, as the board has it."""
+        return self._agents[agent].version if agent in self._agents else 0
+
     def numbers(self, now: float) -> rows.Change:
         """All queues and totals: what a client needs besides missed changes, for today's numbers have no place in the
         stream of changes."""

@@ -32,6 +32,9 @@ log = logs.get(__name__)
 FRAME_SECONDS = 0.05
 """At most so often a frame is made; what happens meanwhile goes into one."""
 
+CATCH_UP = 1.0
+"""Seconds for which the answer to a change waits at most for the board to have it."""
+
 UNWATCHED_SECONDS = 1.0
 """... while nobody looks: a busy centre would spend as much on frames for nobody as on some of its calls."""
 
@@ -140,11 +143,19 @@ class Fanout:
             seen = self._board if queues is None else Limited(self._board, queues)
             return seen.snapshot(self._clock()) if self.ready else None
 
-    def desk(self, agent: str) -> rows.Desk | None:
-        """None while the live state cannot be read, and where there is no such agent."""
+    def desk(self, agent: str, version: int = 0) -> rows.Desk | None:
+        """None while the live state cannot be read, and where there is no such agent. `version`: of the agent's record,
+        if it was just changed: the board hears of that a moment later, and is waited for (CATCH_UP at most)."""
         self._look()
-        with self._lock:
-            return self._board.desk(agent, self._clock()) if self.ready else None
+        until = time.monotonic() + CATCH_UP
+        while True:
+            with self._lock:
+                if not self.ready:
+                    return None
+                if self._board.version(agent) >= version or time.monotonic() > until:
+                    return self._board.desk(agent, self._clock())
+            self._watched.set()
+            time.sleep(0.01)
 
     def state(self) -> tuple[Mapping[str, Waiting], Mapping[str, AgentStatus]] | None:
         """Who waits and what agents do, as the board has it; None while it cannot be read."""

@@ -331,3 +331,25 @@ def test_nothing_on_the_page_is_too_faint_or_too_wide(
     assert desk.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     desk.screenshot(path=f"{tmp_path}/desk-narrow-{scheme}.png", full_page=True)
     assert desk.errors == []
+
+
+LATE = """() => {
+  const real = window.fetch;
+  window.fetch = async (url, options) => {
+    const answer = await real(url, options);
+    if (String(url).endsWith("/me/pause")) await new Promise((letIn) => (window.letIn = letIn));
+    return answer;
+  };
+}"""
+
+
+def test_an_answer_that_comes_late_does_not_undo_what_the_page_has_heard_since(desk: Chromium, live: Live) -> None:
+    desk.wait_for_text("#me-state", "Free")
+    desk.evaluate(LATE)
+    desk.click("#me-pause button")
+    desk.wait_for_function("() => window.letIn")
+    desk.wait_for_text("#me-state", "Paused")
+    live.change("anna", Verb.UNPAUSE, time.time())
+    desk.wait_for_text("#me-state", "Free")
+    desk.evaluate("new Promise((done) => { window.letIn(); setTimeout(done, 300); })")
+    assert desk.inner_text("#me-state") == "Free"

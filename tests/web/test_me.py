@@ -54,9 +54,10 @@ def test_an_agent_begins_work_pauses_returns_and_ends_it(ask: Asks, world: World
         ("login", {"device": "phone"}, AgentState.AVAILABLE, ""),
         ("logout", {}, AgentState.LOGGED_OUT, ""),
     ):
-        status, _ = ask(step, **body)
+        status, answer = ask(step, **body)
         there = world.live.agent("anna")
         assert (status, there.state, there.reason) == (200, state, reason), step
+        assert (answer["agent"]["state"], answer["agent"]["reason"]) == (state, reason), "it answers the state after it"
     assert ask("pause")[1]["code"] == "conflict"
     assert ask("pause", reason="yachting")[1]["code"] == "bad_value"
     assert ask("login", device="webrtc")[0] == 422, "the site gives anna no softphone"

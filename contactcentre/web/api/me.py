@@ -158,10 +158,10 @@ def act(step: str, wish: Step) -> rows.Desk:
     if step in ("unpause", "pause"):
         need_result(live.agent(me))
     try:
-        live.change(me, verb, time.time(), **args)
+        after = live.change(me, verb, time.time(), **args)
     except NotAllowed as refused:
         raise Conflict(str(refused)) from None
-    return _desk()
+    return _desk(after.version)
 
 
 def _arguments(site: Site, agent: str, step: str, wish: Step) -> dict[str, Any]:
@@ -262,8 +262,8 @@ def node() -> str:
     return web.settings.node if web.settings.node in linked else linked[0]
 
 
-def _desk() -> rows.Desk:
-    found = services().fanout.desk(own_agent())
+def _desk(version: int = 0) -> rows.Desk:
+    found = services().fanout.desk(own_agent(), version)
     if found is None:
         raise Unavailable(phrase("The live state cannot be read at the moment. Calls go on."))
     return found

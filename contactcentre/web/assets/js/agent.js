@@ -344,7 +344,7 @@ async function request(path, body, problem) {
 async function step(name, body = {}) {
   if (name === "unpause" && desk.agent.state === "wrap_up" && result.contact === desk.agent.contact_id) return finish();
   const after = await request(`/api/v1/me/${name}`, body, $("me-problem"));
-  if (after) {
+  if (after && after.now >= desk.now) { // else the stream has told something newer meanwhile
     desk = after;
     draw();
   }
