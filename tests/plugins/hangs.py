@@ -14,9 +14,9 @@ import gevent
 import gevent.util
 import pytest
 
-SHARE = 0.9
+SHARE = 0.8
 """Of pytest-timeout's time that a test has until it is ended here, with what it sets up."""
-TEARDOWN = 0.08
+TEARDOWN = 0.18
 """Of that time, for taking down what was set up."""
 _ENDS = pytest.StashKey[float]()
 

@@ -18,7 +18,7 @@ from tests.web.test_permissions import TABLE
 
 cases = pytest.importorskip("bench.api_cases", reason="schemathesis is not installed: pip install -e .[test]")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # thousands of requests
 
 
 @pytest.fixture
