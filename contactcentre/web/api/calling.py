@@ -22,6 +22,7 @@ from contactcentre.live.calls import DIALLING
 from contactcentre.store import NoSuchMessage
 from contactcentre.web.api.me import limit, node
 from contactcentre.web.api.messages import boxes_to_see, take_step
+from contactcentre.web.api.own import own_promise
 from contactcentre.web.errors import BadValue, Conflict, Forbidden, NotFound, WebError
 from contactcentre.web.permissions import Permission, may, requires
 from contactcentre.web.rows import Row
@@ -133,10 +134,7 @@ def call_back(id: str) -> Called:
 @requires(Permission.PHONE)
 def call_promised(id: str) -> Called:
     me = own_agent()
-    promises = services().store.promises(me, limit=1000)
-    kept = next((one for one in promises if one.contact_id == id), None)
-    if kept is None:
-        raise NotFound(phrase("You have promised no call back there, or have made it."))
+    kept = own_promise(me, id)
     return _call(me, kept.said.number, kept.said.queue, name=kept.caller_name, about=id)
 
 

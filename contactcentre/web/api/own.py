@@ -14,7 +14,7 @@ from contactcentre.domain.metrics import AgentTime, agent_time
 from contactcentre.domain.results import NotAcceptable
 from contactcentre.domain.sentences import phrase
 from contactcentre.domain.shift import FACTS, not_taken
-from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact
+from contactcentre.store import AmbiguousContact, BadCursor, NoSuchContact, Promise
 from contactcentre.store.paging import cursor_at
 from contactcentre.web import customers
 from contactcentre.web.api.results import Answer, told
@@ -270,12 +270,18 @@ def own_promises(wanted: Window) -> Promises:
 @requires(Permission.PHONE)
 def called(id: str) -> Answer:
     me, store = own_agent(), services().store
-    kept = next((one for one in store.promises(me, limit=1000) if one.contact_id == id), None)
-    if kept is None:
-        raise NotFound(phrase("You have promised no call back there, or have made it."))
+    kept = own_promise(me, id)
     agree(wanted_version(), store.result(id, kept.said.queue, me).version)
     store.called_back(id, kept.said.queue, me, _by(), time.time())
     return told(Sheet.read(id, kept.said.queue, me))
+
+
+def own_promise(agent: str, id: str) -> Promise:
+    """Of the agent, to call back, made in this contact and not kept yet. Raises NotFound."""
+    kept = next((one for one in services().store.promises(agent, limit=1000) if one.contact_id == id), None)
+    if kept is None:
+        raise NotFound(phrase("You have promised no call back there, or have made it."))
+    return kept
 
 
 def own_result(id: str) -> Sheet:
