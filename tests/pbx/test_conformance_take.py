@@ -95,6 +95,7 @@ def test_a_caller_who_waits_in_the_pbxs_own_queue_for_want_of_a_controller_can_b
     bed.pbx.fetch(waits.id)
     arrived = bed.nodes.until(Arrived)
     assert (arrived.channel_id, arrived.args, arrived.up) == (waits.id, ("did", "800", "1795000000"), True)
+    assert bed.pbx.inventory().channels[waits.id].dialled == "800"  # whoever looks, as if it had not been told
     inbox = Heard()
     channel, carla = bed.pbx.adopt(waits.id, inbox), scene.agent("carla")
     channel.play(bed.name("played"), ["silence:1"])  # after which a PBX may go on with the queue's music

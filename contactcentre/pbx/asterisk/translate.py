@@ -97,12 +97,21 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool
         up=channel["state"] == "Up",
         ours=ours,
         caller=party(channel),
-        dialled=str(channel["dialplan"]["exten"]),
+        dialled=dialled(channel["dialplan"]),
         endpoint=endpoint_of(channel["name"]),
         created_at=epoch(channel["creationtime"]),
         contact_id=contact_id,
         waits=waits and not ours,
     )
+
+
+def dialled(place: Mapping[str, Any]) -> str:
+    """The number by which it came to us: what the application was told, for who was fetched from a queue has dialled
+    nothing at all. Older servers do not say, and tell where in the dialplan it is."""
+    _, _, args = str(place.get("app_data", "")).partition(",")
+    kind, _, rest = args.partition(",")
+    number = rest.partition(",")[0] if kind == "did" else ""
+    return number or str(place["exten"])
 
 
 def spied(channel: Mapping[str, Any]) -> str | None:
