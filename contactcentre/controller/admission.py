@@ -7,6 +7,7 @@ Who talks or waits has precedence: only who has just come is turned away, by the
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 import structlog
 
@@ -17,6 +18,10 @@ LOOKS = 3
 
 EVENTS = 1_000
 """Events of the PBX that wait to be taken: so many are a flood."""
+
+CATCH_UP = 15.0
+"""Seconds after calls were taken up, in which being late closes no door: hundreds at once are late for themselves, and
+whoever calls in these seconds would be turned away for a controller that was restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,14 @@ class Admission:
         """`others` tell how late (seconds) what else calls wait for is: decisions, the PBX."""
         self._limits, self._others = limits, others
         self._lags: deque[float] = deque(maxlen=LOOKS)
+        self._catches_up_until = 0.0  # monotonic
         self.late = False
         """The process does not keep up."""
         self.turned_away = 0
+
+    def catch_up(self) -> None:
+        """Calls are being taken up that somebody else had conducted, or we before the link was lost."""
+        self._catches_up_until = monotonic() + CATCH_UP
 
     def look(self, lag: float) -> None:
         """How late the process is now; told at every look of its pulse."""
@@ -45,7 +55,7 @@ class Admission:
         limit = self._limits.lag
         if not limit or len(self._lags) < LOOKS:
             return
-        if not self.late and min(self._lags) > limit:
+        if not self.late and min(self._lags) > limit and monotonic() > self._catches_up_until:
             self.late = True
             log.warning(
                 "more calls than can be served in time: new ones are turned away",

@@ -346,6 +346,8 @@ class Controller:
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)
+        if found.contacts:
+            self.admission.catch_up()
         for contact, there in found.contacts:
             self._spawn(contact, go_on(contact, there))
         for arrived in found.callers:

@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from contactcentre.controller.admission import EVENTS, LOOKS, Admission, Limits
+from contactcentre.controller.admission import CATCH_UP, EVENTS, LOOKS, Admission, Limits
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.pbx import timing
@@ -31,6 +31,19 @@ def test_one_late_look_turns_nobody_away_several_in_a_row_do() -> None:
     admission = Admission(Limits(lag=0.5))
     assert not looked(admission, 3.0, 0.0, 0.0, 3.0, 3.0, 0.4, 3.0)
     assert looked(admission, *[0.6] * LOOKS)
+
+
+def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission, clock = Admission(Limits(lag=0.5)), [1000.0]
+    monkeypatch.setattr("contactcentre.controller.admission.monotonic", lambda: clock[0])
+    admission.catch_up()
+    assert not looked(admission, *[3.0] * LOOKS)
+    clock[0] += CATCH_UP + 0.1
+    assert looked(admission, 3.0), "whoever is late for longer has too many calls"
+    admission.catch_up()
+    assert looked(admission, 3.0), "and a door that is closed stays so"
 
 
 def test_calls_are_let_in_again_once_the_process_is_well_in_time_and_not_before() -> None:
