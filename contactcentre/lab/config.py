@@ -138,6 +138,7 @@ direct_media = no
 rtp_symmetric = yes
 trust_id_inbound = no
 allow_transfer = no
+use_ptime = yes
 
 [lab]
 type = identify

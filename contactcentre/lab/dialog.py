@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from contactcentre.lab.media import Media
+from contactcentre.lab.media import FRAME_SECONDS, Media
 from contactcentre.lab.sip import (
     Message,
     authorization,
@@ -63,6 +63,13 @@ class Script:
     """A WAV file to be written with what was heard."""
     sequence: int | None = None
     """The number before that of the first RTP packet, 0 to 65535; None: any below 32768."""
+    frames: int = 1
+    """Frames of 20 ms that each RTP packet has, and should have that we are sent."""
+
+    @property
+    def ptime(self) -> int:
+        """Milliseconds of sound in a packet (RFC 4566)."""
+        return round(1000 * FRAME_SECONDS) * self.frames
 
 
 @dataclass
@@ -98,6 +105,7 @@ class Call:
     def __post_init__(self) -> None:
         heard = Path(self.script.heard) if self.script.heard else None
         self.media = Media(self.wire.host, self.script.tone, heard, self.script.sequence)
+        self.media.frames = self.script.frames
         self.record = {
             "call": self.id,
             "phone": self.phone,
@@ -235,7 +243,9 @@ class Call:
         invite.headers += [*self.headers, ("Content-Type", "application/sdp")]
         self.prove(invite, challenge)
         direction = "sendonly" if self.held else "sendrecv"
-        invite.body = write_sdp(self.wire.host, self.media.port, version=self.cseq, direction=direction)
+        invite.body = write_sdp(
+            self.wire.host, self.media.port, version=self.cseq, direction=direction, ptime=self.script.ptime
+        )
         self._last_invite = invite
         return await self.wire.transact(invite, self._progress)
 
@@ -302,7 +312,8 @@ class Call:
     def _with_answer(self, request: Message) -> Message:
         offer = read_sdp(request.body)
         codecs = (offer.codec,) if offer else (0, 8)
-        body = write_sdp(self.wire.host, self.media.port, codecs, offer.events if offer else 101)
+        events = offer.events if offer else 101
+        body = write_sdp(self.wire.host, self.media.port, codecs, events, ptime=self.script.ptime)
         return response(request, 200, tag_of(self.local), self.contact, body)
 
     def _answer_finally(self, status: int) -> None:

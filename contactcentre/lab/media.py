@@ -116,6 +116,8 @@ class Media:
         self.port: int = self._socket.getsockname()[1]
         self.tone: int | None = tone
         """Hz, 0 is silence; None sends nothing at all."""
+        self.frames = 1
+        """Of 20 ms, that each packet has; a digit's packets come every 20 ms in any case."""
         self.sent = 0
         self.received = 0
         self.digits_heard = ""
@@ -135,6 +137,8 @@ class Media:
         self._timestamp = secrets.randbelow(1 << 31)
         self._ssrc = secrets.randbelow(1 << 32)
         self._frame = 0
+        self._payload = b""
+        self._began = 0  # the timestamp of the packet that is being filled
         self._plan: deque[tuple[str, int]] = deque()  # ("5", 8) = digit 5 for 8 frames; ("", 5) = nothing for 5 frames
         self._digit_frame = 0
         self._last_frame = b""
@@ -179,11 +183,16 @@ class Media:
                 self._plan.popleft()
                 self._digit_frame = 0
             if symbol:
+                self._payload = b""
                 return
         if self._remote.sending and self.tone is not None:
             frames_of_tone = tone_frames(self.tone, self._remote.codec)
             self._frame = (self._frame + 1) % len(frames_of_tone)
-            self._send(self._remote.codec, frames_of_tone[self._frame], self._timestamp)
+            self._began = self._began if self._payload else self._timestamp
+            self._payload += frames_of_tone[self._frame]
+            if len(self._payload) >= self.frames * FRAME_SAMPLES:
+                self._send(self._remote.codec, self._payload, self._began)
+                self._payload = b""
 
     def close(self) -> None:
         """Free the port; write what was heard, if that was asked for. Closing twice is closing once."""

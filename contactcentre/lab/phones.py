@@ -55,6 +55,7 @@ class OngoingCall(End):
             digit_pause=plan.digit_pause,
             heard=heard,
             sequence=plan.sequence,
+            frames=plan.frames,
         )
 
     def until(self, moment: str, deadline: float = 60.0) -> float:
@@ -127,6 +128,7 @@ class Phone(End):
     tone: the Hz it plays, a multiple of 50. lines: calls it takes at once; further ones get 486.
     heard: a WAV file for what it hears, overwritten by each call. on_event: is given every event, must not block.
     sequence: where the numbers of its RTP packets begin in each call, 0 to 65535; None = anywhere below 32768.
+    frames: of 20 ms, in each RTP packet: more of them make a call cheaper for everybody.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Phone(End):
         expires: int = 60,
         heard: Path | str | None = None,
         sequence: int | None = None,
+        frames: int = 1,
         deadline: float = 60.0,
         on_event: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
@@ -174,6 +177,7 @@ class Phone(End):
             expires=expires,
             heard=str(Path(heard).resolve()) if heard else None,
             sequence=sequence,
+            frames=frames,
         )
         if deadline:
             self.wait_registered(deadline)

@@ -24,6 +24,7 @@ class CallPlan:
     headers: Mapping[str, str] = field(default_factory=dict)
     heard: Path | str | None = None
     sequence: int | None = None
+    frames: int = 1
 
     def __post_init__(self) -> None:
         check_tone(self.tone)

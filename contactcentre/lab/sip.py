@@ -231,8 +231,10 @@ def write_sdp(
     events: int | None = TELEPHONE_EVENT,
     version: int = 1,
     direction: str = "sendrecv",
+    ptime: int = 20,
 ) -> str:
-    """An offer (all our codecs) or an answer (the one chosen). An offer that changes something has a new version."""
+    """An offer (all our codecs) or an answer (the one chosen). An offer that changes something has a new version.
+    ptime: milliseconds of sound that each packet shall have."""
     names = {PCMU: "PCMU", PCMA: "PCMA"}
     kinds = [*map(str, codecs), *([str(events)] if events is not None else [])]
     lines = ["v=0", f"o=- {port} {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
@@ -240,5 +242,5 @@ def write_sdp(
     lines += [f"a=rtpmap:{codec} {names[codec]}/8000" for codec in codecs]
     if events is not None:
         lines += [f"a=rtpmap:{events} telephone-event/8000", f"a=fmtp:{events} 0-16"]
-    lines += ["a=ptime:20", f"a={direction}"]
+    lines += [f"a=ptime:{ptime}", f"a={direction}"]
     return "\r\n".join(lines) + "\r\n"

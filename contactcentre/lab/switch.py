@@ -210,7 +210,8 @@ class Switch(ABC, Generic[I]):
         talk: seconds to talk once another simulated phone is heard, None = until the other side hangs up.
         patience: seconds from the INVITE after which a caller who heard no phone gives up, None = never.
         caller, name: number and display name, as hostile as you like; headers: further SIP headers.
-        tone: Hz, a multiple of 50; heard: a WAV file to be written with what the caller heard; sequence: as of `Phone`.
+        tone: Hz, a multiple of 50; heard: a WAV file to be written with what the caller heard; sequence,
+        frames: as of `Phone`.
         """
         return self.dial(did, **plan).wait()
 

@@ -153,3 +153,18 @@ def test_the_longest_silence_is_told_whether_nothing_comes_or_frames_without_sou
     clock = 1014.0
     media.close()
     assert (media.silence, media.silence_at) == (6.0, 6008.0)
+
+
+def test_several_frames_go_in_one_packet_until_a_digit_interrupts(line: tuple[Media, socket.socket]) -> None:
+    media, other = line
+    media.frames = 3
+    for _ in range(7):
+        media.tick()
+    first, second = _packets(other, 2)
+    assert [len(first[3]), len(second[3]), second[2] - first[2] & 0xFFFFFFFF] == [480, 480, 480]
+    media.play_digits("1", 0)
+    for _ in range(8 + 5 + 1):
+        media.tick()
+    *digit, last = _packets(other, 11)
+    assert {kind for kind, *_ in digit} == {101}
+    assert (last[0], len(last[3])) == (PCMU, 480)
