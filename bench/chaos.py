@@ -8,6 +8,7 @@ against the history: `lost` is a call that history does not know, or knows other
 recording; `doubled` a call that is two contacts, or two calls of one agent at a time.
 
 CALLS=40 FAULTS=24 TALK=10-30 (seconds) SEED=... (printed; the same faults in the same order) ONLY=kill+controller,...
+STANDBY=1: a second controller stands by, as where calls matter; without it a killed one is started anew.
 KEEP=directory keeps the processes' log there. Exit code 1 when something was dropped, lost, doubled or did not heal.
 """
 
@@ -19,8 +20,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ from bench.crowd import Crowd, site, until  # noqa: E402
 from bench.faults import HEALED, Faults  # noqa: E402
 from bench.ledger import Outage, Problem, balance, dropped, silent  # noqa: E402
 from bench.measure import close, percentile, scratch  # noqa: E402
+from contactcentre.cli.supervise import Supervisor  # noqa: E402
+from contactcentre.cli.up import PROGRAMS  # noqa: E402
 from contactcentre.demo.accounting import left_over, pending  # noqa: E402
 from contactcentre.demo.stage import Stage, stage  # noqa: E402
 from contactcentre.lab import AnyLab, LabInfo  # noqa: E402
 from contactcentre.lab.link import Proxy  # noqa: E402
 from contactcentre.live import LiveError  # noqa: E402
+from contactcentre.live.standbys import standbys  # noqa: E402
 from contactcentre.store import StoreUnavailable  # noqa: E402
 
 CALLS = int(os.environ.get("CALLS", "40"))
@@ -48,6 +52,7 @@ SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 TALK = tuple(float(text) for text in os.environ.get("TALK", "10-30").split("-"))
 ONLY = [text.replace("+", " ") for text in os.environ.get("ONLY", "").split(",") if text]
 KEEP = os.environ.get("KEEP", "")
+STANDBY = os.environ.get("STANDBY") == "1"
 PAUSE = (2.0, 6.0)
 """Seconds from one fault's healing to the next fault."""
 HISTORY = 120.0
@@ -231,11 +236,28 @@ def through(proxies: list[Proxy]) -> Callable[[AnyLab], dict[str, str]]:
     return environment
 
 
+@contextmanager
+def second_controller(here: Stage) -> Iterator[None]:
+    """Kept running like the first one, and killed like it when it is the one that acts."""
+    programs = [program for program in PROGRAMS if program.name == "controller"]
+    with here.log.open("a", buffering=1) as file:
+        second = Supervisor(
+            programs, lambda _, line: print(f"second     | {line}", file=file), here.supervisor.environment
+        )
+        second.start()
+        try:
+            if not until(lambda: any(one.ready for one in standbys(here.live.redis)), 60):
+                raise SystemExit("nobody stands by within 60 s")
+            yield
+        finally:
+            second.stop()
+
+
 def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     logging.basicConfig(level=logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    print(f"SEED={SEED} CALLS={CALLS} FAULTS={FAULTS}")
+    print(f"SEED={SEED} CALLS={CALLS} FAULTS={FAULTS} STANDBY={STANDBY:d}")
     chance = random.Random(SEED)  # noqa: S311 - nothing secret
     with ExitStack() as stack:
         directory = stack.enter_context(scratch())
@@ -248,6 +270,8 @@ def main() -> int:
             stage(directory, 1.0, print, site(CALLS // 2), register=crowd.register, environment=through(proxies))
         )
         stack.callback(proxies[0].close)
+        if STANDBY:
+            stack.enter_context(second_controller(here))
         stack.callback(crowd.close)
         chaos = Chaos(here, crowd, Faults(here, proxies[0], chance, crowd.renew), chance)
         chaos.run()

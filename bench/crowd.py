@@ -23,6 +23,9 @@ RING = (0.2, 0.8)
 LINGER = (0.3, 1.5)
 """Seconds after the end of a call until somebody new calls."""
 PATIENCE = 600.0
+FRAMES = 3
+"""Of 20 ms, in each RTP packet: with hundreds of calls the PBX and the phones have more to do with packets than with
+all else."""
 PRESS_AGAIN = 8.0
 """Seconds after which somebody in the menu who still hears no agent presses the key again: the first may have been
 lost, and who waits already loses nothing by it."""
@@ -31,7 +34,7 @@ CALLS_A_SECOND = 4.0
 
 
 def site(agents: int) -> Site:
-    """Two queues with the same agents, one of them recorded, and a menu before one."""
+    """Two queues with the same agents, one of them recorded, and a menu before the other."""
     names = [f"agent{n:03}" for n in range(agents)]
     queue = {"agents": names, "wrap_up": 0, "ring_seconds": 5, "retry_delay": 1, "misses_allowed": 0}
     hello = {"type": "answer", "next": "wait"}
@@ -50,7 +53,7 @@ def site(agents: int) -> Site:
         "menu": {
             "hello": {"type": "answer", "next": "ask"},
             "ask": ask,
-            "wait": {"type": "queue", "queue": "recorded"},
+            "wait": {"type": "queue", "queue": "plain"},
         },
     }
     return Site.model_validate(
@@ -58,7 +61,7 @@ def site(agents: int) -> Site:
             "agents": {name: {} for name in names},
             "queues": {"plain": {**queue, "record": False}, "recorded": {**queue, "record": True}},
             "dids": {
-                did: {"flow": flow, "fallback_queue": "plain" if flow == "plain" else "recorded"}
+                did: {"flow": flow, "fallback_queue": "recorded" if flow == "recorded" else "plain"}
                 for did, flow in DIDS.items()
             },
             "flows": {flow: {"start": "hello", "nodes": steps} for flow, steps in nodes.items()},
@@ -105,6 +108,7 @@ class Crowd:
                     ring=round(self._chance.uniform(*RING), 2),
                     talk=self._talk if place % 2 else None,
                     tone=600 + 100 * (place % 25),
+                    frames=FRAMES,
                     lines=2,  # who is called while talking shows it
                     on_event=self._at_a_phone,
                 )
@@ -161,6 +165,7 @@ class Crowd:
                     caller=number,
                     talk=round(self._chance.uniform(*self._talk), 1),
                     patience=PATIENCE,
+                    frames=FRAMES,
                     digits="1" if DIDS[did] == "menu" else "",
                     digits_after=round(self._chance.uniform(1.0, 6.0), 1),
                 )
