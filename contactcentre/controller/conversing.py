@@ -28,22 +28,23 @@ class Joined:
     leg: str
 
 
-def begin(contact: Contact, joined: Joined) -> Talk:
-    """The two have just begun to hear each other."""
+def begin(contact: Contact, joined: Joined, *, recorded: bool = True) -> Talk:
+    """The two have just begun to hear each other. It will be recorded where its queue says so (not `recorded`: not by
+    itself)."""
     contact.outcome = Outcome.ANSWERED
     talk = Talk(contact)
     started = {"agent": joined.agent, "queue": joined.queue, "leg": joined.leg, "token": joined.token}
     talk.note((Kind.TALK_STARTED, started))
+    if recorded and is_to_be_recorded(contact, joined.queue):
+        talk.notice.wanted = QUEUE
     talk.save()
     return talk
 
 
-def converse(talk: Talk, *, recorded: bool = True) -> Sent | None:
-    """A conversation that has begun, recorded where its queue says so (not `recorded`: not by itself). See
-    `Talk.converse`."""
+def converse(talk: Talk) -> Sent | None:
+    """A conversation that has begun. See `Talk.converse`."""
     talk.contact.recorder.conversation_begins()
-    if recorded and is_to_be_recorded(talk.contact, talk.now.queue):
-        talk.notice.begin(QUEUE)
+    talk.notice.take_up()
     return talk.converse()
 
 
@@ -52,6 +53,7 @@ def of(contact: Contact) -> Talk:
     saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
     talk = Talk(contact, Conversation.restore(saved))
     talk.last = str(saved.get("last", ""))
+    talk.notice.wanted = str(contact.now.detail.get("to_record", ""))
     return talk
 
 
@@ -76,5 +78,6 @@ def resume(contact: Contact, there: frozenset[str], together: frozenset[str]) ->
         contact.post(Ended(leg, node.now(), Cause.UNKNOWN))
     if contact.caller_there:
         put_back(contact, talk.now, there, together)
+        contact.recorder.conversation_begins()  # which may have been cut off
         talk.notice.take_up()
     return talk.converse()

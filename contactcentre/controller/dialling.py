@@ -302,8 +302,8 @@ class Dialler(Conductor):
     def _converse(self, leg: str, offer: Mapping[str, str]) -> act.Result:
         contact = self.contact
         joined = conversing.Joined(offer["agent"], offer["token"], contact.now.queue, leg)
-        talk = conversing.begin(contact, joined)
-        return conversing.converse(talk, recorded=bool(joined.queue)) or act.Transferred()
+        talk = conversing.begin(contact, joined, recorded=bool(joined.queue))
+        return conversing.converse(talk) or act.Transferred()
 
     def _take_up(self, found: Found) -> act.Result | None:
         contact, node = self.contact, self.contact.node
@@ -318,7 +318,8 @@ class Dialler(Conductor):
         # suspended in the moment when the two were connected
         node.agents.found(offer["agent"], contact.id, contact.now.queue, offer["token"])
         contact.emit(Kind.LEG_ANSWERED, leg=found.joined)
-        conversing.begin(contact, conversing.Joined(offer["agent"], offer["token"], contact.now.queue, found.joined))
+        joined = conversing.Joined(offer["agent"], offer["token"], contact.now.queue, found.joined)
+        conversing.begin(contact, joined, recorded=bool(joined.queue))
         return conversing.resume(contact, found.there, found.together) or act.Transferred()
 
     def _repeat(self, action: act.Action, was: Any) -> act.Result:

@@ -89,6 +89,8 @@ class Notice:
     def __init__(self, talk: "Talk") -> None:
         self._talk = talk
         self._contact = talk.contact
+        self.wanted = ""
+        """By whom the recording is wanted that has not begun yet; kept with the contact, for whoever takes it up."""
         self._beeped = 0.0  # the first beep comes at once
         self._saying: _Saying | None = None
         self._deaf: set[str] = set()  # legs to which it could not be said
@@ -107,32 +109,39 @@ class Notice:
             self.begin(by)
         elif action == "stop" and self._saying is not None:
             playback, self._saying = self._saying.playback, None
-            self._contact.save(detail={**self._contact.now.detail, "announcing": ""})
+            self._want("")
             self._contact.caller.stop_playing(playback)
         else:
             self._contact.recorder.do(action, by)
 
     def begin(self, by: str) -> None:
-        """To record, as soon as the customer knows."""
+        """To record, as soon as the customer knows. Raises LinkDown, Deadline; then it is still `wanted`."""
         contact, queue = self._contact, self._talk.now.queue
+        self._want(by)
         prompt = owed(contact, queue)
         if not prompt:
             contact.recorder.begin(by, self._talk.last, queue)
+            self._want("")
             return
         try:
             playback = say(contact, prompt)
         except Gone:  # its end is on its way
             return
         if not playback:
+            self._want("")
             not_said(contact)
             return
         self._saying = _Saying(prompt, playback, by, contact.node.now() + SAYING)
-        contact.save(detail={**contact.now.detail, "announcing": by})
 
     def take_up(self) -> None:
-        """After a suspension: what was being said is said again."""
-        if by := str(self._contact.now.detail.get("announcing", "")):
-            self.begin(by)
+        """What is wanted begins; after a suspension what was being said is said again."""
+        if self.wanted:
+            self.begin(self.wanted)
+
+    def _want(self, by: str) -> None:
+        if by != self.wanted:
+            self.wanted = by
+            self._contact.save(detail={**self._contact.now.detail, "to_record": by})
 
     def take(self, message: object) -> None:
         if isinstance(message, PlaybackEnded) and self._saying and message.playback_id == self._saying.playback:
@@ -142,8 +151,8 @@ class Notice:
         contact, said = self._contact, self._saying
         assert said is not None
         self._saying = None
-        contact.save(detail={**contact.now.detail, "announcing": ""})
         if not ok:
+            self._want("")
             return not_said(contact)
         heard(contact, said.prompt)
         self.begin(said.by)

@@ -28,16 +28,17 @@ class Recorder:
         self._tap: Tap | None = None
 
     def begin(self, by: str, agent: str = "", queue: str = "") -> bool:
-        """Where that is possible. `by`: see `domain.recorded`. False: it cannot be recorded."""
+        """Where that is possible. `by`: see `domain.recorded`. False: it cannot be recorded. Raises LinkDown, Deadline;
+        then whoever takes the contact up tries again."""
         contact = self._contact
         recording = uuid7(contact.node.now())
         try:
             self._tap = contact.caller.tap(recording)
         except Gone:  # the call is over already, there is nothing to record
             return False
+        except (LinkDown, Deadline):
+            raise
         except PbxError as error:  # the call goes on; that it is not recorded is a fact
-            if by == FLOW and isinstance(error, LinkDown | Deadline):
-                raise  # so does the flow, later, and tries again
             contact.emit(Kind.RECORDING_FAILED, recording=recording, error=str(error))
             return False
         contact.emit(Kind.RECORDING_STARTED, recording=recording, agent=agent, queue=queue, by=by)

@@ -104,7 +104,7 @@ class Talk:
         contact = self.contact
         contact.ended_by = by
         contact.recorder.conversation_over()
-        detail = {**contact.now.detail, "announcing": ""}
+        detail = {**contact.now.detail, "to_record": ""}
         contact.save(state="ivr", detail=detail, agent="", channels={"caller": contact.caller_id})
 
     def save(self) -> None:
@@ -115,7 +115,8 @@ class Talk:
         channels = {"caller": contact.caller_id, **({"agent": now.owner} if owner is not None else {})}
         channels |= {f"party-{number}": leg for number, leg in enumerate(dict.fromkeys(others), 1)}
         offers = {leg: one for leg, one in contact.now.detail.get("offers", {}).items() if leg not in now.parties}
-        detail = {**contact.now.detail, "talk": {**now.save(), "last": self.last}, "offers": offers}
+        talk, wanted = {**now.save(), "last": self.last}, self.notice.wanted
+        detail = {**contact.now.detail, "talk": talk, "offers": offers, "to_record": wanted}
         state = "parked" if now.slot else "talking"
         contact.save(state=state, agent=owner.agent if owner is not None else "", channels=channels, detail=detail)
 

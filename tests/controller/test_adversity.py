@@ -13,7 +13,7 @@ from contactcentre.controller.greeting import greet
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import Change, Waiting
-from contactcentre.pbx.errors import Refused
+from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Digit, Left, Party
 from tests.controller.fake_pbx import FakeBridge, FakeChannel
 from tests.controller.people import calls, comes, rings, state, story, talks
@@ -150,6 +150,31 @@ def test_a_recording_that_is_refused_leaves_the_talk_alone(world: World, monkeyp
 
 def refuse(*_: object) -> None:
     raise Refused("no", 500)
+
+
+@pytest.mark.parametrize(("part", "verb"), [(FakeBridge, "add"), (FakeChannel, "tap")])
+def test_a_conversation_in_whose_first_moment_the_link_was_cut_is_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: type[object], verb: str
+) -> None:
+    done = getattr(part, verb)
+
+    def cut_off(*args: object, **more: object) -> None:
+        monkeypatch.setattr(part, verb, done)
+        if verb == "add":  # whoever asked does not learn that it was done
+            done(*args, **more)
+        raise LinkDown("cut")
+
+    caller = calls(world, "1")
+    leg = rings(world)
+    monkeypatch.setattr(part, verb, cut_off)
+    world.pbx.answer(leg)
+    comes(world, caller, Kind.RECORDING_STARTED)
+    assert Kind.RECORDING_FAILED not in kinds(story(world, caller))
+    assert caller.bridge == leg.bridge
+    world.pbx.leave(leg)
+    comes(world, caller, Kind.RECORDING_ENDED)
+    world.peace()
+    world.check()
 
 
 def test_a_prompt_that_is_refused_is_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
