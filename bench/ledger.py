@@ -104,7 +104,8 @@ def balance(
     for call in calls:
         found = by_caller.pop(call.caller, [])
         if len(found) > 1:
-            problems.append(Problem("doubled", call.started_at, f"{call.caller} is {len(found)} contacts"))
+            stories = "; ".join(_story(history, store, call.started_at) for history in found)
+            problems.append(Problem("doubled", call.started_at, f"{call.caller} is {len(found)} contacts: {stories}"))
         elif found:
             problems += _same(call, found[0], outages, recordings)
         elif any(outage.overlaps(call.started_at, call.started_at + CERTAIN) for outage in outages):
@@ -118,6 +119,12 @@ def balance(
     problems += [Problem("doubled", 0.0, text) for text in double_offers(events)]
     problems += [Problem("lost", at, f"rejected: {error}: {text[:300]}") for at, text, error in store.rejected()]
     return Ledger(tuple(problems), frozenset(fallback))
+
+
+def _story(history: ContactHistory, store: Store, since: float) -> str:
+    """A contact's facts, and how many seconds after the call began."""
+    facts = [f"{event.kind.value} {event.at - since:.1f}" for event in store.events(history.contact.id)]
+    return f"{history.contact.id}: {', '.join(facts)}"
 
 
 def _same(call: CallResult, history: ContactHistory, outages: Sequence[Outage], recordings: Path) -> Iterator[Problem]:
