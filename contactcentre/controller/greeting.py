@@ -66,6 +66,9 @@ def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:
         direction=Direction.INBOUND.value,
     )
     contact.emit(Kind.LEG_STARTED, leg=arrived.channel_id, role="caller", endpoint=arrived.endpoint, agent="")
+    if arrived.up:
+        contact.emit(Kind.ANSWERED)
+        contact.emit(Kind.LEG_ANSWERED, leg=arrived.channel_id)
     conductor = Conductor(contact, _walker(contact), answered=arrived.up)
     return contact, conductor, found is not None and found.flow in node.site.flows
 

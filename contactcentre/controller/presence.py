@@ -17,11 +17,18 @@ EVERY = 1.0
 
 class Presence:
     def __init__(
-        self, node: Node, linked: Callable[[], bool], promised: float, after_a_gap: Callable[[], None]
+        self,
+        node: Node,
+        linked: Callable[[], bool],
+        promised: float,
+        admits: Callable[[], bool],
+        after_a_gap: Callable[[], None],
     ) -> None:
-        """`promised`: seconds for which new callers are led to us after the last word of ours. `after_a_gap` is called
+        """`promised`: seconds for which new callers are led to us after the last word of ours. `admits`: none of them
+        would be turned away, so the dialplan may answer them before we have them. `after_a_gap` is called
         when the word is given again after the last one has run out: who came meanwhile went elsewhere."""
-        self._node, self._linked, self._promised, self._after_a_gap = node, linked, promised, after_a_gap
+        self._node, self._linked, self._promised = node, linked, promised
+        self._admits, self._after_a_gap = admits, after_a_gap
         self._until = 0.0  # by the monotonic clock, which goes on while we are frozen
 
     def run(self) -> None:
@@ -34,7 +41,7 @@ class Presence:
         """Once, now."""
         began = monotonic()
         try:
-            self._node.pbx.stay(self._promised)
+            self._node.pbx.stay(self._promised, answers=self._admits())
         except PbxError as error:
             log.info("the dialplan was not told that we are there", error=str(error))
             return

@@ -108,7 +108,7 @@ class Controller:
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._presence = Presence(node, lambda: self.linked, presence, self._look_soon)
+        self._presence = Presence(node, lambda: self.linked, presence, self._admits, self._look_soon)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
         self._commands = Desk(
             node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over, self._begin_contact
@@ -353,7 +353,7 @@ class Controller:
         for arrived in found.callers:
             node.channels.add(arrived.channel_id)
             self._greet(arrived)
-        if found.elsewhere and not self.admission.refuses(len(node.contacts), len(self._events)):
+        if found.elsewhere and self._admits():
             node.greenlets.spawn("fetch", self._fetch, found.elsewhere)
         node.router.wake()
 
@@ -365,8 +365,11 @@ class Controller:
             except PbxError as error:
                 log.info("caller not fetched from the PBX's own queue", channel=channel_id, error=str(error))
 
+    def _admits(self) -> bool:
+        return not self.admission.refuses(len(self.node.contacts), len(self._events))
+
     def _greet(self, arrived: Arrived) -> None:
-        if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
+        if arrived.args[:1] == ("did",) and not self._admits():
             self.admission.turned_away += 1
             self._spawn(*turn_away(self.node, arrived))
         else:

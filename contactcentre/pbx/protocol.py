@@ -298,9 +298,10 @@ class Pbx(Protocol):
         in. Nothing of it is written to a file; a PBX that was restarted has forgotten it. Raises Refused where the PBX
         keeps no accounts like that, LinkDown, Deadline."""
 
-    def stay(self, seconds: float) -> None:
+    def stay(self, seconds: float, *, answers: bool = False) -> None:
         """The dialplan may lead new callers to us for so many seconds more (to the next whole one; below 0: none).
         After that it goes its other way at once, also while the link is there: whoever hangs does not say this again.
+        `answers`: it may answer them first where their flow would do nothing else, which saves a request for each.
         Raises Refused, LinkDown, Deadline."""
 
     def recording(self, name: str) -> Iterator[bytes]:

@@ -17,7 +17,9 @@ from typing import Any
 import jinja2
 
 from contactcentre.domain.devices import account_of, trunk_out, web_account
-from contactcentre.domain.site import Site, Trunk
+from contactcentre.domain.flows.model import read
+from contactcentre.domain.flows.talking import AnswerNode
+from contactcentre.domain.site import Did, Site, Trunk
 from contactcentre.provision import fallback
 from contactcentre.provision.problems import ProvisionError, shown
 from contactcentre.provision.uses import fallback_queue
@@ -126,7 +128,12 @@ def view_of(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> 
             for name, trunk in sorted(site.trunks.items())
         ],
         "dids": [
-            {"number": number, "did": did, "fallback": fallback_queue(site, number)}
+            {
+                "number": number,
+                "did": did,
+                "fallback": fallback_queue(site, number),
+                "answered": _answered_first(site, did),
+            }
             for number, did in sorted(site.dids.items())
         ],
         "queues": [
@@ -150,6 +157,12 @@ def view_of(site: Site, secrets: Mapping[str, str], foreign: frozenset[str]) -> 
         "default_trunk": trunk_out(site),
         "overload": site.settings.overload,
     }
+
+
+def _answered_first(site: Site, did: Did) -> bool:
+    """Whether the first thing that happens to every caller of this number is an answer."""
+    flow, _ = read(did.flow, site.flows.get(did.flow))
+    return flow is not None and isinstance(flow.nodes[flow.start], AnswerNode)
 
 
 def _uri_host(trunk: Trunk) -> str:

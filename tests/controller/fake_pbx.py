@@ -305,7 +305,7 @@ class FakePbx:
         with self.effect(harmless=False):
             self.passwords[account] = password
 
-    def stay(self, seconds: float) -> None:
+    def stay(self, seconds: float, *, answers: bool = False) -> None:
         self.led_until = time.time() + seconds  # a request, but none that the troubles of a test are meant for
 
     def recording(self, name: str) -> Iterator[bytes]:

@@ -72,6 +72,10 @@ class Switch(ABC):
     def led_until(self) -> int:
         """Until when (by that clock) new callers are led to the controller; 0 = it never said so."""
 
+    def answers(self) -> bool:
+        """Whether the dialplan answers callers before the controller has them."""
+        return False
+
     @abstractmethod
     def lead_until(self, clock: int) -> None:
         """As if the controller had said so."""
@@ -135,6 +139,9 @@ class OnAsterisk(Switch):
 
     def led_until(self) -> int:
         return int(self._global("CONTACTCENTRE_UNTIL") or 0)
+
+    def answers(self) -> bool:
+        return self._global("CONTACTCENTRE_ANSWERS") == "yes"
 
     def lead_until(self, clock: int) -> None:
         self.lab.rx(f"dialplan set global CONTACTCENTRE_UNTIL {clock}")

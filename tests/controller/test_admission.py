@@ -128,6 +128,7 @@ def test_who_comes_when_all_places_are_taken_is_told_so_is_counted_and_harms_nob
     second = stack.lab.dial("1000", caller="+33190000002", talk=1, patience=120)
     for caller in ("+33190000001", "+33190000002"):
         stack.wait_for(caller, Kind.QUEUED)
+    eventually(lambda: not stack.switch.answers(), "the dialplan answers nobody whom we turn away")
 
     heard = tmp_path / "heard.wav"
     third = stack.lab.call("1000", caller="+33190000003", patience=120, heard=heard)
@@ -152,6 +153,7 @@ def test_a_controller_that_does_not_keep_up_turns_new_callers_away_until_it_does
     hinder = gevent.spawn(held_up, stack.controller.pid)
     try:
         eventually(lambda: value(scrape(base, "controller"), "admitting") == 0, "it turns callers away")
+        eventually(lambda: not stack.switch.answers(), "the dialplan answers nobody whom we turn away")
         call = stack.lab.call("1000", caller="+33190000012", patience=120)
         assert call.status == BUSY
     finally:

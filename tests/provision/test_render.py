@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -98,6 +99,16 @@ def test_a_did_with_a_plus_is_also_reached_without_it() -> None:
     assert "exten = 33155500001,1,Goto(+33155500001,1)" in text.splitlines()
 
 
+def test_the_dialplan_answers_only_whom_the_flow_would_answer_first() -> None:
+    closed = {"start": "open", "nodes": {"open": {"type": "hangup", "cause": "busy"}}}
+    site = parse(document(flows__closed=closed, dids__900={"flow": "closed"}))
+    lines = render(site, SECRETS)["extensions.conf"].splitlines()
+    before = {line: earlier for earlier, line in pairwise(lines)}
+    assert before[" same = n(controller),Stasis(contactcentre,did,+33155500001)"] == " same = n,Answer(,i)"
+    assert before[" same = n,Answer(,i)"] == ' same = n,GotoIf($["${CONTACTCENTRE_ANSWERS}" != "yes"]?controller)'
+    assert "Answer" not in before[" same = n(controller),Stasis(contactcentre,did,900)"]
+
+
 def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> None:
     text = render(parse(document()), SECRETS)["extensions.conf"]
     used = set(re.findall(r"\$\{[^$]*?\}+", text))
@@ -110,6 +121,7 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${DIALSTATUS}",
         "${EPOCH}",
         "${CONTACTCENTRE_UNTIL}",  # seconds, set by the driver
+        "${CONTACTCENTRE_ANSWERS}",  # yes or no, set by the driver
         *(f"${{CONTACTCENTRE_{name}}}" for name in ("DID", "SINCE", "QUEUE")),  # set by the dialplan itself
         "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
         "${IFMODULE(app_minivm.so)}",

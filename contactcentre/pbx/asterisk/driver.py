@@ -250,9 +250,9 @@ class AsteriskPbx:
             with suppress(Gone):  # there was none
                 self.request("DELETE", path)
 
-    def stay(self, seconds: float) -> None:
+    def stay(self, seconds: float, *, answers: bool = False) -> None:
         """See Pbx.stay."""
-        presence.stay(self.request, seconds)
+        presence.stay(self.request, seconds, answers)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""

@@ -13,12 +13,14 @@ from contactcentre.pbx.asterisk.protocol import Query
 from contactcentre.pbx.asterisk.translate import epoch
 
 VARIABLE = "CONTACTCENTRE_UNTIL"
+ANSWERS = "CONTACTCENTRE_ANSWERS"
 
 
-def stay(request: Callable[..., Any], seconds: float) -> None:
+def stay(request: Callable[..., Any], seconds: float, answers: bool) -> None:
     """See Pbx.stay."""
     pong = request("GET", "asterisk/ping")
     said = pong.get("timestamp") if isinstance(pong, dict) else None
     now = epoch(said) if isinstance(said, str) else time()
-    query: Query = {"variable": VARIABLE, "value": str(math.ceil(now + seconds))}
-    request("POST", "asterisk/variable", query)
+    for variable, value in ((ANSWERS, "yes" if answers else "no"), (VARIABLE, str(math.ceil(now + seconds)))):
+        query: Query = {"variable": variable, "value": value}
+        request("POST", "asterisk/variable", query)

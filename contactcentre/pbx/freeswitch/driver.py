@@ -295,8 +295,8 @@ class FreeSwitchPbx:
         """See Pbx.set_password."""
         self._accounts.set_password(account, password)
 
-    def stay(self, seconds: float) -> None:
-        """See Pbx.stay."""
+    def stay(self, seconds: float, *, answers: bool = False) -> None:
+        """See Pbx.stay. Its dialplan answers nobody."""
         presence.stay(self.request, seconds)
 
     def recording(self, name: str) -> Iterator[bytes]:
