@@ -1,6 +1,6 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from contactcentre.controller.coaching import Audit, Mentors
 from contactcentre.controller.contact import SUSPENDING, Contact
 from contactcentre.controller.desk import Desk
 from contactcentre.controller.engaged import keep_engaged
+from contactcentre.controller.fetching import Fetching
 from contactcentre.controller.greeting import go_on, greet, turn_away
 from contactcentre.controller.heartbeat import Heartbeat
 from contactcentre.controller.lamps import Lamps
@@ -110,6 +111,7 @@ class Controller:
         self.mentors = Mentors(node, self.supervisions, audit)
         self._presence = Presence(node, lambda: self.linked, presence, self._admits, self._look_soon)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
+        self._fetching = Fetching(node)
         self._commands = Desk(
             node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over, self._begin_contact
         )
@@ -339,6 +341,10 @@ class Controller:
         node.router.phones.reach(node.pbx.phones())
         first = not node.reconciled
         found = reconcile(node, first)
+        if self._admits() and (elsewhere := self._fetching.due(found.elsewhere)):
+            # before all else: until they are out of there, the PBX's own queue calls the same agents as we
+            node.greenlets.spawn("fetch", self._fetching.fetch, elsewhere)
+            gevent.sleep(0)  # it sends its first request
         if first:
             self._presence.say()  # before anybody is told that we are here
             self._heartbeat.taken_up(len(found.contacts))
@@ -351,19 +357,10 @@ class Controller:
         for contact, there in found.contacts:
             self._spawn(contact, go_on(contact, there))
         for arrived in found.callers:
-            node.channels.add(arrived.channel_id)
-            self._greet(arrived)
-        if found.elsewhere and self._admits():
-            node.greenlets.spawn("fetch", self._fetch, found.elsewhere)
+            if arrived.channel_id not in node.channels:  # else the PBX told meanwhile that it came
+                node.channels.add(arrived.channel_id)
+                self._greet(arrived)
         node.router.wake()
-
-    def _fetch(self, channels: Sequence[str]) -> None:
-        """Callers who wait in the PBX's own queue; whom it cannot give us now is asked for again at the next look."""
-        for channel_id in channels:
-            try:
-                self.node.pbx.fetch(channel_id)
-            except PbxError as error:
-                log.info("caller not fetched from the PBX's own queue", channel=channel_id, error=str(error))
 
     def _admits(self) -> bool:
         return not self.admission.refuses(len(self.node.contacts), len(self._events))

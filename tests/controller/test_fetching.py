@@ -2,9 +2,15 @@
 
 import time
 
+import pytest
+
+from contactcentre.controller import reconcile
+from contactcentre.controller.node import Node
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
-from tests.controller.fake_pbx import Line
+from contactcentre.pbx.events import Arrived, Party
+from contactcentre.pbx.protocol import Inventory
+from tests.controller.fake_pbx import FakePbx, Line
 from tests.controller.people import calls, comes
 from tests.controller.stack import eventually
 from tests.controller.world import World
@@ -36,5 +42,49 @@ def test_a_caller_who_waits_in_the_pbx_s_own_queue_comes_to_us_and_keeps_the_tim
     assert 300 <= arrived.data["waited"] < 330
     world.pbx.leave(line)
     world.pbx.leave(caller)
+    world.peace()
+    world.check()
+
+
+def test_nobody_is_fetched_twice_although_the_pbx_is_slow_to_let_them_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(FakePbx, "fetch", lambda _, channel: asked.append(channel))
+    line = waits_with_the_pbx(world, 10)
+    world.unseen.add(line.id)
+    for _ in range(2):
+        looks = world.looks
+        world.controller._look_soon()
+        eventually(lambda looks=looks: world.looks > looks, "it has looked")
+    assert asked == [line.id]
+    monkeypatch.setattr("contactcentre.controller.fetching.AGAIN", 0.0)
+    world.controller._look_soon()
+    eventually(lambda: len(asked) > 1, "whoever is still there is asked for again")
+    world.pbx.leave(line)
+    world.peace()
+    world.check()
+
+
+def test_a_caller_who_comes_while_we_look_at_what_is_there_is_one_contact(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(f"{world.node}-late", "carrier", "1", ours=True)
+    orphans, told = reconcile._orphans, list[Arrived]()
+
+    def and_then_it_is_told(node: Node, inventory: Inventory, known: set[str]) -> list[str]:
+        if line.id in inventory.channels and not told:
+            told.append(Arrived(line.id, line.born, ("did", "1"), Party("+33123", ""), "1", "carrier", "", up=False))
+            world.pbx._sink(told[0])
+        return orphans(node, inventory, known)
+
+    world.callers.append(line.id)
+    world.pbx.lines[line.id] = line  # entered, and its event is still on its way
+    monkeypatch.setattr(reconcile, "_orphans", and_then_it_is_told)
+    world.controller._look_soon()
+    eventually(lambda: arrival(world, line), "there is a contact")
+    comes(world, line, Kind.DECISION)
+    assert told
+    world.pbx.leave(line)
     world.peace()
     world.check()
