@@ -24,7 +24,7 @@ from contactcentre.domain.conversation import Conversation, Fact, Party, Place, 
 from contactcentre.domain.events import ConsultResult, Kind
 from contactcentre.domain.flows.actions import Sent
 from contactcentre.domain.verbs import Verb, consult_ended, customer_leaves, decide, handed_over, leaves, retrieved
-from contactcentre.pbx.errors import Gone, Refused
+from contactcentre.pbx.errors import Deadline, Gone, LinkDown, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Digit, Ended, PlaybackEnded
 
 log = structlog.get_logger(__name__)
@@ -205,6 +205,9 @@ class Talk:
         except (Gone, Refused) as error:
             log.info("verb not carried out", contact_id=self.contact.id, verb=asked.verb, error=str(error))
             asked.refuse("gone", "somebody has just hung up, or the PBX refused: look again")
+        except (LinkDown, Deadline):
+            asked.refuse("suspended", "the link to the PBX was lost: try again")
+            raise
         else:
             asked.answer.set(self.told())
 

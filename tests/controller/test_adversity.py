@@ -12,7 +12,7 @@ from contactcentre.controller.contact import DIGITS_LIMIT, Contact
 from contactcentre.controller.greeting import greet
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
-from contactcentre.live import Change, Waiting
+from contactcentre.live import Change, CommandFailed, Waiting
 from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Digit, Left, Party
 from tests.controller.fake_pbx import FakeBridge, FakeChannel
@@ -173,6 +173,28 @@ def test_a_conversation_in_whose_first_moment_the_link_was_cut_is_recorded(
     assert caller.bridge == leg.bridge
     world.pbx.leave(leg)
     comes(world, caller, Kind.RECORDING_ENDED)
+    world.peace()
+    world.check()
+
+
+def test_who_asks_for_something_in_the_moment_when_the_link_is_cut_is_told_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, leg = talks(world)
+    (contact,) = world.controller.node.contacts.values()
+
+    def cut_off(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise LinkDown("cut")
+
+    monkeypatch.setattr(FakeChannel, "wait_with_music", cut_off)
+    with pytest.raises(CommandFailed) as failed:
+        contact.ask("hold", {}, "agent")
+    assert failed.value.code == "suspended"
+    eventually(lambda: not contact.parked or world.controller.node.contacts[contact.id] is not contact, "taken up")
+    assert caller.bridge == leg.bridge
+    world.pbx.leave(leg)
+    comes(world, caller, Kind.ENDED)
     world.peace()
     world.check()
 
