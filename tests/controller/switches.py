@@ -141,7 +141,7 @@ class OnAsterisk(Switch):
         return int(self._global("CONTACTCENTRE_UNTIL") or 0)
 
     def answers(self) -> bool:
-        return self._global("CONTACTCENTRE_ANSWERS") == "yes"
+        return int(self._global("CONTACTCENTRE_ANSWERS") or 0) >= self.clock()
 
     def lead_until(self, clock: int) -> None:
         self.lab.rx(f"dialplan set global CONTACTCENTRE_UNTIL {clock}")
