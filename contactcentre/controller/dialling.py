@@ -22,6 +22,7 @@ from contactcentre.controller.node import Node
 from contactcentre.controller.offers import under_way, who_left
 from contactcentre.controller.parties import RING_SECONDS, check_number
 from contactcentre.controller.places import ears
+from contactcentre.controller.talk import Talk
 from contactcentre.domain.agents import NotAllowed, Verb
 from contactcentre.domain.conversation import Refusal
 from contactcentre.domain.devices import Kind as DeviceKind
@@ -300,10 +301,12 @@ class Dialler(Conductor):
     # -- the conversation ---------------------------------------------------------------------------------------------
 
     def _converse(self, leg: str, offer: Mapping[str, str]) -> act.Result:
-        contact = self.contact
-        joined = conversing.Joined(offer["agent"], offer["token"], contact.now.queue, leg)
-        talk = conversing.begin(contact, joined, recorded=bool(joined.queue))
-        return conversing.converse(talk) or act.Transferred()
+        return conversing.converse(self._joined(leg, offer)) or act.Transferred()
+
+    def _joined(self, leg: str, offer: Mapping[str, str]) -> Talk:
+        """The agent and the customer hear each other from now on."""
+        joined = conversing.Joined(offer["agent"], offer["token"], self.contact.now.queue, leg)
+        return conversing.begin(self.contact, joined, recorded=bool(joined.queue))
 
     def _take_up(self, found: Found) -> act.Result | None:
         contact, node = self.contact, self.contact.node
@@ -318,8 +321,7 @@ class Dialler(Conductor):
         # suspended in the moment when the two were connected
         node.agents.found(offer["agent"], contact.id, contact.now.queue, offer["token"])
         contact.emit(Kind.LEG_ANSWERED, leg=found.joined)
-        joined = conversing.Joined(offer["agent"], offer["token"], contact.now.queue, found.joined)
-        conversing.begin(contact, joined, recorded=bool(joined.queue))
+        self._joined(found.joined, offer)
         return conversing.resume(contact, found.there, found.together) or act.Transferred()
 
     def _repeat(self, action: act.Action, was: Any) -> act.Result:

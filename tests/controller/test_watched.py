@@ -53,7 +53,8 @@ def test_a_call_is_seen_in_the_numbers_while_it_waits_and_after_it(base: int, st
     assert more("offers_total", result="accepted") == 1
     assert more("decision_seconds_count") >= 1
     assert more("reservation_seconds_count") == 1
-    for verb in ("adopt", "call", "bridge", "bridge_add"):
+    answers = () if stack.switch.name == "asterisk" else ("answer",)  # whose dialplan does it for us
+    for verb in ("adopt", *answers, "call", "bridge", "bridge_add"):
         assert more("pbx_verb_seconds_count", verb=verb) >= 1, verb
     assert value(after, "facts_total", kind="talk.started") >= 1
     assert value(after, "pbx_linked") == 1
