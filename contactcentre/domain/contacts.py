@@ -42,6 +42,7 @@ from contactcentre.domain.said import say
 __all__ = [
     "Contact",
     "ContactHistory",
+    "Folding",
     "Leg",
     "Participation",
     "Phase",
@@ -59,7 +60,7 @@ def fold(events: Iterable[Event]) -> ContactHistory:
     sense where it stands (an end without a beginning) changes nothing. Raises ValueError when there is none,
     or of several contacts."""
     ordered, afterwards = _arrange(events)
-    folding = _Folding((ordered or afterwards)[0])
+    folding = Folding((ordered or afterwards)[0])
     for event in ordered:
         folding.take(event)
     for event in afterwards:
@@ -67,7 +68,7 @@ def fold(events: Iterable[Event]) -> ContactHistory:
             say(folding.said, event)
         else:
             folding.recording(event)
-    return folding.result(_missing([event.seq for event in ordered]))
+    return folding.history(_missing([event.seq for event in ordered]))
 
 
 def _arrange(events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
@@ -116,8 +117,8 @@ _OF_LIFE = frozenset({Kind.NODE, Kind.QUEUED, Kind.UNQUEUED, Kind.OFFERED, Kind.
 """Cannot happen any more once the contact has ended; wrap-up, legs, recordings and dispositions can."""
 
 
-class _Folding:
-    """The walk over one contact's events."""
+class Folding:
+    """The walk over one contact's events: `take` the owner's in their order, `history` tells what they mean so far."""
 
     def __init__(self, first: Event) -> None:
         self.at = self.begin = first.at
@@ -325,7 +326,8 @@ class _Folding:
 
     # -- the result ------------------------------------------------------------------------------------------
 
-    def result(self, missing: tuple[tuple[int, int], ...]) -> ContactHistory:
+    def history(self, missing: tuple[tuple[int, int], ...] = ()) -> ContactHistory:
+        """`missing`: see Contact."""
         tiles = [tile for tile in self.tiles if tile.ended is None or tile.ended > tile.started]
         visits = self._handled(tiles)
         contact = replace(

@@ -5,7 +5,7 @@ Rows are dictionaries in the tables' terms: times in epoch seconds, ids as texts
 table's default where `columns` leaves them out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,10 @@ from contactcentre.store.tables import Epoch
 
 Row = dict[str, Any]
 
+_SERVERS_FAULT = ("08", "40", "53", "55", "57", "58", "XX")
+"""Classes of SQLSTATE that are no fault of the data: connection, deadlock, resources, shutdown, system,
+internal."""
+
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -25,10 +29,18 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
         connection.exec_driver_sql(_insert(table, tuple(rows[0])), (encode(rows),))
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
-    """Adds the rows whose key is free; returns the keys of those. Ids are texts, times epoch seconds."""
-    statement = f"{_insert(table, tuple(rows[0]))} ON CONFLICT DO NOTHING RETURNING {_key(table)}"
-    return {tuple(row) for row in connection.exec_driver_sql(statement, (encode(rows),))}
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> set[tuple[Any, ...]] | None:
+    """Adds the rows whose key is free; returns the keys of those, or None: all were. Ids are texts, times epoch
+    seconds. A key that comes twice is free once."""
+    columns = tuple(rows[0])
+    added = f"{_insert(table, columns)} ON CONFLICT DO NOTHING RETURNING {_key(table)}"
+    # One row comes back where all is well: the driver's work for each costs more than the counting.
+    found = "SELECT CASE WHEN count(*) < %s THEN json_agg(added) END, count(*) FROM added"
+    statement = f"WITH added AS ({added}) {found}"
+    keys, number = connection.exec_driver_sql(statement, (encode(rows), len(rows))).one()
+    if number == len(rows):
+        return None
+    return {tuple(key.values()) for key in keys or ()}
 
 
 def upsert(connection: sa.Connection, table: sa.Table, owner: str, rows: Sequence[Row]) -> None:
@@ -41,6 +53,30 @@ def delete(connection: sa.Connection, table: sa.Table, contact_ids: Sequence[str
     """All rows of these contacts."""
     statement = f'DELETE FROM "{table.name}" WHERE contact_id = ANY(CAST(%s AS uuid[]))'  # noqa: S608 (a table of ours)
     connection.exec_driver_sql(statement, (list(contact_ids),))
+
+
+def bisected(
+    connection: sa.Connection,
+    items: Sequence[Any],
+    write: Callable[[Sequence[Any]], None],
+    refuse: Callable[[str, Exception], None],
+) -> None:
+    """Writes all at once; where the database refuses a value, in halves, until only what it refuses is left out."""
+    if not items:
+        return
+    try:
+        with connection.begin_nested():
+            write(items)
+    except sa.exc.DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or "08"
+        if state[:2] in _SERVERS_FAULT:
+            raise
+        if len(items) == 1:
+            refuse(repr(items[0]), error)
+            return
+        half = len(items) // 2
+        bisected(connection, items[:half], write, refuse)
+        bisected(connection, items[half:], write, refuse)
 
 
 @cache
@@ -68,8 +104,9 @@ def _upsert(table: sa.Table, owner: str, columns: tuple[str, ...]) -> str:
 @cache
 def _key(table: sa.Table) -> str:
     """The key's columns as Python has them."""
-    shown = {sa.Uuid: 'CAST("{}" AS text)', Epoch: 'CAST(extract(epoch FROM "{}") AS double precision)'}
-    return ", ".join(shown.get(type(column.type), '"{}"').format(column.name) for column in table.primary_key)
+    shown = {sa.Uuid: 'CAST("{0}" AS text)', Epoch: 'CAST(extract(epoch FROM "{0}") AS double precision)'}
+    texts = (shown.get(type(column.type), '"{0}"') + ' AS "{0}"' for column in table.primary_key)
+    return ", ".join(text.format(column.name) for text, column in zip(texts, table.primary_key, strict=True))
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from contactcentre.domain.contacts import (
 from contactcentre.domain.events import Event
 from contactcentre.store import tables
 from contactcentre.store.database import Database, by_name
-from contactcentre.store.journal import events_of
+from contactcentre.store.derived import events_of
 from contactcentre.store.paging import after, cursor_at
 
 MAX_PAGE = 1000
