@@ -1,7 +1,12 @@
-"""Whether a new call is let in: above what one process can do in time, one call more would make all of them worse.
+"""Whether a new call is let in: above what can be done in time, one call more would make all of them worse.
 
 Who talks or waits has precedence: only who has just come is turned away, by the PBX's own dialplan, with a message
 (`settings.overload` of the site), and is in history with the outcome `overload`.
+
+How many are let in follows from how late calls are: a share of them that is cut while they are late and grows while
+they are not. A door that is only open or closed lets in more than can be served as soon as it opens, and what it does
+is felt seconds later. Cut by a factor, grown by a step: the way in which streams of packets share a line (Chiu and
+Jain, 1989).
 """
 
 from collections import deque
@@ -14,7 +19,21 @@ import structlog
 log = structlog.get_logger(__name__)
 
 LOOKS = 3
-"""In a row that the process must be late, or in time again. One may be anything, a second of them is not."""
+"""In a row that calls must be late, or in time again, until something is done. One may be anything, a second of them is
+not."""
+
+CUT = 0.6
+"""Of the share of callers who are let in, what is left while calls are late."""
+
+STEP = 0.05
+"""What is added to it while they are in time."""
+
+LEAST = 0.05
+"""Of the callers, who are let in in any case: else nobody would tell that all is well again."""
+
+MESSAGES = 5.0
+"""Callers a second who are turned away with a message, on average. Some seconds of sound for each take a PBX half of
+what a call takes, and it has no time left; the others hear the busy tone at once."""
 
 EVENTS = 1_000
 """Events of the PBX that wait to be taken: so many are a flood."""
@@ -41,8 +60,10 @@ class Admission:
         self._limits, self._others = limits, others
         self._lags: deque[float] = deque(maxlen=LOOKS)
         self._catches_up_until = 0.0  # monotonic
-        self.late = False
-        """The process does not keep up."""
+        self._due = 0.0  # callers who may come in, by the share
+        self._messages, self._counted = MESSAGES, monotonic()  # that may begin, and when that was so
+        self.share = 1.0
+        """Of the callers, who are let in."""
         self.turned_away = 0
 
     def catch_up(self) -> None:
@@ -55,17 +76,46 @@ class Admission:
         limit = self._limits.lag
         if not limit or len(self._lags) < LOOKS:
             return
-        if not self.late and min(self._lags) > limit and monotonic() > self._catches_up_until:
-            self.late = True
-            log.warning(
-                "more calls than can be served in time: new ones are turned away",
-                late_seconds=round(max(self._lags), 2),
-            )
-        elif self.late and max(self._lags) < limit / 2:
-            self.late = False
-            log.warning("calls are let in again", turned_away=self.turned_away)
+        if min(self._lags) > limit and monotonic() > self._catches_up_until:
+            if self.share == 1.0:
+                late = round(max(self._lags), 2)
+                log.warning("more calls than can be served in time: some are turned away", late_seconds=late)
+                self._due = 0.0
+            self.share = max(LEAST, self.share * CUT)
+            self._lags.clear()
+        elif self.share < 1.0 and max(self._lags) < limit / 2:
+            self.share = min(1.0, self.share + STEP)
+            self._lags.clear()
+            if self.share == 1.0:
+                log.warning("all calls are let in again", turned_away=self.turned_away)
+
+    def closed(self, contacts: int, events: int) -> bool:
+        """Whether some, or all, who come now are turned away, with so many contacts there and events that wait."""
+        return self.share < 1.0 or self._is_full(contacts, events)
 
     def refuses(self, contacts: int, events: int) -> bool:
-        """Whether one call more is turned away, with so many contacts there and so many events that wait."""
-        full = bool(self._limits.contacts) and contacts >= self._limits.contacts
-        return self.late or full or events > EVENTS
+        """Whether the one who has just come is turned away, which is asked once for each."""
+        if self._is_full(contacts, events):
+            self.turned_away += 1
+            return True
+        if self.share == 1.0:
+            return False
+        self._due = min(1.0, self._due) + self.share
+        if self._due < 1.0:
+            self.turned_away += 1
+            return True
+        self._due -= 1.0
+        return False
+
+    def may_say_so(self) -> bool:
+        """Whether the PBX has time for a message to who is turned away, which is asked once for each."""
+        now = monotonic()
+        self._messages = min(MESSAGES, self._messages + MESSAGES * (now - self._counted))
+        self._counted = now
+        if self._messages < 1.0:
+            return False
+        self._messages -= 1.0
+        return True
+
+    def _is_full(self, contacts: int, events: int) -> bool:
+        return (bool(self._limits.contacts) and contacts >= self._limits.contacts) or events > EVENTS

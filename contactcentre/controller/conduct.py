@@ -88,10 +88,10 @@ class Conductor:
         except Exception as error:
             self._fail(error)
 
-    def refuse(self, cause: Cause) -> None:
+    def refuse(self, cause: Cause, outcome: Outcome = Outcome.REJECTED) -> None:
         """Turns the caller away. Instead of `run`."""
         self._adopt()
-        self.contact.outcome = Outcome.REJECTED
+        self.contact.outcome = outcome
         if self.contact.caller_there:
             self.contact.caller.hangup(cause)
         self._end(cause, "system")

@@ -9,7 +9,7 @@ from contactcentre.controller.conduct import Conductor, Found
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.dialling import Dialler
 from contactcentre.controller.node import Node
-from contactcentre.domain.events import Direction, Kind
+from contactcentre.domain.events import Direction, Kind, Outcome
 from contactcentre.domain.flows.walk import Walker
 from contactcentre.pbx.events import Arrived, Cause
 
@@ -31,10 +31,15 @@ def greet(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
     return contact, conductor.run
 
 
-def turn_away(node: Node, arrived: Arrived) -> tuple[Contact, Callable[[], None]]:
-    """A new caller for whom there is no room: a contact, too, so that it is counted."""
+def turn_away(node: Node, arrived: Arrived, *, at_once: bool = False) -> tuple[Contact, Callable[[], None]]:
+    """A new caller for whom there is no room: a contact, too, so that it is counted. `at_once`: by the busy
+    tone, whatever the site says; but who has been answered would hear nothing."""
     contact, conductor, known = _begin(node, arrived)
-    return contact, conductor.turn_away if known else partial(conductor.refuse, Cause.UNALLOCATED)
+    if not known:
+        return contact, partial(conductor.refuse, Cause.UNALLOCATED)
+    if at_once and not arrived.up:
+        return contact, partial(conductor.refuse, Cause.BUSY, Outcome.OVERLOAD)
+    return contact, conductor.turn_away
 
 
 def _begin(node: Node, arrived: Arrived) -> tuple[Contact, Conductor, bool]:

@@ -363,12 +363,13 @@ class Controller:
         node.router.wake()
 
     def _admits(self) -> bool:
-        return not self.admission.refuses(len(self.node.contacts), len(self._events))
+        """Nobody who comes now is turned away."""
+        return not self.admission.closed(len(self.node.contacts), len(self._events))
 
     def _greet(self, arrived: Arrived) -> None:
-        if arrived.args[:1] == ("did",) and not self._admits():
-            self.admission.turned_away += 1
-            self._spawn(*turn_away(self.node, arrived))
+        if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
+            at_once = self.node.site.settings.overload == "message" and not self.admission.may_say_so()
+            self._spawn(*turn_away(self.node, arrived, at_once=at_once))
         else:
             self._spawn(*greet(self.node, arrived))
 

@@ -67,8 +67,8 @@ class Watched:
         yield gauges("contacts", "Contacts of this node.", "state", dict.fromkeys(STATES, 0) | states)
         outcomes = dict.fromkeys(Outcome, 0) | node.tally.ended
         yield counters("contacts_ended", "Contacts of this node that ended.", "outcome", outcomes)
-        says = "Whether new calls are let in; 0 = they are turned away, for the process does not keep up."
-        yield gauge("admitting", says, not self._controller.admission.late)
+        says = "The share of new calls that are let in; below 1 some are turned away, for calls are late."
+        yield gauge("admitting", says, self._controller.admission.share)
         yield counters("facts", "Facts that were journalled.", "kind", node.tally.facts)
 
     def _routing(self) -> Iterator[Metric]:

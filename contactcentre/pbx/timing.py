@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import wraps
+from itertools import count
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -41,11 +42,21 @@ PBX = (
 seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
 """Of this process, by verb; a bridge's are `bridge_add` and so on."""
 
+under_way: dict[int, float] = {}
+"""When those of AT_ONCE began (`perf_counter`) that are not done yet."""
+
+_numbers = count()
+
 failures: Counter[tuple[str, str]] = Counter()
 """By verb and error: `Gone`, `Refused`, `TooLarge`, `LinkDown`, `Deadline`."""
 
-TOLD = frozenset({*CHANNEL, *(f"bridge_{verb}" for verb in BRIDGE), "call", "bridge"} - {"packets"})
-"""What calls need; the others are lists, asked for all the time, or answered by ourselves."""
+AT_ONCE = frozenset({"call", "bridge", "bridge_destroy", "hangup"})
+"""What calls need and a PBX does at once. Others may wait until what a channel hears is over, which says nothing of the
+PBX; or are lists, asked for all the time."""
+
+OF_A_CALL = 4
+"""Verbs, one after the other, until a caller and an agent hear each other: the agent's phone is called, a bridge made,
+and both come into it, out of the waiting room."""
 
 ENOUGH = 5
 """Verbs between two questions from which on their average tells how the PBX is; a busy one does dozens."""
@@ -54,9 +65,8 @@ C = TypeVar("C", bound=type)
 
 
 class Slowness:
-    """How long calls' verbs took on the average since it was asked last, seconds. Where hardly any was done, half of
-    what it was before: they may all be waiting; or one alone waited for the end of what was played, which says
-    nothing."""
+    """By how much a PBX's slowness delays a caller, seconds: what verbs took on the average since it was asked last, or
+    have taken already that are under way, times OF_A_CALL. Where hardly any is, half of what it was before."""
 
     def __init__(self) -> None:
         self._before = _done()
@@ -65,14 +75,16 @@ class Slowness:
     def __call__(self) -> float:
         (done_before, spent_before), self._before = self._before, _done()
         done, spent = self._before
-        new = done - done_before
+        new, now = done - done_before, perf_counter()
         self._mean = (spent - spent_before) / new if new >= ENOUGH else self._mean / 2
-        return self._mean
+        if len(under_way) >= ENOUGH:
+            self._mean = max(self._mean, sum(now - began for began in under_way.values()) / len(under_way))
+        return OF_A_CALL * self._mean
 
 
 def _done() -> tuple[int, float]:
-    """How many of calls' verbs so far, and the seconds that they took."""
-    known = [histogram for verb, histogram in seconds.items() if verb in TOLD]
+    """How many verbs are done that a PBX does at once, and the seconds that they took."""
+    known = [histogram for verb, histogram in seconds.items() if verb in AT_ONCE]
     return sum(one.total for one in known), sum(one.spent for one in known)
 
 
@@ -88,12 +100,14 @@ def timed(*verbs: str, prefix: str = "") -> Callable[[C], C]:
 
 
 def _timed(name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
-    observe = seconds[name].observe
+    observe, counts = seconds[name].observe, name in AT_ONCE
     failures[name, "Deadline"] += 0  # an alert asks for its growth, so it is told from the beginning
 
     @wraps(verb)
     def call(*args: Any, **named: Any) -> Any:
         began = perf_counter()
+        if counts:
+            under_way[number := next(_numbers)] = began
         try:
             return verb(*args, **named)
         except PbxError as error:
@@ -101,5 +115,7 @@ def _timed(name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             observe(perf_counter() - began)
+            if counts:
+                del under_way[number]
 
     return call

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 
-from contactcentre.controller.admission import CATCH_UP, EVENTS, LOOKS, Admission, Limits
+from contactcentre.controller.admission import CATCH_UP, CUT, EVENTS, LEAST, LOOKS, MESSAGES, STEP, Admission, Limits
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.pbx import timing
@@ -21,16 +22,22 @@ LATE = 0.2
 
 
 def looked(admission: Admission, *lags: float) -> bool:
-    """Whether one call more is turned away after these looks."""
+    """Whether somebody who comes after these looks is turned away, perhaps."""
     for lag in lags:
         admission.look(lag)
-    return admission.refuses(0, 0)
+    return admission.closed(0, 0)
+
+
+def let_in(admission: Admission, callers: int = 1000) -> float:
+    """The share of so many who come now."""
+    return sum(not admission.refuses(0, 0) for _ in range(callers)) / callers
 
 
 def test_one_late_look_turns_nobody_away_several_in_a_row_do() -> None:
     admission = Admission(Limits(lag=0.5))
     assert not looked(admission, 3.0, 0.0, 0.0, 3.0, 3.0, 0.4, 3.0)
     assert looked(admission, *[0.6] * LOOKS)
+    assert admission.refuses(0, 0)
 
 
 def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_away(
@@ -46,46 +53,93 @@ def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_awa
     assert looked(admission, 3.0), "and a door that is closed stays so"
 
 
-def test_calls_are_let_in_again_once_the_process_is_well_in_time_and_not_before() -> None:
+def test_the_later_calls_are_the_fewer_are_let_in_but_never_nobody() -> None:
+    admission, shares = Admission(Limits(lag=0.5)), []
+    for _ in range(12):
+        looked(admission, *[0.6] * LOOKS)
+        shares.append(let_in(admission))
+    assert shares[:3] == pytest.approx([CUT, CUT**2, CUT**3], abs=0.01)
+    assert shares[-1] == pytest.approx(LEAST, abs=0.01)
+
+
+def test_more_are_let_in_step_by_step_once_calls_are_well_in_time_and_not_before() -> None:
     admission = Admission(Limits(lag=0.5))
-    assert looked(admission, *[0.6] * LOOKS)
-    assert looked(admission, *[0.3] * LOOKS), "just below the limit it would be above it again at once"
-    assert looked(admission, 0.0, 0.0, 0.3), "nor after two good looks"
-    assert not looked(admission, *[0.2] * LOOKS)
+    looked(admission, *[0.6] * LOOKS)
+    looked(admission, *[0.3] * LOOKS * 4)
+    assert let_in(admission) == pytest.approx(CUT, abs=0.01), "just below the limit it would be above it again at once"
+    looked(admission, 0.0, 0.0, 0.3)
+    assert let_in(admission) == pytest.approx(CUT, abs=0.01), "nor after two good looks"
+    looked(admission, *[0.2] * LOOKS)
+    assert let_in(admission) == pytest.approx(CUT + STEP, abs=0.01)
+    assert not looked(admission, *[0.2] * LOOKS * round((1 - CUT) / STEP))
+    assert let_in(admission) == 1.0
+    assert admission.turned_away == pytest.approx(1000 * (3 * (1 - CUT) - STEP), abs=10)
+
+
+def test_a_message_is_for_few_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of them would take the PBX as much time as calls do."""
+    clock = [1000.0]
+    monkeypatch.setattr("contactcentre.controller.admission.monotonic", lambda: clock[0])
+    admission, said = Admission(Limits(lag=0.5)), 0
+    for _ in range(800):  # 80 a second
+        said += admission.may_say_so()
+        clock[0] += 1 / 80
+    assert said == pytest.approx(11 * MESSAGES, abs=1)
+    clock[0] += 60
+    assert admission.may_say_so()
 
 
 def test_decisions_or_a_pbx_that_are_late_count_like_the_process_itself() -> None:
-    late = {"decisions": 0.0, "pbx": 0.0}
-    admission = Admission(Limits(lag=0.5), lambda: late["decisions"], lambda: late["pbx"])
-    assert not looked(admission, *[0.0] * LOOKS)
-    late["pbx"] = 0.6
-    assert looked(admission, *[0.0] * LOOKS)
-    late["pbx"] = 0.0
-    assert not looked(admission, *[0.0] * LOOKS)
-    late["decisions"] = 0.6
-    assert looked(admission, *[0.0] * LOOKS)
+    for which in ("decisions", "pbx"):
+        late = {"decisions": 0.0, "pbx": 0.0}
+        admission = Admission(Limits(lag=0.5), lambda late=late: late["decisions"], lambda late=late: late["pbx"])
+        assert not looked(admission, *[0.0] * LOOKS)
+        late[which] = 0.6
+        assert looked(admission, *[0.0] * LOOKS)
 
 
-def test_how_slow_the_pbx_is_is_what_calls_verbs_took_lately_and_forgotten_when_none_is_asked_for() -> None:
-    slowness = timing.Slowness()
+@pytest.fixture
+def slowness() -> Iterator[timing.Slowness]:
+    """Of a PBX of which nothing is asked."""
+    before = dict(timing.under_way)
+    timing.under_way.clear()
+    yield timing.Slowness()
+    timing.under_way.clear()
+    timing.under_way.update(before)
+
+
+def test_how_slow_the_pbx_is_is_what_calls_verbs_took_lately_and_forgotten_when_none_is_asked_for(
+    slowness: timing.Slowness,
+) -> None:
     for _ in range(timing.ENOUGH):
-        timing.seconds["answer"].observe(3.0)
-        timing.seconds["play"].observe(1.0)
+        timing.seconds["call"].observe(3.0)
+        timing.seconds["bridge"].observe(1.0)
         timing.seconds["inventory"].observe(60.0)
-    assert slowness() == pytest.approx(2.0)
-    assert slowness() == pytest.approx(1.0)
+    assert slowness() == pytest.approx(timing.OF_A_CALL * 2.0)
+    assert slowness() == pytest.approx(timing.OF_A_CALL * 1.0)
     for _ in range(10):
         slowness()
     assert slowness() < 0.01
     for _ in range(timing.ENOUGH):
-        timing.seconds["answer"].observe(0.01)
-    assert slowness() == pytest.approx(0.01)
+        timing.seconds["hangup"].observe(0.01)
+    assert slowness() == pytest.approx(timing.OF_A_CALL * 0.01)
 
 
-def test_one_verb_that_waits_for_the_end_of_what_is_played_makes_no_pbx_slow() -> None:
-    slowness = timing.Slowness()
-    timing.seconds["bridge_add"].observe(10.0)
+def test_verbs_that_wait_for_the_end_of_what_is_played_make_no_pbx_slow(slowness: timing.Slowness) -> None:
+    for _ in range(2 * timing.ENOUGH):
+        timing.seconds["bridge_add"].observe(10.0)
     assert slowness() == 0.0
+
+
+def test_a_pbx_that_answers_nothing_at_all_any_more_is_slow_too(slowness: timing.Slowness) -> None:
+    stuck = Flag()
+    verbs = timing.timed("call")(type("Pbx", (), {"call": lambda self: stuck.wait()}))()
+    waiting = [gevent.spawn(verbs.call) for _ in range(timing.ENOUGH)]
+    gevent.sleep(0.2)
+    assert slowness() > timing.OF_A_CALL * 0.15
+    stuck.set()
+    gevent.joinall(waiting)
+    assert not timing.under_way
 
 
 def test_without_limits_nobody_is_turned_away_but_for_a_flood_of_events() -> None:
@@ -152,7 +206,7 @@ def test_a_controller_that_does_not_keep_up_turns_new_callers_away_until_it_does
     assert stack.controller is not None
     hinder = gevent.spawn(held_up, stack.controller.pid)
     try:
-        eventually(lambda: value(scrape(base, "controller"), "admitting") == 0, "it turns callers away")
+        eventually(lambda: value(scrape(base, "controller"), "admitting") < 1, "it turns callers away")
         eventually(lambda: not stack.switch.answers(), "the dialplan answers nobody whom we turn away")
         call = stack.lab.call("1000", caller="+33190000012", patience=120)
         assert call.status == BUSY

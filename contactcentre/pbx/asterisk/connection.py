@@ -37,8 +37,14 @@ from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, alway
 PING_EVERY = 2.0
 """Seconds between two signs of life that we ask for."""
 PING_DEADLINE = 5.0
-"""Seconds that such a sign may take; then the link is cut and made anew. Until then callers wait for nobody when a link
-is dead without a word."""
+"""Seconds without a word after which a link is cut that owes us a sign, and made anew. Until then callers wait for
+nobody when it is dead."""
+PING_LATE = 15.0
+"""Seconds that a sign may take while other words come. A PBX that has too much to do is slow, and to take up all its
+calls anew is the last that it needs."""
+LINE = 10
+"""Requests that wait for their answers from which on the websocket is behind: the PBX does one after the other there,
+and has too much to do."""
 LATE_BY = 0.25
 """Seconds by which a deadline may be told late."""
 PROBE = 2.0
@@ -63,6 +69,11 @@ class Pending:
 
     def is_late(self) -> bool:
         return self._until < monotonic()
+
+    def comes_within(self, seconds: float) -> bool:
+        """Is it answered within so long, or the link lost? It may be asked again, and is given up at its deadline."""
+        self._result.wait(seconds)
+        return bool(self._result.ready())
 
     def wait(self, timeout: float | None = None) -> Any:
         """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (after `timeout` seconds,
@@ -180,6 +191,11 @@ class Connection:
         return self._socket is not None
 
     @property
+    def behind(self) -> bool:
+        """Has the websocket a line of requests before it?"""
+        return len(self.exchange) >= LINE
+
+    @property
     def speaks_rest(self) -> bool:
         """Does the server take requests over the websocket?"""
         return not self._over_http
@@ -281,8 +297,11 @@ class Connection:
             return
         if self._over_http:
             socket.ping()
-        else:
-            self.send("GET", "asterisk/ping").wait(PING_DEADLINE)
+            return
+        sign, until = self.send("GET", "asterisk/ping"), monotonic() + PING_LATE
+        while not sign.comes_within(PING_DEADLINE):
+            if socket.silent_for > PING_DEADLINE or monotonic() > until:
+                raise Deadline(f"no answer to a ping within {PING_DEADLINE:g} s")
 
     def _watch_deadlines(self) -> None:
         """One look at all that wait costs less than a timer for each of them."""

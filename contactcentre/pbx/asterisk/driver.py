@@ -252,7 +252,7 @@ class AsteriskPbx:
 
     def stay(self, seconds: float, *, answers: bool = False) -> None:
         """See Pbx.stay."""
-        presence.stay(self.request, seconds, answers)
+        presence.stay(self._beside, seconds, answers)
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""
@@ -276,7 +276,12 @@ class AsteriskPbx:
         now = time()
         if any(self.legs.busy(channel_id, now) for channel_id in channel_ids):
             return self._link.over_http(method, path, query)
-        return self.request(method, path, query)
+        return self._beside(method, path, query)
+
+    def _beside(self, method: str, path: str, query: Query | None = None) -> Any:
+        """A request that others shall not wait for, nor it for them, when the PBX has too much to do: then it goes over
+        HTTP. All of them there would be threads of the PBX that keep each other from working."""
+        return (self._link.over_http if self._link.behind else self.request)(method, path, query)
 
     def _silence(self, channel_id: str) -> None:
         if (leg := self.legs.get(channel_id)) is not None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import gevent
 import urllib3
 from gevent import monkey
-from urllib3.exceptions import HTTPError, TimeoutError
+from urllib3.exceptions import EmptyPoolError, HTTPError, TimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from contactcentre.pbx.asterisk.protocol import Query, Response, decode_body, error_of, texts
@@ -68,17 +68,15 @@ class Http:
         if data and len(data) > MAX_BODY:
             raise TooLarge(f"{method} {path}: {len(data)} bytes, the PBX takes {MAX_BODY}")
         headers = {**self._pool.headers, "Content-Type": "application/json"} if data else None
-        return self._guarded(
-            path,
-            lambda: self._pool.request(method, url, body=data, headers=headers, preload_content=not stream),
-        )
+        options: dict[str, Any] = {"preload_content": not stream, "pool_timeout": REQUEST_DEADLINE}
+        return self._guarded(path, lambda: self._pool.request(method, url, body=data, headers=headers, **options))
 
     @staticmethod
     def _guarded(path: str, blocking: Callable[[], T]) -> T:
         try:
             return _yielding(blocking)
         except (HTTPError, OSError) as error:
-            if isinstance(getattr(error, "reason", error), TimeoutError):  # also after the retry
+            if isinstance(getattr(error, "reason", error), (TimeoutError, EmptyPoolError)):  # also after the retry
                 raise Deadline(f"{path}: no answer within {REQUEST_DEADLINE} s") from None
             raise LinkDown(f"{path}: {reason(error)}") from None
 

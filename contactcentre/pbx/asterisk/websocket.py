@@ -45,6 +45,11 @@ class WebSocket:
     def open(self) -> bool:
         return not self.reason
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last byte from the PBX."""
+        return monotonic() - self._heard
+
     def send(self, data: bytes) -> None:
         """Sends one text frame. Frames never interleave: whoever is writing already takes the others' along."""
         if self.reason:
@@ -56,7 +61,7 @@ class WebSocket:
         """Asks for a sign of life. Raises LinkDown when there has been none for too long (SILENCE)."""
         if self.reason:
             raise LinkDown(self.reason)
-        if monotonic() - self._heard > SILENCE:
+        if self.silent_for > SILENCE:
             self._fail(f"the PBX is silent for {SILENCE:.0f} s")
         self._protocol.send_ping(b"")
         self._flush()

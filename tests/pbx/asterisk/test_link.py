@@ -239,6 +239,49 @@ def test_a_server_that_goes_silent_is_left_and_called_again(
     nodes.next(LinkUp)
 
 
+def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
+    ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has too much to do, and to take up all its calls anew would be more still."""
+    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
+    monkeypatch.setattr(connection, "PING_DEADLINE", 0.2)
+    monkeypatch.setattr(connection, "PING_LATE", 1.5)
+    ari.cut()
+    nodes.until(LinkUp)
+    ari.silent, began = True, time.monotonic()
+    while time.monotonic() < began + 1.0:
+        ari.send("ChannelDtmfReceived", digit="5", channel=channel())
+        gevent.sleep(0.05)
+    assert ari.linked.is_set()
+    assert len(told(nodes, LinkLost)) == 1, "the one that we have cut"
+    while time.monotonic() < began + 3.0 and ari.linked.is_set():
+        ari.send("ChannelDtmfReceived", digit="5", channel=channel())
+        gevent.sleep(0.05)
+    assert "ping" in nodes.next(LinkLost).reason, "but not for ever"
+
+
+def test_what_others_are_not_to_wait_for_goes_beside_a_line_of_requests(
+    ari: FakeAri, pbx: AsteriskPbx, nodes: Heard
+) -> None:
+    """Asterisk does what comes over its websocket one after the other, also when one waits for a busy thread."""
+    ari.answers["GET", "asterisk/ping"] = (200, {"ping": "pong", "timestamp": AT})
+    ari.silent = True
+    line = [gevent.spawn(pbx.request, "GET", f"channels/c{n}") for n in range(connection.LINE)]
+    gevent.sleep(0.05)
+    pbx.stay(4)
+    pbx.request_on("c1", method="POST", path="bridges/b1/addChannel", query={"channel": "c1"})
+    assert ari.paths("http")[-4:] == [
+        "GET asterisk/ping",
+        *["POST asterisk/variable"] * 2,
+        "POST bridges/b1/addChannel",
+    ]
+    gevent.killall(line)
+    ari.silent = False
+    pbx._link.exchange.abandon()
+    pbx.stay(4)
+    assert ari.paths("websocket")[-1] == "POST asterisk/variable"
+
+
 def test_a_silent_old_server_is_noticed_by_its_websocket(
     ari: FakeAri, pbx: AsteriskPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
