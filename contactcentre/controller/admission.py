@@ -18,9 +18,12 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+FIRST = 8
+"""Looks in a row, two seconds, at which calls must be late until the first caller is turned away. A restarted Redis or
+a stopped machine may make all late for one second, and whoever calls then is served a second later."""
+
 LOOKS = 3
-"""In a row that calls must be late, or in time again, until something is done. One may be anything, a second of them is
-not."""
+"""In a row that calls must be late, or in time again, until something more is done."""
 
 CUT = 0.6
 """Of the share of callers who are let in, what is left while calls are late."""
@@ -58,7 +61,7 @@ class Admission:
     def __init__(self, limits: Limits, *others: Callable[[], float]) -> None:
         """`others` tell how late (seconds) what else calls wait for is: decisions, the PBX."""
         self._limits, self._others = limits, others
-        self._lags: deque[float] = deque(maxlen=LOOKS)
+        self._lags: deque[float] = deque(maxlen=FIRST)
         self._catches_up_until = 0.0  # monotonic
         self._due = 0.0  # callers who may come in, by the share
         self._messages, self._counted = MESSAGES, monotonic()  # that may begin, and when that was so
@@ -73,17 +76,18 @@ class Admission:
     def look(self, lag: float) -> None:
         """How late the process is now; told at every look of its pulse."""
         self._lags.append(max(lag, *(late() for late in self._others), 0.0))
-        limit = self._limits.lag
-        if not limit or len(self._lags) < LOOKS:
+        limit, looks = self._limits.lag, FIRST if self.share == 1.0 else LOOKS
+        lags = list(self._lags)[-looks:]
+        if not limit or len(lags) < looks:
             return
-        if min(self._lags) > limit and monotonic() > self._catches_up_until:
+        if min(lags) > limit and monotonic() > self._catches_up_until:
             if self.share == 1.0:
-                late = round(max(self._lags), 2)
+                late = round(max(lags), 2)
                 log.warning("more calls than can be served in time: some are turned away", late_seconds=late)
                 self._due = 0.0
             self.share = max(LEAST, self.share * CUT)
             self._lags.clear()
-        elif self.share < 1.0 and max(self._lags) < limit / 2:
+        elif self.share < 1.0 and max(lags) < limit / 2:
             self.share = min(1.0, self.share + STEP)
             self._lags.clear()
             if self.share == 1.0:

@@ -354,7 +354,7 @@ class Controller:
             self._end_orphan(channel_id)
         if found.contacts:
             self.admission.catch_up()
-        # Who waits comes first, else somebody new might be served before; who talks is heard in any case, and comes last.
+        # Who waits comes first, else somebody new might be served before; who talks is heard anyhow, and comes last.
         for contact, there in found.contacts:
             if not there.joined:
                 self._spawn(contact, go_on(contact, there))

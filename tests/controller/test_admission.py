@@ -9,7 +9,18 @@ import gevent
 import pytest
 from gevent.event import Event as Flag
 
-from contactcentre.controller.admission import CATCH_UP, CUT, EVENTS, LEAST, LOOKS, MESSAGES, STEP, Admission, Limits
+from contactcentre.controller.admission import (
+    CATCH_UP,
+    CUT,
+    EVENTS,
+    FIRST,
+    LEAST,
+    LOOKS,
+    MESSAGES,
+    STEP,
+    Admission,
+    Limits,
+)
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.pbx import timing
@@ -33,10 +44,11 @@ def let_in(admission: Admission, callers: int = 1000) -> float:
     return sum(not admission.refuses(0, 0) for _ in range(callers)) / callers
 
 
-def test_one_late_look_turns_nobody_away_several_in_a_row_do() -> None:
+def test_who_is_late_for_a_second_turns_nobody_away_for_two_seconds_does() -> None:
     admission = Admission(Limits(lag=0.5))
-    assert not looked(admission, 3.0, 0.0, 0.0, 3.0, 3.0, 0.4, 3.0)
-    assert looked(admission, *[0.6] * LOOKS)
+    assert not looked(admission, 3.0, 0.0, 0.0, *[3.0] * (FIRST - 1), 0.4, 3.0)
+    assert not looked(admission, *[0.6] * (FIRST - 2))
+    assert looked(admission, 0.6)
     assert admission.refuses(0, 0)
 
 
@@ -46,7 +58,7 @@ def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_awa
     admission, clock = Admission(Limits(lag=0.5)), [1000.0]
     monkeypatch.setattr("contactcentre.controller.admission.monotonic", lambda: clock[0])
     admission.catch_up()
-    assert not looked(admission, *[3.0] * LOOKS)
+    assert not looked(admission, *[3.0] * FIRST)
     clock[0] += CATCH_UP + 0.1
     assert looked(admission, 3.0), "whoever is late for longer has too many calls"
     admission.catch_up()
@@ -55,6 +67,7 @@ def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_awa
 
 def test_the_later_calls_are_the_fewer_are_let_in_but_never_nobody() -> None:
     admission, shares = Admission(Limits(lag=0.5)), []
+    looked(admission, *[0.6] * (FIRST - LOOKS))
     for _ in range(12):
         looked(admission, *[0.6] * LOOKS)
         shares.append(let_in(admission))
@@ -64,7 +77,7 @@ def test_the_later_calls_are_the_fewer_are_let_in_but_never_nobody() -> None:
 
 def test_more_are_let_in_step_by_step_once_calls_are_well_in_time_and_not_before() -> None:
     admission = Admission(Limits(lag=0.5))
-    looked(admission, *[0.6] * LOOKS)
+    looked(admission, *[0.6] * FIRST)
     looked(admission, *[0.3] * LOOKS * 4)
     assert let_in(admission) == pytest.approx(CUT, abs=0.01), "just below the limit it would be above it again at once"
     looked(admission, 0.0, 0.0, 0.3)
@@ -93,9 +106,9 @@ def test_decisions_or_a_pbx_that_are_late_count_like_the_process_itself() -> Non
     for which in ("decisions", "pbx"):
         late = {"decisions": 0.0, "pbx": 0.0}
         admission = Admission(Limits(lag=0.5), lambda late=late: late["decisions"], lambda late=late: late["pbx"])
-        assert not looked(admission, *[0.0] * LOOKS)
+        assert not looked(admission, *[0.0] * FIRST)
         late[which] = 0.6
-        assert looked(admission, *[0.0] * LOOKS)
+        assert looked(admission, *[0.0] * FIRST)
 
 
 @pytest.fixture
@@ -144,7 +157,7 @@ def test_a_pbx_that_answers_nothing_at_all_any_more_is_slow_too(slowness: timing
 
 def test_without_limits_nobody_is_turned_away_but_for_a_flood_of_events() -> None:
     admission = Admission(Limits())
-    assert not looked(admission, *[60.0] * LOOKS)
+    assert not looked(admission, *[60.0] * FIRST)
     assert not admission.refuses(contacts=100_000, events=EVENTS)
     assert admission.refuses(contacts=0, events=EVENTS + 1)
 
