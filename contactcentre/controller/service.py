@@ -354,17 +354,12 @@ class Controller:
             self._end_orphan(channel_id)
         if found.contacts:
             self.admission.catch_up()
-        # Who waits comes first, else somebody new might be served before; who talks is heard anyhow, and comes last.
         for contact, there in found.contacts:
-            if not there.joined:
-                self._spawn(contact, go_on(contact, there))
+            self._spawn(contact, go_on(contact, there))
         for arrived in found.callers:
             if arrived.channel_id not in node.channels:  # else the PBX told meanwhile that it came
                 node.channels.add(arrived.channel_id)
                 self._greet(arrived)
-        for contact, there in found.contacts:
-            if there.joined:
-                self._spawn(contact, go_on(contact, there))
         node.router.wake()
 
     def _admits(self) -> bool:
