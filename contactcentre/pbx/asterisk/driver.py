@@ -392,8 +392,9 @@ class AsteriskPbx:
 
     def _catch_up(self, bound: set[str]) -> None:
         """Tells the ends that came while there was no link."""
+        taps = self.taps.names()
         there = {channel["id"] for channel in self._link.over_http("GET", "channels")}
-        self.taps.linked(there)
+        self.taps.linked(taps - there)
         for channel_id in bound - there:
             self.intake.gone(channel_id, time(), Cause.UNKNOWN)
         for channel_id, what in self.legs.running():

@@ -4,7 +4,7 @@ A channel in a bridge cannot be recorded itself (409), a snoop channel can, but 
 snoops are tools of the driver: their events end here and no controller sees them.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -195,9 +195,14 @@ class Taps:
             snoop.finished.set()
             snoop.finished = Flag()
 
-    def linked(self, there: Container[str]) -> None:
-        """The link is back; `there` are the channels that are. What ended meanwhile has ended."""
-        for name in [name for name in self._recordings if name not in there]:
+    def names(self) -> set[str]:
+        """The channels that record, or are to."""
+        return set(self._recordings)
+
+    def linked(self, gone: Iterable[str]) -> None:
+        """The link is back. Of those that were known before, these are not there any more: what ended meanwhile has
+        ended. (One that was begun since is on no list yet, and runs.)"""
+        for name in gone:
             self.snoop_ended(name)
             self.recording_ended(name)
         for name in self._to_hang_up:

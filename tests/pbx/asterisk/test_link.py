@@ -260,6 +260,32 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
     assert "ping" in nodes.next(LinkLost).reason, "but not for ever"
 
 
+def test_a_recording_that_begins_while_a_link_is_set_up_is_none_that_ended_meanwhile(
+    ari: FakeAri, pbx: AsteriskPbx, nodes: Heard
+) -> None:
+    ari.send("StasisStart", args=["did", "800"], channel=channel())
+    leg = pbx.adopt(nodes.next(Arrived).channel_id, Heard())
+    sides, begun = [f"r1-{side}" for side in ("left", "right")], []
+    for side in sides:
+        ari.answers["GET", f"channels/{side}"] = (404, {"message": "Channel not found"})
+
+    def listed(seen: object) -> tuple[int, object]:
+        ari.answers["GET", "channels"] = (200, [channel()])
+        begun.append(gevent.spawn(leg.tap, "r1"))
+        gevent.sleep(0.2)  # it is asked for now, and is on no list
+        return 200, [channel()]
+
+    ari.answers["GET", "channels"] = listed
+    ari.cut()
+    nodes.until(LinkUp)
+    for side in sides:
+        ari.send("StasisStart", args=["tap"], channel={**channel(), "id": side, "name": f"Snoop/c1-{side}"})
+    assert begun[0].get(timeout=10).name("left") == sides[0]
+    assert [path for path in ari.paths("websocket") if path.endswith("/record")] == [
+        f"POST channels/{side}/record" for side in sides
+    ]
+
+
 def test_what_others_are_not_to_wait_for_goes_beside_a_line_of_requests(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard
 ) -> None:
