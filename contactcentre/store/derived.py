@@ -147,7 +147,7 @@ class Derivation:
         if not contact_ids:
             return {}
         found = self.connection.exec_driver_sql(_LAST_NUMBERS, (contact_ids,) * 3)
-        return {contact_id: number for contact_id, number in found}  # noqa: C416 (rows are no pairs to a type checker)
+        return {row.contact_id: row.number for row in found}
 
     def _write(self, changes: Sequence[_Change]) -> None:
         anew = {change.after.contact.id for change in changes if change.is_smaller()}
@@ -203,7 +203,7 @@ GROUP BY contact_id
 """  # noqa: S608 (a number of ours)
 _KINDS = frozenset(Kind)
 _LAST_NUMBERS = """
-SELECT CAST(contact_id AS text), min(number) FROM (
+SELECT CAST(contact_id AS text) AS contact_id, min(number) AS number FROM (
     SELECT id AS contact_id, last_seq AS number FROM contact WHERE id = ANY(CAST(%s AS uuid[]))
     UNION ALL
     SELECT contact_id, -1 FROM recording_event WHERE contact_id = ANY(CAST(%s AS uuid[]))
