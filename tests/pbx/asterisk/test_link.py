@@ -246,6 +246,7 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
     monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.2)
     monkeypatch.setattr(connection, "PING_LATE", 1.5)
+    monkeypatch.setattr(connection, "REQUEST_DEADLINE", 0.2)  # a request is given up long before
     ari.cut()
     nodes.until(LinkUp)
     ari.silent, began = True, time.monotonic()
