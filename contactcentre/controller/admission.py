@@ -41,9 +41,13 @@ what a call takes, and it has no time left; the others hear the busy tone at onc
 EVENTS = 1_000
 """Events of the PBX that wait to be taken: so many are a flood."""
 
+DEAD = 10.0
+"""Seconds before a link is there in which calls were late because the last one was dead, and not for their number. (A
+PBX that has too much to do still speaks; then callers were turned away before.)"""
+
 CATCH_UP = 15.0
-"""Seconds after calls were taken up, in which being late closes no door: hundreds at once are late for themselves, and
-whoever calls in these seconds would be turned away for a controller that was restarted."""
+"""Seconds after a link is there, in which being late closes no door: hundreds of calls that are taken up at once are
+late for themselves, and whoever calls in these seconds would be turned away for a controller that was restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +67,20 @@ class Admission:
         self._limits, self._others = limits, others
         self._lags: deque[float] = deque(maxlen=FIRST)
         self._catches_up_until = 0.0  # monotonic
+        self._cut_at = 0.0  # when the share was last cut that had been whole (monotonic)
         self._due = 0.0  # callers who may come in, by the share
         self._messages, self._counted = MESSAGES, monotonic()  # that may begin, and when that was so
         self.share = 1.0
         """Of the callers, who are let in."""
         self.turned_away = 0
 
-    def catch_up(self) -> None:
-        """Calls are being taken up that somebody else had conducted, or we before the link was lost."""
-        self._catches_up_until = monotonic() + CATCH_UP
+    def linked(self) -> None:
+        """A link is there, and the calls of before are taken up."""
+        now = monotonic()
+        if self.share < 1.0 and now < self._cut_at + DEAD:
+            self._open()
+        self._lags.clear()
+        self._catches_up_until = now + CATCH_UP
 
     def look(self, lag: float) -> None:
         """How late the process is now; told at every look of its pulse."""
@@ -84,14 +93,18 @@ class Admission:
             if self.share == 1.0:
                 late = round(max(lags), 2)
                 log.warning("more calls than can be served in time: some are turned away", late_seconds=late)
-                self._due = 0.0
+                self._due, self._cut_at = 0.0, monotonic()
             self.share = max(LEAST, self.share * CUT)
             self._lags.clear()
         elif self.share < 1.0 and max(lags) < limit / 2:
             self.share = min(1.0, self.share + STEP)
             self._lags.clear()
             if self.share == 1.0:
-                log.warning("all calls are let in again", turned_away=self.turned_away)
+                self._open()
+
+    def _open(self) -> None:
+        self.share = 1.0
+        log.warning("all calls are let in again", turned_away=self.turned_away)
 
     def closed(self, contacts: int, events: int) -> bool:
         """Whether some, or all, who come now are turned away, with so many contacts there and events that wait."""

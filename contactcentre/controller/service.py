@@ -1,30 +1,24 @@
 """Starts the parts of a controller, feeds them the PBX's events, stops them without touching a call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gevent
 import structlog
 from gevent.event import Event as Flag
-from gevent.queue import Queue
 
-from contactcentre.controller import features
 from contactcentre.controller.absent import Absent
 from contactcentre.controller.admission import NO_LIMITS, Admission, Limits
 from contactcentre.controller.coaching import Audit, Mentors
-from contactcentre.controller.contact import SUSPENDING, Contact
 from contactcentre.controller.desk import Desk
 from contactcentre.controller.engaged import keep_engaged
-from contactcentre.controller.fetching import Fetching
-from contactcentre.controller.greeting import go_on, greet, turn_away
 from contactcentre.controller.heartbeat import Heartbeat
 from contactcentre.controller.lamps import Lamps
 from contactcentre.controller.lines import Lines
 from contactcentre.controller.node import Configuration, Node
 from contactcentre.controller.presence import Presence
-from contactcentre.controller.reconcile import reconcile
+from contactcentre.controller.reception import Reception
 from contactcentre.controller.site_keeper import SiteKeeper
 from contactcentre.controller.softphones import Softphones
 from contactcentre.controller.sound import Sounds
@@ -33,20 +27,13 @@ from contactcentre.controller.tenure import Tenure
 from contactcentre.domain.agents import AgentState
 from contactcentre.live import Change, Journal, LiveError
 from contactcentre.live.standbys import chosen, standbys
-from contactcentre.pbx.errors import PbxError
-from contactcentre.pbx.events import Arrived, EndpointChanged, LinkLost, LinkUp, NodeEvent
+from contactcentre.pbx.events import LinkLost, NodeEvent
 from contactcentre.pbx.timing import Slowness
 from contactcentre.processes import stay
 from contactcentre.watch.pulse import Pulse
 from contactcentre.watch.systemd import READY, STOPPING, SignsOfLife, notify
 
 log = structlog.get_logger(__name__)
-
-ARRIVALS_LIMIT = 10_000
-LOOK_AGAIN = 1.0
-"""Seconds after which we look at everything, when something is not as it should be."""
-
-LOOK_REGULARLY = 60.0
 
 LINGER = 3.0
 """Seconds that a controller which gave the node to a stand-by keeps its link, for the calls that come meanwhile."""
@@ -58,20 +45,8 @@ ANSWERED = 0.1
 """Seconds after which whoever asked for a handover has its answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A contact that somebody of ours begins, and what conducts it."""
-
-    contact: Contact
-    conduct: Callable[[], None]
-
-
-class LookAgain:
-    """Time to reconcile, although the link was not away."""
-
-
 class Controller:
-    """One running controller: its node, and the loop that takes node events one after the other."""
+    """One running controller: its node, and how long it is the node's active one."""
 
     def __init__(
         self,
@@ -90,11 +65,7 @@ class Controller:
         self.node, self.tenure, self._open_journal = node, tenure, open_journal
         self._look_back = look_back
         self.sites = SiteKeeper(node, load)
-        self._events: Queue[NodeEvent | LookAgain | Begun] = Queue()
-        self._reach_wanted = Flag()
-        self._looking_soon = False
         self._replaced = False
-        self._linked = False
         self._stopped, self._succeeded = Flag(), Flag()
         self._heir = ""
         self.failed = False
@@ -104,16 +75,18 @@ class Controller:
         """It is the node's active controller; else it stands by."""
         self.again = False
         """Ended, but not for good: to be started anew, as a stand-by."""
-        node.lines = Lines(node, self._look_soon)
+        self.reception = Reception(
+            node, self.admission, first=self._taken_up, linked=self._told_linked, replaced=self._replaced_at_the_pbx
+        )
+        node.lines = Lines(node, self.reception.look_soon)
         node.lamps = Lamps(node)
         self.softphones = Softphones(node)
         self.supervisions = Supervisions(node, lambda name, run: node.greenlets.spawn(name, run))
         self.mentors = Mentors(node, self.supervisions, audit)
-        self._presence = Presence(node, lambda: self.linked, presence, self._admits, self._look_soon)
+        self._presence = Presence(node, self.reception, presence)
         self._heartbeat = Heartbeat(node, tenure, lambda: self.linked)
-        self._fetching = Fetching(node)
         self._commands = Desk(
-            node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over, self._begin_contact
+            node, self.softphones, self.supervisions, self._heartbeat.signs, self.hand_over, self.reception.begin
         )
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -151,11 +124,11 @@ class Controller:
             "replica": node.replica.follow,
             "journal": node.journal.run,
             "saver": node.saver.run,
-            "events": self._take_events,
+            "events": self.reception.run,
             "commands": self._commands.serve,
             "heartbeat": self._heartbeat.run,
             "presence": self._presence.run,
-            "look": self._look_regularly,
+            "look": self.reception.look_regularly,
             "absent": Absent(node).run,
             "lines": node.lines.run,
             "mentors": self.mentors.run,
@@ -164,7 +137,7 @@ class Controller:
             "sound": Sounds(node).run,
             "estimates": partial(node.replica.estimates.publish, node.live, node.name),
             "configuration": self.sites.run,
-            "reachable": self._look_who_is_reachable,
+            "reachable": self.reception.look_who_is_reachable,
         }
         for name, run in essential.items():
             node.greenlets.spawn(name, run, essential=True)
@@ -179,11 +152,7 @@ class Controller:
     @property
     def linked(self) -> bool:
         """Whether the PBX is there, and we know all that is on it."""
-        return self._linked and self.node.reconciled
-
-    @property
-    def events_waiting(self) -> int:
-        return len(self._events)
+        return self.reception.linked
 
     def part_failed(self, name: str) -> None:
         log.error("a part that calls depend on failed: the controller ends, to be started again", part=name)
@@ -216,12 +185,12 @@ class Controller:
         if heir and self.linked:
             self._presence.say()  # callers are led to us for as long as possible, for the heir
         self.tenure.hush()
+        node.greenlets.stopping = True
         for contact in list(node.contacts.values()):
             contact.post(LinkLost(node.now(), "the controller stops"))
         gevent.sleep(0)
         if not heir:
             node.pbx.stop()
-        node.greenlets.stopping = True
         node.journal.close()
         node.greenlets.stop()
         try:
@@ -254,170 +223,25 @@ class Controller:
     def _sink(self, event: NodeEvent) -> None:
         if isinstance(event, LinkLost) and event.replaced:
             self._succeeded.set()
-        if isinstance(event, Arrived):
-            if len(self._events) >= ARRIVALS_LIMIT:
-                log.error("too many arrivals at once: one must wait until we look again")
-                self._look_soon()
-                return
-            if event.channel_id in self.node.channels:  # found there before the PBX told that it came
-                self._look_soon()  # should that one be over, it is a stranger
-                return
-            self.node.channels.add(event.channel_id)
-        self._events.put_nowait(event)
+        self.reception.put(event)
 
-    def _take_events(self) -> None:
-        while True:
-            event = self._events.get()
-            try:
-                self._take(event)
-            except (PbxError, LiveError) as error:
-                log.warning("node event not carried out", node_event=type(event).__name__, error=str(error))
-                self._look_soon()
-            except Exception:  # one event that cannot be taken must not cost all others
-                log.exception("node event failed", node_event=type(event).__name__)
-                self._look_soon()
+    def _taken_up(self, contacts: int) -> None:
+        self._presence.say()  # before anybody is told that we are here
+        self._heartbeat.taken_up(contacts)
 
-    def _take(self, event: NodeEvent | LookAgain | Begun) -> None:
-        match event:
-            case LinkUp():
-                self._linked = True
-                self._reconcile()
-                self.node.lines.linked = self.mentors.linked = True
-                self.node.lines.changed()
-                self.node.lamps.linked()
-                self.softphones.linked()
-            case LookAgain():
-                if self._linked:  # else the next LinkUp looks
-                    self._reconcile()
-            case LinkLost(reason=reason, replaced=replaced):
-                self._linked = self.node.lines.linked = self.mentors.linked = False
-                self.node.tally.link_losses += 1
-                self.node.lamps.lost()
-                log.warning("link to the PBX lost", reason=reason, replaced=replaced)
-                for contact in list(self.node.contacts.values()):
-                    contact.post(event)
-                if replaced:
-                    self._replaced = True
-                    self.stop()
-            case Begun(contact=contact, conduct=conduct):
-                self._spawn(contact, conduct)
-            case EndpointChanged(endpoint=endpoint, phone=phone):
-                self.node.router.phones.told(endpoint, phone)
-                self.node.lines.changed()
-            case Arrived(args=("line", *_)):
-                self.node.channels.discard(event.channel_id)
-                self.node.lines.arrived(event)
-            case Arrived(args=("feature", *_)):
-                self.node.greenlets.spawn(f"feature {event.channel_id}", self._feature, event)
-            case Arrived(args=("leg", contact_id, *_)):
-                whose = self.node.contacts.get(contact_id)
-                if whose is not None and event.channel_id in whose.now.channels.values():
-                    self.node.channels.discard(event.channel_id)  # rang when we took it up
-                else:  # answered after we had given it up
-                    self._end_orphan(event.channel_id)
-            case Arrived():
-                self._greet(event)
-
-    def _look_soon(self) -> None:
-        """Reconciles in a moment: something happened whose outcome nobody knows."""
-        if not self._looking_soon:
-            self._looking_soon = True
-            self.node.greenlets.spawn("look again", self._look_later)
-
-    def _look_later(self) -> None:
-        gevent.sleep(LOOK_AGAIN)
-        self._looking_soon = False
-        self._events.put_nowait(LookAgain())
-
-    def _look_regularly(self) -> None:
-        """Whatever went wrong unseen mends itself."""
-        while True:
-            gevent.sleep(LOOK_REGULARLY)
-            self._look_soon()
-
-    def _reconcile(self) -> None:
+    def _told_linked(self, linked: bool) -> None:
         node = self.node
-        node.replica.load()
-        node.router.phones.reach(node.pbx.phones())
-        first = not node.reconciled
-        found = reconcile(node, first)
-        if self._admits() and (elsewhere := self._fetching.due(found.elsewhere)):
-            # before all else: until they are out of there, the PBX's own queue calls the same agents as we
-            node.greenlets.spawn("fetch", self._fetching.fetch, elsewhere)
-            gevent.sleep(0)  # it sends its first request
-        if first:
-            self._presence.say()  # before anybody is told that we are here
-            self._heartbeat.taken_up(len(found.contacts))
-            self._look_soon()  # what the one before had asked for may have come about after we looked
-        for channel_id in found.orphans:
-            log.warning("orphaned channel ended", channel=channel_id)
-            self._end_orphan(channel_id)
-        if found.contacts:
-            self.admission.catch_up()
-        for contact, there in found.contacts:
-            self._spawn(contact, go_on(contact, there))
-        for arrived in found.callers:
-            if arrived.channel_id not in node.channels:  # else the PBX told meanwhile that it came
-                node.channels.add(arrived.channel_id)
-                self._greet(arrived)
-        node.router.wake()
-
-    def _admits(self) -> bool:
-        """Nobody who comes now is turned away."""
-        return not self.admission.closed(len(self.node.contacts), len(self._events))
-
-    def _greet(self, arrived: Arrived) -> None:
-        if arrived.args[:1] == ("did",) and self.admission.refuses(len(self.node.contacts), len(self._events)):
-            at_once = self.node.site.settings.overload == "message" and not self.admission.may_say_so()
-            self._spawn(*turn_away(self.node, arrived, at_once=at_once))
+        node.lines.linked = self.mentors.linked = linked
+        if linked:
+            node.lines.changed()
+            node.lamps.linked()
+            self.softphones.linked()
         else:
-            self._spawn(*greet(self.node, arrived))
+            node.lamps.lost()
 
-    def _feature(self, arrived: Arrived) -> None:
-        try:
-            features.run(self.node, arrived)
-        finally:
-            self.node.channels.discard(arrived.channel_id)
-
-    def _end_orphan(self, channel_id: str) -> None:
-        self.node.channels.discard(channel_id)
-        self.node.greenlets.spawn(f"orphan {channel_id}", self._hang_up, channel_id)
-
-    def _hang_up(self, channel_id: str) -> None:
-        try:
-            self.node.hang_up(channel_id)
-        except PbxError as error:  # found again when we look the next time
-            log.info("channel not ended", channel=channel_id, error=str(error))
-
-    # -- contacts -----------------------------------------------------------------------------------------------------
-
-    def _spawn(self, contact: Contact, conduct: Callable[[], None]) -> None:
-        self.node.contacts[contact.id] = contact
-        self.node.channels.add(contact.caller_id)
-        self.node.greenlets.spawn(f"contact {contact.id}", self._conduct, contact, conduct)
-
-    def _begin_contact(self, contact: Contact, conduct: Callable[[], None]) -> None:
-        """In its turn: while we look at what is there, nobody may begin one."""
-        self._events.put_nowait(Begun(contact, conduct))
-
-    def _conduct(self, contact: Contact, conduct: Callable[[], None]) -> None:
-        node = self.node
-        structlog.contextvars.bind_contextvars(contact_id=contact.id)  # in its every line
-        try:
-            conduct()
-        except SUSPENDING as reason:
-            log.warning("contact suspended", contact_id=contact.id, why=type(reason).__name__)
-            contact.park()
-            node.router.forget(contact)
-            if not self._stopped.is_set():
-                self._look_soon()
-            return
-        finally:
-            if not contact.parked:
-                contact.refuse_asked("over", "the contact has ended")
-                node.router.forget(contact)
-                node.contacts.pop(contact.id, None)
-                node.channels.discard(contact.caller_id)
+    def _replaced_at_the_pbx(self) -> None:
+        self._replaced = True
+        self.stop()
 
     # -- commands, configuration, signs of life -----------------------------------------------------------------------
 
@@ -438,19 +262,4 @@ class Controller:
         if change.kind == "site":
             self.sites.published(change.value)
         elif change.kind == "agent" and change.value is not None and change.value.state is AgentState.AVAILABLE:
-            self._reach_soon(change.key)
-
-    def _reach_soon(self, agent: str) -> None:
-        """To a controller that has just taken over a phone may be in use by a leg that it does not know yet."""
-        if self._linked and agent in self.node.router.phones.not_free:
-            self._reach_wanted.set()
-
-    def _look_who_is_reachable(self) -> None:
-        """At once, for an agent who has just become available with a phone that was not free at the last look."""
-        while True:
-            self._reach_wanted.wait()
-            self._reach_wanted.clear()
-            try:
-                self.node.router.phones.reach(self.node.pbx.phones())
-            except PbxError as error:
-                log.info("endpoints not asked", error=str(error))
+            self.reception.available(change.key)

@@ -56,7 +56,7 @@ class Watched:
         for (verb, error), number in sorted(timing.failures.items()):
             failed.add_metric([verb, error], number)
         yield failed
-        yield gauge("pbx_events_waiting", "Events of the PBX that wait to be taken.", controller.events_waiting)
+        yield gauge("pbx_events_waiting", "Events of the PBX that wait to be taken.", len(controller.reception))
         yield gauge("greenlets", "Greenlets of the controller.", len(controller.node.greenlets))
         yield gauge("site_version", "The version of the site it works with.", controller.node.configuration.version)
 

@@ -12,6 +12,7 @@ from gevent.event import Event as Flag
 from contactcentre.controller.admission import (
     CATCH_UP,
     CUT,
+    DEAD,
     EVENTS,
     FIRST,
     LEAST,
@@ -57,12 +58,26 @@ def test_who_calls_while_a_restarted_controller_takes_calls_up_is_not_turned_awa
 ) -> None:
     admission, clock = Admission(Limits(lag=0.5)), [1000.0]
     monkeypatch.setattr("contactcentre.controller.admission.monotonic", lambda: clock[0])
-    admission.catch_up()
+    admission.linked()
     assert not looked(admission, *[3.0] * FIRST)
     clock[0] += CATCH_UP + 0.1
     assert looked(admission, 3.0), "whoever is late for longer has too many calls"
-    admission.catch_up()
-    assert looked(admission, 3.0), "and a door that is closed stays so"
+    clock[0] += DEAD + 0.1
+    admission.linked()
+    assert looked(admission, 3.0), "and a door that was closed while the PBX still spoke stays so"
+
+
+def test_who_calls_while_a_link_is_dead_is_not_turned_away_when_there_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission, clock = Admission(Limits(lag=0.5)), [1000.0]
+    monkeypatch.setattr("contactcentre.controller.admission.monotonic", lambda: clock[0])
+    assert looked(admission, *[5.0] * FIRST)
+    clock[0] += 3.0
+    admission.linked()
+    assert not admission.closed(0, 0)
+    assert let_in(admission) == 1.0
+    assert not looked(admission, *[5.0] * FIRST), "all of them are taken up"
 
 
 def test_the_later_calls_are_the_fewer_are_let_in_but_never_nobody() -> None:

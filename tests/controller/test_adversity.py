@@ -114,7 +114,7 @@ def test_an_agent_whose_leg_is_taken_elsewhere_has_left_the_conversation(world: 
 def test_a_leg_that_is_gone_without_a_word_is_noticed_when_we_look(world: World) -> None:
     caller, leg = talks(world)
     del world.pbx.lines[leg.id]
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     comes(world, caller, Kind.TALK_ENDED)
     world.peace()
     world.check()
@@ -295,7 +295,7 @@ def test_feature_calls_beyond_the_limit_hear_busy_and_all_end(world: World) -> N
 
 def test_a_feature_call_during_a_look_is_not_taken_for_a_caller(world: World) -> None:
     world.pbx.arrive("*47", "anna")
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     eventually(lambda: state(world, "anna") is AgentState.PAUSED, "paused")
     eventually(lambda: not world.pbx.lines, "ended")
     world.peace()
@@ -309,7 +309,7 @@ def test_an_agent_whose_contact_vanished_is_freed(world: World) -> None:
     world.live.change("anna", Verb.ACCEPT, at, token="t")
 
     def freed() -> bool:  # the look at the start may have done it, before it could be seen that she talks
-        world.controller._look_soon()
+        world.controller.reception.look_soon()
         return world.live.agent("anna").state is AgentState.AVAILABLE
 
     eventually(freed, "free again")
@@ -318,7 +318,7 @@ def test_an_agent_whose_contact_vanished_is_freed(world: World) -> None:
 
 def test_who_waits_in_redis_and_nowhere_else_is_taken_out(world: World) -> None:
     world.live.enter(Waiting("nowhere", "one", "node1", arrived=1.0, entered=1.0))
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     eventually(lambda: not world.live.waiting(), "nobody waits")
 
 

@@ -35,7 +35,7 @@ def test_a_caller_who_waits_in_the_pbx_s_own_queue_comes_to_us_and_keeps_the_tim
     caller = calls(world, "1")
     comes(world, caller, Kind.DECISION)
     line = waits_with_the_pbx(world, 300)
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     eventually(lambda: arrival(world, line), "there is a contact")
     assert abs(time.time() - 300 - arrival(world, line)) < 30
     arrived = comes(world, line, Kind.ARRIVED)
@@ -55,11 +55,11 @@ def test_nobody_is_fetched_twice_although_the_pbx_is_slow_to_let_them_go(
     world.unseen.add(line.id)
     for _ in range(2):
         looks = world.looks
-        world.controller._look_soon()
+        world.controller.reception.look_soon()
         eventually(lambda looks=looks: world.looks > looks, "it has looked")
     assert asked == [line.id]
     monkeypatch.setattr("contactcentre.controller.fetching.AGAIN", 0.0)
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     eventually(lambda: len(asked) > 1, "whoever is still there is asked for again")
     world.pbx.leave(line)
     world.peace()
@@ -81,7 +81,7 @@ def test_a_caller_who_comes_while_we_look_at_what_is_there_is_one_contact(
     world.callers.append(line.id)
     world.pbx.lines[line.id] = line  # entered, and its event is still on its way
     monkeypatch.setattr(reconcile, "_orphans", and_then_it_is_told)
-    world.controller._look_soon()
+    world.controller.reception.look_soon()
     eventually(lambda: arrival(world, line), "there is a contact")
     comes(world, line, Kind.DECISION)
     assert told

@@ -12,9 +12,10 @@ import gevent
 import pytest
 import redis.exceptions
 
-from contactcentre.controller import conduct, estimates, offers, replica, router, saver, service, site_keeper
+from contactcentre.controller import conduct, estimates, offers, reception, replica, router, saver, site_keeper
 from contactcentre.controller.build import build
 from contactcentre.controller.node import Configuration
+from contactcentre.controller.reception import Reception
 from contactcentre.controller.service import Controller
 from contactcentre.domain.agents import AgentState, NotAllowed, Verb
 from contactcentre.domain.events import Direction, Event, Kind
@@ -206,22 +207,22 @@ class World:
         self.controller = build(Settings(state_dir=self.at, node=self.node).prepare(), self.store, client, self.pbx)
         self.controller.sites.load = self.configuration
         self.controller.node.configure(self.configuration())
-        self.controller._reconcile = self.look
+        self.controller.reception._reconcile = self.look
         given_up = {"holder": "", "fence": "1", "beat": "0", "since": "0", "note": ""}
         self.redis.hset(self.controller.tenure.key, mapping=given_up)
         self.redis.persist(self.controller.tenure.key)
         self.run = gevent.spawn(self.controller.run)
-        eventually(lambda: self.controller._linked, "linked")
+        eventually(lambda: self.controller.reception._linked, "linked")
 
     def look(self) -> None:
-        Controller._reconcile(self.controller)
+        Reception._reconcile(self.controller.reception)
         self.looks += 1
 
     def kill(self) -> None:
         """As kill -9 does, but for the lease: the next one need not wait for its end. Who has just come may leave
         before anybody knows."""
         node = self.controller.node
-        self.unseen |= {e.channel_id for e in self.controller._events.queue if isinstance(e, Arrived)}
+        self.unseen |= {e.channel_id for e in self.controller.reception._events.queue if isinstance(e, Arrived)}
         node.saver._unsaved = {}
         # Whoever asks PostgreSQL something is killed a moment later: Python warns of a connection lost in use.
         pool: Any = self.store._engine.pool
@@ -410,7 +411,7 @@ class World:
 
         eventually(over, f"no contact left: {node.contacts}")
         looks = self.looks
-        self.controller._look_soon()
+        self.controller.reception.look_soon()
         eventually(lambda: self.looks > looks and self.quiet(), "quiet")
 
     def quiet(self) -> bool:
@@ -494,7 +495,7 @@ class World:
 def patch_constants(patch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes tenths, and nothing is synthesised."""
     for module, name, seconds in (
-        (service, "LOOK_AGAIN", 0.05),
+        (reception, "LOOK_AGAIN", 0.05),
         (site_keeper, "RELOAD", 0.05),
         (router, "RETRY", 0.05),
         (replica, "GRACE", 0.3),
