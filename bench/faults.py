@@ -119,11 +119,10 @@ class Faults:
     def healed(self, since: float) -> str:
         """Waits until everything of ours says that it works, later than `since` (epoch seconds); "", or what does
         not."""
-        until(lambda: not self._ill(since), 30, every=0.2)
-        if ill := self._ill(since):
-            print(f"      not well after 30 s: {ill}")
-        until(lambda: not self._ill(since), HEALED - 30, every=0.2)
-        return self._ill(since)
+        if until(lambda: not self._ill(since), 30, every=0.2):
+            return ""
+        print(f"      not well after 30 s: {self._ill(since)}")
+        return "" if until(lambda: not self._ill(since), HEALED - 30, every=0.2) else self._ill(since)
 
     def _ill(self, since: float) -> str:
         here = self._here
