@@ -28,15 +28,13 @@ class Joined:
     leg: str
 
 
-def begin(contact: Contact, joined: Joined, *, recorded: bool = True) -> Talk:
-    """The two have just begun to hear each other. It will be recorded where its queue says so (not `recorded`: not by
-    itself)."""
+def begin(contact: Contact, joined: Joined) -> Talk:
+    """The two have just begun to hear each other. It will be recorded where its queue says so."""
     contact.outcome = Outcome.ANSWERED
     talk = Talk(contact)
     started = {"agent": joined.agent, "queue": joined.queue, "leg": joined.leg, "token": joined.token}
     talk.note((Kind.TALK_STARTED, started))
-    if recorded and is_to_be_recorded(contact, joined.queue):
-        talk.notice.wanted = QUEUE
+    talk.notice.wanted = QUEUE if is_to_be_recorded(contact, joined.queue) else ""
     talk.save()
     return talk
 
@@ -49,11 +47,12 @@ def converse(talk: Talk) -> Sent | None:
 
 
 def of(contact: Contact) -> Talk:
-    """As the conversation was saved with the contact."""
+    """As the conversation was saved with the contact, or as its facts tell: they do not say what is to be recorded."""
     saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
     talk = Talk(contact, Conversation.restore(saved))
     talk.last = str(saved.get("last", ""))
-    talk.notice.wanted = str(contact.now.detail.get("to_record", ""))
+    by_itself = QUEUE if is_to_be_recorded(contact, talk.now.queue) else ""
+    talk.notice.wanted = str(contact.now.detail.get("to_record", by_itself))
     return talk
 
 

@@ -306,7 +306,7 @@ class Dialler(Conductor):
     def _joined(self, leg: str, offer: Mapping[str, str]) -> Talk:
         """The agent and the customer hear each other from now on."""
         joined = conversing.Joined(offer["agent"], offer["token"], self.contact.now.queue, leg)
-        return conversing.begin(self.contact, joined, recorded=bool(joined.queue))
+        return conversing.begin(self.contact, joined)
 
     def _take_up(self, found: Found) -> act.Result | None:
         contact, node = self.contact, self.contact.node

@@ -30,9 +30,11 @@ SAYING = 30.0
 
 
 def is_to_be_recorded(contact: Contact, queue: str) -> bool:
-    """Its conversation for this queue, from the beginning."""
+    """Its conversation for this queue ("" = an agent's own call, for none), from the beginning."""
     settings = contact.node.queue(queue)
-    return settings.record and chosen(contact.id, settings.record_share) and not contact.recorded.recording
+    return (
+        bool(queue) and settings.record and chosen(contact.id, settings.record_share) and not contact.recorded.recording
+    )
 
 
 def announcement(contact: Contact, queue: str) -> str:

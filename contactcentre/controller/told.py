@@ -44,6 +44,7 @@ class Told:
     last: str = ""  # the agent who talked last
     outbound: bool = False  # an agent called the customer
     recorded: Recorded = field(default_factory=Recorded)
+    undecided: bool = False  # a conversation has begun, and no fact tells yet whether it is recorded
     message: Event | None = None  # begun and not ended
     target: str = ""  # leg to the outside that has not ended
     callback: Mapping[str, Any] = field(default_factory=dict)  # what was asked for last
@@ -103,10 +104,13 @@ def _take(known: Told, event: Event) -> None:
             data = {"token": offer.get("token", ""), **data}
             known.last = str(data["agent"])
             if known.talk.state == "over":
-                known.talk = Conversation()
+                known.talk, known.undecided = Conversation(), True
         case Kind.RECORDING_STARTED if is_message(data):
             known.message = event
+        case Kind.RECORDING_STARTED:
+            known.undecided = False
         case Kind.RECORDING_ENDED | Kind.RECORDING_FAILED:
+            known.undecided = False
             if known.message is not None and data.get("recording") == known.message.data.get("recording"):
                 known.message = None
         case Kind.CALLBACK_REQUESTED:
@@ -174,6 +178,10 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
         others += sorted(known.open_legs - {caller["caller"], owner.leg if owner is not None else "", *others})
         channels |= {f"party-{number}": leg for number, leg in enumerate(others, 1)}
         detail["talk"] = {**known.talk.save(), "last": known.last}
+        if not known.undecided:
+            detail["to_record"] = ""
+        elif now.channels.get("agent") != known.talk.owner:  # the record is older than the conversation
+            detail.pop("to_record", None)
     elif known.offers:
         legs = {f"agent-{number}": leg for number, leg in enumerate(known.offers, 1)}
         state, channels = "ringing", caller | legs

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import gevent
 import pytest
+from gevent.event import Event as Flag
 
 from contactcentre.controller import features
 from contactcentre.controller.clock import Clock
@@ -15,7 +16,7 @@ from contactcentre.domain.events import Kind
 from contactcentre.live import Change, CommandFailed, Waiting
 from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Digit, Left, Party
-from tests.controller.fake_pbx import FakeBridge, FakeChannel
+from tests.controller.fake_pbx import FakeBridge, FakeChannel, FakeTap
 from tests.controller.people import calls, comes, rings, state, story, talks
 from tests.controller.stack import eventually, kinds, one
 from tests.controller.world import World
@@ -196,6 +197,48 @@ def test_who_asks_for_something_in_the_moment_when_the_link_is_cut_is_told_at_on
     world.pbx.leave(leg)
     comes(world, caller, Kind.ENDED)
     world.peace()
+    world.check()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("known", ["that a phone rings", "that it is to be recorded"])
+def test_a_conversation_in_whose_first_moment_the_controller_was_killed_is_recorded_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, known: str, begun: bool
+) -> None:
+    """Redis had not learned of what came last."""
+    tap, tapped = FakeChannel.tap, Flag()
+
+    def learns_no_more() -> None:
+        world.controller.node.saver.flush()
+        monkeypatch.setattr(world.controller.node.saver, "flush", lambda: None)
+
+    def begins(channel: FakeChannel, tap_id: str) -> FakeTap:
+        if known == "that it is to be recorded":
+            learns_no_more()
+        tapped.set()
+        if not begun:
+            gevent.sleep(60)  # killed
+        return tap(channel, tap_id)
+
+    caller = calls(world, "1")
+    leg = rings(world)
+    comes(world, caller, Kind.RINGING)
+    if known == "that a phone rings":
+        learns_no_more()
+    monkeypatch.setattr(FakeChannel, "tap", begins)
+    world.pbx.answer(leg)
+    assert tapped.wait(5)
+    gevent.sleep(0.1)
+    world.kill()
+    monkeypatch.setattr(FakeChannel, "tap", tap)
+    world.start()
+    comes(world, caller, Kind.RECORDING_STARTED)
+    gevent.sleep(0.3)  # another one would begin
+    world.pbx.leave(leg)
+    comes(world, caller, Kind.RECORDING_ENDED)
+    world.peace()
+    found = kinds(story(world, caller))
+    assert (found.count(Kind.RECORDING_STARTED), found.count(Kind.RECORDING_ENDED)) == (1, 1)
     world.check()
 
 

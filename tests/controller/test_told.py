@@ -23,3 +23,21 @@ def test_whose_talk_ended_before_it_was_noted_has_been_answered(noted: dict[str,
     now = corrected(was, told(facts))
     assert (now.state, now.detail["outcome"]) == ("ivr", Outcome.ANSWERED.value)
     assert "outcome" not in corrected(replace(was, detail={}), told(facts[:1])).detail
+
+
+@pytest.mark.parametrize(
+    ("leg", "decided", "to_record"),
+    [
+        ("before", (), None),
+        ("before", (Kind.RECORDING_STARTED, {"recording": "r", "agent": "anna", "by": "queue"}), ""),
+        ("leg", (), "queue"),
+        ("leg", (Kind.RECORDING_FAILED, {"recording": "r", "error": "no disk"}), ""),
+    ],
+)
+def test_what_is_to_be_recorded_of_another_conversation_says_nothing_of_this_one(
+    leg: str, decided: tuple[Kind, dict[str, Any]], to_record: str | None
+) -> None:
+    facts = story((Kind.ARRIVED, ARRIVED), (Kind.TALK_STARTED, TALK), *([decided] if decided else []))
+    detail = {"to_record": "" if leg == "before" else "queue"}
+    was = replace(record(facts[0]), state="talking", channels={"caller": "caller", "agent": leg}, detail=detail)
+    assert corrected(was, told(facts)).detail.get("to_record") == to_record
