@@ -34,14 +34,16 @@ from contactcentre.pbx.asterisk.websocket import WebSocket, dialled
 from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
 from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
-PING_EVERY = 2.0
+PING_EVERY = 1.0
 """Seconds between two signs of life that we ask for."""
-PING_DEADLINE = 5.0
-"""Seconds without a word after which a link is cut that owes us a sign, and made anew. Until then callers wait for
-nobody when it is dead."""
+PING_DEADLINE = 3.0
+"""Seconds without a word after which a link is cut that owes us a sign for as long, and made anew. Until then nobody is
+served when it is dead, and whom an agent hangs up on hears nothing."""
 PING_LATE = 15.0
 """Seconds that a sign may take while other words come. A PBX that has too much to do is slow, and to take up all its
 calls anew is the last that it needs."""
+LOOK = 0.25
+"""Seconds between two looks whether the link still lives."""
 LINE = 10
 """Requests that wait for their answers from which on the websocket is behind: the PBX does one after the other there,
 and has too much to do."""
@@ -69,6 +71,15 @@ class Pending:
 
     def is_late(self) -> bool:
         return self._until < monotonic()
+
+    @property
+    def done(self) -> bool:
+        """There is an answer, or there will be none."""
+        return bool(self._result.ready())
+
+    @property
+    def answered(self) -> bool:
+        return bool(self._result.successful())
 
     def wait(self, timeout: float | None = None) -> Any:
         """The decoded body of the answer. Raises Gone, Refused, TooLarge, LinkDown, Deadline (after `timeout` seconds,
@@ -126,7 +137,8 @@ class Connection:
         self._socket: WebSocket | None = None
         self._over_http = False
         self._replaced = False
-        self._owed = 0.0  # when the first ping was sent that is not answered (monotonic); 0 = all are
+        self._ping: Pending | None = None  # under way
+        self._pinged = self._owed = 0.0  # when the last one was sent, and the first that is owed (monotonic; 0 = none)
         self.exchange: Exchange[Pending] = Exchange()
         self.version = ""
         """Of the server, e.g. `22.10.1`; known after the first link."""
@@ -257,16 +269,18 @@ class Connection:
 
     def _live(self, socket: WebSocket) -> bool:
         """One link's life. True if it came up."""
-        self._socket, self._owed, was_up = socket, 0.0, False
+        self._socket, was_up = socket, False
+        self._ping, self._owed = None, 0.0
+        self._pinged = monotonic()
         reader = self._greenlets.spawn(self._read, socket)
         try:
             self._over_http = not self._takes_requests()
             self._on_up()
             was_up = True
             while not reader.dead:
-                reader.join(PING_EVERY)
+                reader.join(LOOK)
                 if not reader.dead:
-                    self._ping(socket)
+                    self._look(socket)
         except PbxError as error:
             self._drop(socket, str(error))
         reader.join()
@@ -288,21 +302,24 @@ class Connection:
             return False
         return True
 
-    def _ping(self, socket: WebSocket) -> None:
+    def _look(self, socket: WebSocket) -> None:
+        """Asks for a sign of life when it is time to. Raises Deadline when one is owed for too long, LinkDown."""
+        now = monotonic()
+        if self._ping is not None and self._ping.done:
+            self._owed = 0.0 if self._ping.answered else self._owed
+            self._ping = None
         if not self._may_act():  # who stops, and may send nothing any more, keeps the link for its heir
-            return
-        if self._over_http:
-            socket.ping()
-            return
-        sent = monotonic()
-        try:
-            self.send("GET", "asterisk/ping").wait(PING_DEADLINE)
-        except Deadline:
-            self._owed = self._owed or sent
-            if socket.silent_for > PING_DEADLINE or monotonic() > self._owed + PING_LATE:
-                raise
-        else:
             self._owed = 0.0
+            return
+        if self._ping is None and now >= self._pinged + PING_EVERY:
+            self._pinged = now
+            if self._over_http:
+                socket.ping()
+                return
+            self._owed, self._ping = self._owed or now, self.send("GET", "asterisk/ping")
+        waited = now - self._owed if self._owed else 0.0
+        if min(waited, socket.silent_for) > PING_DEADLINE or waited > PING_LATE:
+            raise Deadline(f"GET asterisk/ping: no answer within {waited:.1f} s")
 
     def _watch_deadlines(self) -> None:
         """One look at all that wait costs less than a timer for each of them."""

@@ -4,6 +4,7 @@ import time
 
 import gevent
 import pytest
+from gevent.monkey import get_original
 
 from contactcentre.pbx.asterisk import AsteriskPbx, connection, websocket
 from contactcentre.pbx.errors import Deadline, Gone, LinkDown, Refused, TooLarge
@@ -229,6 +230,7 @@ def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixtu
 def test_a_server_that_goes_silent_is_left_and_called_again(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "LOOK", 0.05)
     monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.1)
     ari.cut()
@@ -243,6 +245,7 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has too much to do, and to take up all its calls anew would be more still."""
+    monkeypatch.setattr(connection, "LOOK", 0.05)
     monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.2)
     monkeypatch.setattr(connection, "PING_LATE", 1.5)
@@ -260,6 +263,24 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
         gevent.sleep(0.05)
     assert len(told(nodes, LinkLost)) == 2, "but not for ever, though it speaks still"
     assert "ping" in nodes.next(LinkLost).reason
+
+
+def test_who_was_frozen_reads_what_came_before_it_calls_a_link_dead(
+    ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOOK", 0.05)
+    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
+    monkeypatch.setattr(connection, "PING_DEADLINE", 0.5)
+    ari.cut()
+    nodes.until(LinkUp)
+    ari.silent = True
+    gevent.sleep(0.2)  # a sign of life is owed
+    ari.send("ChannelDtmfReceived", digit="5", channel=channel())
+    get_original("time", "sleep")(1.0)  # nobody here runs
+    for _ in range(5):
+        gevent.sleep(0.05)
+        ari.send("ChannelDtmfReceived", digit="5", channel=channel())
+    assert len(told(nodes, LinkLost)) == 1, "the one that we have cut"
 
 
 def test_a_recording_that_begins_while_a_link_is_set_up_is_none_that_ended_meanwhile(
@@ -313,6 +334,7 @@ def test_what_others_are_not_to_wait_for_goes_beside_a_line_of_requests(
 def test_a_silent_old_server_is_noticed_by_its_websocket(
     ari: FakeAri, pbx: AsteriskPbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "LOOK", 0.05)
     monkeypatch.setattr(connection, "PING_EVERY", 0.5)
     monkeypatch.setattr(websocket, "SILENCE", 0.3)  # nothing comes until we ask, and that is too late
     ari.version = "18.0.0"
