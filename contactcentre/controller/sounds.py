@@ -13,12 +13,13 @@ from gevent import subprocess
 
 from contactcentre.archive import BadKeys, BadName, LostKey, NotThere, Shelf, Tampered
 from contactcentre.archive.shelf import suffix_of
-from contactcentre.controller import unpack
 from contactcentre.pbx.protocol import RECORDING, Medium
 from contactcentre.store import NoSuchRecording, Store
 
 UNPACK_SECONDS = 20.0
 """To unpack FLAC or Opus may take so long; an hour takes two seconds."""
+
+_UNPACK = Path(__file__).with_name("unpack.py")  # not imported: what it loads would delay each start of a controller
 
 
 class NoSound(Exception):
@@ -65,7 +66,7 @@ class Sounds:
 def _unpacked(data: bytes) -> bytes:
     """Raises NoSound, OSError, TimeoutExpired."""
     done = subprocess.run(
-        [sys.executable, "-I", unpack.__file__], input=data, capture_output=True, timeout=UNPACK_SECONDS, check=False
+        [sys.executable, "-I", _UNPACK], input=data, capture_output=True, timeout=UNPACK_SECONDS, check=False
     )
     if done.returncode:
         raise NoSound(f"not unpacked: {done.stderr.decode(errors='replace').strip()[-200:]}")
