@@ -24,6 +24,8 @@ from contactcentre.store import StoreUnavailable
 
 AWAY = float(os.environ.get("AWAY", "30"))
 """Seconds that a database is away, where it is away and not restarted."""
+UNDER_WAY = 50_000
+"""Bytes of facts that Redis may lack: a controller so busy has always some that came in this moment."""
 HEALED = 180.0
 """Seconds within which everything must work again."""
 
@@ -135,7 +137,7 @@ class Faults:
             return str(error)
         if not signs.get("linked") or float(signs.get("at", 0)) < since:
             return "the controller has no link"
-        if signs.get("unsent"):
+        if float(signs.get("unsent", 0)) > UNDER_WAY:
             return "the controller has facts that Redis does not have"
         if float(recorder.get("at", 0)) < since or float(recorder.get("lag", 0)) > 5:
             return f"the recorder is behind: {recorder}"
