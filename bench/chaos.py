@@ -34,7 +34,7 @@ import gevent  # noqa: E402
 
 from bench.crowd import Crowd, site, until  # noqa: E402
 from bench.faults import HEALED, Faults  # noqa: E402
-from bench.ledger import Outage, Problem, balance, dropped, silent  # noqa: E402
+from bench.ledger import SILENCE, Outage, Problem, balance, dropped, silent, stories  # noqa: E402
 from bench.measure import close, percentile, scratch  # noqa: E402
 from contactcentre.cli.supervise import Supervisor  # noqa: E402
 from contactcentre.cli.up import PROGRAMS  # noqa: E402
@@ -59,6 +59,8 @@ HISTORY = 120.0
 """Seconds within which history must know every end, and every recording must be stored."""
 UNSEEN = ("kill controller", "hang controller", "cut link", "dead link")
 """Faults during which no controller acts."""
+LONG = 12.0
+"""Seconds of silence of which the end tells more."""
 NOTICED = 8.0
 """Seconds within which a dead link is noticed; until then the PBX's own queue may serve, and all looks well."""
 PBX = "restart pbx"
@@ -173,6 +175,9 @@ def report(chaos: Chaos, crowd: Crowd, here: Stage, left: Sequence[str]) -> dict
     ours = [one for one in chaos.done if one.kind not in (PBX, NOTHING)]
     unexpected = [one for one in ledger.problems if one.kind != "dropped" or chaos.fault_of(one.at).kind != PBX]
     tell(chaos, unexpected, crowd)
+    long = {call.caller: at - SILENCE for call, at in silent(calls) if call.silence > LONG}
+    for caller, story in list(stories(here.store, chaos.since, long).items())[:20]:
+        print(f"SILENT   {caller}, seconds from the beginning of the silence: {story}")
     for text in left:
         print(f"LEFT  {text}")
     totals = sum((found[id(one)] for one in ours), Counter[str]())

@@ -14,6 +14,8 @@ from contactcentre.store import Store
 
 SILENCE = 5.0
 """Seconds that nobody should hear nothing."""
+LATE = 5.0
+"""Seconds by which whoever takes hundreds of calls up learns of an end late; it may be killed before it does."""
 CERTAIN = 1.5
 """Seconds by which two watchers may differ: of a talk that long both must know."""
 WAV_HEADER = 44
@@ -121,6 +123,13 @@ def balance(
     return Ledger(tuple(problems), frozenset(fallback))
 
 
+def stories(store: Store, since: float, calls: Mapping[str, float]) -> dict[str, str]:
+    """What history tells of these callers' contacts, by caller; `calls`: from when on its seconds count."""
+    found = [store.history(id) for id in contact_ids(store, since)]
+    callers = {history.contact.caller: history for history in found}
+    return {caller: _story(callers[caller], store, at) for caller, at in calls.items() if caller in callers}
+
+
 def _story(history: ContactHistory, store: Store, since: float) -> str:
     """A contact's facts, and how many seconds after the call began."""
     facts = [f"{event.kind.value} {event.at - since:.1f}" for event in store.events(history.contact.id)]
@@ -136,7 +145,7 @@ def _same(call: CallResult, history: ContactHistory, outages: Sequence[Outage], 
     if contact.missing:
         yield Problem("lost", at, f"{name} lacks events {contact.missing}")
     heard = call.ended_at - call.person_at if call.person_at is not None else 0.0
-    unseen = sum(one.end - one.begin for one in outages if one.overlaps(call.started_at, call.ended_at))
+    unseen = sum(one.end - one.begin for one in outages if one.overlaps(call.started_at, call.ended_at + LATE))
     if contact.outcome == Outcome.LOST:
         yield Problem("lost", at, f"{name} was lost, says history itself")
     if abs(contact.talk - heard) > 2 * CERTAIN + unseen:
