@@ -180,12 +180,18 @@ class Reception:
         for channel_id in found.orphans:
             log.warning("orphaned channel ended", channel=channel_id)
             self._end_orphan(channel_id)
+        # Who waits comes first, else somebody new might be served before. Who talks is heard anyhow, and last, for
+        # the PBX does one thing after the other, and who is to be greeted has heard nothing yet.
         for contact, there in found.contacts:
-            self._spawn(contact, go_on(contact, there))
+            if not there.joined:
+                self._spawn(contact, go_on(contact, there))
         for arrived in found.callers:
             if arrived.channel_id not in node.channels:  # else the PBX told meanwhile that it came
                 node.channels.add(arrived.channel_id)
                 self._greet(arrived)
+        for contact, there in found.contacts:
+            if there.joined:
+                self._spawn(contact, go_on(contact, there))
         node.router.wake()
 
     def _greet(self, arrived: Arrived) -> None:

@@ -36,7 +36,7 @@ from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, alway
 
 PING_EVERY = 1.0
 """Seconds between two signs of life that we ask for."""
-PING_DEADLINE = 3.0
+PING_DEADLINE = 2.0
 """Seconds without a word after which a link is cut that owes us a sign for as long, and made anew. Until then nobody is
 served when it is dead, and whom an agent hangs up on hears nothing."""
 PING_LATE = 15.0

@@ -18,7 +18,7 @@ from contactcentre.pbx.protocol import REQUEST_DEADLINE
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the largest message we take: a list of some ten thousand channels is one message."""
-SILENCE = 4.0
+SILENCE = 3.0
 """Seconds without a byte from the PBX after which it counts as dead (we ping it more often than that)."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
