@@ -14,9 +14,9 @@ from contactcentre.pbx.asterisk.translate import epoch
 
 VARIABLE = "CONTACTCENTRE_UNTIL"
 ANSWERS = "CONTACTCENTRE_ANSWERS"
-ANSWERED = 2.0
-"""Seconds for which the dialplan may answer callers before we have them. Whom it answers for a controller that hangs
-hears silence; so this is shorter than what UNTIL promises."""
+ANSWERED = 1.5
+"""Seconds for which the dialplan may answer callers before we have them; a second more at most, for it compares whole
+ones. Whom it answers for a controller that hangs hears silence; so this is shorter than what UNTIL promises."""
 
 
 def stay(request: Callable[..., Any], seconds: float, answers: bool) -> None:
@@ -24,7 +24,7 @@ def stay(request: Callable[..., Any], seconds: float, answers: bool) -> None:
     pong = request("GET", "asterisk/ping")
     said = pong.get("timestamp") if isinstance(pong, dict) else None
     now = epoch(said) if isinstance(said, str) else time()
-    answered = math.ceil(now + min(seconds, ANSWERED)) if answers else 0
+    answered = math.floor(now + min(seconds, ANSWERED)) if answers else 0
     for variable, value in ((ANSWERS, answered), (VARIABLE, math.ceil(now + seconds))):
         query: Query = {"variable": variable, "value": str(value)}
         request("POST", "asterisk/variable", query)
