@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -109,7 +109,9 @@ def balance(
             stories = "; ".join(_story(history, store, call.started_at) for history in found)
             problems.append(Problem("doubled", call.started_at, f"{call.caller} is {len(found)} contacts: {stories}"))
         elif found:
-            problems += _same(call, found[0], outages, recordings)
+            for problem in _same(call, found[0], outages, recordings):
+                text = f"{problem.text}; seconds from its beginning: {_story(found[0], store, call.started_at)}"
+                problems.append(replace(problem, text=text))
         elif any(outage.overlaps(call.started_at, call.started_at + CERTAIN) for outage in outages):
             fallback.add(call.caller)
         else:
