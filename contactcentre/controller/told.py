@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
-from contactcentre.domain.events import Direction, Event, Kind, Outcome
+from contactcentre.domain.events import Direction, Event, Kind, LeftQueue, Outcome
 from contactcentre.domain.flows.calling import CALLING
 from contactcentre.domain.recorded import Recorded, is_message
 from contactcentre.domain.recorded import after as recorded_after
@@ -23,6 +23,7 @@ MESSAGE_LIMIT = 600.0
 _BEGINS = {Kind.OFFERED, Kind.ACCEPTED, Kind.TALK_STARTED, Kind.LEG_STARTED, Kind.LEG_ANSWERED}
 _ENDS = {Kind.REFUSED, Kind.TALK_ENDED, Kind.LEG_ENDED}
 _ONCE = _BEGINS | _ENDS
+_ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, LeftQueue.TIMEOUT, LeftQueue.FULL, LeftQueue.EMPTY})
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Told:
     variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
     asked: set[str] = field(default_factory=set)  # variables that are secret: nobody knows them any more
     queue: Event | None = None  # entered and not left
+    left: str = ""  # why it left its queue, and the flow has not gone on since
     offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
     talk: Conversation = field(default_factory=Conversation)
     last: str = ""  # the agent who talked last
@@ -85,16 +87,18 @@ def _take(known: Told, event: Event) -> None:
         case Kind.ENDED:
             known.ended = True
         case Kind.NODE:
-            known.node = {"flow": data["flow"], "node": data["node"]}
+            known.node, known.left = {"flow": data["flow"], "node": data["node"]}, ""
+        case Kind.CHOSE | Kind.TRANSFERRED:
+            known.left = ""
         case Kind.SET if data.get("secret"):
             known.asked.add(str(data["name"]))
             known.variables.pop(str(data["name"]), None)
         case Kind.SET:
             known.variables[str(data["name"])] = data["value"]
         case Kind.QUEUED:
-            known.queue = event
+            known.queue, known.left = event, ""
         case Kind.UNQUEUED:
-            known.queue = None
+            known.queue, known.left = None, str(data["reason"])
         case Kind.OFFERED:
             known.offers[str(data["leg"])] = data
         case Kind.REFUSED:
@@ -163,6 +167,10 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
     detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
     if known.last and detail.get("outcome", Outcome.SELF_SERVED) == Outcome.SELF_SERVED:
         detail["outcome"] = Outcome.ANSWERED.value  # of a talk that ended in this moment the record does not know yet
+    if (
+        known.left in _ON_IN_THE_FLOW and known.talk.state == "over"
+    ):  # else who was served would wait in the queue again
+        detail["left"] = {"reason": known.left, "key": ""}
     if known.callback:
         detail |= {"callback": dict(known.callback)}
     if known.outbound:

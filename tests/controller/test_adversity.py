@@ -242,6 +242,30 @@ def test_a_conversation_in_whose_first_moment_the_controller_was_killed_is_recor
     world.check()
 
 
+def test_who_was_served_when_the_controller_was_killed_does_not_wait_in_the_queue_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the moment after the talk, before the flow went on."""
+    stopping, stop = Flag(), FakeTap.stop
+
+    def stops(*_: object) -> None:
+        stopping.set()
+        gevent.sleep(60)  # killed
+
+    caller, leg = talks(world)
+    monkeypatch.setattr(FakeTap, "stop", stops)
+    world.pbx.leave(leg)
+    assert stopping.wait(5)
+    gevent.sleep(0.1)
+    world.kill()
+    monkeypatch.setattr(FakeTap, "stop", stop)
+    world.start()
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "answered"
+    assert kinds(story(world, caller)).count(Kind.QUEUED) == 1
+    world.peace()
+    world.check()
+
+
 def test_a_prompt_that_is_refused_is_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeChannel, "play", refuse)
     caller = calls(world, "1")
