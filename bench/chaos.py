@@ -34,7 +34,7 @@ import gevent  # noqa: E402
 
 from bench.crowd import Crowd, site, until  # noqa: E402
 from bench.faults import HEALED, Faults  # noqa: E402
-from bench.ledger import SILENCE, Outage, Problem, balance, dropped, silent, stories  # noqa: E402
+from bench.ledger import SILENCE, Outage, Problem, balance, dropped, silent, story  # noqa: E402
 from bench.measure import close, percentile, scratch  # noqa: E402
 from contactcentre.cli.supervise import Supervisor  # noqa: E402
 from contactcentre.cli.up import PROGRAMS  # noqa: E402
@@ -175,9 +175,10 @@ def report(chaos: Chaos, crowd: Crowd, here: Stage, left: Sequence[str]) -> dict
     ours = [one for one in chaos.done if one.kind not in (PBX, NOTHING)]
     unexpected = [one for one in ledger.problems if one.kind != "dropped" or chaos.fault_of(one.at).kind != PBX]
     tell(chaos, unexpected, crowd)
-    long = {call.caller: at - SILENCE for call, at in silent(calls) if call.silence > LONG}
-    for caller, story in list(stories(here.store, chaos.since, long).items())[:20]:
-        print(f"SILENT   {caller}, seconds from the beginning of the silence: {story}")
+    long = [(call.caller, at - SILENCE) for call, at in silent(calls) if call.silence > LONG]
+    for caller, begun in [one for one in long if one[0] in ledger.contacts][:20]:
+        told = story(ledger.contacts[caller], here.store, begun)
+        print(f"SILENT   {caller}, seconds from the beginning of the silence: {told}")
     for text in left:
         print(f"LEFT  {text}")
     totals = sum((found[id(one)] for one in ours), Counter[str]())

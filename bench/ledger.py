@@ -87,6 +87,8 @@ class Ledger:
 
     problems: tuple[Problem, ...]
     fallback: frozenset[str]
+    contacts: Mapping[str, ContactHistory]
+    """By caller; of several the first."""
 
 
 def balance(
@@ -102,15 +104,16 @@ def balance(
     by_caller = defaultdict[str, list[ContactHistory]](list)
     for history in histories:
         by_caller[history.contact.caller].append(history)
+    contacts = {caller: found[0] for caller, found in by_caller.items()}
     problems, fallback = [*dropped(calls, served), *twice(served, frozenset(by_caller))], set[str]()
     for call in calls:
         found = by_caller.pop(call.caller, [])
         if len(found) > 1:
-            stories = "; ".join(_story(history, store, call.started_at) for history in found)
+            stories = "; ".join(story(history, store, call.started_at) for history in found)
             problems.append(Problem("doubled", call.started_at, f"{call.caller} is {len(found)} contacts: {stories}"))
         elif found:
             for problem in _same(call, found[0], outages, recordings):
-                text = f"{problem.text}; seconds from its beginning: {_story(found[0], store, call.started_at)}"
+                text = f"{problem.text}; seconds from its beginning: {story(found[0], store, call.started_at)}"
                 problems.append(replace(problem, text=text))
         elif any(outage.overlaps(call.started_at, call.started_at + CERTAIN) for outage in outages):
             fallback.add(call.caller)
@@ -122,17 +125,10 @@ def balance(
     events = [event for history in histories for event in store.events(history.contact.id)]
     problems += [Problem("doubled", 0.0, text) for text in double_offers(events)]
     problems += [Problem("lost", at, f"rejected: {error}: {text[:300]}") for at, text, error in store.rejected()]
-    return Ledger(tuple(problems), frozenset(fallback))
+    return Ledger(tuple(problems), frozenset(fallback), contacts)
 
 
-def stories(store: Store, since: float, calls: Mapping[str, float]) -> dict[str, str]:
-    """What history tells of these callers' contacts, by caller; `calls`: from when on its seconds count."""
-    found = [store.history(id) for id in contact_ids(store, since)]
-    callers = {history.contact.caller: history for history in found}
-    return {caller: _story(callers[caller], store, at) for caller, at in calls.items() if caller in callers}
-
-
-def _story(history: ContactHistory, store: Store, since: float) -> str:
+def story(history: ContactHistory, store: Store, since: float) -> str:
     """A contact's facts, and how many seconds after the call began."""
     facts = [f"{event.kind.value} {event.at - since:.1f}" for event in store.events(history.contact.id)]
     return f"{history.contact.id}: {', '.join(facts)}"

@@ -8,6 +8,7 @@ import click
 
 from contactcentre import logs
 from contactcentre.cli.context import knowing_the_pbx, open_services
+from contactcentre.processes import stay
 from contactcentre.settings import Settings
 
 
@@ -55,6 +56,7 @@ def command(processes: int, beat: bool) -> None:
             without_gossip=True,
             quiet=True,
         )
+        stay()
         worker.start()
     raise SystemExit(worker.exitcode or 0)
 

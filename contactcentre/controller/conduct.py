@@ -11,7 +11,7 @@ from contactcentre.controller.contact import SUSPENDING, CallerGone, Contact
 from contactcentre.controller.dialogue import Dialogue
 from contactcentre.controller.offers import accepted, ring_on, under_way, withdraw
 from contactcentre.controller.queueing import QueueStay
-from contactcentre.controller.recording_notice import is_to_be_recorded, not_said
+from contactcentre.controller.recording_notice import not_said, recorded_by
 from contactcentre.controller.transfers import connected, transfer
 from contactcentre.domain.agents import AgentStatus
 from contactcentre.domain.events import Kind, LeftQueue, Outcome
@@ -275,7 +275,7 @@ class Conductor:
 
     def _enqueue(self, action: act.Enqueue, entered: float | None = None) -> act.Left | act.Sent:
         contact = self.contact
-        if entered is None and is_to_be_recorded(contact, action.queue):
+        if entered is None and recorded_by(contact, action.queue):
             self._dialogue.announce(action.queue, action.language)
         contact.typed.clear()
         ringing, self._ringing = self._ringing, {}

@@ -7,13 +7,12 @@ from typing import Any
 
 from contactcentre.controller.contact import Contact
 from contactcentre.controller.places import put_back
-from contactcentre.controller.recording_notice import is_to_be_recorded
+from contactcentre.controller.recording_notice import recorded_by
 from contactcentre.controller.talk import Talk
 from contactcentre.domain.agents import Verb as Step
 from contactcentre.domain.conversation import Conversation, Place
 from contactcentre.domain.events import Kind, Outcome
 from contactcentre.domain.flows.actions import Sent
-from contactcentre.domain.recorded import QUEUE
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Cause, Ended
 
@@ -34,7 +33,7 @@ def begin(contact: Contact, joined: Joined) -> Talk:
     talk = Talk(contact)
     started = {"agent": joined.agent, "queue": joined.queue, "leg": joined.leg, "token": joined.token}
     talk.note((Kind.TALK_STARTED, started))
-    talk.notice.wanted = QUEUE if is_to_be_recorded(contact, joined.queue) else ""
+    talk.notice.wanted = recorded_by(contact, joined.queue)
     talk.save()
     return talk
 
@@ -51,8 +50,7 @@ def of(contact: Contact) -> Talk:
     saved: Mapping[str, Any] = contact.now.detail.get("talk", {})
     talk = Talk(contact, Conversation.restore(saved))
     talk.last = str(saved.get("last", ""))
-    by_itself = QUEUE if is_to_be_recorded(contact, talk.now.queue) else ""
-    talk.notice.wanted = str(contact.now.detail.get("to_record", by_itself))
+    talk.notice.wanted = str(contact.now.detail.get("to_record", recorded_by(contact, talk.now.queue)))
     return talk
 
 

@@ -11,7 +11,7 @@ from contactcentre.domain.conversation import Place, Refusal
 from contactcentre.domain.events import Kind
 from contactcentre.domain.flows.actions import Piece, Sort
 from contactcentre.domain.ids import uuid7
-from contactcentre.domain.recorded import CUSTOMER
+from contactcentre.domain.recorded import CUSTOMER, QUEUE
 from contactcentre.domain.sampling import chosen
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import PlaybackEnded
@@ -29,12 +29,13 @@ SAYING = 30.0
 """Seconds that saying it may take."""
 
 
-def is_to_be_recorded(contact: Contact, queue: str) -> bool:
-    """Its conversation for this queue ("" = an agent's own call, for none), from the beginning."""
+def recorded_by(contact: Contact, queue: str) -> str:
+    """Who wants its conversation for this queue recorded from the beginning: QUEUE, or "" for nobody. For the queue ""
+    (an agent's own call) nobody does."""
     settings = contact.node.queue(queue)
-    return (
-        bool(queue) and settings.record and chosen(contact.id, settings.record_share) and not contact.recorded.recording
-    )
+    if not queue or not settings.record or contact.recorded.recording:
+        return ""
+    return QUEUE if chosen(contact.id, settings.record_share) else ""
 
 
 def announcement(contact: Contact, queue: str) -> str:

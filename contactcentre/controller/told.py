@@ -24,6 +24,7 @@ _BEGINS = {Kind.OFFERED, Kind.ACCEPTED, Kind.TALK_STARTED, Kind.LEG_STARTED, Kin
 _ENDS = {Kind.REFUSED, Kind.TALK_ENDED, Kind.LEG_ENDED}
 _ONCE = _BEGINS | _ENDS
 _ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, LeftQueue.TIMEOUT, LeftQueue.FULL, LeftQueue.EMPTY})
+"""Ways out of a queue after which the flow goes on. That by a key is none, for no fact tells which key."""
 
 
 @dataclass(slots=True)

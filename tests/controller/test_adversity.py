@@ -200,6 +200,12 @@ def test_who_asks_for_something_in_the_moment_when_the_link_is_cut_is_told_at_on
     world.check()
 
 
+def is_killed_after(world: World, moment: Flag) -> None:
+    assert moment.wait(5)
+    gevent.sleep(0.1)
+    world.kill()
+
+
 @pytest.mark.parametrize("begun", [True, False])
 @pytest.mark.parametrize("known", ["that a phone rings", "that it is to be recorded"])
 def test_a_conversation_in_whose_first_moment_the_controller_was_killed_is_recorded_once(
@@ -227,9 +233,7 @@ def test_a_conversation_in_whose_first_moment_the_controller_was_killed_is_recor
         learns_no_more()
     monkeypatch.setattr(FakeChannel, "tap", begins)
     world.pbx.answer(leg)
-    assert tapped.wait(5)
-    gevent.sleep(0.1)
-    world.kill()
+    is_killed_after(world, tapped)
     monkeypatch.setattr(FakeChannel, "tap", tap)
     world.start()
     comes(world, caller, Kind.RECORDING_STARTED)
@@ -255,9 +259,7 @@ def test_who_was_served_when_the_controller_was_killed_does_not_wait_in_the_queu
     caller, leg = talks(world)
     monkeypatch.setattr(FakeTap, "stop", stops)
     world.pbx.leave(leg)
-    assert stopping.wait(5)
-    gevent.sleep(0.1)
-    world.kill()
+    is_killed_after(world, stopping)
     monkeypatch.setattr(FakeTap, "stop", stop)
     world.start()
     assert comes(world, caller, Kind.ENDED).data["outcome"] == "answered"

@@ -41,3 +41,20 @@ def test_what_is_to_be_recorded_of_another_conversation_says_nothing_of_this_one
     detail = {"to_record": "" if leg == "before" else "queue"}
     was = replace(record(facts[0]), state="talking", channels={"caller": "caller", "agent": leg}, detail=detail)
     assert corrected(was, told(facts)).detail.get("to_record") == to_record
+
+
+@pytest.mark.parametrize(
+    ("facts", "left"),
+    [
+        (((Kind.UNQUEUED, {"reason": "timeout"}),), "timeout"),
+        (((Kind.UNQUEUED, {"reason": "key"}),), ""),
+        (((Kind.UNQUEUED, {"reason": "timeout"}), (Kind.CHOSE, {"choice": "timeout"})), ""),
+        (((Kind.UNQUEUED, {"reason": "answered"}), (Kind.TALK_STARTED, TALK)), ""),
+        (((Kind.UNQUEUED, {"reason": "answered"}), (Kind.TALK_STARTED, TALK), (Kind.TALK_ENDED, TALK)), "answered"),
+    ],
+)
+def test_who_has_left_a_queue_goes_on_in_the_flow_from_there(
+    facts: tuple[tuple[Kind, dict[str, Any]], ...], left: str
+) -> None:
+    events = story((Kind.ARRIVED, ARRIVED), (Kind.QUEUED, {"queue": "support"}), *facts)
+    assert corrected(record(events[0]), told(events)).detail.get("left", {}).get("reason", "") == left

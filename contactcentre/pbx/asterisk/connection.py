@@ -306,7 +306,8 @@ class Connection:
         """Asks for a sign of life when it is time to. Raises Deadline when one is owed for too long, LinkDown."""
         now = monotonic()
         if self._ping is not None and self._ping.done:
-            self._owed = 0.0 if self._ping.answered else self._owed
+            if self._ping.answered:
+                self._owed = 0.0
             self._ping = None
         if not self._may_act():  # who stops, and may send nothing any more, keeps the link for its heir
             self._owed = 0.0
@@ -315,8 +316,8 @@ class Connection:
             self._pinged = now
             if self._over_http:
                 socket.ping()
-                return
-            self._owed, self._ping = self._owed or now, self.send("GET", "asterisk/ping")
+            else:
+                self._owed, self._ping = self._owed or now, self.send("GET", "asterisk/ping")
         waited = now - self._owed if self._owed else 0.0
         if min(waited, socket.silent_for) > PING_DEADLINE or waited > PING_LATE:
             raise Deadline(f"GET asterisk/ping: no answer within {waited:.1f} s")

@@ -227,14 +227,19 @@ def test_a_server_that_is_not_there_is_waited_for(caplog: pytest.LogCaptureFixtu
     assert caplog.text.count("no link to the PBX") == 1, "one problem is one line in the log"
 
 
+def linked_anew(ari: FakeAri, nodes: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a link at which is looked often."""
+    monkeypatch.setattr(connection, "LOOK", 0.05)
+    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
+    ari.cut()
+    nodes.until(LinkUp)
+
+
 def test_a_server_that_goes_silent_is_left_and_called_again(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "LOOK", 0.05)
-    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.1)
-    ari.cut()
-    nodes.until(LinkUp)
+    linked_anew(ari, nodes, monkeypatch)
     ari.silent = True
     assert "ping" in nodes.next(LinkLost).reason
     ari.silent = False
@@ -245,13 +250,10 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has too much to do, and to take up all its calls anew would be more still."""
-    monkeypatch.setattr(connection, "LOOK", 0.05)
-    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.2)
     monkeypatch.setattr(connection, "PING_LATE", 1.5)
     monkeypatch.setattr(connection, "REQUEST_DEADLINE", 0.2)  # a request is given up long before
-    ari.cut()
-    nodes.until(LinkUp)
+    linked_anew(ari, nodes, monkeypatch)
     ari.silent, began = True, time.monotonic()
     while time.monotonic() < began + 1.0:
         ari.send("ChannelDtmfReceived", digit="5", channel=channel())
@@ -268,11 +270,8 @@ def test_a_server_that_answers_late_but_speaks_is_kept_for_some_time(
 def test_who_was_frozen_reads_what_came_before_it_calls_a_link_dead(
     ari: FakeAri, pbx: AsteriskPbx, nodes: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "LOOK", 0.05)
-    monkeypatch.setattr(connection, "PING_EVERY", 0.05)
     monkeypatch.setattr(connection, "PING_DEADLINE", 0.5)
-    ari.cut()
-    nodes.until(LinkUp)
+    linked_anew(ari, nodes, monkeypatch)
     ari.silent = True
     gevent.sleep(0.2)  # a sign of life is owed
     ari.send("ChannelDtmfReceived", digit="5", channel=channel())
