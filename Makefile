@@ -65,8 +65,8 @@ lab-start lab-stop lab-status lab-logs: lab-%: run
 	@$(BIN)/contactcentre lab $*
 
 .PHONY: run develop assets packages
-run: $(STAMPS)/venv assets ## Prepare what running needs: packages, virtualenv, pages
-develop: $(STAMPS)/venv-develop ## Prepare what developing needs: the same, and the tools
+run: .venv/installed assets ## Prepare what running needs: packages, virtualenv, pages
+develop: .venv/tools-installed ## Prepare what developing needs: the same, and the tools
 assets: $(STAMPS)/assets ## Build the pages' scripts and styles
 packages: $(STAMPS)/packages ## Install the system packages that are missing
 
@@ -96,12 +96,12 @@ $(STAMPS)/packages-test: .ci/packages | $(STAMPS)/packages
 $(BIN)/python: | $(STAMPS)/packages
 	@python=$$(.ci/python); echo "Making the virtualenv .venv with $$($$python --version)"; $$python -m venv .venv
 
-$(STAMPS)/venv: setup.cfg pyproject.toml | $(BIN)/python $(STAMPS)/packages
+.venv/installed: setup.cfg pyproject.toml | $(BIN)/python $(STAMPS)/packages
 	@echo "Installing contactcentre and its libraries into .venv"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
 	@touch $@
 
-$(STAMPS)/venv-develop: $(STAMPS)/venv | $(STAMPS)/packages-test
+.venv/tools-installed: .venv/installed | $(STAMPS)/packages-test
 	@echo "Installing the tools for tests and checks into .venv"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
