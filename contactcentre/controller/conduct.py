@@ -208,7 +208,8 @@ class Conductor:
             joined = accepted(contact, found.joined)
             if joined.queue:
                 waited = round(contact.node.now() - _entered(contact.now), 3)
-                contact.emit(Kind.UNQUEUED, queue=joined.queue, reason=LeftQueue.ANSWERED.value, waited=waited, rule="")
+                reason = LeftQueue.ANSWERED.value
+                contact.emit(Kind.UNQUEUED, queue=joined.queue, reason=reason, key="", waited=waited, rule="")
             conversing.begin(contact, joined)
         withdraw(contact)
         queue = conversing.of(contact).now.queue

@@ -273,7 +273,7 @@ class QueueStay:
     def _left(self, left: Left, rule: str = "") -> Left:
         contact = self.contact
         waited = round(contact.node.now() - self.entered, 3)
-        contact.emit(Kind.UNQUEUED, queue=self.name, reason=left.reason, waited=waited, rule=rule)
+        contact.emit(Kind.UNQUEUED, queue=self.name, reason=left.reason, key=left.key, waited=waited, rule=rule)
         if left.reason in _TO_THE_FLOW:
             contact.outcome = Outcome.ANSWERED if self._answered_before else Outcome.SELF_SERVED
         if left.reason != LeftQueue.ANSWERED:

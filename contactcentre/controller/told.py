@@ -23,8 +23,8 @@ MESSAGE_LIMIT = 600.0
 _BEGINS = {Kind.OFFERED, Kind.ACCEPTED, Kind.TALK_STARTED, Kind.LEG_STARTED, Kind.LEG_ANSWERED}
 _ENDS = {Kind.REFUSED, Kind.TALK_ENDED, Kind.LEG_ENDED}
 _ONCE = _BEGINS | _ENDS
-_ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, LeftQueue.TIMEOUT, LeftQueue.FULL, LeftQueue.EMPTY})
-"""Ways out of a queue after which the flow goes on. That by a key is none, for no fact tells which key."""
+_ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, LeftQueue.TIMEOUT, LeftQueue.FULL, LeftQueue.EMPTY, LeftQueue.KEY})
+"""Ways out of a queue after which the flow goes on."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,8 @@ class Told:
     variables: dict[str, Any] = field(default_factory=dict)  # that the flow has set
     asked: set[str] = field(default_factory=set)  # variables that are secret: nobody knows them any more
     queue: Event | None = None  # entered and not left
-    left: str = ""  # why it left its queue, and the flow has not gone on since
+    left: Mapping[str, str] = field(default_factory=dict)  # how it left its queue, and the flow has not gone on since
+    moved: str = ""  # where a supervisor has sent it while it waited
     offers: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # leg -> made, and neither accepted nor failed
     talk: Conversation = field(default_factory=Conversation)
     last: str = ""  # the agent who talked last
@@ -88,18 +89,21 @@ def _take(known: Told, event: Event) -> None:
         case Kind.ENDED:
             known.ended = True
         case Kind.NODE:
-            known.node, known.left = {"flow": data["flow"], "node": data["node"]}, ""
+            known.node, known.left = {"flow": data["flow"], "node": data["node"]}, {}
+        case Kind.TRANSFERRED if data.get("how") == "moved":
+            known.moved = str(data["to"])
         case Kind.CHOSE | Kind.TRANSFERRED:
-            known.left = ""
+            known.left = {}
         case Kind.SET if data.get("secret"):
             known.asked.add(str(data["name"]))
             known.variables.pop(str(data["name"]), None)
         case Kind.SET:
             known.variables[str(data["name"])] = data["value"]
         case Kind.QUEUED:
-            known.queue, known.left = event, ""
+            known.queue, known.left, known.moved = event, {}, ""
         case Kind.UNQUEUED:
-            known.queue, known.left = None, str(data["reason"])
+            known.queue = None
+            known.left = {"reason": str(data["reason"]), "key": str(data.get("key", "")), "queue": str(data["queue"])}
         case Kind.OFFERED:
             known.offers[str(data["leg"])] = data
         case Kind.REFUSED:
@@ -126,6 +130,15 @@ def _take(known: Told, event: Event) -> None:
             known.target = ""
     known.talk = after(known.talk, event.kind, data, event.at)
     known.recorded = recorded_after(known.recorded, event.kind, data)
+
+
+def _way_on(left: Mapping[str, str], moved: str) -> Mapping[str, Any]:
+    """Of who has left a queue: what to do next, as its record would say."""
+    if left["reason"] == LeftQueue.TRANSFERRED and moved:
+        return {"sent": {"to": moved, "back": left["queue"]}}
+    if left["reason"] in _ON_IN_THE_FLOW and (left["reason"] != LeftQueue.KEY or left["key"]):
+        return {"left": {"reason": left["reason"], "key": left["key"]}}
+    return {}
 
 
 def record(arrived: Event) -> ContactNow:
@@ -168,10 +181,8 @@ def corrected(now: ContactNow, known: Told) -> ContactNow:
     detail["offers"] = {leg: {name: offer[name] for name in ("agent", "token")} for leg, offer in known.offers.items()}
     if known.last and detail.get("outcome", Outcome.SELF_SERVED) == Outcome.SELF_SERVED:
         detail["outcome"] = Outcome.ANSWERED.value  # of a talk that ended in this moment the record does not know yet
-    if (
-        known.left in _ON_IN_THE_FLOW and known.talk.state == "over"
-    ):  # else who was served would wait in the queue again
-        detail["left"] = {"reason": known.left, "key": ""}
+    if known.left and known.talk.state == "over":  # else who was served would wait in the queue again
+        detail |= _way_on(known.left, known.moved)
     if known.callback:
         detail |= {"callback": dict(known.callback)}
     if known.outbound:

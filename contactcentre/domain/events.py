@@ -27,7 +27,7 @@ class Kind(StrEnum):
     QUEUED = "queue.entered"  # queue, requirement (text), priority
     ANNOUNCED = "queue.announced"  # queue, position, estimate (seconds still to wait; "" = not said)
     REORDERED = "queue.reordered"  # queue, priority (points, from now on), by (supervisor|program)
-    UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), waited (seconds), rule (words, or "")
+    UNQUEUED = "queue.left"  # queue, reason (see LeftQueue), key (or ""), waited (seconds), rule (words, or "")
     DECISION = "routing.decision"  # queue, agent ("" = nobody), rule, candidates [..], cut [[agent, rule], ..]
     OFFERED = "offer.made"  # queue, agent, token, deadline, leg
     RINGING = "offer.ringing"  # agent, token, leg

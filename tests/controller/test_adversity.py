@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import pytest
@@ -11,6 +12,7 @@ from contactcentre.controller import features
 from contactcentre.controller.clock import Clock
 from contactcentre.controller.contact import DIGITS_LIMIT, Contact
 from contactcentre.controller.greeting import greet
+from contactcentre.controller.queueing import QueueStay
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import Change, CommandFailed, Waiting
@@ -243,6 +245,30 @@ def test_a_conversation_in_whose_first_moment_the_controller_was_killed_is_recor
     world.peace()
     found = kinds(story(world, caller))
     assert (found.count(Kind.RECORDING_STARTED), found.count(Kind.RECORDING_ENDED)) == (1, 1)
+    world.check()
+
+
+def test_the_key_by_which_somebody_leaves_a_queue_counts_though_the_controller_is_killed_in_that_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving, left = Flag(), QueueStay._left
+
+    def leaves(stay: QueueStay, *how: Any) -> Any:
+        left(stay, *how)
+        leaving.set()
+        gevent.sleep(60)  # killed
+
+    caller = calls(world, "7")
+    comes(world, caller, Kind.QUEUED)
+    monkeypatch.setattr(QueueStay, "_left", leaves)
+    world.pbx.press(caller, "3")
+    assert leaving.wait(5)
+    world.kill()
+    monkeypatch.setattr(QueueStay, "_left", left)
+    world.start()
+    eventually(lambda: kinds(story(world, caller)).count(Kind.QUEUED) == 2, "it waits in another queue")
+    assert [event.data["queue"] for event in story(world, caller) if event.kind is Kind.QUEUED] == ["ways", "one"]
+    world.peace()
     world.check()
 
 

@@ -16,6 +16,10 @@ def story(*facts: tuple[Kind, dict[str, Any]]) -> list[Event]:
     return [Event("contact", number, float(number), kind, data) for number, (kind, data) in enumerate(facts, 1)]
 
 
+def leaves(reason: str, **how: str) -> tuple[Kind, dict[str, Any]]:
+    return Kind.UNQUEUED, {"queue": "support", "reason": reason, **how}
+
+
 @pytest.mark.parametrize("noted", [{}, {"outcome": Outcome.SELF_SERVED.value}])
 def test_whose_talk_ended_before_it_was_noted_has_been_answered(noted: dict[str, str]) -> None:
     facts = story((Kind.ARRIVED, ARRIVED), (Kind.TALK_STARTED, TALK), (Kind.TALK_ENDED, TALK))
@@ -46,15 +50,27 @@ def test_what_is_to_be_recorded_of_another_conversation_says_nothing_of_this_one
 @pytest.mark.parametrize(
     ("facts", "left"),
     [
-        (((Kind.UNQUEUED, {"reason": "timeout"}),), "timeout"),
-        (((Kind.UNQUEUED, {"reason": "key"}),), ""),
-        (((Kind.UNQUEUED, {"reason": "timeout"}), (Kind.CHOSE, {"choice": "timeout"})), ""),
-        (((Kind.UNQUEUED, {"reason": "answered"}), (Kind.TALK_STARTED, TALK)), ""),
-        (((Kind.UNQUEUED, {"reason": "answered"}), (Kind.TALK_STARTED, TALK), (Kind.TALK_ENDED, TALK)), "answered"),
+        ((leaves("timeout"),), ("timeout", "")),
+        ((leaves("key", key="2"),), ("key", "2")),
+        ((leaves("key"),), None),  # by an older program, which did not tell the key
+        ((leaves("timeout"), (Kind.CHOSE, {"choice": "timeout"})), None),
+        ((leaves("answered"), (Kind.TALK_STARTED, TALK)), None),
+        ((leaves("answered"), (Kind.TALK_STARTED, TALK), (Kind.TALK_ENDED, TALK)), ("answered", "")),
     ],
 )
 def test_who_has_left_a_queue_goes_on_in_the_flow_from_there(
-    facts: tuple[tuple[Kind, dict[str, Any]], ...], left: str
+    facts: tuple[tuple[Kind, dict[str, Any]], ...], left: tuple[str, str] | None
 ) -> None:
     events = story((Kind.ARRIVED, ARRIVED), (Kind.QUEUED, {"queue": "support"}), *facts)
-    assert corrected(record(events[0]), told(events)).detail.get("left", {}).get("reason", "") == left
+    found = corrected(record(events[0]), told(events)).detail.get("left")
+    assert (found and (found["reason"], found["key"])) == left
+
+
+def test_who_a_supervisor_has_moved_goes_where_it_was_sent() -> None:
+    moved = (Kind.TRANSFERRED, {"to": "queue:sales", "by": "", "how": "moved"})
+    events = story((Kind.ARRIVED, ARRIVED), (Kind.QUEUED, {"queue": "support"}), moved, leaves("transferred"))
+    was = record(events[0])
+    assert corrected(was, told(events)).detail["sent"] == {"to": "queue:sales", "back": "support"}
+    assert "sent" not in corrected(was, told(events[:3])).detail, "it waits still"
+    events = story((Kind.ARRIVED, ARRIVED), (Kind.QUEUED, {"queue": "support"}), leaves("transferred"))
+    assert "sent" not in corrected(was, told(events)).detail, "somebody else has it"
