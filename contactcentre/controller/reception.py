@@ -1,7 +1,7 @@
 """Takes what the PBX says of a node, one event after the other: greets callers, takes contacts up, ends orphans, and
 runs each contact in a greenlet of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gevent
@@ -27,6 +27,8 @@ LOOK_AGAIN = 1.0
 """Seconds after which we look at everything, when something is not as it should be."""
 
 LOOK_REGULARLY = 60.0
+FETCHING = 1.0
+"""Seconds at most that agents are offered nobody while callers are fetched from the PBX's own queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +173,9 @@ class Reception:
             self._newly_linked = False
             self._admission.linked()
         if self.admits and (elsewhere := self._fetching.due(found.elsewhere)):
-            # before all else: until they are out of there, the PBX's own queue calls the same agents as we
-            node.greenlets.spawn("fetch", self._fetching.fetch, elsewhere)
-            gevent.sleep(0)  # it sends its first request
+            node.router.hold()
+            node.greenlets.spawn("fetch", self._fetch, elsewhere)
+            gevent.sleep(0)  # it sends its first request, before all else
         if first:
             self._first(len(found.contacts))
             self.look_soon()  # what the one before had asked for may have come about after we looked
@@ -193,6 +195,16 @@ class Reception:
             if there.joined:
                 self._spawn(contact, go_on(contact, there))
         node.router.wake()
+
+    def _fetch(self, channels: Sequence[str]) -> None:
+        """Until they are out of there, the PBX's own queue calls the same agents as we would."""
+        going_on = gevent.spawn_later(FETCHING, self._node.router.go_on)
+        try:
+            self._fetching.fetch(channels)
+            self._look_at_phones()
+        finally:
+            going_on.kill(block=False)
+            self._node.router.go_on()
 
     def _greet(self, arrived: Arrived) -> None:
         node, admission = self._node, self._admission
@@ -256,7 +268,10 @@ class Reception:
         while True:
             self._reach_wanted.wait()
             self._reach_wanted.clear()
-            try:
-                self._node.router.phones.reach(self._node.pbx.phones())
-            except PbxError as error:
-                log.info("endpoints not asked", error=str(error))
+            self._look_at_phones()
+
+    def _look_at_phones(self) -> None:
+        try:
+            self._node.router.phones.reach(self._node.pbx.phones())
+        except PbxError as error:
+            log.info("endpoints not asked", error=str(error))

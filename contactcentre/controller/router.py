@@ -62,6 +62,7 @@ class Router:
         self._fresh: set[str] = set()  # entered, or ask for something else: why they wait is noted
         self._look_for_empty = False
         self._looked_for_empty = 0.0
+        self._held = False
         self._lent: dict[str, dict[str, int]] = {}  # agent -> skills for the day, as they count now
         self._lent_until = math.inf  # when the first of them end (epoch seconds)
 
@@ -71,6 +72,14 @@ class Router:
         if not self._woken_at:
             self._woken_at = perf_counter()
         self._wake.set()
+
+    def hold(self) -> None:
+        """Nobody is offered to an agent until `go_on`: who of them is free is not known."""
+        self._held = True
+
+    def go_on(self) -> None:
+        self._held = False
+        self.wake()
 
     @property
     def late(self) -> float:
@@ -243,7 +252,7 @@ class Router:
         is decided before the first reservation: while Redis is asked the picture changes."""
         index, waiting, now = self._node.replica.index, self._node.replica.waiting, self._node.now()
         self._fresh |= index.advance(now) & self._own.keys()  # a delay may be over, a step due
-        if not self._own or (not self._fresh and not index.busy):
+        if self._held or not self._own or (not self._fresh and not index.busy):
             return
         round_ = Round.on(index, now)
         first = [decision for decision in round_.decide() if decision.contact_id in self._own]

@@ -118,7 +118,7 @@ def _say(kind: str, data: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str]
                     "Left queue %(queue)s after %(waited)s s: %(reason)s",
                     queue=data["queue"],
                     waited=round(data["waited"]),
-                    reason=phrase("key %(key)s", key=key) if (key := data.get("key")) else _words(data["reason"]),
+                    reason=phrase("key %(key)s", key=data["key"]) if data.get("key") else _words(data["reason"]),
                 ),
                 (rule,),
                 "",

@@ -2,16 +2,18 @@
 
 import time
 
+import gevent
 import pytest
+from gevent.event import Event as Flag
 
 from contactcentre.controller import reconcile
 from contactcentre.controller.node import Node
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
-from contactcentre.pbx.events import Arrived, Party
+from contactcentre.pbx.events import Arrived, Party, Phone
 from contactcentre.pbx.protocol import Inventory
 from tests.controller.fake_pbx import FakePbx, Line
-from tests.controller.people import calls, comes
+from tests.controller.people import calls, comes, rings
 from tests.controller.stack import eventually
 from tests.controller.world import World
 
@@ -62,6 +64,58 @@ def test_nobody_is_fetched_twice_although_the_pbx_is_slow_to_let_them_go(
     world.controller.reception.look_soon()
     eventually(lambda: len(asked) > 1, "whoever is still there is asked for again")
     world.pbx.leave(line)
+    world.peace()
+    world.check()
+
+
+def test_whose_phone_the_pbx_s_own_queue_calls_is_offered_nobody_while_callers_are_fetched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That queue goes on calling agents until the last one is fetched."""
+    monkeypatch.setattr("contactcentre.controller.reception.FETCHING", 60.0)
+    fetching, fetched, fetch = Flag(), Flag(), FakePbx.fetch
+
+    def slow(pbx: FakePbx, channel: str) -> None:
+        fetch(pbx, channel)
+        fetching.set()
+        fetched.wait()
+
+    monkeypatch.setattr(FakePbx, "fetch", slow)
+    line = waits_with_the_pbx(world, 10)
+    world.controller.reception.look_soon()
+    assert fetching.wait(10)
+    comes(world, line, Kind.QUEUED)
+    gevent.sleep(0.5)
+    assert not world.pbx.ringing()
+    world.pbx.states["anna"] = Phone.IN_USE  # by a call of that queue: no look has seen it
+    fetched.set()
+    assert rings(world).endpoint == "bert"
+    world.pbx.states.clear()
+    world.pbx.leave(line)
+    world.peace()
+    world.check()
+
+
+def test_a_pbx_that_is_slow_to_give_callers_up_keeps_nobody_from_being_served(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched, fetch = Flag(), FakePbx.fetch
+
+    def slow(pbx: FakePbx, channel: str) -> None:
+        fetched.wait()
+        fetch(pbx, channel)
+
+    monkeypatch.setattr(FakePbx, "fetch", slow)
+    line = waits_with_the_pbx(world, 10)
+    looks = world.looks
+    world.controller.reception.look_soon()
+    eventually(lambda: world.looks > looks, "it has looked")
+    caller = calls(world, "1")
+    rings(world)
+    fetched.set()
+    eventually(lambda: arrival(world, line), "there is a contact")
+    for one in (caller, line):
+        world.pbx.leave(one)
     world.peace()
     world.check()
 
