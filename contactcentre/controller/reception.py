@@ -27,7 +27,7 @@ LOOK_AGAIN = 1.0
 """Seconds after which we look at everything, when something is not as it should be."""
 
 LOOK_REGULARLY = 60.0
-FETCHING = 1.0
+FETCHING = 3.0
 """Seconds at most that agents are offered nobody while callers are fetched from the PBX's own queue."""
 
 
