@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,7 +71,19 @@ def twice(served: Mapping[str, Sequence[CallResult]], ours: Container[str]) -> I
             for one, other in pairwise(answered):
                 begun = other.answered_at if what == "caller" else other.started_at
                 if begun is not None and begun < one.ended_at - CERTAIN:
-                    yield Problem("doubled", begun, f"{what} {name} had {one.caller or one.phone} and another at once")
+                    yield Problem(
+                        "doubled", begun, f"{what} {name} had two calls at once: {_told(one)}, {_told(other)}"
+                    )
+
+
+def _told(call: CallResult) -> str:
+    """What became of a call, as its phone says; times of the day in UTC."""
+    began, answered, ended = (_clock(at) for at in (call.started_at, call.answered_at, call.ended_at))
+    return f"{call.caller or call.phone} {began}, answered {answered}, ended {ended} by {call.ended_by} ({call.cause})"
+
+
+def _clock(at: float | None) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S.%f}"[:-4] if at else "never"
 
 
 def _by_agent(served: Mapping[str, Sequence[CallResult]]) -> dict[str, list[CallResult]]:
