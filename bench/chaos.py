@@ -147,8 +147,8 @@ class Chaos:
         return left
 
     def outages(self) -> list[Outage]:
-        seen_late = {one.begin: max(one.healed, one.begin + NOTICED) for one in self.done if one.kind in (*UNSEEN, PBX)}
-        return [Outage(begin, end + 1) for begin, end in seen_late.items()]
+        unseen = [one for one in self.done if one.kind in (*UNSEEN, PBX)]
+        return [Outage(one.begin, max(one.healed, one.begin + NOTICED) + 1, one.kind == PBX) for one in unseen]
 
     def fault_of(self, at: float) -> Fault:
         """Under which something happened: the last that had begun."""

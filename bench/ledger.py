@@ -35,10 +35,11 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Outage:
     """When our controller did not act: calls that came meanwhile were the PBX's own, ends that nobody saw are told
-    later."""
+    later. `pbx`: for the PBX itself was restarted."""
 
     begin: float
     end: float
+    pbx: bool = False
 
     def overlaps(self, begin: float, end: float) -> bool:
         return self.begin <= end and begin <= self.end
@@ -61,16 +62,21 @@ def dropped(calls: Iterable[CallResult], served: Mapping[str, Sequence[CallResul
                 yield Problem("dropped", talk.ended_at, f"{talk.phone} was dropped while talking with {call.caller}")
 
 
-def twice(served: Mapping[str, Sequence[CallResult]], ours: Container[str]) -> Iterator[Problem]:
+def twice(
+    served: Mapping[str, Sequence[CallResult]], ours: Container[str], outages: Iterable[Outage]
+) -> Iterator[Problem]:
     """Callers who heard two agents at a time, agents whose phone had two calls at a time. Only of callers who are
-    `ours`: what the PBX's own queue does with those who came while no controller was there it does by itself."""
+    `ours`: what the PBX's own queue does with those who came while no controller was there it does by itself. A phone
+    whose PBX has gone without a word believes for a while that it still talks: that is no call."""
+    restarts = [outage.begin for outage in outages if outage.pbx]
     served = {caller: calls for caller, calls in served.items() if caller in ours}
     for what, groups in (("caller", served), ("agent", _by_agent(served))):
         for name, calls in groups.items():
             answered = sorted((c for c in calls if c.answered_at or what == "agent"), key=lambda c: c.started_at)
             for one, other in pairwise(answered):
                 begun = other.answered_at if what == "caller" else other.started_at
-                if begun is not None and begun < one.ended_at - CERTAIN:
+                dead = begun is not None and any(one.started_at < at < begun for at in restarts)
+                if begun is not None and begun < one.ended_at - CERTAIN and not dead:
                     yield Problem(
                         "doubled", begun, f"{what} {name} had two calls at once: {_told(one)}, {_told(other)}"
                     )
@@ -118,7 +124,7 @@ def balance(
     for history in histories:
         by_caller[history.contact.caller].append(history)
     contacts = {caller: found[0] for caller, found in by_caller.items()}
-    problems, fallback = [*dropped(calls, served), *twice(served, frozenset(by_caller))], set[str]()
+    problems, fallback = [*dropped(calls, served), *twice(served, frozenset(by_caller), outages)], set[str]()
     for call in calls:
         found = by_caller.pop(call.caller, [])
         if len(found) > 1:

@@ -58,6 +58,7 @@ class Reception:
         self._node, self._admission = node, admission
         self._first, self._tell_linked, self._replaced = first, linked, replaced
         self._fetching = Fetching(node)
+        self._fetches = 0  # under way
         self._events: Queue[NodeEvent | LookAgain | Begun] = Queue()
         self._linked = self._newly_linked = False
         self._looking_soon = False
@@ -199,12 +200,15 @@ class Reception:
     def _fetch(self, channels: Sequence[str]) -> None:
         """Until they are out of there, the PBX's own queue calls the same agents as we would."""
         going_on = gevent.spawn_later(FETCHING, self._node.router.go_on)
+        self._fetches += 1
         try:
             self._fetching.fetch(channels)
             self._look_at_phones()
         finally:
+            self._fetches -= 1
             going_on.kill(block=False)
-            self._node.router.go_on()
+            if not self._fetches:
+                self._node.router.go_on()
 
     def _greet(self, arrived: Arrived) -> None:
         node, admission = self._node, self._admission
