@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,23 @@ class Account:
     problems: tuple[str, ...]
 
 
-def account(calls: Sequence[CallResult], store: "Store", recordings_dir: Path, since: float, until: float) -> Account:
-    """Compares every call with the history. Times are epoch seconds of the run; the recorder must have caught up."""
+def account(
+    calls: Sequence[CallResult],
+    store: "Store",
+    recordings_dir: Path,
+    since: float,
+    until: float,
+    own_queue: Container[str] = (),
+) -> Account:
+    """Compares every call with the history. Times are epoch seconds of the run; the recorder must have caught up.
+    `own_queue`: callers whom the PBX's own queue has taken, for there was no controller. Who was not fetched from there
+    is no contact of ours, and not lost."""
     histories = [store.history(id) for id in contact_ids(store, since)]
     events = [event for history in histories for event in store.events(history.contact.id)]
+    known = {history.contact.caller for history in histories}
+    alone = {call.caller for call in calls if call.caller in own_queue and call.caller not in known}
     problems = [
-        *_unaccounted(calls, histories),
+        *_unaccounted([call for call in calls if call.caller not in alone], histories),
         *_unfinished(histories),
         *_unrecorded(histories, recordings_dir),
         *double_offers(events),
@@ -55,6 +66,7 @@ def account(calls: Sequence[CallResult], store: "Store", recordings_dir: Path, s
     summary = {
         "calls": len(calls),
         "contacts": len(histories),
+        "by_the_pbx_alone": len(alone),
         "offered": total.offered,
         "answered": total.answered,
         "abandoned": total.abandoned,

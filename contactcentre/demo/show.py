@@ -61,7 +61,8 @@ class Show:
                     for call in list(self._running.values()):
                         call.hang_up()
                 self._settle(here, since)
-            result = account(self._results, here.store, here.settings.recordings_dir, since, time.time())
+            recordings, taken = here.settings.recordings_dir, here.lab.own_queue()
+            result = account(self._results, here.store, recordings, since, time.time(), taken)
             left = tuple(left_over(here.live.snapshot()))
             restarts = {
                 name: child["restarts"] for name, child in here.supervisor.status().items() if child["restarts"]
@@ -180,6 +181,8 @@ class Show:
             "voicemails": "Voicemails", "service_level": "Service level", "wait_p50": "Wait p50, s",
             "wait_p99": "Wait p99, s",
         }  # fmt: skip
+        if result.summary["by_the_pbx_alone"]:
+            names["by_the_pbx_alone"] = "Served by the PBX's own queue, while no controller was there"
         for key, name in names.items():
             value = result.summary[key]
             shown = "-" if value is None else f"{value:.1%}" if key == "service_level" else str(value)

@@ -1,5 +1,6 @@
 """The lab's Asterisk: one private Asterisk under one state directory."""
 
+import contextlib
 import secrets
 import subprocess
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ class Lab(Switch[LabInfo]):
         if f"{LOOPBACK}:{info.http_port}" not in web:
             return f"HTTP port {info.http_port} could not be opened"
         return ""
+
+    def own_queue(self) -> frozenset[str]:
+        """See Switch.own_queue. By queue_log: time|call|queue|agent|ENTERQUEUE|url|caller|position."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self.directories.log / "queue_log").read_text(errors="replace").splitlines()
+            told = (line.split("|") for line in lines)
+            return frozenset(parts[6] for parts in told if len(parts) > 6 and parts[4] == "ENTERQUEUE")
+        return frozenset()
 
     def _rx(self, command: str, deadline: float) -> str:
         """`asterisk -rx`."""

@@ -195,6 +195,10 @@ class Switch(ABC, Generic[I]):
 
     # -- phones and callers ------------------------------------------------------------------------
 
+    def own_queue(self) -> frozenset[str]:
+        """Numbers of the callers whom the PBX's own queues have taken; none where it keeps no log of them."""
+        return frozenset()
+
     def phone(self, name: str, secret: str | Callable[[], str], **behaviour: Any) -> Phone:
         """A simulated phone that is registered when this returns. For `behaviour` see `Phone`."""
         return Phone(self.handsets(), name, secret, **behaviour)

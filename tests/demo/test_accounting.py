@@ -105,6 +105,13 @@ def test_a_call_that_history_does_not_know_is_lost(store: Store, recordings: Pat
     assert CALLER in problem
 
 
+def test_whom_the_pbx_has_served_alone_is_not_lost_but_is_told(store: Store, recordings: Path) -> None:
+    result = account([call(), call(caller="+33700100002")], store, recordings, START, time.time(), {CALLER})
+    (problem,) = result.problems
+    assert "+33700100002" in problem
+    assert (result.summary["by_the_pbx_alone"], result.summary["lost"]) == (1, 1)
+
+
 def test_a_contact_without_end_is_a_problem_and_pending(store: Store, recordings: Path) -> None:
     problems = accounts(store, recordings, facts(ARRIVED), call(person_at=None))
     assert problems == (f"contact {CONTACT} has no end",)
