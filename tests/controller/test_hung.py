@@ -9,6 +9,7 @@ import pytest
 from contactcentre.controller.presence import EVERY
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
+from contactcentre.lab import Lab
 from contactcentre.settings import Settings
 from tests.controller.stack import Stack, eventually, one
 
@@ -48,6 +49,8 @@ def test_a_new_caller_is_answered_by_the_pbx_s_own_queue_as_soon_as_the_promise_
         call.hang_up()
         assert call.wait(120).served
     assert hung.story("+33180000001") == [], "no controller knows of it"
+    if isinstance(hung.lab, Lab):
+        assert "+33180000001" in hung.lab.own_queue(), "but the PBX does"
 
 
 def test_a_controller_that_goes_on_is_led_callers_again(hung: Stack) -> None:
