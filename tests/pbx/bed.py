@@ -180,7 +180,7 @@ class AsteriskBed(Bed):
         write_tone(music / "tone.wav", MUSIC_TONE)
         (provided / "musiconhold.conf").write_text(f"[{MUSIC}]\nmode = files\ndirectory = {music}\n")
         (provided / "queues.conf").write_text(
-            f"[own]\nmusicclass = {MUSIC}\nstrategy = ringall\nmember => PJSIP/anna\n"
+            f"[own]\nmusicclass = {MUSIC}\nstrategy = ringall\nsetqueueentryvar = yes\nmember => PJSIP/anna\n"
         )
         lab.rx("core reload")
         self.pbx = self._made = self.new_pbx()
@@ -302,7 +302,7 @@ exten => taken,1,StopMusicOnHold()
  same => n,Stasis(contactcentre,taken)
  same => n,Hangup()
 exten => fetch,1,GotoIf($["${IMPORT(${CHANNEL_TO_TAKE},CONTACTCENTRE_DID)}" = ""]?done)
- same => n,GotoIf($[${LEN(${IMPORT(${CHANNEL_TO_TAKE},BRIDGEPEER)})} > 0]?done)
+ same => n,GotoIf($[${LEN(${IMPORT(${CHANNEL_TO_TAKE},QEHOLDTIME)}${IMPORT(${CHANNEL_TO_TAKE},BRIDGEPEER)})} > 0]?done)
  same => n,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,fetched,1)
  same => n(done),Hangup()
 exten => fetched,1,StopMusicOnHold()
