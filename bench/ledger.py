@@ -75,8 +75,9 @@ def twice(
             answered = sorted((c for c in calls if c.answered_at or what == "agent"), key=lambda c: c.started_at)
             for one, other in pairwise(answered):
                 begun = other.answered_at if what == "caller" else other.started_at
-                dead = begun is not None and any(one.started_at < at < begun for at in restarts)
-                if begun is not None and begun < one.ended_at - CERTAIN and not dead:
+                if begun is None or begun >= one.ended_at - CERTAIN:
+                    continue
+                if not any(one.started_at < at < begun for at in restarts):
                     yield Problem(
                         "doubled", begun, f"{what} {name} had two calls at once: {_told(one)}, {_told(other)}"
                     )

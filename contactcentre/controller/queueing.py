@@ -9,7 +9,7 @@ from contactcentre.controller.offers import Offer, Offers
 from contactcentre.controller.treatment import Announcer
 from contactcentre.domain.agents import AgentStatus, Verb
 from contactcentre.domain.conversation import Refusal
-from contactcentre.domain.events import Kind, LeftQueue, OfferResult, Outcome
+from contactcentre.domain.events import TO_THE_FLOW, Kind, LeftQueue, OfferResult, Outcome
 from contactcentre.domain.flows.actions import Enqueue, Left, Sent
 from contactcentre.domain.replacing import replace
 from contactcentre.domain.site import Queue
@@ -274,7 +274,7 @@ class QueueStay:
         contact = self.contact
         waited = round(contact.node.now() - self.entered, 3)
         contact.emit(Kind.UNQUEUED, queue=self.name, reason=left.reason, key=left.key, waited=waited, rule=rule)
-        if left.reason in _TO_THE_FLOW:
+        if left.reason in TO_THE_FLOW:
             contact.outcome = Outcome.ANSWERED if self._answered_before else Outcome.SELF_SERVED
         if left.reason != LeftQueue.ANSWERED:
             sent = self._sent and {"to": self._sent.to, "back": self._sent.back}
@@ -282,9 +282,6 @@ class QueueStay:
             noted = {**way, "outcome": contact.outcome.value}
             contact.save(state="ivr", detail={**contact.now.detail, **noted})
         return left
-
-
-_TO_THE_FLOW = (LeftQueue.TIMEOUT, LeftQueue.KEY, LeftQueue.FULL, LeftQueue.EMPTY)
 
 
 def _reason(error: Exception) -> LeftQueue:

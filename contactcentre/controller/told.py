@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactcentre.domain.conversation import Conversation, after
-from contactcentre.domain.events import Direction, Event, Kind, LeftQueue, Outcome
+from contactcentre.domain.events import TO_THE_FLOW, Direction, Event, Kind, LeftQueue, Outcome
 from contactcentre.domain.flows.calling import CALLING
 from contactcentre.domain.recorded import Recorded, is_message
 from contactcentre.domain.recorded import after as recorded_after
@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 600.0
 _BEGINS = {Kind.OFFERED, Kind.ACCEPTED, Kind.TALK_STARTED, Kind.LEG_STARTED, Kind.LEG_ANSWERED}
 _ENDS = {Kind.REFUSED, Kind.TALK_ENDED, Kind.LEG_ENDED}
 _ONCE = _BEGINS | _ENDS
-_ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, LeftQueue.TIMEOUT, LeftQueue.FULL, LeftQueue.EMPTY, LeftQueue.KEY})
+_ON_IN_THE_FLOW = frozenset({LeftQueue.ANSWERED, *TO_THE_FLOW})
 """Ways out of a queue after which the flow goes on."""
 
 

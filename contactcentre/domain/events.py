@@ -120,6 +120,10 @@ class LeftQueue(StrEnum):
     LOST = "lost"
 
 
+TO_THE_FLOW = (LeftQueue.TIMEOUT, LeftQueue.KEY, LeftQueue.FULL, LeftQueue.EMPTY)
+"""Ways out of a queue, with no agent, after which the flow goes on."""
+
+
 class ConsultResult(StrEnum):
     """How it ended that an agent asked somebody else, the customer hearing music."""
 

@@ -26,6 +26,12 @@ def waits_with_the_pbx(world: World, seconds: int) -> Line:
     return line
 
 
+def looks_again(world: World) -> None:
+    looks = world.looks
+    world.controller.reception.look_soon()
+    eventually(lambda: world.looks > looks, "it has looked")
+
+
 def arrival(world: World, line: Line) -> float:
     found = [contact for contact in world.controller.node.contacts.values() if contact.caller_id == line.id]
     return found[0].now.arrived if found else 0.0
@@ -56,9 +62,7 @@ def test_nobody_is_fetched_twice_although_the_pbx_is_slow_to_let_them_go(
     line = waits_with_the_pbx(world, 10)
     world.unseen.add(line.id)
     for _ in range(2):
-        looks = world.looks
-        world.controller.reception.look_soon()
-        eventually(lambda looks=looks: world.looks > looks, "it has looked")
+        looks_again(world)
     assert asked == [line.id]
     monkeypatch.setattr("contactcentre.controller.fetching.AGAIN", 0.0)
     world.controller.reception.look_soon()
@@ -107,9 +111,7 @@ def test_a_pbx_that_is_slow_to_give_callers_up_keeps_nobody_from_being_served(
 
     monkeypatch.setattr(FakePbx, "fetch", slow)
     line = waits_with_the_pbx(world, 10)
-    looks = world.looks
-    world.controller.reception.look_soon()
-    eventually(lambda: world.looks > looks, "it has looked")
+    looks_again(world)
     caller = calls(world, "1")
     rings(world)
     fetched.set()
