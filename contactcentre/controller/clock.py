@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 RATE = 0.2
 """Seconds that are gained or lost each second at most while the system's clock is followed."""
+LOOK = 0.02
+"""Seconds between two looks at the system's clock, of those who keep asking."""
 FAR = 1.0
 """Seconds off at which that is worth a line in the log."""
 
@@ -22,15 +24,25 @@ class Clock:
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
         self._wall, self._steady = wall, steady
         self._looked = steady()
-        self._now = wall()
+        self._now = self._told = wall()  # at the last look, and what was answered last
         self._far = False
 
     def __call__(self) -> float:
         """Now, in epoch seconds; never less than before."""
-        looked, wall = self._steady(), self._wall()
-        passed = looked - self._looked
+        passed = self._steady() - self._looked
+        if passed >= LOOK:
+            self._look(passed)
+            passed = 0.0
         now = self._now + passed
-        off = wall - now
+        if now > self._told:  # a look may have taken a little back
+            self._told = now
+        return self._told
+
+    def _look(self, passed: float) -> None:
+        """Follows the system's clock. `passed`: seconds since the last look."""
+        self._looked += passed
+        now = self._now + passed
+        off = self._wall() - now
         if (abs(off) > FAR) is not self._far:
             self._far = not self._far
             if self._far:
@@ -39,5 +51,4 @@ class Clock:
                 )
             else:
                 log.info("the system's clock is caught up with")
-        self._looked, self._now = looked, now + max(-RATE * passed, min(RATE * passed, off))
-        return self._now
+        self._now = now + max(-RATE * passed, min(RATE * passed, off))

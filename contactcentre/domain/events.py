@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from contactcentre.domain.notation import decode, encode
+from contactcentre.domain.notation import decode, encode, encode_line
 
 
 class Kind(StrEnum):
@@ -161,6 +161,10 @@ class Event:
 
     def to_json(self) -> str:
         return encode(self)
+
+    def to_line(self) -> bytes:
+        """The same, with a line feed at its end."""
+        return encode_line(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Event":

@@ -27,6 +27,14 @@ def encode(value: Any) -> str:
         return _encode(value)
 
 
+def encode_line(value: Any) -> bytes:
+    """The same as a line of a file, which ends in a line feed."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return f"{_encode(value)}\n".encode()
+
+
 def decode(text: str | bytes | bytearray | memoryview) -> Any:
     """Whole numbers beyond 64 bits become floats. Raises ValueError for what is no JSON, RecursionError for what is
     nested too deeply."""

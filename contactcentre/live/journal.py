@@ -80,7 +80,7 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Never waits for Redis and never raises for want of it. Raises TypeError when data is no JSON."""
-        self._append(event.to_json().encode() + b"\n")
+        self._append(event.to_line())
 
     def inherit(self, path: Path) -> None:
         """Takes over what another controller's spool file still holds, and removes the file: should that one live, what

@@ -8,12 +8,11 @@ import fcntl
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from gevent import get_hub
-from gevent.monkey import is_module_patched
+from gevent.monkey import get_original, is_module_patched
 
 from contactcentre.live.errors import SpoolInUse
 
@@ -32,7 +31,8 @@ class Spool:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = _open(self.path)
-        self._lock = threading.Lock()  # around the file's end
+        # Around the file's end. The system's own, many times faster than gevent's: nobody waits for anything inside.
+        self._lock = get_original("threading", "Lock")()
         size = os.fstat(self._fd).st_size
         head = os.pread(self._fd, HEADER, 0)
         if len(head) == HEADER and head[:-1].isdigit() and head.endswith(b"\n"):

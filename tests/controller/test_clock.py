@@ -54,6 +54,17 @@ def test_it_comes_to_be_the_systems_time_again_without_ever_going_back(hands: Ha
     assert clock() == pytest.approx(hands.wall, abs=FAR / 100)
 
 
+def test_it_does_not_go_back_between_two_looks_at_the_systems_clock(hands: Hands, clock: Clock) -> None:
+    last = clock()
+    hands.wall -= 1.0
+    for _ in range(1000):
+        hands.pass_(0.007)
+        now = clock()
+        assert now >= last
+        last = now
+    assert clock() == pytest.approx(hands.wall, abs=0.007 * RATE)
+
+
 def test_a_small_step_of_ntp_is_followed_within_a_second(hands: Hands, clock: Clock) -> None:
     clock()
     hands.wall -= 0.05

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactcentre.domain.notation import decode, encode
+from contactcentre.domain.notation import decode, encode, encode_line
 
 values = st.recursive(
     st.none()
@@ -24,11 +24,13 @@ def test_what_is_written_is_read_back_as_it_was_here_and_by_everybody_else(value
     assert decode(text.encode()) == value
     assert json.loads(text) == value
     assert "\n" not in text
+    assert encode_line(value) == f"{text}\n".encode()
 
 
 @pytest.mark.parametrize("strange", ["\ud800", "a\x00b\u2028", 2**80, {"x": ("\udfff", -(2**70))}])
 def test_what_a_caller_can_send_and_json_can_say_is_written(strange: object) -> None:
     assert json.loads(encode(strange)) == json.loads(json.dumps(strange))
+    assert encode_line(strange) == f"{encode(strange)}\n".encode()
     assert decode(json.dumps(strange)) == json.loads(json.dumps(strange))  # beyond 64 bits: the same as a float
 
 
@@ -41,3 +43,5 @@ def test_what_is_no_json_is_refused(text: str | bytes) -> None:
 def test_what_is_no_record_is_refused() -> None:
     with pytest.raises(TypeError):
         encode({"x": object()})
+    with pytest.raises(TypeError):
+        encode_line({"x": object()})
