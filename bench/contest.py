@@ -9,9 +9,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ LINGER = (0.1, 1.2)
 """Seconds after the end of a call until a new caller takes the place: not in the very moment of the hand-over."""
 FILL_RATE = 25.0
 """Calls a second while the queue is being filled, and at most while it is kept full."""
+FINE = 1.0
+"""Calls a second between what was held and what was not, at last."""
 SERVED, RING_DELAY, BEGUN = 0.97, 1.5, 0.97
 """What a step must hold: share of the callers answered, p99 in seconds (half a second of it is the fallback dialplan's
 Answer(), which waits so long for media that SIPp does not send), share of the calls begun."""
@@ -59,6 +62,11 @@ TALKS = {"few": SHORT_TALK, "many": TALK}
 def rates() -> list[float]:
     """Calls a second that will be offered; each has a queue of its own, with agents enough and not many more."""
     return sorted({*([RATE] if "cost" in ONLY else []), *(STEPS if "collapse" in ONLY else [])})
+
+
+def queue_for(rate: float) -> str:
+    """The smallest with agents enough."""
+    return f"at{min(known for known in rates() if known >= rate):g}"
 
 
 def agents_for(rate: float) -> int:
@@ -200,7 +208,7 @@ class Bench:
             callers = Sipp(
                 self.directory,
                 f"callers-{name}",
-                caller(number_of(f"at{rate:g}"), self._prefix()),
+                caller(number_of(queue_for(rate)), self._prefix()),
                 self.pbx,
                 self.media,
                 *("-p", str(sip_port()), "-r", f"{rate:g}", "-l", "100000", "-m", str(calls)),
@@ -268,6 +276,10 @@ def measure(bench: Bench, other: str) -> dict[str, dict[str, Any]]:
         found[side].setdefault(question, []).append(told)
         print(f"{side:9} {question:9}", told)
 
+    def holds(side: str, rate: float) -> bool:
+        keep(side, "load", told := bench.load(side, rate))
+        return bool(told["held"])
+
     if "handover" in ONLY:
         for side in found:
             bench.serve(ours=side == "ours")
@@ -279,11 +291,21 @@ def measure(bench: Bench, other: str) -> dict[str, dict[str, Any]]:
     if "collapse" in ONLY:
         for side in found:
             bench.serve(ours=side == "ours")
-            for rate in STEPS:
-                keep(side, "load", bench.load(side, rate))
-                if not found[side]["load"][-1]["held"]:
-                    break
+            climb(partial(holds, side))
     return found
+
+
+def climb(holds: Callable[[float], bool]) -> None:
+    """Up the steps (calls a second) until one is not held, then between the two until the limit is known by FINE."""
+    low, high = 0.0, math.inf
+    for rate in STEPS:
+        if not holds(rate):
+            high = rate
+            break
+        low = rate
+    while FINE < high - low < math.inf:
+        rate = float(round((low + high) / 2))
+        low, high = (rate, high) if holds(rate) else (low, rate)
 
 
 def total(step: Mapping[str, Any]) -> float:

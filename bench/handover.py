@@ -7,8 +7,9 @@ Three questions, each asked of our controller and then, with the controller gone
   cost       processor time of a queued and answered call at 40 calls/s: Asterisk, and everything of ours (controller,
              recorder, worker, web, Redis, PostgreSQL), idle costs included. Taken in the middle of the load, when as
              many calls end as begin; both sides in turns, for the machine becomes faster and slower (`yardstick_ms`).
-  collapse   the load grows step by step; a step is held when 97 % of its callers are answered, 99 % of the agents'
-             phones are called within 1.5 s of the caller's INVITE, and as many calls are begun as were asked for.
+  collapse   the load grows step by step until one is not held, and then between the two until the limit is known by
+             one call a second. A load is held when 97 % of its callers are answered, 99 % of the agents' phones are
+             called within 1.5 s of the caller's INVITE, and as many calls are begun as were asked for.
 
 What both have in common with `callcenter` is in `contest`.
 
