@@ -55,9 +55,10 @@ class Processes:
 SERVERS = ("redis", "postgres")
 
 _WORK = """
-import sys, time
+import os, time
 numbers = list(range(20_000))
-while True:
+bench = os.getppid()
+while os.getppid() == bench:
     time.sleep(0.5)
     begun = time.process_time()
     found = {}
