@@ -73,6 +73,8 @@ class Admission:
         self.share = 1.0
         """Of the callers, who are let in."""
         self.turned_away = 0
+        self.late = 0.0
+        """By how many seconds calls were late at the last look."""
 
     def linked(self) -> None:
         """A link is there, and the calls of before are taken up."""
@@ -84,7 +86,8 @@ class Admission:
 
     def look(self, lag: float) -> None:
         """How late the process is now; told at every look of its pulse."""
-        self._lags.append(max(lag, *(late() for late in self._others), 0.0))
+        self.late = max(lag, *(late() for late in self._others), 0.0)
+        self._lags.append(self.late)
         limit, looks = self._limits.lag, FIRST if self.share == 1.0 else LOOKS
         lags = list(self._lags)[-looks:]
         if not limit or len(lags) < looks:

@@ -107,6 +107,8 @@ class Node:
     mailbox: "Mailbox" = field(init=False)
     wrap_ups: "WrapUps" = field(init=False)
     now: Callable[[], float] = time.time
+    late: Callable[[], float] = lambda: 0.0
+    """By how many seconds calls are late (see Admission)."""
 
     def configure(self, configuration: Configuration) -> None:
         """Another version of the site counts from now on, also for those who wait."""

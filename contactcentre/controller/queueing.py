@@ -20,6 +20,9 @@ from contactcentre.pbx.events import Digit
 MUSIC_AFTER = 0.5
 """Seconds in a queue after which the music begins: who is answered at once hears no snatch of it, and is not moved into
 the waiting room and out again."""
+LATE, MUSIC_AT_LAST = 0.25, 3.0
+"""Seconds by which calls are late from when on the music begins later, and when it does at last. Of a PBX at its limit
+that way into the waiting room and out again would take what it needs to answer callers, and then all would go it."""
 
 
 _NOBODY: Mapping[str, AgentStatus] = MappingProxyType({})
@@ -71,6 +74,7 @@ class QueueStay:
         self._rule = ""  # of that way out, in words
         self._sent: Sent | None = None  # where that way leads, if a supervisor says so
         self._music_at: float | None = None  # None: it plays
+        self._music_at_last = 0.0
 
     def _configure(self) -> None:
         """Takes over the queue's settings, also when they have changed while the contact waits."""
@@ -113,7 +117,10 @@ class QueueStay:
             contact.save(state="queue", queue=self.name, agent="", detail=detail)
             contact.node.router.enter(contact, self.waiting)
         self._inside = contact.waits = True
-        self._music_at = contact.node.now() + (0 if self.resumed else MUSIC_AFTER)
+        self._music_at = self._music_at_last = contact.node.now()
+        if not self.resumed:
+            self._music_at += MUSIC_AFTER
+            self._music_at_last += MUSIC_AT_LAST
 
     def _entered_event(self) -> None:
         waiting = self.waiting
@@ -124,7 +131,7 @@ class QueueStay:
         while True:
             message = contact.next(self._next_moment())
             if self._music_at is not None and self._music_at <= contact.node.now():
-                self._play_music()
+                self._begin_music()
             match message:
                 case Digit(channel_id=contact.caller_id, digit=key) if (
                     key in self.action.keys or key in self.queue.keys
@@ -153,6 +160,14 @@ class QueueStay:
         """While a phone rings nothing makes the contact leave, and nothing is announced."""
         others = (self._offers.until,) if self._offers else (self._until, self._announcer.moment)
         return min((moment for moment in (self._music_at, *others) if moment is not None), default=None)
+
+    def _begin_music(self) -> None:
+        """It is time to, unless the PBX has more to do than it can."""
+        now, node = self.contact.node.now(), self.contact.node
+        if node.late() > LATE and now < self._music_at_last:
+            self._music_at = now + MUSIC_AFTER
+        else:
+            self._play_music()
 
     def _play_music(self) -> None:
         self._music_at = None

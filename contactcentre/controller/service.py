@@ -70,6 +70,7 @@ class Controller:
         self._heir = ""
         self.failed = False
         self.admission = Admission(limits, lambda: node.router.late, Slowness())
+        node.late = lambda: self.admission.late
         self.pulse = Pulse(SignsOfLife(), self.admission.look)
         self.active = False
         """It is the node's active controller; else it stands by."""

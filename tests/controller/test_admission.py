@@ -80,6 +80,13 @@ def test_who_calls_while_a_link_is_dead_is_not_turned_away_when_there_is_another
     assert not looked(admission, *[5.0] * FIRST), "all of them are taken up"
 
 
+def test_how_late_calls_were_at_the_last_look_is_known_also_right_after_a_cut() -> None:
+    admission = Admission(Limits(lag=0.5), lambda: 0.7)
+    assert admission.late == 0.0
+    assert looked(admission, *[0.0] * FIRST)
+    assert admission.late == 0.7
+
+
 def test_the_later_calls_are_the_fewer_are_let_in_but_never_nobody() -> None:
     admission, shares = Admission(Limits(lag=0.5)), []
     looked(admission, *[0.6] * (FIRST - LOOKS))

@@ -12,7 +12,7 @@ from contactcentre.controller import features
 from contactcentre.controller.clock import Clock
 from contactcentre.controller.contact import DIGITS_LIMIT, Contact
 from contactcentre.controller.greeting import greet
-from contactcentre.controller.queueing import QueueStay
+from contactcentre.controller.queueing import LATE, MUSIC_AFTER, MUSIC_AT_LAST, QueueStay
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.live import Change, CommandFailed, Waiting
@@ -34,6 +34,28 @@ def test_a_talk_that_ends_while_redis_is_away_frees_the_agent_when_it_is_back(wo
     eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free")
     world.peace()
     world.check()
+
+
+def test_music_waits_while_calls_are_late_and_not_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for agent in ("anna", "bert"):
+        world.live.change(agent, Verb.PAUSE, time.time(), reason="lunch")
+    node, began = world.controller.node, time.time()
+    caller = calls(world, "1")
+    eventually(lambda: caller.bridge == "waiting", "the caller hears music")
+    assert time.time() - began < MUSIC_AT_LAST - 1
+    monkeypatch.setattr(node, "late", lambda: 2 * LATE)
+    began = time.time()
+    second = calls(world, "1")
+    eventually(lambda: second.bridge == "waiting", "the caller hears music at last")
+    assert time.time() - began > MUSIC_AT_LAST - MUSIC_AFTER
+    third = calls(world, "1")
+    gevent.sleep(2 * MUSIC_AFTER)
+    assert not third.bridge
+    monkeypatch.undo()
+    eventually(lambda: third.bridge == "waiting", "in time again")
+    for line in (caller, second, third):
+        world.pbx.leave(line)
+    eventually(lambda: not node.contacts, "all are gone")
 
 
 def test_a_caller_who_leaves_the_queue_while_redis_is_away_waits_there_no_longer(world: World) -> None:
