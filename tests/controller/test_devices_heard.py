@@ -73,7 +73,8 @@ def test_an_agent_outside_takes_the_call_by_a_key_and_until_then_the_caller_hear
     stack.wait_for("+33100000951", Kind.OFFERED)
     gevent.sleep(1)
     assert hears(call) == {"music"}
-    assert hears(outside) == set(), "only the question"
+    # speech may have a tenth of its energy at any pitch, for a moment; a tone that is heard stays
+    assert not set.intersection(*(hears(outside) for _ in range(3))), "only the question"
     outside.send_digits("1")
     stack.wait_for("+33100000951", Kind.TALK_STARTED)
     assert (hears(call), hears(outside)) == ({"bert"}, {"caller"})
