@@ -74,7 +74,6 @@ class QueueStay:
         self._rule = ""  # of that way out, in words
         self._sent: Sent | None = None  # where that way leads, if a supervisor says so
         self._music_at: float | None = None  # None: it plays
-        self._music_at_last = 0.0
 
     def _configure(self) -> None:
         """Takes over the queue's settings, also when they have changed while the contact waits."""
@@ -117,10 +116,7 @@ class QueueStay:
             contact.save(state="queue", queue=self.name, agent="", detail=detail)
             contact.node.router.enter(contact, self.waiting)
         self._inside = contact.waits = True
-        self._music_at = self._music_at_last = contact.node.now()
-        if not self.resumed:
-            self._music_at += MUSIC_AFTER
-            self._music_at_last += MUSIC_AT_LAST
+        self._music_at = contact.node.now() + (0 if self.resumed else MUSIC_AFTER)
 
     def _entered_event(self) -> None:
         waiting = self.waiting
@@ -162,9 +158,10 @@ class QueueStay:
         return min((moment for moment in (self._music_at, *others) if moment is not None), default=None)
 
     def _begin_music(self) -> None:
-        """It is time to, unless the PBX has more to do than it can."""
-        now, node = self.contact.node.now(), self.contact.node
-        if node.late() > LATE and now < self._music_at_last:
+        """It is time to, unless the PBX has more to do than it can. Who is taken up may have heard it already."""
+        node = self.contact.node
+        now = node.now()
+        if not self.resumed and node.late() > LATE and now < self.entered + MUSIC_AT_LAST:
             self._music_at = now + MUSIC_AFTER
         else:
             self._play_music()
