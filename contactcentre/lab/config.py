@@ -79,6 +79,11 @@ transmit_silence = yes
 hideconnect = yes
 """
 
+_STASIS = """[declined_message_types]
+; two thirds of the events that Asterisk writes for an application, which filters them out (docs/admin.rst)
+decline = ast_channel_varset_type
+"""
+
 _LOGGER = """[general]
 dateformat = %F %T.%3q
 
@@ -268,7 +273,7 @@ def base_files(asterisk: Asterisk, directories: Directories, ports: Ports, ari_s
         "sorcery.conf": _SORCERY,
         "cdr.conf": "[general]\nenable = no\n",
         "cel.conf": "[general]\nenable = no\n",
-        "stasis.conf": "[threadpool]\ninitial_size = 5\nidle_timeout_sec = 20\nmax_size = 50\n",
+        "stasis.conf": _STASIS,
         # read by what is loaded: an empty file is its defaults, a missing one an error in the log
         **dict.fromkeys(_EMPTY, "[general]\n"),
         **dict.fromkeys(_BLANK, "; the defaults\n"),
