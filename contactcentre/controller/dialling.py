@@ -203,7 +203,7 @@ class Dialler(Conductor):
         contact.emit(Kind.LEG_STARTED, leg=contact.caller_id, role="caller", endpoint=endpoint, agent="")
         contact.note(called=True)
         self._ears(phone, lambda ear: ear.ring())
-        contact.caller = self._call(contact.caller_id, endpoint, shown, CUSTOMER_SECONDS, by="caller")
+        contact.caller = self._call(contact.caller_id, endpoint, shown, CUSTOMER_SECONDS, by="caller", beside=phone.id)
         until = node.now() + CUSTOMER_SECONDS
         while node.now() < until:
             match message := contact.next(until):
@@ -223,7 +223,15 @@ class Dialler(Conductor):
             do(ears(self.contact, phone.id))
 
     def _call(
-        self, leg: str, endpoint: str, shown: Party, seconds: float, *, by: str, at_once: bool = False
+        self,
+        leg: str,
+        endpoint: str,
+        shown: Party,
+        seconds: float,
+        *,
+        by: str,
+        at_once: bool = False,
+        beside: str = "",
     ) -> Channel:
         contact = self.contact
         try:
@@ -235,6 +243,7 @@ class Dialler(Conductor):
                 caller=shown,
                 ring_seconds=seconds,
                 auto_answer=at_once,
+                beside=beside,
             )
         except (LinkDown, Deadline):
             raise

@@ -107,6 +107,7 @@ class Offers:
                 caller=node.shown(offer.device, contact.party),
                 ring_seconds=offer.ring_seconds,
                 auto_answer=queue.auto_answer,
+                beside=contact.caller_id,
             )
         except (LinkDown, Deadline):
             raise

@@ -131,7 +131,7 @@ class Calls:
         try:
             node.pbx.call(
                 endpoint, channel_id=call.leg, inbox=contact.post, contact_id=contact.id, caller=shown,
-                ring_seconds=RING_SECONDS, auto_answer=auto_answer,
+                ring_seconds=RING_SECONDS, auto_answer=auto_answer, beside=contact.caller_id,
             )  # fmt: skip
         except (LinkDown, Deadline):
             raise

@@ -90,6 +90,7 @@ def _to_number(contact: Contact, action: Transfer) -> Transferred | TransferFail
             contact_id=contact.id,
             caller=Party(node.site.trunks[trunk].caller_id),
             ring_seconds=action.ring_seconds,
+            beside=contact.caller_id,
         )
         return _await_answer(contact, leg, node.now() + action.ring_seconds) or _join(contact, leg)
     except (LinkDown, Deadline):

@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from contactcentre.lab.media import FRAME_SECONDS, Media
 from contactcentre.lab.sip import (
+    CODECS,
     Message,
     authorization,
     display_of,
     new_branch,
+    offered,
     quoted,
     read_sdp,
     response,
@@ -65,6 +67,8 @@ class Script:
     """The number before that of the first RTP packet, 0 to 65535; None: any below 32768."""
     frames: int = 1
     """Frames of 20 ms that each RTP packet has, and should have that we are sent."""
+    codec: str = ""
+    """`PCMU` or `PCMA`: the only one that a call is offered; "": both."""
 
     @property
     def ptime(self) -> int:
@@ -244,7 +248,12 @@ class Call:
         self.prove(invite, challenge)
         direction = "sendonly" if self.held else "sendrecv"
         invite.body = write_sdp(
-            self.wire.host, self.media.port, version=self.cseq, direction=direction, ptime=self.script.ptime
+            self.wire.host,
+            self.media.port,
+            tuple(kind for kind, name in CODECS.items() if self.script.codec in ("", name)),
+            version=self.cseq,
+            direction=direction,
+            ptime=self.script.ptime,
         )
         self._last_invite = invite
         return await self.wire.transact(invite, self._progress)
@@ -412,6 +421,7 @@ def arriving(wire: Wire, invite: Message, phone: str, secret: str, script: Scrip
         "caller_name": display_of(sender),
         "incoming": True,
         "headers": dict(invite.headers),
+        "offered": offered(invite.body),
     }
     return Call(
         wire,

@@ -56,6 +56,7 @@ class OngoingCall(End):
             heard=heard,
             sequence=plan.sequence,
             frames=plan.frames,
+            codec=plan.codec,
         )
 
     def until(self, moment: str, deadline: float = 60.0) -> float:
@@ -192,7 +193,8 @@ class Phone(End):
             raise LabTimeout(f"phone {self.name} is not registered within {deadline:g} s (last answer {self._status})")
 
     def wait_ringing(self, deadline: float = 60.0) -> dict[str, Any]:
-        """Wait until a call is here; its record: call (Call-ID), caller, caller_name, ringing_at, headers."""
+        """Wait until a call is here; its record: call (Call-ID), caller, caller_name, ringing_at, headers, and
+        which codecs of ours were offered, in that order."""
         if not self._wait(lambda: bool(self.ringing), deadline):
             raise LabTimeout(f"phone {self.name}: no call came within {deadline:g} s")
         return next(iter(self.ringing.values()))

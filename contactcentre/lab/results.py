@@ -1,11 +1,12 @@
 """What calls are asked to do, and what became of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contactcentre.lab.errors import LabError
+from contactcentre.lab.sip import CODECS
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class CallPlan:
     heard: Path | str | None = None
     sequence: int | None = None
     frames: int = 1
+    codec: str = ""
 
     def __post_init__(self) -> None:
         check_tone(self.tone)
         check_digits(self.digits)
         if not self.did or not self.did.isprintable():
             raise LabError(f"did {self.did!r}: a number to call is needed")
+        if self.codec not in ("", *CODECS.values()):
+            raise LabError(f"codec {self.codec!r}: must be one of {', '.join(CODECS.values())}")
         for key, value in self.headers.items():
             if not (key + value).isprintable():
                 raise LabError(f"header {key!r}: control characters are not allowed in a SIP header")
@@ -70,6 +74,8 @@ class CallResult:
     incoming: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of the INVITE that came in; empty for a call we placed."""
+    offered: Sequence[str] = ()
+    """By that INVITE: `PCMU` and `PCMA`, in its order."""
 
     @property
     def answered(self) -> bool:

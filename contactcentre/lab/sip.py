@@ -36,6 +36,8 @@ _REASONS = {
     603: "Decline",
 }
 PCMU, PCMA = 0, 8
+CODECS = {PCMU: "PCMU", PCMA: "PCMA"}
+"""What we speak: payload types (RFC 3551) and names."""
 TELEPHONE_EVENT = 101
 
 
@@ -224,6 +226,13 @@ def read_sdp(body: str) -> Sdp | None:
     return Sdp(host, port, codec, events, sending)
 
 
+def offered(body: str) -> list[str]:
+    """Which of ours the audio stream of an offer has, the one that is liked best first."""
+    found = re.search(r"^m=audio \d+ \S+ (.*)", body, re.MULTILINE)
+    kinds = found[1].split() if found else []
+    return [CODECS[int(kind)] for kind in kinds if kind in map(str, CODECS)]
+
+
 def write_sdp(
     host: str,
     port: int,
@@ -235,11 +244,10 @@ def write_sdp(
 ) -> str:
     """An offer (all our codecs) or an answer (the one chosen). An offer that changes something has a new version.
     ptime: milliseconds of sound that each packet shall have."""
-    names = {PCMU: "PCMU", PCMA: "PCMA"}
     kinds = [*map(str, codecs), *([str(events)] if events is not None else [])]
     lines = ["v=0", f"o=- {port} {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
     lines.append(f"m=audio {port} RTP/AVP {' '.join(kinds)}")
-    lines += [f"a=rtpmap:{codec} {names[codec]}/8000" for codec in codecs]
+    lines += [f"a=rtpmap:{codec} {CODECS[codec]}/8000" for codec in codecs]
     if events is not None:
         lines += [f"a=rtpmap:{events} telephone-event/8000", f"a=fmtp:{events} 0-16"]
     lines += [f"a=ptime:{ptime}", f"a={direction}"]

@@ -215,7 +215,7 @@ class Switch(ABC, Generic[I]):
         patience: seconds from the INVITE after which a caller who heard no phone gives up, None = never.
         caller, name: number and display name, as hostile as you like; headers: further SIP headers.
         tone: Hz, a multiple of 50; heard: a WAV file to be written with what the caller heard; sequence,
-        frames: as of `Phone`.
+        frames: as of `Phone`; codec: PCMU or PCMA, when the caller speaks only that.
         """
         return self.dial(did, **plan).wait()
 

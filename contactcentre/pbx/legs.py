@@ -33,6 +33,7 @@ class Leg:
     recovered: bool = False  # found there, so that we cannot know what runs on it
     deadline: float = 0.0  # until when a called leg may ring, by our clock
     other_call: str = ""  # of its phone, to whose party it wants to transfer
+    speaks: tuple[str, ...] = ()  # codecs by the PBX's names, the one it likes best first; () is not known
 
     def reason(self, cause: Cause, now: float) -> Cause:
         """Why it ended, when the PBX said `cause`. A plain BYE names none: then somebody hung up, as one does."""
@@ -84,6 +85,10 @@ class Legs:
         for event in kept:
             self._put(leg, event)
         return leg
+
+    def speaks(self, channel_id: str) -> tuple[str, ...]:
+        leg = self._legs.get(channel_id)
+        return leg.speaks if leg is not None else ()
 
     def is_recovered(self, channel_id: str) -> bool:
         leg = self._legs.get(channel_id)

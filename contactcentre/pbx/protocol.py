@@ -247,6 +247,7 @@ class Pbx(Protocol):
         caller: Party,
         ring_seconds: float,
         auto_answer: bool = False,
+        beside: str = "",
     ) -> Channel:
         """Calls an endpoint (`alice`) or a number through a trunk (`number@trunk`) with the inbox bound beforehand.
         Ringing, then Answered (the leg is in our hands and can be bridged) or Ended with its cause follow.
@@ -254,7 +255,9 @@ class Pbx(Protocol):
         `line:NAME` calls into an open line: the leg's other end arrives as Arrived(("line", NAME)), with the id that
         `line_end` says. Who answers that end answers the leg, who hangs up one of them ends both, and what one end
         says the other one hears. So a leg can be had in a call that is there already. It is a tool, no party.
-        `auto_answer` asks the phone to answer by itself; most phones must have been told that they may."""
+        `auto_answer` asks the phone to answer by itself; most phones must have been told that they may. `beside` is the
+        channel that it is to talk with: the phone is offered first what that one speaks, so that the PBX need not
+        translate."""
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> Channel:
         """Makes a channel that hears both sides of `channel_id`, which may be any channel of the PBX, also one that is

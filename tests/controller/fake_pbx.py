@@ -216,6 +216,7 @@ class FakePbx:
         caller: Party,
         ring_seconds: float,
         auto_answer: bool = False,
+        beside: str = "",
     ) -> "FakeChannel":
         with self.effect(harmless=False):
             lines = [line for pbx in self.shared for line in pbx.lines.values()]

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.routing import Cut
@@ -26,6 +28,18 @@ def test_a_caller_waits_is_answered_recorded_and_the_agent_is_free_again(stack: 
         stack.agent_is("anna", AgentState.AVAILABLE)
         eventually(lambda: not stack.live.contacts() and not stack.live.waiting(), "nobody is there any more")
     stack.nothing_left_on_the_pbx()
+
+
+@pytest.mark.parametrize("codec", ["PCMA", "PCMU"])
+def test_an_agents_phone_is_offered_what_the_caller_speaks_so_that_nothing_is_translated(
+    stack: Stack, codec: str
+) -> None:
+    with stack.phone("anna", ring=0.1) as phone:
+        stack.act("anna", Verb.LOGIN)
+        assert stack.lab.call("1000", caller="+33100000005", talk=0.5, codec=codec).served
+        (call,) = phone.wait_calls()
+    assert call.offered == [codec, *({"PCMA", "PCMU"} - {codec})]
+    stack.agent_is("anna", AgentState.AVAILABLE)
 
 
 def test_the_agent_who_has_been_idle_longest_is_asked_first(stack: Stack) -> None:

@@ -80,6 +80,7 @@ def test_who_is_answered_hangs_up_or_goes_on_is_learned_of_contacts_of_all_nodes
             assert offered is not None
             world.live.change("bert", Verb.ACCEPT, now, token="t")
         world.live.leave(waiting.contact_id)
+        eventually(lambda waiting=waiting: waiting.contact_id not in replica.waiting, "heard of")
         if n % 2:
             world.live.change("bert", Verb.FINISH, now + 30, token="t", wrap_up=0.0)
     experience = replica.estimates._experience

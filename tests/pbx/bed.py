@@ -134,7 +134,12 @@ class Bed(ABC):
         return Arrival(arrived, self.pbx.adopt(arrived.channel_id, inbox) if adopt else _Nobody(), inbox, call)
 
     def call(
-        self, endpoint: str, contact_id: str = "contact", ring_seconds: float = 10.0, auto_answer: bool = False
+        self,
+        endpoint: str,
+        contact_id: str = "contact",
+        ring_seconds: float = 10.0,
+        auto_answer: bool = False,
+        beside: str = "",
     ) -> tuple[Channel, Heard]:
         inbox = Heard()
         channel = self.pbx.call(
@@ -145,6 +150,7 @@ class Bed(ABC):
             caller=Party("0140", "A caller"),
             ring_seconds=ring_seconds,
             auto_answer=auto_answer,
+            beside=beside,
         )
         return channel, inbox
 
@@ -233,7 +239,7 @@ class AsteriskBed(Bed):
         self.lab.rx("channel request hangup all")
 
 
-_CODECS = {"anna": "ulaw", "ben": "ulaw", "carla": "alaw"}
+_CODECS = {"anna": "ulaw", "ben": "ulaw,alaw", "carla": "alaw"}
 """Not all the same, as in life."""
 
 _ENDPOINT = """
@@ -269,7 +275,7 @@ mwi_subscribe_replaces_unsolicited = yes
 _DIALPLAN = """
 [contactcentre-in]
 exten => _X.,1,GotoIf($["${CONTACTCENTRE_UNTIL}" != "" & ${EPOCH} > 0${CONTACTCENTRE_UNTIL}]?nobody)
- same => n,Stasis(contactcentre,did,${EXTEN})
+ same => n,Stasis(contactcentre,did,${EXTEN},speaks:${CHANNEL(audionativeformat)})
  same => n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)
  same => n(nobody),Answer()
  same => n,Playback(vm-goodbye)
@@ -306,7 +312,7 @@ exten => fetch,1,GotoIf($["${IMPORT(${CHANNEL_TO_TAKE},CONTACTCENTRE_DID)}" = ""
  same => n,ChannelRedirect(${CHANNEL_TO_TAKE},contactcentre-take,fetched,1)
  same => n(done),Hangup()
 exten => fetched,1,StopMusicOnHold()
- same => n,Stasis(contactcentre,did,${CONTACTCENTRE_DID},${CONTACTCENTRE_SINCE})
+ same => n,Stasis(contactcentre,did,${CONTACTCENTRE_DID},${CONTACTCENTRE_SINCE},speaks:${CHANNEL(audionativeformat)})
  same => n,GotoIf($["${STASISSTATUS}" = "FAILED"]?contactcentre-fallback,${CONTACTCENTRE_QUEUE},1)
  same => n,Hangup(16)
 

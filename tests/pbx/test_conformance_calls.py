@@ -7,9 +7,9 @@ import pytest
 
 from contactcentre.lab import BUSY, DECLINE, IGNORE
 from contactcentre.pbx.errors import Gone, PbxError, Refused
-from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, Left, Ringing
+from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, Left, LinkUp, Party, Ringing
 from tests.controller.stack import eventually
-from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, endings, told
+from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, Heard, endings, told
 
 AT_ONCE = 5.0
 """Seconds: sooner than anything that rings or plays ends by itself."""
@@ -137,6 +137,46 @@ def test_a_phone_is_asked_to_answer_by_itself_only_where_it_should(bed: Bed, aut
         headers = {name.lower(): value for name, value in anna.wait_ringing()["headers"].items()}
         assert headers.get("call-info", "").endswith(";answer-after=0") is auto_answer
         assert ("info=alert-autoanswer" in headers.get("alert-info", "")) is auto_answer
+        channel.hangup()
+
+
+@pytest.mark.parametrize("codec", ["PCMA", "PCMU"])
+@pytest.mark.parametrize("driver", ["that took the caller", "after it"])
+def test_a_phone_is_offered_first_what_the_other_one_speaks(bed: Bed, codec: str, driver: str) -> None:
+    arrival = bed.arrive(codec=codec)
+    arrival.channel.answer()
+    arrival.inbox.until(Answered)
+    arrival.call.until("answered")
+    pbx = bed.pbx
+    if driver == "after it":
+        bed.pbx.stop()
+        pbx, nodes = bed.new_pbx(), Heard()
+        pbx.start(nodes)
+        nodes.next(LinkUp)
+        pbx.adopt(arrival.channel.id, Heard())
+    try:
+        with bed.phone("ben", ring=0.1, talk=None) as ben:
+            inbox = Heard()
+            pbx.call(
+                "ben",
+                channel_id=bed.name("leg"),
+                inbox=inbox,
+                contact_id="c",
+                caller=Party(),
+                ring_seconds=9,
+                beside=arrival.channel.id,
+            )
+            assert ben.wait_ringing()["offered"] == [codec, *({"PCMU", "PCMA"} - {codec})]
+            inbox.until(Answered)
+    finally:
+        pbx.stop()
+
+
+def test_without_a_word_about_the_other_one_a_phone_is_offered_all_it_may_speak(bed: Bed) -> None:
+    with bed.phone("ben", ring=0.1, talk=None) as ben:
+        channel, inbox = bed.call("ben", beside="nobody")
+        assert ben.wait_ringing()["offered"] == ["PCMU", "PCMA"]
+        inbox.until(Answered)
         channel.hangup()
 
 

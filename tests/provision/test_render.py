@@ -104,9 +104,10 @@ def test_the_dialplan_answers_only_whom_the_flow_would_answer_first() -> None:
     site = parse(document(flows__closed=closed, dids__900={"flow": "closed"}))
     lines = render(site, SECRETS)["extensions.conf"].splitlines()
     before = {line: earlier for earlier, line in pairwise(lines)}
-    assert before[" same = n(controller),Stasis(contactcentre,did,+33155500001)"] == " same = n,Answer(,i)"
+    taken = " same = n(controller),Stasis(contactcentre,did,{},speaks:${{CHANNEL(audionativeformat)}})"
+    assert before[taken.format("+33155500001")] == " same = n,Answer(,i)"
     assert before[" same = n,Answer(,i)"] == " same = n,GotoIf($[${EPOCH} > 0${CONTACTCENTRE_ANSWERS}]?controller)"
-    assert "Answer" not in before[" same = n(controller),Stasis(contactcentre,did,900)"]
+    assert "Answer" not in before[taken.format("900")]
 
 
 def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> None:
@@ -123,6 +124,7 @@ def test_nothing_a_caller_sends_reaches_the_dialplan_but_filtered_digits() -> No
         "${CONTACTCENTRE_UNTIL}",  # seconds, set by the driver
         "${CONTACTCENTRE_ANSWERS}",  # seconds, set by the driver
         *(f"${{CONTACTCENTRE_{name}}}" for name in ("DID", "SINCE", "QUEUE")),  # set by the dialplan itself
+        "${CHANNEL(audionativeformat)}",  # names of codecs
         "${CHANNEL_TO_TAKE}",  # an id of the PBX's own, set by the driver
         "${IFMODULE(app_minivm.so)}",
         "${SHIFT(MESSAGE_COUNTS,+)}",  # names and numbers, set by the driver

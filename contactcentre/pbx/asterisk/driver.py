@@ -149,6 +149,7 @@ class AsteriskPbx:
             except BaseException:
                 self.legs.drop(channel_id)
                 raise
+            leg.speaks = translate.speaks(translate.application_args(there))
             up = there["state"] == "Up"
             if not rings_until:
                 leg.answered = up
@@ -166,16 +167,19 @@ class AsteriskPbx:
         caller: Party,
         ring_seconds: float,
         auto_answer: bool = False,
+        beside: str = "",
     ) -> AsteriskChannel:
         """See Pbx.call. An endpoint that cannot be called at all is no error: Ended(UNREACHABLE) follows at once."""
         channel = AsteriskChannel(self, channel_id)
+        is_line = endpoint.startswith(translate.LINE)
         query: Query = {
             "endpoint": translate.dial_string(self._technology, endpoint),
             "app": self.app,
             "appArgs": f"leg,{contact_id}",
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
-            "otherChannelId": line_end(channel_id) if endpoint.startswith(translate.LINE) else None,
+            "otherChannelId": line_end(channel_id) if is_line else None,
+            "formats": None if is_line else translate.formats(self.legs.speaks(beside)),
         }
         variables = {translate.TIE: contact_id, **self.transfers.variables}
         if auto_answer:

@@ -108,9 +108,10 @@ class Intake:
         if self.transfers.took(channel_id, event):
             self.company.replaced(event.get("replace_channel", {}).get("id", ""), channel_id, time())
             return
-        arrived: Arrived = translate.arrived(channel, tuple(str(arg) for arg in event["args"]), at)
+        args = tuple(str(arg) for arg in event["args"])
+        arrived: Arrived = translate.arrived(channel, translate.without_speaks(args), at)
         if leg is None:
-            self.legs.arrive(channel_id, time(), answered=arrived.up)
+            self.legs.arrive(channel_id, time(), answered=arrived.up).speaks = translate.speaks(args)
             if arrived.args[:1] == ("feature",):
                 self.transfers.keep(channel_id)
             self._tell(arrived)

@@ -1,7 +1,7 @@
 """Between Asterisk's words and ours: events, causes, endpoints, media. Pure functions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,17 @@ TIE = "CONTACT_ID"
 LINE, LINE_CONTEXT = "line:", "contactcentre-line"
 """How an agent's open line is called, and the place in the dialplan that leads there."""
 
+_SPEAKS = "speaks:"
+"""Begins the argument by which the dialplan says what a caller speaks: `speaks:(alaw|ulaw)`."""
+_EVERYBODY_SPEAKS = ("ulaw", "alaw")
+
 _endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
 _recording = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}").fullmatch
+_codec = re.compile(r"[a-z0-9]{1,20}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
 _SPOKEN = {
     **{d: f"digits/{d}" for d in "0123456789"},
@@ -76,6 +81,28 @@ def arrived(channel: Mapping[str, Any], args: tuple[str, ...], at: float) -> Arr
     )
 
 
+def speaks(args: Sequence[str]) -> tuple[str, ...]:
+    """What the dialplan has said that the caller speaks. Without linear samples, which no phone is offered."""
+    said = next((arg.removeprefix(_SPEAKS) for arg in args if arg.startswith(_SPEAKS)), "")
+    return tuple(name for name in said.strip("()").split("|") if _codec(name) and not name.startswith("slin"))
+
+
+def without_speaks(args: Iterable[str]) -> tuple[str, ...]:
+    return tuple(arg for arg in args if not arg.startswith(_SPEAKS))
+
+
+def application_args(channel: Mapping[str, Any]) -> list[str]:
+    """What the dialplan told the application that the channel is in. Older servers do not say: []."""
+    return str(channel["dialplan"].get("app_data", "")).split(",")[1:]
+
+
+def formats(spoken: Sequence[str]) -> str:
+    """What to offer to a phone first: what the other one speaks, then what every phone and PBX does. What else the
+    phone's endpoint allows follows by itself. Without this Asterisk looks through all its codecs, and offers them in
+    the order in which they were loaded."""
+    return ",".join(dict.fromkeys((*spoken, *_EVERYBODY_SPEAKS)))
+
+
 def in_application(channel: Mapping[str, Any], app: str, subscribed: bool) -> bool:
     """Is the channel in our Stasis application? Older servers do not say; there, that we get its events must do."""
     place = channel["dialplan"]
@@ -97,7 +124,7 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool
         up=channel["state"] == "Up",
         ours=ours,
         caller=party(channel),
-        dialled=dialled(channel["dialplan"]),
+        dialled=dialled(channel),
         endpoint=endpoint_of(channel["name"]),
         created_at=epoch(channel["creationtime"]),
         contact_id=contact_id,
@@ -105,13 +132,11 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool
     )
 
 
-def dialled(place: Mapping[str, Any]) -> str:
+def dialled(channel: Mapping[str, Any]) -> str:
     """The number by which it came to us: what the application was told, for who was fetched from a queue has dialled
     nothing at all. Older servers do not say, and tell where in the dialplan it is."""
-    _, _, args = str(place.get("app_data", "")).partition(",")
-    kind, _, rest = args.partition(",")
-    number = rest.partition(",")[0] if kind == "did" else ""
-    return number or str(place["exten"])
+    kind, number, *_ = (*application_args(channel), "", "")
+    return (number if kind == "did" else "") or str(channel["dialplan"]["exten"])
 
 
 def spied(channel: Mapping[str, Any]) -> str | None:

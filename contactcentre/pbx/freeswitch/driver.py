@@ -167,6 +167,7 @@ class FreeSwitchPbx:
             leg.recovered = True
             try:
                 up = self.request(f"uuid_getvar {channel.id} endpoint_disposition") == "ANSWER"
+                leg.speaks = translate.speaks(self.request(f"uuid_getvar {channel.id} {translate.READS}"))
                 if not rings_until:
                     leg.answered = up
                 elif up:
@@ -188,6 +189,7 @@ class FreeSwitchPbx:
         caller: Party,
         ring_seconds: float,
         auto_answer: bool = False,
+        beside: str = "",
     ) -> FreeSwitchChannel:
         """See Pbx.call. An endpoint that cannot be called at all is no error: Ended(UNREACHABLE) follows at once."""
         channel, target = FreeSwitchChannel(self, channel_id), translate.dial_string(endpoint)
@@ -201,6 +203,7 @@ class FreeSwitchPbx:
             translate.ENDPOINT: endpoint,
             translate.TIE: contact_id,
             **(AUTO_ANSWER if auto_answer else {}),
+            **translate.spoken(self.legs.speaks(beside)),
             **names.halves(endpoint, channel.id),
         }
         is_phone = "@" not in endpoint and not translate.line_of(endpoint)

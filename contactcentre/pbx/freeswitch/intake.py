@@ -162,6 +162,11 @@ class Intake:
             self.legs.answer(channel_id, at)
         elif leg is None and event.get(f"variable_{translate.ARGS}") and not event.get(f"variable_{translate.TOLD}"):
             self._arrive(event, channel_id, at)
+        self._hear_codec(event, channel_id)
+
+    def _hear_codec(self, event: Event, channel_id: str) -> None:
+        if (leg := self.legs.get(channel_id)) is not None:
+            leg.speaks = translate.heard_codecs(event) or leg.speaks
 
     def _arrive(self, event: Event, channel_id: str, at: float) -> None:
         up = event.get("Answer-State") == "answered"
@@ -191,6 +196,7 @@ class Intake:
         self.legs.ringing(channel_id, at)
 
     def _on_answer(self, event: Event, channel_id: str, at: float) -> None:
+        self._hear_codec(event, channel_id)
         leg = self.legs.get(channel_id)
         # A leg that we called counts as answered when it is in our hands (parked), not a moment before.
         if leg is not None and not leg.called:

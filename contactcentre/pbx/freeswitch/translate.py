@@ -1,7 +1,7 @@
 """Between FreeSWITCH's words and ours: causes, endpoints, media, parties. Pure functions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Cause, Party
@@ -27,6 +27,10 @@ BRIDGE, MUSIC, SPYING = "contactcentre_bridge", "contactcentre_music", "contactc
 """Where a channel is, for the controller after this one."""
 
 LINE, LINE_END = "line:", "loopback/taken/contactcentre-hands/XML"
+
+READS, BOTH, SPOKEN = "read_codec", "ep_codec_string", "originator_codec"
+"""What a channel speaks; what it and the switch could speak; and, of one that is called, what the other one speaks:
+offered before the profile's codecs."""
 
 REFERRED = "contactcentre_refer"
 """Set by the dialplan's contactcentre-transfer: where a phone's transfer key was to lead."""
@@ -96,6 +100,7 @@ _NAMES = {
 _endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
 _not_in_a_name = re.compile(r'[\x00-\x1f\x7f"<>\\;|,]')
+_codec = re.compile(r"[A-Za-z0-9.-]{1,20}").fullmatch
 _sound = re.compile(r"[A-Za-z0-9_./ -]{1,200}").fullmatch
 _recording = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}").fullmatch
 _said = re.compile(r"[0-9*#A-Za-z-]{1,60}").fullmatch
@@ -108,6 +113,25 @@ _TONES = {"beep": _BEEP, "beeperr": "tone_stream://%(150,50,315);loops=3"}
 """Asterisk's sounds that are no words. No multiples of 50 Hz, which the lab's callers take for a person."""
 RINGING = "tone_stream://%(2000,4000,440,480);loops=-1"
 """The ringing of North America, as FreeSWITCH's own configuration has it."""
+
+
+def speaks(codec: str) -> tuple[str, ...]:
+    """L16 is what a loopback reads, and no phone is offered it."""
+    return (codec,) if codec != "L16" and _codec(codec) else ()
+
+
+def heard_codecs(event: Mapping[str, str]) -> tuple[str, ...]:
+    """What a channel speaks, by one of its events; before its answer what both sides could speak, best first
+    (`CORE_PCM_MODULE.PCMU@8000h@20i@64000b,...`)."""
+    if codec := event.get("Channel-Read-Codec-Name"):
+        return speaks(codec)
+    both = event.get(f"variable_{BOTH}", "").split(",")
+    return tuple(name for each in both for name in speaks(each.partition("@")[0].rpartition(".")[2]))
+
+
+def spoken(codecs: Sequence[str]) -> dict[str, str]:
+    """Without the second variable nothing else would be offered, and a phone that does not speak it would refuse."""
+    return {SPOKEN: ",".join(codecs), "media_mix_inbound_outbound_codecs": "true"} if codecs else {}
 
 
 def cause(name: str) -> Cause:

@@ -46,6 +46,40 @@ def test_a_callers_name_is_what_was_meant_and_not_how_sip_quotes_it(channel: str
     assert translate.party({"name": channel, "caller": {"name": given_name, "number": "1"}}) == Party("1", name)
 
 
+@pytest.mark.parametrize(
+    ("said", "formats"),
+    [
+        ("(alaw)", "alaw,ulaw"),
+        ("(ulaw|alaw)", "ulaw,alaw"),
+        ("(g722)", "g722,ulaw,alaw"),
+        ("(slin16|opus)", "opus,ulaw,alaw"),
+        ("(nothing, and more)", "ulaw,alaw"),
+        ("", "ulaw,alaw"),
+    ],
+)
+def test_a_phone_is_offered_what_the_other_speaks_and_then_what_everybody_does(said: str, formats: str) -> None:
+    args = ("did", "+33155500001", f"speaks:{said}")
+    assert translate.formats(translate.speaks(args)) == formats
+    assert translate.without_speaks(args) == args[:2]
+
+
+@pytest.mark.parametrize(
+    ("place", "args", "dialled"),
+    [
+        ({"app_name": "Stasis", "app_data": "cc,did,800,speaks:(alaw)"}, ["did", "800", "speaks:(alaw)"], "800"),
+        ({"app_name": "Stasis", "app_data": "cc,feature,*45,anna"}, ["feature", "*45", "anna"], "s"),
+        ({"app_name": "Queue", "app_data": ""}, [], "s"),
+        ({}, [], "s"),
+    ],
+)
+def test_what_the_application_was_told_is_in_the_channels_place(
+    place: dict[str, str], args: list[str], dialled: str
+) -> None:
+    channel = {"dialplan": {"exten": "s", **place}}
+    assert translate.application_args(channel) == args
+    assert translate.dialled(channel) == dialled
+
+
 @given(st.text(max_size=60))
 def test_a_dial_string_is_never_syntax(endpoint: str) -> None:
     try:

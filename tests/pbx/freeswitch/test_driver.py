@@ -20,6 +20,7 @@ from contactcentre.pbx.events import (
     Ringing,
     TransferAsked,
 )
+from contactcentre.pbx.freeswitch import translate
 from contactcentre.pbx.freeswitch.driver import FreeSwitchPbx
 from contactcentre.pbx.protocol import Mode
 from tests.pbx.bed import Heard
@@ -358,3 +359,17 @@ def test_a_phone_is_in_use_only_by_calls_that_are_there_and_not_of_our_making(
     fake.answers["uuid_getvar leg-1 contactcentre_app"] = said
     assert pbx.phones() == {"anna": phone}
     assert "api uuid_getvar call-1 contactcentre_app" not in fake.lines
+
+
+@pytest.mark.parametrize(
+    ("event", "codecs"),
+    [
+        ({"Channel-Read-Codec-Name": "PCMA", "variable_ep_codec_string": "CORE_PCM_MODULE.PCMU@8000h"}, ("PCMA",)),
+        ({"variable_ep_codec_string": "CORE_PCM_MODULE.PCMU@8000h@20i,mod_opus.opus@48000h@20i"}, ("PCMU", "opus")),
+        ({"Channel-Read-Codec-Name": "L16"}, ()),
+        ({"Channel-Read-Codec-Name": "a b\n{x=y}"}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_a_channel_speaks_is_in_its_events(event: dict[str, str], codecs: tuple[str, ...]) -> None:
+    assert translate.heard_codecs(event) == codecs
