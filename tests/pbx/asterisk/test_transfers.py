@@ -9,7 +9,7 @@ from gevent.event import Event as Flag
 from contactcentre.pbx.asterisk import AsteriskPbx, transfers
 from contactcentre.pbx.events import TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.pbx.asterisk.fake import FakeAri, Seen
+from tests.pbx.asterisk.fake import FakeAri, Seen, channel
 from tests.pbx.bed import Heard
 
 DIALOG, TOLD = "GET channels/c1/variable", "POST channels/c1/transfer_progress"
@@ -17,7 +17,7 @@ DIALOG, TOLD = "GET channels/c1/variable", "POST channels/c1/transfer_progress"
 
 def asks(ari: FakeAri, pbx: AsteriskPbx, other: str = "") -> None:
     """A phone asks for a transfer, to another call of its own if there is one."""
-    ari.answers["GET", "channels/c1"] = (200, {"state": "Up"})
+    ari.answers["GET", "channels/c1"] = (200, channel("c1", state="Up"))
     inbox = Heard()
     pbx.adopt("c1", inbox)
     to: dict[str, Any] = {"requested_destination": {"destination": "203"}}
@@ -67,7 +67,7 @@ def test_a_phone_whose_call_is_over_is_told_nothing(ari: FakeAri, pbx: AsteriskP
 def test_a_transfer_to_another_call_is_done_when_that_call_is_over(ari: FakeAri, pbx: AsteriskPbx) -> None:
     asks(ari, pbx, other="c2")
     there = iter([200, 200])
-    ari.answers["GET", "channels/c2"] = lambda seen: (next(there, 404), {"state": "Up"})
+    ari.answers["GET", "channels/c2"] = lambda seen: (next(there, 404), channel("c2", state="Up"))
     pbx.adopt("c1", Heard()).transfer_progress(Progress.DONE)
     assert sent(ari) == [DIALOG, "DELETE channels/c2", *["GET channels/c2"] * 3, TOLD]
 
@@ -78,7 +78,7 @@ def test_a_call_that_does_not_end_keeps_no_phone_waiting_for_ever(
 ) -> None:
     monkeypatch.setattr(transfers, "OTHER_CALL", 0.05)
     asks(ari, pbx, other="c2")
-    ari.answers["GET", "channels/c2"] = (200, {"state": "Up"})
+    ari.answers["GET", "channels/c2"] = (200, channel("c2", state="Up"))
     pbx.adopt("c1", Heard()).transfer_progress(Progress.DONE)
     assert sent(ari)[-1] == TOLD
 
