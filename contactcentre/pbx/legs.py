@@ -86,10 +86,6 @@ class Legs:
             self._put(leg, event)
         return leg
 
-    def speaks(self, channel_id: str) -> tuple[str, ...]:
-        leg = self._legs.get(channel_id)
-        return leg.speaks if leg is not None else ()
-
     def is_recovered(self, channel_id: str) -> bool:
         leg = self._legs.get(channel_id)
         return leg is None or leg.recovered

@@ -172,6 +172,18 @@ def test_a_phone_is_offered_first_what_the_other_one_speaks(bed: Bed, codec: str
         pbx.stop()
 
 
+def test_whom_we_have_called_is_also_one_who_speaks_something(bed: Bed) -> None:
+    with bed.phone("carla", ring=0.1, talk=None) as carla, bed.phone("ben", ring=0.1, talk=None) as ben:
+        first, inbox = bed.call("carla")
+        spoken = carla.wait_ringing()["offered"][0]
+        inbox.until(Answered)
+        second, inbox = bed.call("ben", beside=first.id)
+        assert ben.wait_ringing()["offered"] == [spoken, *({"PCMU", "PCMA"} - {spoken})]
+        inbox.until(Answered)
+        for channel in (first, second):
+            channel.hangup()
+
+
 def test_without_a_word_about_the_other_one_a_phone_is_offered_all_it_may_speak(bed: Bed) -> None:
     with bed.phone("ben", ring=0.1, talk=None) as ben:
         channel, inbox = bed.call("ben", beside="nobody")

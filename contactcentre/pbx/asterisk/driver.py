@@ -149,7 +149,6 @@ class AsteriskPbx:
             except BaseException:
                 self.legs.drop(channel_id)
                 raise
-            leg.speaks = translate.speaks(translate.application_args(there))
             up = there["state"] == "Up"
             if not rings_until:
                 leg.answered = up
@@ -179,7 +178,7 @@ class AsteriskPbx:
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
             "otherChannelId": line_end(channel_id) if is_line else None,
-            "formats": None if is_line else translate.formats(self.legs.speaks(beside)),
+            "formats": None if is_line else translate.formats(self._spoken(beside)),
         }
         variables = {translate.TIE: contact_id, **self.transfers.variables}
         if auto_answer:
@@ -286,6 +285,18 @@ class AsteriskPbx:
         """A request that others shall not wait for, nor it for them, when the PBX has too much to do: then it goes over
         HTTP. All of them there would be threads of the PBX that keep each other from working."""
         return (self._link.over_http if self._link.behind else self.request)(method, path, query)
+
+    def _spoken(self, channel_id: str) -> tuple[str, ...]:
+        """What a channel speaks. Asked once about whom we have called or found, and where the dialplan does not say."""
+        leg = self.legs.get(channel_id)
+        if leg is None:
+            return ()
+        if not leg.speaks:
+            path = f"{resource('channels', channel_id)}/variable"
+            with suppress(Gone, Refused):
+                said = self.request("GET", path, {"variable": translate.SPOKEN})
+                leg.speaks = translate.codecs(str(said["value"])) or translate.EVERYBODY_SPEAKS
+        return leg.speaks
 
     def _silence(self, channel_id: str) -> None:
         if (leg := self.legs.get(channel_id)) is not None:

@@ -20,7 +20,9 @@ LINE, LINE_CONTEXT = "line:", "contactcentre-line"
 
 _SPEAKS = "speaks:"
 """Begins the argument by which the dialplan says what a caller speaks: `speaks:(alaw|ulaw)`."""
-_EVERYBODY_SPEAKS = ("ulaw", "alaw")
+EVERYBODY_SPEAKS = ("ulaw", "alaw")
+SPOKEN = "CHANNEL(audionativeformat)"
+"""What a channel speaks: `(alaw|ulaw)`, before its answer what it could."""
 
 _endpoint = re.compile(r"[A-Za-z0-9_.-]{1,80}").fullmatch
 _number = re.compile(r"[A-Za-z0-9_.*#+-]{1,80}").fullmatch
@@ -82,8 +84,12 @@ def arrived(channel: Mapping[str, Any], args: tuple[str, ...], at: float) -> Arr
 
 
 def speaks(args: Sequence[str]) -> tuple[str, ...]:
-    """What the dialplan has said that the caller speaks. Without linear samples, which no phone is offered."""
-    said = next((arg.removeprefix(_SPEAKS) for arg in args if arg.startswith(_SPEAKS)), "")
+    """What the dialplan has said that the caller speaks."""
+    return codecs(next((arg.removeprefix(_SPEAKS) for arg in args if arg.startswith(_SPEAKS)), ""))
+
+
+def codecs(said: str) -> tuple[str, ...]:
+    """Those of `(alaw|ulaw)`, without linear samples, which no phone is offered."""
     return tuple(name for name in said.strip("()").split("|") if _codec(name) and not name.startswith("slin"))
 
 
@@ -100,7 +106,7 @@ def formats(spoken: Sequence[str]) -> str:
     """What to offer to a phone first: what the other one speaks, then what every phone and PBX does. What else the
     phone's endpoint allows follows by itself. Without this Asterisk looks through all its codecs, and offers them in
     the order in which they were loaded."""
-    return ",".join(dict.fromkeys((*spoken, *_EVERYBODY_SPEAKS)))
+    return ",".join(dict.fromkeys((*spoken, *EVERYBODY_SPEAKS)))
 
 
 def in_application(channel: Mapping[str, Any], app: str, subscribed: bool) -> bool:

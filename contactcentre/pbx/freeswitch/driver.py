@@ -167,7 +167,6 @@ class FreeSwitchPbx:
             leg.recovered = True
             try:
                 up = self.request(f"uuid_getvar {channel.id} endpoint_disposition") == "ANSWER"
-                leg.speaks = translate.speaks(self.request(f"uuid_getvar {channel.id} {translate.READS}"))
                 if not rings_until:
                     leg.answered = up
                 elif up:
@@ -203,7 +202,7 @@ class FreeSwitchPbx:
             translate.ENDPOINT: endpoint,
             translate.TIE: contact_id,
             **(AUTO_ANSWER if auto_answer else {}),
-            **translate.spoken(self.legs.speaks(beside)),
+            **translate.spoken(self._spoken(beside)),
             **names.halves(endpoint, channel.id),
         }
         is_phone = "@" not in endpoint and not translate.line_of(endpoint)
@@ -224,6 +223,16 @@ class FreeSwitchPbx:
             self.transfers.allow(channel_id)
         self._link.spawn(self._watch_call, channel_id, job, ring_seconds)
         return channel
+
+    def _spoken(self, channel_id: str) -> tuple[str, ...]:
+        """What a channel speaks. Asked about whom we have found; of others an event has told it."""
+        leg = self.legs.get(channel_id)
+        if leg is None:
+            return ()
+        if not leg.speaks:
+            with suppress(Gone, Refused):
+                leg.speaks = translate.speaks(self.request(f"uuid_getvar {identity(channel_id)} {translate.READS}"))
+        return leg.speaks
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> FreeSwitchSpy:
         """See Pbx.spy."""
