@@ -31,7 +31,7 @@ from contactcentre.pbx.asterisk.protocol import (
     speaks_rest,
 )
 from contactcentre.pbx.asterisk.websocket import WebSocket, dialled
-from contactcentre.pbx.errors import Deadline, LinkDown, PbxError
+from contactcentre.pbx.errors import Deadline, Gone, LinkDown, PbxError
 from contactcentre.pbx.protocol import NOT_OURS, REQUEST_DEADLINE, MayAct, always
 
 PING_EVERY = 1.0
@@ -150,6 +150,14 @@ class Connection:
     def request(self, method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
         """Sends and waits; returns the decoded body. Raises Gone, Refused, TooLarge, LinkDown, Deadline."""
         return self.send(method, path, query, body).wait()
+
+    def has(self, path: str) -> bool:
+        """Is it there? Raises Refused, LinkDown, Deadline."""
+        try:
+            self.request("GET", path)
+        except Gone:
+            return False
+        return True
 
     def send(self, method: str, path: str, query: Query | None = None, body: Any = None) -> Pending:
         """Sends and does not wait, so that several requests go out together. Raises TooLarge, LinkDown."""

@@ -26,6 +26,7 @@ from contactcentre.pbx.asterisk.silence import changes_to_and_fro
 from contactcentre.pbx.asterisk.stock import take_stock
 from contactcentre.pbx.asterisk.taps import Taps
 from contactcentre.pbx.asterisk.transfers import LED_TO_US, LEFT_TO_US, Transfers
+from contactcentre.pbx.asterisk.upkeep import Upkeep
 from contactcentre.pbx.asterisk.waiting import WaitingRooms
 from contactcentre.pbx.errors import Gone, LinkDown, PbxError, Refused
 from contactcentre.pbx.events import (
@@ -37,15 +38,11 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.legs import Legs
 from contactcentre.pbx.outlet import Outlet, report
-from contactcentre.pbx.protocol import NO_ACCOUNTS, REQUEST_DEADLINE, Inbox, Inventory, MayAct, Mode, always, line_end
+from contactcentre.pbx.protocol import NO_ACCOUNTS, Inbox, Inventory, MayAct, Mode, always, line_end
 from contactcentre.pbx.timing import PBX, timed
 
-AFTERMATH = 2.0
-"""Seconds after a reconnect at which we look once more who is gone: some were just about to go."""
 STOP_ATTEMPTS, STOP_AGAIN = 10, 0.03
 """How often, and after how many seconds again, a playback is told to stop that goes on to its next part."""
-SWEEP = 0.5
-"""Seconds between two looks for channels that left our hands without a word."""
 AUTO_ANSWER = {
     "Call-Info": "<sip:auto-answer.invalid>;answer-after=0",
     "Alert-Info": "<http://auto-answer.invalid>;info=alert-autoanswer;delay=0",
@@ -81,7 +78,6 @@ class AsteriskPbx:
         self.node, self.app, self._technology = node, app, technology
         self._outlet = Outlet()
         self._stopped = Flag()
-        self._look_again_at: float | None = None
         self._link = Connection(
             url,
             user,
@@ -114,6 +110,7 @@ class AsteriskPbx:
             tell=self._outlet.tell,
             stop_playback=self._stop_playback,
         )
+        self._upkeep = Upkeep(self._link, self.legs, self.intake, self.company, self.taps, self._try)
         self._endpoints = Endpoints(technology, self._link.over_http, self._outlet.tell, self.legs)
 
     # -- verbs ---------------------------------------------------------------------------------------------------------
@@ -123,7 +120,7 @@ class AsteriskPbx:
         self._outlet.lead_to(sink)
         self._stopped.clear()
         self._link.open()
-        self._link.spawn(self._sweep)
+        self._link.spawn(self._upkeep.run, self._stopped)
         self._link.spawn(self._watch_endpoints)
 
     def stop(self) -> None:
@@ -259,7 +256,7 @@ class AsteriskPbx:
 
     def recording(self, name: str) -> Iterator[bytes]:
         """See Pbx.recording. Asterisk would also give what is there of one that still runs."""
-        if self._is_there(resource("recordings", "live", name)):
+        if self._link.has(resource("recordings", "live", name)):
             raise Gone(f"recording {name} has not ended")
         return self._link.stream(f"{resource('recordings', 'stored', name)}/file")
 
@@ -323,7 +320,7 @@ class AsteriskPbx:
         try:
             self.request("POST", path, {"type": kind, "name": bridge_id})
         except Refused as refused:
-            if refused.status not in (409, 500) or not self._is_there(path):
+            if refused.status not in (409, 500) or not self._link.has(path):
                 raise
 
     def change(self, bridge_id: str, verb: str, *channel_ids: str, absorb: bool = False) -> None:
@@ -398,34 +395,10 @@ class AsteriskPbx:
             f"{resource('applications', self.app)}/eventFilter",
             body={"allowed": [{"type": kind} for kind in wanted], "disallowed": []},
         )
-        if bound:
-            self._catch_up(bound)
-            self._look_again_at = time() + AFTERMATH
+        self._upkeep.reconnected(bound)
         self.rooms.forget()
         self._look_at_endpoints()
         self._outlet.up()
-
-    def _catch_up(self, bound: set[str]) -> None:
-        """Tells the ends that came while there was no link."""
-        taps = self.taps.names()
-        there = {channel["id"] for channel in self._link.over_http("GET", "channels")}
-        self.taps.linked(taps - there)
-        for channel_id in bound - there:
-            self.intake.gone(channel_id, time(), Cause.UNKNOWN)
-        for channel_id, what in self.legs.running():
-            if what in self.intake.recordings:
-                if not self._is_there(resource("recordings", "live", what)):
-                    kept = self._is_there(resource("recordings", "stored", what))
-                    self.intake.recording_ended(channel_id, time(), what, 0.0, kept)
-            elif not self._is_there(resource("playbacks", what)):
-                self.intake.playback_ended(channel_id, time(), what, True)
-
-    def _is_there(self, path: str) -> bool:
-        try:
-            self.request("GET", path)
-        except Gone:
-            return False
-        return True
 
     def _lost(self, reason: str, replaced: bool) -> None:
         self._outlet.hold()
@@ -434,26 +407,6 @@ class AsteriskPbx:
         self.taps.lost(LinkDown(reason))
         self._entries.lost(LinkDown(reason))
         self._outlet.lost(reason, replaced)
-
-    def _sweep(self) -> None:
-        while not self._stopped.wait(SWEEP):
-            now = time()
-            self.company.look(now, self.legs.playing_to())
-            if self._look_again_at is not None and now > self._look_again_at:
-                self._look_again_at = None
-                with suppress(PbxError):
-                    self._catch_up(self.legs.placed())
-            for leg in self.legs.overdue(now):
-                leg.released_at = now
-                self._settle(leg.id, leg.cause)
-            for name, latest in list(self.intake.recordings.items()):
-                if now > latest:
-                    self.intake.recordings[name] = now + REQUEST_DEADLINE
-                    self._try("POST", f"{resource('recordings', 'live', name)}/stop")
-            for leg in self.legs.expire(now):
-                log.warning("channel %s: nobody took it within 30 s", leg.id)
-                if leg.unasked:
-                    self._try("DELETE", resource("channels", leg.id))
 
     def _watch_endpoints(self) -> None:
         while not self._stopped.wait(self._endpoints.pause):
@@ -465,13 +418,3 @@ class AsteriskPbx:
             self._endpoints.look()
         except PbxError as error:
             log.info("endpoints: %s", error)
-
-    def _settle(self, channel_id: str, cause: Cause) -> None:
-        try:
-            self.request("GET", resource("channels", channel_id))
-        except Gone:
-            self.intake.gone(channel_id, time(), cause)
-        except PbxError:
-            pass  # asked again at the next sweep
-        else:
-            self.legs.leave(channel_id, time())
