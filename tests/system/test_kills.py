@@ -39,8 +39,8 @@ def test_a_killed_or_hung_process_comes_back_and_those_who_talk_wait_or_choose_n
     centre: Centre, name: str, way: signal.Signals
 ) -> None:
     centre.on_duty("bruno", "emma")
-    choosing = centre.dial(talk=None)
-    calls = [centre.support(language, talk=None) for language in (FRENCH, ENGLISH) * 2]
+    choosing = centre.dial(talk=None, patience=None)
+    calls = [centre.support(language, talk=None, patience=None) for language in (FRENCH, ENGLISH) * 2]
     talking, waiting = centre.until_some_wait(calls, 2)
     centre.until_at(choosing, "language")
     before = centre.processes()[name]
