@@ -16,7 +16,6 @@ from contactcentre.lab.sip import (
     authorization,
     display_of,
     new_branch,
-    offered,
     quoted,
     read_sdp,
     response,
@@ -414,14 +413,14 @@ def outgoing(
 
 def arriving(wire: Wire, invite: Message, phone: str, secret: str, script: Script) -> Call:
     """A call that has just come in for a phone."""
-    sender = invite.get("from")
+    sender, offer = invite.get("from"), read_sdp(invite.body)
     details = {
         "number": user_of(invite.uri),
         "caller": user_of(sender),
         "caller_name": display_of(sender),
         "incoming": True,
         "headers": dict(invite.headers),
-        "offered": offered(invite.body),
+        "offered": [CODECS[kind] for kind in offer.ours] if offer else [],
     }
     return Call(
         wire,

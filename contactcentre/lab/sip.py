@@ -202,11 +202,14 @@ class Sdp:
     """The payload type of telephone-event, None when the other side does not take it."""
     sending: bool
     """False when we are put on hold (`sendonly` or `inactive` from the other side)."""
+    ours: tuple[int, ...] = ()
+    """What we speak of its payload types, the one that it likes best first."""
 
 
 def read_sdp(body: str) -> Sdp | None:
     """The audio stream of an offer or answer, None when there is none that we speak."""
-    host, port, codec, events, sending = "", 0, None, None, True
+    host, port, events, sending = "", 0, None, True
+    ours: tuple[int, ...] = ()
     in_audio = False
     for line in body.replace("\r", "").split("\n"):
         if line.startswith("m="):
@@ -214,23 +217,16 @@ def read_sdp(body: str) -> Sdp | None:
             if in_audio:
                 words = line.split()
                 port = int(words[1])
-                codec = next((int(w) for w in words[3:] if w in (str(PCMU), str(PCMA))), None)
+                ours = tuple(int(word) for word in words[3:] if word in map(str, CODECS))
         elif line.startswith("c=") and (in_audio or not host):
             host = line.split()[2].split("/")[0]
         elif line in ("a=sendonly", "a=inactive"):
             sending = False
         elif in_audio and (found := re.match(r"a=rtpmap:(\d+) telephone-event/8000", line, re.IGNORECASE)):
             events = int(found[1])
-    if not host or not port or codec is None:
+    if not host or not port or not ours:
         return None
-    return Sdp(host, port, codec, events, sending)
-
-
-def offered(body: str) -> list[str]:
-    """Which of ours the audio stream of an offer has, the one that is liked best first."""
-    found = re.search(r"^m=audio \d+ \S+ (.*)", body, re.MULTILINE)
-    kinds = found[1].split() if found else []
-    return [CODECS[int(kind)] for kind in kinds if kind in map(str, CODECS)]
+    return Sdp(host, port, ours[0], events, sending, ours)
 
 
 def write_sdp(

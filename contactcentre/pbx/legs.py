@@ -1,8 +1,10 @@
 """What the driver knows of each channel, and the rule that a channel ends once, in whatever order the PBX tells it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Answered, Cause, ChannelEvent, Ended, Left, Ringing
 from contactcentre.pbx.protocol import Inbox
 
@@ -85,6 +87,16 @@ class Legs:
         for event in kept:
             self._put(leg, event)
         return leg
+
+    def spoken(self, channel_id: str, ask: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+        """What a channel speaks. Where nobody has told, `ask` asks the PBX, and may raise Gone or Refused."""
+        leg = self._legs.get(channel_id)
+        if leg is None:
+            return ()
+        if not leg.speaks:
+            with suppress(Gone, Refused):
+                leg.speaks = ask(channel_id)
+        return leg.speaks
 
     def is_recovered(self, channel_id: str) -> bool:
         leg = self._legs.get(channel_id)

@@ -236,7 +236,7 @@ def _checks(site: Site, before: Site, own: Collection[str]) -> list[Check]:
         checks.append(Check(command, f"Endpoint:  {endpoint}", f"the endpoint {endpoint} is gone", absent=True))
     command = "dialplan show contactcentre-in"
     for number in sorted(site.dids):
-        expected = f"Stasis(contactcentre,did,{number},"
+        expected = f"Stasis(contactcentre,did,{number},speaks:${{CHANNEL(audionativeformat)}})"
         checks.append(Check(command, expected, f"the DID {number} leads to the controller"))
     for number in sorted(set(before.dids) - set(site.dids)):
         expected = f"Stasis(contactcentre,did,{number},"

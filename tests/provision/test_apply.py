@@ -50,7 +50,9 @@ def test_after_an_apply_the_pbx_has_endpoints_dids_and_queues_and_the_next_plan_
     assert done.version == 1
     assert done.checked >= 8
     assert "Endpoint:  alice" in pbx.lab.rx("pjsip show endpoint alice")
-    assert "Stasis(contactcentre,did,+33155500001," in pbx.lab.rx("dialplan show +33155500001@contactcentre-in")
+    assert "Stasis(contactcentre,did,+33155500001,speaks:${CHANNEL(audionativeformat)})" in pbx.lab.rx(
+        "dialplan show +33155500001@contactcentre-in"
+    )
     assert "bob (PJSIP/bob) with penalty 1" in pbx.lab.rx("queue show contactcentre-support")
     assert len(pbx.secrets["agent/alice"]) >= 24
     again = pbx.plan(site)

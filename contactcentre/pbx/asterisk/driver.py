@@ -175,7 +175,7 @@ class AsteriskPbx:
             "callerId": translate.caller_id(caller),
             "timeout": max(1, math.ceil(ring_seconds)),
             "otherChannelId": line_end(channel_id) if is_line else None,
-            "formats": None if is_line else translate.formats(self._spoken(beside)),
+            "formats": None if is_line else translate.formats(self.legs.spoken(beside, self._ask_codecs)),
         }
         variables = {translate.TIE: contact_id, **self.transfers.variables}
         if auto_answer:
@@ -283,17 +283,11 @@ class AsteriskPbx:
         HTTP. All of them there would be threads of the PBX that keep each other from working."""
         return (self._link.over_http if self._link.behind else self.request)(method, path, query)
 
-    def _spoken(self, channel_id: str) -> tuple[str, ...]:
-        """What a channel speaks. Asked once about whom we have called or found, and where the dialplan does not say."""
-        leg = self.legs.get(channel_id)
-        if leg is None:
-            return ()
-        if not leg.speaks:
-            path = f"{resource('channels', channel_id)}/variable"
-            with suppress(Gone, Refused):
-                said = self.request("GET", path, {"variable": translate.SPOKEN})
-                leg.speaks = translate.codecs(str(said["value"])) or translate.EVERYBODY_SPEAKS
-        return leg.speaks
+    def _ask_codecs(self, channel_id: str) -> tuple[str, ...]:
+        """Of whom we have called or found, and where the dialplan does not say it."""
+        path = f"{resource('channels', channel_id)}/variable"
+        said = self.request("GET", path, {"variable": translate.SPOKEN})
+        return translate.codecs(str(said["value"])) or translate.EVERYBODY_SPEAKS
 
     def _silence(self, channel_id: str) -> None:
         if (leg := self.legs.get(channel_id)) is not None:

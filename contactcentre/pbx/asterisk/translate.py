@@ -97,11 +97,6 @@ def without_speaks(args: Iterable[str]) -> tuple[str, ...]:
     return tuple(arg for arg in args if not arg.startswith(_SPEAKS))
 
 
-def application_args(channel: Mapping[str, Any]) -> list[str]:
-    """What the dialplan told the application that the channel is in. Older servers do not say: []."""
-    return str(channel["dialplan"].get("app_data", "")).split(",")[1:]
-
-
 def formats(spoken: Sequence[str]) -> str:
     """What to offer to a phone first: what the other one speaks, then what every phone and PBX does. What else the
     phone's endpoint allows follows by itself. Without this Asterisk looks through all its codecs, and offers them in
@@ -130,7 +125,7 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool
         up=channel["state"] == "Up",
         ours=ours,
         caller=party(channel),
-        dialled=dialled(channel),
+        dialled=dialled(channel["dialplan"]),
         endpoint=endpoint_of(channel["name"]),
         created_at=epoch(channel["creationtime"]),
         contact_id=contact_id,
@@ -138,11 +133,13 @@ def info(channel: Mapping[str, Any], *, ours: bool, contact_id: str, waits: bool
     )
 
 
-def dialled(channel: Mapping[str, Any]) -> str:
+def dialled(place: Mapping[str, Any]) -> str:
     """The number by which it came to us: what the application was told, for who was fetched from a queue has dialled
     nothing at all. Older servers do not say, and tell where in the dialplan it is."""
-    kind, number, *_ = (*application_args(channel), "", "")
-    return (number if kind == "did" else "") or str(channel["dialplan"]["exten"])
+    _, _, args = str(place.get("app_data", "")).partition(",")
+    kind, _, rest = args.partition(",")
+    number = rest.partition(",")[0] if kind == "did" else ""
+    return number or str(place["exten"])
 
 
 def spied(channel: Mapping[str, Any]) -> str | None:

@@ -202,7 +202,7 @@ class FreeSwitchPbx:
             translate.ENDPOINT: endpoint,
             translate.TIE: contact_id,
             **(AUTO_ANSWER if auto_answer else {}),
-            **translate.spoken(self._spoken(beside)),
+            **translate.spoken(self.legs.spoken(beside, self._ask_codecs)),
             **names.halves(endpoint, channel.id),
         }
         is_phone = "@" not in endpoint and not translate.line_of(endpoint)
@@ -224,15 +224,9 @@ class FreeSwitchPbx:
         self._link.spawn(self._watch_call, channel_id, job, ring_seconds)
         return channel
 
-    def _spoken(self, channel_id: str) -> tuple[str, ...]:
-        """What a channel speaks. Asked about whom we have found; of others an event has told it."""
-        leg = self.legs.get(channel_id)
-        if leg is None:
-            return ()
-        if not leg.speaks:
-            with suppress(Gone, Refused):
-                leg.speaks = translate.speaks(self.request(f"uuid_getvar {identity(channel_id)} {translate.READS}"))
-        return leg.speaks
+    def _ask_codecs(self, channel_id: str) -> tuple[str, ...]:
+        """Of whom we have found; of others an event has told it."""
+        return translate.speaks(self.request(f"uuid_getvar {identity(channel_id)} {translate.READS}"))
 
     def spy(self, channel_id: str, *, spy_id: str, mode: Mode, inbox: Inbox) -> FreeSwitchSpy:
         """See Pbx.spy."""
