@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # PYTHON=... names a Python 3.11 or newer; without it, the first found (.ci/python)
 export PYTHON
+# What Python has compiled is kept, also where the environment says otherwise: hundreds of processes start in a test run
+export PYTHONDONTWRITEBYTECODE :=
 STATE := .state
 STAMPS := $(STATE)/stamps
 BIN := .venv/bin

@@ -21,6 +21,7 @@ from contactcentre.cli.reading import Reader, pairs, readers, steps, words
 from contactcentre.cli.terminal import facts, json_option, listed, plain, print_json
 from contactcentre.cli.terminal import show as show_parts
 from contactcentre.domain.site import Site
+from contactcentre.domain.written import descriptions
 from contactcentre.provision import SiteError
 from contactcentre.provision import change as changes
 from contactcentre.provision.uses import users_of
@@ -140,7 +141,7 @@ def _options(read: Mapping[str, Reader], model: type[BaseModel]) -> Callable[[An
                 default=None,
                 multiple=reader.multiple,
                 metavar=None if reader.flag else reader.metavar,
-                help=f"{model.model_fields[field].description or ''}{more if reader.multiple else ''}",
+                help=f"{descriptions(model).get(field, '')}{more if reader.multiple else ''}",
             )(function)
         return function
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from contactcentre.domain.notation import decode, encode
 from contactcentre.domain.sentences import phrase
 from contactcentre.domain.spelling import Seconds
+from contactcentre.domain.written import WRITTEN
 
 Measure = Literal["waiting", "longest_wait", "service_level", "available", "abandoned"]
 
@@ -50,7 +51,7 @@ _TEXT = re.compile(
 class Alert(BaseModel):
     """A rule of a queue. A text is one, too: `waiting > 10 for 30`, `service_level < 80 clear 85`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = WRITTEN
 
     when: Measure
     """What is watched: contacts that wait, seconds of the longest wait, percent of the service level today (of 10

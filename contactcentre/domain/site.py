@@ -6,7 +6,7 @@ Durations are seconds. Names are the keys people type: lower case letters, digit
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
 from contactcentre.domain.alerts import Alert
 from contactcentre.domain.spelling import (
@@ -40,6 +40,7 @@ from contactcentre.domain.spelling import (
     Word,
     keyed,
 )
+from contactcentre.domain.written import WRITTEN
 
 PbxName = Literal["asterisk", "freeswitch"]
 
@@ -47,7 +48,7 @@ PbxName = Literal["asterisk", "freeswitch"]
 class Model(BaseModel):
     """What is written in a site; the text below a field describes it to people."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = WRITTEN
 
 
 class Trunk(Model):

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from contactcentre.domain.sentences import Phrase, joined, phrase
 from contactcentre.domain.site import Site
 from contactcentre.domain.strategies import STRATEGIES
+from contactcentre.domain.written import descriptions
 from contactcentre.provision.asking import ProblemSaid
 from contactcentre.provision.document import read
 
@@ -112,7 +113,7 @@ def entries(
             Entry(
                 name,
                 phrase(name.replace("_", " ").capitalize()),
-                _hint(info, kind),
+                _hint(descriptions(model).get(name, ""), info, kind),
                 kind,
                 shown,
                 _choices(info) if kind == "choice" else (),
@@ -246,11 +247,11 @@ def _known(name: str, site: Site) -> tuple[str, ...]:
     return tuple(getattr(site, REFERENCES[name])) if name in REFERENCES else ()
 
 
-def _hint(info: FieldInfo, kind: Kind) -> Phrase:
+def _hint(told: str, info: FieldInfo, kind: Kind) -> Phrase:
     more = {"words": phrase("Commas between them."), "yaml": phrase("YAML.")}.get(kind)
     if kind == "text" and _optional(info) and _may_be_empty(info):
         more = phrase("%(nothing)s is none.", nothing=NOTHING)
-    told = " ".join((info.description or "").split())
+    told = " ".join(told.split())
     if kind == "yaml":
         told = re.sub(r"(\w)=(\w)", r"\1: \2", told)  # as the command line has it
     return joined(" ", [part for part in (phrase(told), more) if part])
