@@ -87,6 +87,10 @@ def build(
             )
         return Configuration.of(version, site or Site(), prompts)
 
+    def are_spoken(configuration: Configuration) -> bool:
+        own = driven == "freeswitch" and not stock_sounds.are_prepared(settings.prompts_dir)
+        return not own and configuration.prompts.are_prepared(configuration.flows.values())
+
     def changed(change: Change, new: bool) -> None:
         controller.changed(change, new)
 
@@ -127,6 +131,7 @@ def build(
         tenure,
         open_journal,
         lambda: read(*sites.newest()),
+        are_spoken,
         look_back,
         store.audit,
         limits,

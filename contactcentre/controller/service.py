@@ -54,17 +54,18 @@ class Controller:
         tenure: Tenure,
         open_journal: Callable[[str], Journal],
         load: Callable[[], Configuration],
+        are_spoken: Callable[[Configuration], bool],
         look_back: Callable[[], None] = lambda: None,
         audit: Audit = lambda *_: None,
         limits: Limits = NO_LIMITS,
         presence: float = 4.0,
     ) -> None:
         """`open_journal` opens the journal of the tenure with this fence. `load` reads the newest configuration from
-        the store, `look_back` learns from history for ever, `audit` writes into the audit log. `presence`: see
-        `Settings`."""
+        the store (with `are_spoken` see `SiteKeeper`), `look_back` learns from history for ever, `audit` writes into
+        the audit log. `presence`: see `Settings`."""
         self.node, self.tenure, self._open_journal = node, tenure, open_journal
         self._look_back = look_back
-        self.sites = SiteKeeper(node, load)
+        self.sites = SiteKeeper(node, load, are_spoken)
         self._replaced = False
         self._stopped, self._succeeded = Flag(), Flag()
         self._heir = ""

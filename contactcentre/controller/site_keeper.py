@@ -28,9 +28,11 @@ WARM_WITHIN = 20.0
 
 
 class SiteKeeper:
-    def __init__(self, node: Node, load: Callable[[], Configuration]) -> None:
-        """`load` reads the newest configuration from the store."""
-        self.load = load
+    def __init__(
+        self, node: Node, load: Callable[[], Configuration], are_spoken: Callable[[Configuration], bool]
+    ) -> None:
+        """`load` reads the newest configuration from the store. `are_spoken`: is there a sound for every text?"""
+        self.load, self._are_spoken = load, are_spoken
         self._node = node
         self._wanted = Flag()
         self._prepared = -1  # of which version the texts are spoken, or about to be
@@ -86,10 +88,15 @@ class SiteKeeper:
             contact.post(SiteChanged())
 
     def prepare(self) -> "gevent.Greenlet[..., None]":
-        """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here."""
-        version, before = self._node.configuration.version, self._prepared
-        self._prepared = version
-        return self._node.greenlets.spawn("prompts", _run_prepare if version != before else lambda: None)
+        """Texts are synthesised before a caller has to wait for them; by a process of its own, for calls go on here.
+        Whether there are any is looked up here: a process that finds nothing to do takes what a start needs."""
+        return self._node.greenlets.spawn("prompts", self._prepare)
+
+    def _prepare(self) -> None:
+        configuration, before = self._node.configuration, self._prepared
+        self._prepared = configuration.version
+        if configuration.version != before and not self._are_spoken(configuration):
+            _run_prepare()
 
 
 def _run_prepare() -> None:

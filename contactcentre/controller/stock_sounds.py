@@ -3,6 +3,7 @@ are first in line", the digits). Texts are in dialplans/sounds, and spoken once,
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -21,17 +22,27 @@ def prepare(prompts_dir: Path, texts: Texts | None = None, voice: Voice | None =
     """Makes those that are not there, so that recorded ones may be put in their place. Returns how many could not be
     made (each is logged)."""
     voice, failed = voice or Voice(prompts_dir / "tts"), 0
+    for language, text, file in _missing(prompts_dir, texts):
+        try:
+            _keep(voice.say(text, language), file)
+        except (SpeechError, OSError) as error:
+            failed += 1
+            log.warning("sound not prepared", sound=file.stem, language=language, error=str(error))
+    return failed
+
+
+def are_prepared(prompts_dir: Path, texts: Texts | None = None) -> bool:
+    """`prepare` would make nothing."""
+    return not any(_missing(prompts_dir, texts))
+
+
+def _missing(prompts_dir: Path, texts: Texts | None) -> Iterator[tuple[str, str, Path]]:
+    """(language, text, where its sound belongs)."""
     for name, by_language in (bundled_texts(BUNDLED) if texts is None else texts).items():
         for language, text in by_language.items():
             file = prompts_dir / DIRECTORY / language / f"{name}.wav"
-            if file.exists():
-                continue
-            try:
-                _keep(voice.say(text, language), file)
-            except (SpeechError, OSError) as error:
-                failed += 1
-                log.warning("sound not prepared", sound=name, language=language, error=str(error))
-    return failed
+            if not file.exists():
+                yield language, text, file
 
 
 def _keep(spoken: Path, file: Path) -> None:

@@ -11,9 +11,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import gevent
 import structlog
 import yaml
 from gevent import subprocess
@@ -90,8 +91,7 @@ class Voice:
         plain = spoken(text)
         if not plain:
             raise SpeechFailed("the text has nothing that can be said")
-        key = hashlib.sha256(f"espeak-ng|{WORDS_PER_MINUTE}|{language}|{plain}".encode()).hexdigest()
-        path = self._directory / key[:2] / f"{key}.wav"
+        path = self._path(plain, language)
         try:
             if _touched(path):
                 return path
@@ -104,6 +104,14 @@ class Voice:
         except OSError as error:  # a full disk, too many processes ...: the call goes on without
             raise SpeechFailed(f"a text could not be kept in {self._directory}: {error}") from error
         return path
+
+    def has_said(self, text: str, language: str) -> bool:
+        """Its file is there, and now counts as used. Raises OSError."""
+        return _touched(self._path(spoken(text), language))
+
+    def _path(self, plain: str, language: str) -> Path:
+        key = hashlib.sha256(f"espeak-ng|{WORDS_PER_MINUTE}|{language}|{plain}".encode()).hexdigest()
+        return self._directory / key[:2] / f"{key}.wav"
 
     def _synthesised(self, text: str, language: str) -> bytes:
         program, speed, reason = self.program(), str(WORDS_PER_MINUTE), ""
@@ -178,16 +186,32 @@ class Prompts:
         """Synthesises the texts of these flows' own and the bundled prompts that have no sound file and no
         variables, so that no caller waits for them. Returns how many could not be made (each is logged)."""
         failed = 0
+        for name, language, text in self._unrecorded(flows):
+            try:
+                self._voice.say(text, language)
+            except SpeechError as error:
+                failed += 1
+                log.warning("prompt not prepared", prompt=name, language=language, error=str(error))
+        return failed
+
+    def are_prepared(self, flows: Iterable[Flow]) -> bool:
+        """`prepare` would make nothing. Other greenlets run meanwhile."""
+        for _, language, text in self._unrecorded(flows):
+            gevent.sleep(0)
+            try:
+                if not self._voice.has_said(text, language):
+                    return False
+            except OSError:
+                return False
+        return True
+
+    def _unrecorded(self, flows: Iterable[Flow]) -> Iterator[tuple[str, str, str]]:
+        """(prompt, language, text) of those without a sound file and without variables."""
         for texts in [self._texts, *(flow.prompts for flow in flows)]:
             for name, by_language in texts.items():
                 for language, text in by_language.items():
                     if "{{" not in text and self._file(name, language) is None:
-                        try:
-                            self._voice.say(text, language)
-                        except SpeechError as error:
-                            failed += 1
-                            log.warning("prompt not prepared", prompt=name, language=language, error=str(error))
-        return failed
+                        yield name, language, text
 
     def _prompt(self, piece: Piece, language: str) -> str:
         file = self._file(piece.value, language)

@@ -259,7 +259,13 @@ def test_texts_can_be_prepared_before_the_first_caller(tmp_path: Path) -> None:
     prompts = Prompts(tmp_path, TEXTS)
     (tmp_path / "fr").mkdir()
     (tmp_path / "fr" / "hello.wav").write_bytes(b"x")
-    assert prompts.prepare([Flow.parse("f", document)]) == 0
+    flow = Flow.parse("f", document)
+    assert not prompts.are_prepared([flow])
+    assert prompts.prepare([]) == 0
+    assert prompts.are_prepared([])
+    assert not prompts.are_prepared([flow])
+    assert prompts.prepare([flow]) == 0
+    assert prompts.are_prepared([flow])
     assert len(list(tmp_path.glob("tts/*/*.wav"))) == 2  # the French one is recorded
 
 
@@ -292,7 +298,9 @@ def test_a_sound_that_the_pbx_has_not_is_spoken_once_and_one_that_was_put_there_
     own = tmp_path / "stock/fr/digits/1.wav"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"recorded")
+    assert not stock_sounds.are_prepared(tmp_path, texts)
     assert stock_sounds.prepare(tmp_path, texts) == 0
+    assert stock_sounds.are_prepared(tmp_path, texts)
     assert len(samples(tmp_path / "stock/en/digits/1.wav")) > 2000
     assert own.read_bytes() == b"recorded"
 
