@@ -98,6 +98,8 @@ class Node:
     spies: set[str] = field(default_factory=set)  # through which supervisors hear
     reconciled: bool = False
     """What is on the PBX has been held against what was written, since this controller is the active one."""
+    early: set[str] = field(default_factory=set)
+    """Contacts that began here before that. Nobody has left them behind, whatever is written of them."""
     tally: Tally = field(default_factory=Tally)
     journal: Journal = field(init=False)
     """From when this controller is the active one."""

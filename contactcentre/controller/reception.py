@@ -238,6 +238,8 @@ class Reception:
 
     def _spawn(self, contact: Contact, conduct: Callable[[], None]) -> None:
         self._node.contacts[contact.id] = contact
+        if not self._node.reconciled:
+            self._node.early.add(contact.id)
         self._node.channels.add(contact.caller_id)
         self._node.greenlets.spawn(f"contact {contact.id}", self._conduct, contact, conduct)
 

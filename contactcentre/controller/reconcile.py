@@ -47,7 +47,7 @@ def reconcile(node: Node, first: bool) -> Findings:
     live = node.live.contacts()
     inventory = node.pbx.inventory()
     mine = {key: now for key, now in live.items() if now.node == node.name and key not in ours}
-    left_behind = _left_behind(node, mine, ours, first) if mine or first else []
+    left_behind = _left_behind(node, mine, {*ours, *node.early}, first) if mine or first else []
     for contact in ours.values():
         if contact.now is before.get(contact.id):
             _tell_what_is_gone(contact, inventory)
@@ -65,6 +65,7 @@ def reconcile(node: Node, first: bool) -> Findings:
     for contact, there in to_take_up:  # all of them, before the first one asks for an agent
         find_engaged(contact, there.joined, there.there)
     node.reconciled = True
+    node.early.clear()
     found = Findings(
         to_take_up,
         _strangers(node, inventory, known | strays),

@@ -513,3 +513,26 @@ def dated(world: World, seconds: float) -> Arrived:
     """A call that the PBX dates so many seconds later than now."""
     at = world.controller.node.now() + seconds
     return Arrived("late", at, ("did", "1"), Party("+33123", ""), "1", "trunk", "", up=False)
+
+
+def test_who_came_and_left_before_the_first_look_is_not_taken_up_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis, say, was away at the start. Of such a contact the journal may know the beginning and not yet the end."""
+    node, reception = world.controller.node, world.controller.reception
+    eventually(lambda: node.reconciled and not reception._looking_soon, "the first look is over")
+    eventually(lambda: not len(reception), "and the one after it")
+    node.reconciled = False
+    caller = calls(world, "1")
+    (contact_id,) = node.contacts
+    eventually(lambda: [event for event in world.events() if event.contact_id == contact_id], "Redis knows of it")
+    with monkeypatch.context() as slow:
+        slow.setattr(node.journal, "flush", lambda: None)
+        world.pbx.leave(caller)
+        eventually(lambda: not node.contacts, "the contact is over")
+        looks = world.looks
+        reception.look_soon()
+        eventually(lambda: world.looks > looks, "everything was looked at")
+        assert not node.contacts
+    world.peace()
+    world.check()
