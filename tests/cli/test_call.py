@@ -14,9 +14,9 @@ from contactcentre.store import Store
 from tests.controller.conftest import shared_world, world
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, rings, talks
-from tests.controller.stack import eventually
 from tests.controller.test_verbs import end, hears
 from tests.controller.world import World
+from tests.waiting import eventually
 
 __all__ = ["shared_world", "world"]
 

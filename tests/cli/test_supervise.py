@@ -5,18 +5,17 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import gevent
 import pytest
 from structlog.testing import capture_logs
 
 from contactcentre.cli import supervise
 from contactcentre.cli.supervise import AlreadyUp, Program, Supervisor, only_one, read_up
 from tests.plugins.disks import Disk
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -52,13 +51,6 @@ def supervisor(
     for one in made:
         one.hurry()
         one.stop()
-
-
-def eventually(check: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        gevent.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

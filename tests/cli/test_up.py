@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from contactcentre.lab import can_have_asterisk
+from tests import waiting
 from tests.plugins.speech import Spoken
 
 pytestmark = pytest.mark.skipif(can_have_asterisk() is not None, reason=can_have_asterisk() or "")
@@ -65,10 +65,7 @@ class Up:
 
 
 def eventually(up: Up, check: Callable[[], object], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{up.said()}"
-        time.sleep(0.1)
+    waiting.eventually(check, lambda: f"{what}\n{up.said()}", seconds)
 
 
 def processes_of(state: Path) -> list[str]:

@@ -3,8 +3,9 @@
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Event, Kind
 from tests.controller.fake_pbx import Line
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def story(world: World, caller: Line) -> list[Event]:

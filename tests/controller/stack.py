@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import gevent
 from redis import Redis
 
 from contactcentre.domain.agents import AgentState, Verb
@@ -26,24 +25,7 @@ from contactcentre.store import Store
 from contactcentre.tasks.pbx_files import LocalFiles
 from tests.controller.switches import switch_of
 from tests.pbx.spectrum import write_tone
-
-PATIENCE = 120.0
-"""Seconds that a test waits for what must happen soon, however much else the machine has to do."""
-
-
-class NotInTime(AssertionError):
-    pass
-
-
-def eventually(look: Callable[[], Any], what: str | Callable[[], str], seconds: float = PATIENCE) -> Any:
-    """What `look` answers as soon as it is true; raises NotInTime, which says `what` did not come to be (a function:
-    what is so instead). A look is never broken off: that would leave its connection in the midst of something."""
-    give_up = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > give_up:
-            raise NotInTime(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
-        gevent.sleep(0.02)
-    return found
+from tests.waiting import PATIENCE, eventually
 
 
 class Stack:
@@ -171,7 +153,6 @@ class Stack:
 
     @staticmethod
     def now() -> float:
-        import time
 
         return time.time()
 

@@ -25,8 +25,9 @@ from contactcentre.controller.admission import (
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.pbx import timing
-from tests.controller.stack import Stack, eventually, kinds, one
+from tests.controller.stack import Stack, kinds, one
 from tests.pbx.spectrum import loudness, seconds
+from tests.waiting import eventually
 from tests.watch.scrape import four_ports, scrape, value
 
 BUSY = 486

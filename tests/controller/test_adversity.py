@@ -20,8 +20,9 @@ from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.pbx.events import Arrived, Digit, Left, Party
 from tests.controller.fake_pbx import FakeBridge, FakeChannel, FakeTap
 from tests.controller.people import calls, comes, rings, state, story, talks
-from tests.controller.stack import eventually, kinds, one
+from tests.controller.stack import kinds, one
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def test_a_talk_that_ends_while_redis_is_away_frees_the_agent_when_it_is_back(world: World) -> None:

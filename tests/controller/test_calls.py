@@ -7,7 +7,8 @@ import pytest
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.domain.routing import Cut
-from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.stack import Stack, kinds, last, one
+from tests.waiting import eventually
 
 
 def test_a_caller_waits_is_answered_recorded_and_the_agent_is_free_again(stack: Stack) -> None:

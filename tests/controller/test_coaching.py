@@ -14,8 +14,8 @@ from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import Mode
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, state, story, talks
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 
 NOBODY = Coaching("")
 

@@ -11,9 +11,10 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Agent
 from contactcentre.lab import Phone
 from contactcentre.live.coaches import Coaches
-from tests.controller.stack import Stack, eventually
+from tests.controller.stack import Stack
 from tests.controller.test_devices_heard import agents, configure
 from tests.controller.test_verbs_heard import hears
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["per-call", "persistent"])

@@ -3,8 +3,8 @@
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Kind
 from tests.controller.people import calls, comes, rings, state, story
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def test_a_caller_who_hangs_up_in_the_moment_of_the_answer_leaves_nobody_talking(world: World) -> None:

@@ -16,8 +16,9 @@ from contactcentre.domain.site import Agent, Site, Trunk
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.lab.remote import Handsets
 from tests.controller.conftest import SITE
-from tests.controller.stack import Stack, eventually, one
+from tests.controller.stack import Stack, one
 from tests.controller.test_verbs_heard import ask, hears
+from tests.waiting import eventually
 
 OUTSIDE = "+33611223344"
 

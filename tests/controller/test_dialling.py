@@ -15,9 +15,9 @@ from contactcentre.live import CommandFailed, Commands
 from contactcentre.pbx.events import Cause
 from tests.controller.fake_pbx import Line
 from tests.controller.people import rings, state
-from tests.controller.stack import eventually
 from tests.controller.test_external import configure
 from tests.controller.world import World
+from tests.waiting import eventually
 
 CUSTOMER = "+33123456789"
 

@@ -14,9 +14,10 @@ from contactcentre.lab import BUSY, Phone
 from contactcentre.lab.remote import Handsets
 from contactcentre.live import CommandFailed, Commands
 from contactcentre.pbx.events import Cause
-from tests.controller.stack import Stack, eventually
+from tests.controller.stack import Stack
 from tests.controller.test_devices_heard import configure, elsewhere, port_of
 from tests.controller.test_verbs_heard import hears
+from tests.waiting import eventually
 
 CUSTOMER, ENGAGED, ASLEEP = "+33611223341", "+33611223342", "+33611223343"
 

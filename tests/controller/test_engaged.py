@@ -13,9 +13,9 @@ from contactcentre.domain.replacing import replace
 from contactcentre.pbx.errors import LinkDown
 from tests.controller.fake_pbx import FakeBridge, Line
 from tests.controller.people import calls, comes, rings, state, talks
-from tests.controller.stack import eventually
 from tests.controller.world import AGENTS, World
 from tests.live.nodes import agent_facts
+from tests.waiting import eventually
 
 
 def answers_unwritten(world: World) -> tuple[Line, Line]:

@@ -8,9 +8,9 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.estimate import LAST, SMALLEST_SAMPLE, Experience
 from contactcentre.live import Estimate, Waiting
 from tests.controller.people import talks
-from tests.controller.stack import eventually
 from tests.controller.world import World
 from tests.store.test_waits import served, told
+from tests.waiting import eventually
 
 
 def test_nothing_is_estimated_before_enough_contacts_were_handled_and_history_outlives_a_restart(world: World) -> None:

@@ -13,8 +13,8 @@ from contactcentre.domain.site import Agent, Settings
 from contactcentre.pbx.events import Phone
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story, talks
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 
 OUTSIDE = "+33611223344"
 

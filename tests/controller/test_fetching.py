@@ -14,8 +14,8 @@ from contactcentre.pbx.events import Arrived, Party, Phone
 from contactcentre.pbx.protocol import Inventory
 from tests.controller.fake_pbx import FakePbx, Line
 from tests.controller.people import calls, comes, rings
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def waits_with_the_pbx(world: World, seconds: int) -> Line:

@@ -12,9 +12,9 @@ from contactcentre.pbx.events import TransferAsked
 from contactcentre.pbx.protocol import Progress
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story, talks
-from tests.controller.stack import eventually
 from tests.controller.test_verbs import end, hears
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def keys(world: World, line: Line, pressed: str) -> None:

@@ -2,8 +2,9 @@
 
 from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Kind
-from tests.controller.stack import Stack, eventually, kinds
+from tests.controller.stack import Stack, kinds
 from tests.controller.test_verbs_heard import hears, talking
+from tests.waiting import eventually
 
 
 def test_an_expert_is_asked_and_given_the_customer_by_codes(stack: Stack) -> None:

@@ -14,8 +14,9 @@ from contactcentre.domain.flows.actions import Piece
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 
 @pytest.fixture

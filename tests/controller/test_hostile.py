@@ -14,8 +14,8 @@ from contactcentre.domain.agents import AgentState
 from contactcentre.domain.events import Kind
 from contactcentre.live import CommandFailed, Commands
 from tests.controller.people import comes, state, talks
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 
 SEED, COMMANDS = 5, 300
 FAULTS = {"internal", "malformed"}

@@ -11,7 +11,8 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
 from contactcentre.lab import Lab
 from contactcentre.settings import Settings
-from tests.controller.stack import Stack, eventually, one
+from tests.controller.stack import Stack, one
+from tests.waiting import eventually
 
 PRESENCE = 4
 

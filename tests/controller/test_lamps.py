@@ -8,8 +8,8 @@ from contactcentre.controller import lamps
 from contactcentre.domain.voicemail import BoxCount
 from contactcentre.live import BoxCounts
 from contactcentre.pbx.errors import Deadline
-from tests.controller.stack import eventually
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
 from contactcentre.pbx.errors import LinkDown
 from contactcentre.settings import Settings
-from tests.controller.stack import Stack, eventually, last, one
+from tests.controller.stack import Stack, last, one
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import LINE
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, state, story
-from tests.controller.stack import eventually
 from tests.controller.test_interleavings import STEPS
 from tests.controller.world import AGENTS, World
+from tests.waiting import eventually
 
 OPEN = {name: Agent(line="persistent") for name in AGENTS}
 ONLY_ANNA = {"anna": Agent(line="persistent", external="+33611223344", device="phone"), "bert": Agent()}

@@ -10,7 +10,8 @@ import pytest
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Event, Kind
 from contactcentre.lab.link import Proxy
-from tests.controller.stack import Stack, eventually, kinds, one
+from tests.controller.stack import Stack, kinds, one
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from contactcentre.domain.voicemail import MessageState, Step
 from contactcentre.store import StoreUnavailable
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
-from tests.controller.stack import eventually
 from tests.controller.world import World
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 
 
 @pytest.fixture

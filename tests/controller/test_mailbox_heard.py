@@ -13,11 +13,12 @@ from contactcentre.domain.voicemail import MessageState
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.store import AuditEntry
 from tests.controller.conftest import SITE
-from tests.controller.stack import Stack, eventually, one
+from tests.controller.stack import Stack, one
 from tests.controller.test_devices_heard import configure, elsewhere, port_of
 from tests.controller.test_verbs_heard import hears
 from tests.pbx.spectrum import loudness, seconds, share, write_tone
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, story, talks
-from tests.controller.stack import eventually
 from tests.controller.test_verbs import ask, end, refused
 from tests.controller.world import AGENTS, World
+from tests.waiting import eventually
 
 
 def waits(world: World, key: str = "1") -> Line:

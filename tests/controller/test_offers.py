@@ -7,8 +7,9 @@ from contactcentre.domain.events import Kind, OfferResult
 from contactcentre.pbx.events import Cause
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def both_ring(world: World) -> tuple[Line, Line]:

@@ -11,9 +11,10 @@ from contactcentre.domain.site import Site
 from contactcentre.lab.ports import free_port
 from contactcentre.live.standbys import hand_over, standbys
 from contactcentre.provision.render import Outbound
-from tests.controller.stack import PATIENCE, Stack, eventually, one
+from tests.controller.stack import Stack, one
 from tests.controller.switches import OnAsterisk
 from tests.controller.test_standby import AGENTS, LATE, SITE, steady_arrivals
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")

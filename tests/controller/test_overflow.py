@@ -10,7 +10,8 @@ from contactcentre.domain.events import Event, Kind
 from contactcentre.domain.site import Queue, Site
 from contactcentre.live import signs_of_life
 from tests.controller.conftest import SITE
-from tests.controller.stack import Stack, eventually, one
+from tests.controller.stack import Stack, one
+from tests.waiting import eventually
 
 
 @pytest.fixture

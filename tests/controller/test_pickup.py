@@ -7,9 +7,9 @@ import pytest
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from tests.controller.people import calls, comes, rings, state, story, talks
-from tests.controller.stack import eventually
 from tests.controller.test_verbs import ask, end, hears, refused
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def test_who_rings_at_a_colleagues_phone_is_picked_up(world: World) -> None:

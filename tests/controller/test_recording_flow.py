@@ -9,10 +9,11 @@ from contactcentre.domain.events import Kind
 from contactcentre.pbx.errors import Refused
 from tests.controller.fake_pbx import FakeTap, Line
 from tests.controller.people import comes, rings, story
-from tests.controller.stack import eventually, kinds, one
+from tests.controller.stack import kinds, one
 from tests.controller.test_external import configure
 from tests.controller.test_verbs import ask, refused
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 CARD = "4929117"
 SAID = {"prompt": ["sound:card"], "timeout": 0.5, "digit_timeout": 0.5, "on_timeout": "one", "on_invalid": "one"}

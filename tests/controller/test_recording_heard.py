@@ -20,9 +20,10 @@ from contactcentre.store import Store
 from contactcentre.tasks.keeping import Keeper
 from contactcentre.tasks.pbx_files import LocalFiles
 from tests.controller.conftest import SITE
-from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.stack import Stack, kinds, last, one
 from tests.controller.test_verbs_heard import ask
 from tests.pbx.spectrum import loudness, seconds, share, tones, write_tone
+from tests.waiting import eventually
 
 TONES = (400, 615, 800, 1200, 1700)
 CALLER, MUSIC, ANNA, BERT, CARLA = TONES

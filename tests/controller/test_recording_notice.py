@@ -8,10 +8,11 @@ from contactcentre.domain.events import Event, Kind
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, story
-from tests.controller.stack import eventually, kinds, one
+from tests.controller.stack import kinds, one
 from tests.controller.test_recording_flow import FLOW
 from tests.controller.test_verbs import ask, refused
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 
 class Notified:

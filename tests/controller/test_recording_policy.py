@@ -5,10 +5,11 @@ import pytest
 from contactcentre.domain.events import Kind
 from contactcentre.domain.sampling import chosen
 from tests.controller.people import calls, comes, rings, story, talks
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.test_external import configure
 from tests.controller.test_verbs import ask, refused
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def queue_one(world: World, **changes: object) -> None:

@@ -10,9 +10,10 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Agent
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, rings, state, story, talks
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.test_verbs import ask, end, hears, refused
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.lab import IGNORE
 from contactcentre.live import signs_of_life
-from tests.controller.stack import Stack, eventually, kinds, one
+from tests.controller.stack import Stack, kinds, one
+from tests.waiting import eventually
 
 
 def test_a_conversation_survives_kill_9_and_its_end_is_written_by_the_next_controller(stack: Stack) -> None:

@@ -10,8 +10,9 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.replacing import replace
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def taken_up(world: World, caller: Line) -> None:

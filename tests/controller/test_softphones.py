@@ -8,8 +8,8 @@ from contactcentre.controller import softphones
 from contactcentre.domain.site import Agent
 from contactcentre.live import CommandFailed, Commands
 from contactcentre.pbx.errors import Refused
-from tests.controller.stack import eventually
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 
 OURS, OTHER = "window-one", "window-two"
 

@@ -22,9 +22,10 @@ from contactcentre.lab.link import Proxy
 from contactcentre.live import CommandFailed
 from contactcentre.live.fencing import READS
 from contactcentre.live.standbys import Standby, active, hand_over, standbys
-from tests.controller.stack import PATIENCE, Stack, eventually, one
+from tests.controller.stack import Stack, one
 from tests.controller.test_verbs_heard import ask, hears
 from tests.live.nodes import agent_facts
+from tests.waiting import PATIENCE, eventually
 
 AGENTS = ("anna", "bert", "carla", "dora", "emil")
 TONES = {"anna": 800, "bert": 1200, "carla": 1700}

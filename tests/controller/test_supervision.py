@@ -12,9 +12,10 @@ from contactcentre.domain.events import Kind
 from contactcentre.domain.site import Agent
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands
-from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.stack import Stack, kinds, last, one
 from tests.controller.test_devices_heard import agents, configure
 from tests.controller.test_verbs_heard import hears
+from tests.waiting import eventually
 
 
 def supervise(stack: Stack, action: str, **args: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from contactcentre.controller.tenure import Tenure
 from contactcentre.live import Stale, connect
 from contactcentre.live.connection import ask
 from contactcentre.live.standbys import standbys
-from tests.controller.stack import eventually
 from tests.live.conftest import RedisServer, redis, server
+from tests.waiting import eventually
 
 __all__ = ["redis", "server"]
 

@@ -2,7 +2,8 @@
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind, OfferResult
-from tests.controller.stack import Stack, eventually, one
+from tests.controller.stack import Stack, one
+from tests.waiting import eventually
 
 
 def test_the_phone_is_asked_to_answer_by_itself_and_the_agent_hears_whose_call_it_is_before_the_caller(

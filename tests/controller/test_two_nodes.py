@@ -19,8 +19,8 @@ from contactcentre.domain.routing import Decision, decide
 from contactcentre.embedded import Services
 from contactcentre.store import Store
 from tests.controller.people import calls, comes, rings, state
-from tests.controller.stack import eventually
 from tests.controller.world import AGENTS, World, patch_constants
+from tests.waiting import eventually
 
 STEPS = (
     (World.arrive, 8), (World.wait, 8), (World.answer, 6), (World.press, 6), (World.caller_leaves, 3),

@@ -13,8 +13,9 @@ from contactcentre.pbx.events import Cause
 from contactcentre.pbx.protocol import Progress
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story, talks
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def ask(world: World, caller: Line, verb: str, **args: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands
-from tests.controller.stack import Stack, eventually, kinds, last, one
+from tests.controller.stack import Stack, kinds, last, one
 from tests.pbx.scene import WHOLE
 from tests.pbx.spectrum import tones
+from tests.waiting import eventually
 
 TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert", 1700: "carla"}
 

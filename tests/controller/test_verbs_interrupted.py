@@ -8,9 +8,9 @@ from contactcentre.domain.events import Kind
 from contactcentre.pbx.errors import Refused
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, rings, state, story, talks
-from tests.controller.stack import eventually
 from tests.controller.test_verbs import ask, end, hears
 from tests.controller.world import World
+from tests.waiting import eventually
 
 
 def ringing_for(world: World, verb: str) -> tuple[Line, Line, str]:

@@ -27,10 +27,11 @@ from contactcentre.lab import AnyLab, OngoingCall, Phone
 from contactcentre.live import CommandFailed, Commands, LiveError, NoReply, connect
 from contactcentre.settings import Settings
 from contactcentre.store import Store
-from tests.controller.stack import Stack, eventually, kinds
+from tests.controller.stack import Stack, kinds
 from tests.controller.test_supervision import supervise
 from tests.controller.world import World
 from tests.plugins.speech import Spoken
+from tests.waiting import eventually
 
 CALLS = int(os.environ.get("STRESS_CALLS", "10"))
 SECONDS = float(os.environ.get("STRESS_SECONDS", "25"))

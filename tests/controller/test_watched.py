@@ -7,7 +7,8 @@ import pytest
 from contactcentre.domain.agents import Verb
 from contactcentre.domain.events import Kind
 from contactcentre.lab.link import Proxy
-from tests.controller.stack import Stack, eventually
+from tests.controller.stack import Stack
+from tests.waiting import eventually
 from tests.watch.scrape import ask, four_ports, scrape, value
 
 

@@ -16,9 +16,10 @@ from contactcentre.store import Store
 from tests.controller import fake_pbx
 from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, story
-from tests.controller.stack import eventually, kinds, one
+from tests.controller.stack import kinds, one
 from tests.controller.world import SITE, World
 from tests.store.calls import Call
+from tests.waiting import eventually
 
 
 def waits(world: World) -> Line:

@@ -8,7 +8,8 @@ import pytest
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.domain.events import Kind
-from tests.controller.stack import Stack, eventually, kinds
+from tests.controller.stack import Stack, kinds
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from contactcentre.prompts.speech import Prompts
 from contactcentre.settings import Settings
 from contactcentre.store import Store
 from tests.controller.fake_pbx import FakePbx, Line
-from tests.controller.stack import eventually
+from tests.waiting import eventually
 
 AGENTS = ("anna", "bert")
 VERBS = (

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -22,6 +21,7 @@ from contactcentre.embedded import EmbeddedError, Services, places
 from contactcentre.embedded.places import SOCKET_PATH_LIMIT, Account, Places
 from contactcentre.processes import holder
 from contactcentre.settings import Settings
+from tests.waiting import eventually
 
 USER = """
 import sys, pathlib
@@ -60,13 +60,6 @@ class User:
     def kill(self) -> None:
         self.process.kill()
         self.process.communicate(timeout=60)
-
-
-def eventually(check: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def works(services: Services) -> bool:

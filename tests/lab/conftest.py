@@ -1,8 +1,7 @@
 """A lab with a small dialplan and two agents' endpoints, to try phones and callers on."""
 
-import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
@@ -91,10 +90,3 @@ def strongest_hertz(path: Path) -> float:
     power = numpy.abs(numpy.fft.rfft(samples * numpy.hanning(len(samples)))) ** 2
     power[0] = 0
     return float(numpy.fft.rfftfreq(len(samples), 1 / rate)[power.argmax()])
-
-
-def eventually(condition: Callable[[], bool], what: str, deadline: float = 120.0) -> None:
-    give_up = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {deadline:g} s: {what}"
-        time.sleep(0.02)

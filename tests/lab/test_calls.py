@@ -12,7 +12,8 @@ import pytest
 
 from contactcentre.lab import BUSY, IGNORE, CallPlan, CallResult, Lab, LabError, LabTimeout, PhoneError
 from contactcentre.lab.process import alive
-from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET, eventually, strongest_hertz
+from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET, strongest_hertz
+from tests.waiting import eventually
 
 
 def test_a_caller_hears_its_own_echo_and_hangs_up_when_it_has_talked(testbed: Lab, tmp_path: Path) -> None:

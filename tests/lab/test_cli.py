@@ -14,7 +14,8 @@ from contactcentre.domain.site import Agent, Site
 from contactcentre.embedded import Services
 from contactcentre.lab import Lab, can_have_asterisk
 from contactcentre.store import Store
-from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET, eventually
+from tests.lab.conftest import DIALPLAN, ENDPOINT, SECRET
+from tests.waiting import eventually
 
 
 def run(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

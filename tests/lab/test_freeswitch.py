@@ -15,7 +15,8 @@ from contactcentre.lab import (
     can_have_freeswitch,
 )
 from contactcentre.lab.freeswitch.console import NotOurs, ask
-from tests.lab.conftest import SECRET, eventually, strongest_hertz
+from tests.lab.conftest import SECRET, strongest_hertz
+from tests.waiting import eventually
 
 USER = """<include>
   <user id="{name}">

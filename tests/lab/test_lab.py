@@ -13,8 +13,8 @@ import requests
 
 from contactcentre.lab import Lab, LabError, LabNotRunning
 from contactcentre.lab.process import alive, with_arguments
-from tests.lab.conftest import eventually
 from tests.plugins.lab import revived, running
+from tests.waiting import eventually
 
 
 def test_a_started_lab_answers_over_ari_with_the_secret_of_its_owners_file(fresh_lab: Lab) -> None:

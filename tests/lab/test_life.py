@@ -14,7 +14,7 @@ import pytest
 from contactcentre.lab import FreeswitchInfo, LabInfo, LabNotRunning
 from contactcentre.lab.process import alive, with_arguments
 from contactcentre.lab.switch import Switch, SwitchInfo
-from tests.lab.conftest import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["fresh_lab", "fresh_freeswitch"], ids=["asterisk", "freeswitch"])

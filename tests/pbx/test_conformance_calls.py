@@ -8,8 +8,8 @@ import pytest
 from contactcentre.lab import BUSY, DECLINE, IGNORE
 from contactcentre.pbx.errors import Gone, PbxError, Refused
 from contactcentre.pbx.events import Answered, Arrived, Cause, Digit, Ended, Left, LinkUp, Party, Ringing
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, PATIENCE, Arrival, Bed, Heard, endings, told
+from tests.waiting import eventually
 
 AT_ONCE = 5.0
 """Seconds: sooner than anything that rings or plays ends by itself."""

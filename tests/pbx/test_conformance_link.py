@@ -19,9 +19,9 @@ from contactcentre.pbx.events import (
 )
 from contactcentre.pbx.freeswitch import connection as freeswitch
 from contactcentre.pbx.protocol import Channel
-from tests.controller.stack import eventually
 from tests.pbx.bed import PATIENCE, Bed, Heard, told
 from tests.pbx.spectrum import seconds
+from tests.waiting import eventually
 
 
 def test_a_cut_link_is_told_and_comes_back_and_calls_go_on(bed: Bed) -> None:

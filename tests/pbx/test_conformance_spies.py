@@ -7,9 +7,9 @@ from contactcentre.lab import Phone
 from contactcentre.pbx.errors import Gone, Refused
 from contactcentre.pbx.events import Ended, LinkUp
 from contactcentre.pbx.protocol import Channel, Mode
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, Heard, listed
 from tests.pbx.scene import ANNA, CUSTOMER, Party, Scene
+from tests.waiting import eventually
 
 HEARD_BY = {Mode.LISTEN: set(), Mode.WHISPER: {"anna"}, Mode.BARGE: {"anna", "customer"}}
 

@@ -5,10 +5,10 @@ import pytest
 from contactcentre.pbx.errors import Gone
 from contactcentre.pbx.events import Arrived, Digit, Ended, PhoneHeld, PlaybackEnded, TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, PATIENCE, Heard, listed, told
 from tests.pbx.scene import ANNA, BEN, CUSTOMER, Scene
 from tests.pbx.test_conformance_keys import phone_of
+from tests.waiting import eventually
 
 PLACES = {"queue": "*1", "plain": "*2"}
 

@@ -14,11 +14,11 @@ import pytest
 from contactcentre.pbx.errors import Refused
 from contactcentre.pbx.events import Ended, PlaybackEnded
 from contactcentre.pbx.protocol import Channel, Mode, Tap
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, MUSIC_TONE, Bed
 from tests.pbx.scene import ANNA, BEN, CARLA, CUSTOMER, Party, Scene
 from tests.pbx.spectrum import seconds, tones, write_tone
 from tests.pbx.test_conformance_spies import supervise
+from tests.waiting import eventually
 
 TOLD = 1500
 STEP = 0.1

@@ -10,11 +10,11 @@ import pytest
 from contactcentre.lab.ports import free_port
 from contactcentre.pbx.events import Answered, Ended, PhoneHeld, PhoneResumed, TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, MUSIC_TONE, SECRET, AsteriskBed
 from tests.pbx.other_phones import baresip, sipp
 from tests.pbx.scene import BEN, Scene
 from tests.pbx.spectrum import share
+from tests.waiting import eventually
 
 
 @pytest.mark.usefixtures("left_to_us")

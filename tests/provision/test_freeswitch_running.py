@@ -16,9 +16,10 @@ from contactcentre.lab.ports import free_port
 from contactcentre.pbx.errors import LinkDown, Refused
 from contactcentre.provision import FreeswitchTarget, parse, plan_removal
 from contactcentre.provision.freeswitch.event_socket import addresses_of
-from tests.lab.conftest import eventually, strongest_hertz
+from tests.lab.conftest import strongest_hertz
 from tests.provision.conftest import Pbx
 from tests.provision.sites import document
+from tests.waiting import eventually
 
 
 def _site(**changes: Any) -> Site:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from contactcentre.lab import OngoingCall
 from tests.pbx import spectrum
-from tests.system.centre import Centre, eventually
+from tests.system.centre import Centre
+from tests.waiting import eventually
 from tests.web.chromium import Chromium
 
 TONES = {"emma": 1150.0, "david": 850.0}

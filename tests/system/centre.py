@@ -5,13 +5,12 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gevent
 import requests
 
 from contactcentre.cli import group
@@ -25,36 +24,18 @@ from contactcentre.lab.phones import ANSWER, OngoingCall, Phone
 from contactcentre.live.connection import PREFIX, ask
 from contactcentre.provision import load
 from tests.controller.switches import switch_of
+from tests.waiting import PATIENCE, eventually
 from tests.watch.scrape import four_ports
 
 SUPPORT, SALES = "+33155500100", "+33155500101"
 """The example's numbers; both lead into its bilingual welcome."""
 FRENCH, ENGLISH = "2", "1"
-PATIENCE = 120.0
-"""Seconds that a test waits for what must happen soon."""
 HISTORY_DEADLINE = 40.0
 RING_SECONDS = {"support": 20.0, "sales": 3.0}
 """Support's agents have time to answer in a browser, also on a slow machine; a call of sales is soon missed."""
 BROWSERS = ("david", "emma")
 """Agents who have a softphone, too."""
 TALK_SECONDS = 2.0
-
-
-class NotInTime(AssertionError):
-    pass
-
-
-def eventually(
-    look: Callable[[], Any], what: str | Callable[[], object], seconds: float = PATIENCE, every: float = 0.03
-) -> Any:
-    """What `look` answers as soon as it is true; raises NotInTime, with `what` as it is then. `every`: seconds between
-    two looks."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise NotInTime(f"not within {seconds:g} s: {what() if callable(what) else what}")
-        gevent.sleep(every)
-    return found
 
 
 @dataclass(frozen=True)
@@ -107,13 +88,12 @@ class Centre:
             lambda: float(self.here.recorder().get("backlog", 1)) == 0 and pending(self.store, self.since) == 0,
             lambda: f"{pending(self.store, self.since)} parts of history pending, {self.here.recorder()}",
             HISTORY_DEADLINE,
-            every=0.3,
         )
 
     def _nothing_on_the_pbx(self) -> None:
         """No channel, and no bridge but waiting rooms without callers."""
 
-        eventually(lambda: not self.switch.left(), self.switch.left, every=0.3)
+        eventually(lambda: not self.switch.left(), self.switch.left)
 
     def busy(self) -> dict[str, AgentStatus]:
         resting = (AgentState.AVAILABLE, AgentState.PAUSED, AgentState.LOGGED_OUT)

@@ -12,7 +12,8 @@ from tests.pbx import spectrum
 from tests.plugins.lab import PBXS
 from tests.plugins.speech import Spoken
 from tests.system.browsers import SOCKETS, TONES, Browser, is_shut
-from tests.system.centre import Centre, eventually, running
+from tests.system.centre import Centre, running
+from tests.waiting import eventually
 from tests.web.chromium import Chromium
 from tests.web.conftest import PASSWORD
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.system.centre import ENGLISH, FRENCH, Centre, eventually
+from tests.system.centre import ENGLISH, FRENCH, Centre
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

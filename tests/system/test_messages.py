@@ -7,7 +7,8 @@ import pytest
 
 from contactcentre.domain.voicemail import boxes_of
 from contactcentre.lab import Phone
-from tests.system.centre import Centre, eventually
+from tests.system.centre import Centre
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

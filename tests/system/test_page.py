@@ -10,7 +10,8 @@ from contactcentre.domain.agents import AgentState
 from contactcentre.lab import OngoingCall, Phone
 from contactcentre.web import accounts
 from tests.pbx import spectrum
-from tests.system.centre import FRENCH, Centre, eventually
+from tests.system.centre import FRENCH, Centre
+from tests.waiting import eventually
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
 

@@ -7,7 +7,8 @@ import pytest
 
 from contactcentre.domain.events import Kind
 from contactcentre.lab.phones import IGNORE
-from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre, eventually
+from tests.system.centre import ENGLISH, FRENCH, SUPPORT, Centre
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

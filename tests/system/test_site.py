@@ -9,7 +9,8 @@ import requests
 
 from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.web import tokens
-from tests.system.centre import Centre, eventually
+from tests.system.centre import Centre
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

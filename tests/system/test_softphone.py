@@ -12,7 +12,8 @@ from contactcentre.domain.agents import AgentState
 from contactcentre.domain.history import Phase
 from tests.pbx import spectrum
 from tests.system.browsers import TONES, Browser, answered, hears, held, until_hears
-from tests.system.centre import Centre, eventually
+from tests.system.centre import Centre
+from tests.waiting import eventually
 from tests.web.chromium import why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from contactcentre.watch.listener import PLACES
-from tests.system.centre import Centre, eventually
+from tests.system.centre import Centre
+from tests.waiting import eventually
 from tests.watch.scrape import ask, scrape, value
 
 SHIPPED = Path(__file__).parents[2] / "docs/watch"

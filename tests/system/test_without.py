@@ -8,7 +8,8 @@ import pytest
 
 from contactcentre.embedded.outage import Servers
 from contactcentre.live.connection import is_there
-from tests.system.centre import ENGLISH, FRENCH, Centre, eventually
+from tests.system.centre import ENGLISH, FRENCH, Centre
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contactcentre.settings import Settings
 from contactcentre.watch import listener as listening
 from contactcentre.watch.listener import CONNECTIONS, Listener
-from tests.controller.stack import eventually
+from tests.waiting import eventually
 
 
 class Seven:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from redis import Redis
 
 from contactcentre.embedded import Services
@@ -39,6 +41,15 @@ def _assets() -> None:
         subprocess.run(["npm", "run", "build"], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hasher() -> Iterator[PasswordHasher]:
+    """The one of service. Nearly every test hashes a password and looks at one: with the least of work here."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = accounts._hasher
+        patch.setattr(accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield real
+
+
 @pytest.fixture(scope="module")
 def _migrated(database_url: str) -> Iterator[Store]:
     with Store(database_url) as store:
@@ -68,9 +79,17 @@ def live(web: WebServices) -> Live:
     return web.live
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """Each test has an application of its own, which would compile every page's template anew."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(web: WebServices) -> APIFlask:
-    return create_app(web, TESTING=True)
+def app(web: WebServices, templates: BytecodeCache) -> APIFlask:
+    made = create_app(web, TESTING=True)
+    made.jinja_env.bytecode_cache = templates
+    return made
 
 
 @pytest.fixture

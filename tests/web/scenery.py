@@ -20,7 +20,8 @@ from contactcentre.lab.phones import IGNORE, OngoingCall
 from contactcentre.lab.ports import free_port
 from contactcentre.provision import load
 from contactcentre.web import accounts, tokens
-from tests.system.centre import ENGLISH, FRENCH, SALES, SUPPORT, Centre, eventually
+from tests.system.centre import ENGLISH, FRENCH, SALES, SUPPORT, Centre
+from tests.waiting import eventually
 from tests.watch.scrape import four_ports
 from tests.web import populate
 from tests.web.conftest import PASSWORD

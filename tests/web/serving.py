@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
 from contactcentre.lab.ports import free_port
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ class Server:
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        until(self._ready)
+        eventually(self._ready, "the pages are there", 60)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """The exit code."""
@@ -63,11 +63,3 @@ def serving(directory: Path) -> Iterator[Server]:
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Waits until something that no event announces to a test has come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)

@@ -22,8 +22,8 @@ from tests.controller.test_dialling import CUSTOMER, comes, over, phones, story
 from tests.controller.world import SITE, World
 from tests.store.calls import Call
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 Asks = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -35,7 +35,7 @@ def anna(sign_in: SignIn, world: World, web: WebServices, store: Store) -> Flask
     client = sign_in("agent")
     store.change_user("a-agent", agent="anna")
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     return client
 
 
@@ -68,13 +68,13 @@ def test_an_agent_calls_a_number_and_sees_how_it_goes(
     assert (status, told.get("state")) == (200, "dialling"), f"{told}"
     contact = str(told["contact"])
     _, customer = phones(world)
-    until(lambda: anna.get(f"/api/v1/me/calls/{contact}").get_json().get("state") == "dialling")
-    until(lambda: (anna.get("/api/v1/me").get_json()["contact"] or {}).get("state") == "dialling")
+    eventually(lambda: anna.get(f"/api/v1/me/calls/{contact}").get_json().get("state") == "dialling")
+    eventually(lambda: (anna.get("/api/v1/me").get_json()["contact"] or {}).get("state") == "dialling")
     seen = anna.get("/api/v1/me").get_json()["contact"]
     assert (seen["id"], seen["direction"], seen["caller"], seen["queue"]) == (contact, "outbound", CUSTOMER, "one")
     world.pbx.answer(customer)
     comes(world, contact, Kind.TALK_STARTED)
-    until(lambda: anna.get(f"/api/v1/me/calls/{contact}").get_json().get("state") == "talking")
+    eventually(lambda: anna.get(f"/api/v1/me/calls/{contact}").get_json().get("state") == "talking")
     world.pbx.leave(customer)
     assert came(anna, world, store, contact) == {"contact": contact, "state": "over", "result": "answered"}
     stored = store.contact(contact)
@@ -193,7 +193,7 @@ def test_the_own_phone_is_hung_up_from_the_page(
     assert post("/me/call/leave")[0] == 404
     contact = str(post("/me/calls", number=CUSTOMER)[1]["contact"])
     phone, _ = phones(world)
-    until(lambda: (anna.get("/api/v1/me").get_json()["contact"] or {}).get("state") == "dialling")
+    eventually(lambda: (anna.get("/api/v1/me").get_json()["contact"] or {}).get("state") == "dialling")
     assert post("/me/call/hold")[0] == 404
     assert post("/me/call/leave")[1]["state"] == "over"
     assert over(world, contact).contact.outcome == Outcome.NOT_REACHED
@@ -201,9 +201,9 @@ def test_the_own_phone_is_hung_up_from_the_page(
     phone, customer = phones(world)
     world.pbx.answer(customer)
     comes(world, contact, Kind.TALK_STARTED)
-    until(lambda: state(world, "anna") is AgentState.TALKING)
+    eventually(lambda: state(world, "anna") is AgentState.TALKING)
     assert post("/me/call/leave")[0] == 200
-    until(lambda: phone.id not in world.pbx.lines)
+    eventually(lambda: phone.id not in world.pbx.lines)
     over(world, contact)
 
 

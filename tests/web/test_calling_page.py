@@ -12,11 +12,11 @@ from contactcentre.pbx.events import Cause
 from contactcentre.store import Store
 from contactcentre.web import accounts
 from tests.controller.people import rings
-from tests.controller.stack import eventually
 from tests.controller.test_dialling import CUSTOMER, comes, over, phones, story
 from tests.controller.world import SITE, World
 from tests.store.calls import Call
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 from tests.web.axe import violations
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD

@@ -18,8 +18,8 @@ from tests.controller.people import calls as calls_in
 from tests.controller.people import comes, rings, talks
 from tests.controller.test_verbs import hears
 from tests.controller.world import World
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_supervisor_holds_a_call_and_sees_who_hears_whom(
     assert comes(world, caller, Kind.TALK_HELD).data["by"] == "supervisor"
     assert refused(browser, contact, "hold") == (409, "held_already")
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     (row,) = browser.get("/api/v1/calls").get_json()["calls"]
     assert (row["id"], row["agent"], row["talk"]["state"], row["talk"]["recording"]) == (
         contact,
@@ -91,7 +91,7 @@ def test_a_consult_over_the_api_from_asking_to_the_conference_and_the_end(browse
     assert ask(browser, other, "kick", party=other)[1]["state"] == "talking"
     assert ask(browser, leg.endpoint, "record", action="pause")[1]["recording"] == "paused"
     assert ask(browser, leg.endpoint, "hangup")[1]["state"] == "over"
-    until(lambda: not world.live.contacts())
+    eventually(lambda: not world.live.contacts())
     end(world)
 
 
@@ -99,7 +99,7 @@ def test_who_is_parked_is_retrieved_by_the_slot(browser: FlaskClient, world: Wor
     caller, leg = talks(world)
     told = ask(browser, leg.endpoint, "park", slot="7")[1]
     assert (told["state"], told["slot"]) == ("parked", "7")
-    until(lambda: [one.state for one in world.live.contacts().values()] == ["parked"])  # told some milliseconds later
+    eventually(lambda: [one.state for one in world.live.contacts().values()] == ["parked"])
     assert ask(browser, "7", "retrieve", agent=leg.endpoint)[0] == 200
     world.pbx.answer(rings(world))
     comes(world, caller, Kind.RETRIEVED)
@@ -200,12 +200,12 @@ def test_who_waits_is_moved_over_the_api_and_refusals_have_names(browser: FlaskC
     caller = calls_in(world, "7")
     comes(world, caller, Kind.QUEUED)
     contact = comes(world, caller, Kind.ARRIVED).contact_id
-    until(lambda: contact in world.live.waiting())
+    eventually(lambda: contact in world.live.waiting())
     assert refused(browser, contact, "front") == (409, "first_already")
     status, told = ask(browser, contact, "priority", priority=0)
     assert (status, told["state"], told["priority"]) == (200, "waiting", 0)
     assert refused(browser, contact, "priority", priority=5000) == (422, "bad_value")
     status, told = ask(browser, contact, "move", to="queue:told")
     assert (status, told["state"]) == (200, "sent")
-    until(lambda: [one.queue for one in world.live.waiting().values()] == ["told"])
+    eventually(lambda: [one.queue for one in world.live.waiting().values()] == ["told"])
     end(world)

@@ -9,8 +9,8 @@ from contactcentre.live import ContactNow, Live
 from tests.controller.people import comes, rings, talks
 from tests.controller.test_verbs import hears
 from tests.controller.world import World
+from tests.waiting import eventually
 from tests.web.chromium import Chromium, why_not
-from tests.web.serving import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
 
@@ -74,7 +74,7 @@ def test_a_supervisor_asks_a_colleague_makes_a_conference_and_ends_the_call(worl
     page.wait_for_text('#call [data-verb="hangup"]', "Press again")
     press(page, "hangup")
     page.wait_for_function("() => !document.getElementById('call').open")
-    until(lambda: not world.live.contacts())
+    eventually(lambda: not world.live.contacts())
     assert caller.id
     assert [error for error in page.errors if " 409 " not in error] == []  # that was the refused number
     world.peace()

@@ -18,11 +18,12 @@ from contactcentre.web import accounts
 from tests.prompts.test_files import tone
 from tests.store.calls import Call
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 from tests.web import populate
 from tests.web.chromium import Chromium, why_not
 from tests.web.conftest import PASSWORD
 from tests.web.sample import site
-from tests.web.serving import Server, until
+from tests.web.serving import Server
 from tests.web.test_browser import FAINT_TEXT
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")]
@@ -60,7 +61,7 @@ def kept(store: Store, contact: str, condition: Callable[[str, str], bool]) -> N
         found = store.result(contact, "support", "anna")
         return condition(found.code, found.note)
 
-    until(there)
+    eventually(there)
 
 
 def test_the_script_is_read_while_it_rings_and_filled_in_from_the_first_word_on(
@@ -92,7 +93,7 @@ def test_wrap_up_is_extended_and_ended_by_keys_once_it_was_said_how_the_contact_
     live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=30)
     desk.wait_for_text("#result-left", "left")
     desk.press("body", "w")
-    until(lambda: live.agent("anna").deadline > time.time() + 60)
+    eventually(lambda: live.agent("anna").deadline > time.time() + 60)
     desk.press("body", "d")
     desk.wait_for_text("#me-problem", "Still missing: how it ended.")
     desk.press("body", "r")
@@ -104,7 +105,7 @@ def test_wrap_up_is_extended_and_ended_by_keys_once_it_was_said_how_the_contact_
     assert desk.evaluate("document.activeElement.value") == "d", "who types, types"
     desk.press("#result-note", "Escape")
     desk.press("body", "d")
-    until(lambda: live.agent("anna").state is AgentState.AVAILABLE)
+    eventually(lambda: live.agent("anna").state is AgentState.AVAILABLE)
     desk.wait_for_text("#result-title", "Last contact")
     assert (store.result(contact, "support", "").note, desk.evaluate("document.querySelector('#result').hidden")) == (
         "d",
@@ -127,11 +128,11 @@ def test_a_promise_asks_when_and_whom_and_stands_in_the_list_until_it_is_kept(
     kept(store, call.id, lambda code, note: code == "again")
     at = f"{datetime.now(ZoneInfo('Europe/Paris')) + timedelta(days=1):%Y-%m-%dT%H:%M}"  # the site's clock
     desk.fill("#result-when", at)
-    until(lambda: (store.promises("anna")[0].said.callback_at or 0) > time.time() + 80000)
+    eventually(lambda: (store.promises("anna")[0].said.callback_at or 0) > time.time() + 80000)
     desk.wait_for_text("#promises-list", CALLER)
     desk.click("#promises-list button:not([data-call])")
     desk.wait_for_selector("#promises", state="hidden")
-    until(lambda: store.promises() == [])
+    eventually(lambda: store.promises() == [])
     assert desk.errors == []
 
 
@@ -180,7 +181,7 @@ def test_who_calls_is_shown_while_it_rings_with_what_was_before_and_written_down
     desk.fill("#customer-tags", "gold, mornings")
     desk.fill("#customer-field-account", "A-17")
     desk.wait_for_text("#customer-state", "Saved")
-    until(lambda: (known := store.customer_of(CALLER)) is not None and known.fields == {"account": "A-17"})
+    eventually(lambda: (known := store.customer_of(CALLER)) is not None and known.fields == {"account": "A-17"})
     known = store.customer_of(CALLER)
     assert known is not None
     assert (known.name, known.tags, known.changed_by) == ("Marie Dubois", ("gold", "mornings"), "anna")
@@ -266,7 +267,7 @@ def test_messages_in_the_own_boxes_come_by_themselves_and_are_heard_claimed_hand
     assert desk.evaluate("document.activeElement.getAttribute('aria-label')") == "Message of +33 6 12 40 77 55"
     desk.press("#voicemail-list audio", "Space")
     desk.wait_for_function("() => document.querySelector('#voicemail-list audio').currentTime > 0")
-    until(lambda: store.audit_entries(subject="m1", action="recording.listen") != [])
+    eventually(lambda: store.audit_entries(subject="m1", action="recording.listen") != [])
     desk.click("#voicemail-list li:nth-child(1) [data-take=claim]")
     desk.wait_for_selector("#voicemail-list li:nth-child(1) [data-take=release]")
     assert store.message("m1").message.owner == "anna"
@@ -277,12 +278,12 @@ def test_messages_in_the_own_boxes_come_by_themselves_and_are_heard_claimed_hand
     desk.fill("#note-m2", "wants an invoice")
     desk.select_option("#to-m2", "billing")
     desk.click("#voicemail-list li:nth-child(2) [data-take=hand_over]")
-    until(lambda: store.message("m2").message.box == "billing")
+    eventually(lambda: store.message("m2").message.box == "billing")
     assert store.message("m2").message.note == "wants an invoice"
     counted(store, live)
     desk.wait_for_selector("#voicemail-list li:nth-child(2)", state="detached")
     desk.click("#voicemail-list [data-take=done]")
-    until(lambda: store.message("m1").message.state is MessageState.DONE)
+    eventually(lambda: store.message("m1").message.state is MessageState.DONE)
     desk.wait_for_selector("#voicemail", state="hidden")
     assert desk.errors == []
 

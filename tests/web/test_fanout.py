@@ -19,14 +19,14 @@ from contactcentre.web.app import WebServices
 from contactcentre.web.audience import QUEUED_FRAMES, Client
 from contactcentre.web.fanout import EVERYTHING, Fanout, midnight
 from tests.store.calls import Call, answered
+from tests.waiting import eventually
 from tests.web.sample import site
-from tests.web.serving import until
 
 
 @pytest.fixture
 def fanout(web: WebServices) -> Fanout:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     return web.fanout
 
 
@@ -55,7 +55,7 @@ class Reader:
         """All that has happened until now."""
         if self.fanout.ready:
             last = Live(self.fanout._live.redis).snapshot().cursor
-            until(lambda: self.fanout._cursor == last)
+            eventually(lambda: self.fanout._cursor == last)
         with self.fanout._lock:
             self.take(0)
 
@@ -85,13 +85,13 @@ def test_while_nobody_looks_nothing_is_read_and_who_comes_sees_what_is_now(
 ) -> None:
     monkeypatch.setattr(fanout_module, "REST_AFTER", 0.1)
     web.fanout.start()
-    until(lambda: not web.fanout._awake.is_set())
+    eventually(lambda: not web.fanout._awake.is_set())
     live.change("anna", Verb.LOGIN, time.time())
     assert web.fanout.ready
     board = web.fanout.snapshot()
     assert board is not None
     assert board.agents["anna"].state == "available"
-    until(lambda: not web.fanout._awake.is_set())
+    eventually(lambda: not web.fanout._awake.is_set())
     live.change("anna", Verb.PAUSE, time.time(), reason="lunch")
     reader = Reader(web.fanout)
     reader.read()
@@ -120,7 +120,7 @@ def test_what_was_lost_is_read_anew_although_nobody_looks_so_that_health_checks_
         assert asked.acquire(timeout=60), "it is tried again and again"
     assert not web.fanout.ready
     away = False
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
 
 
 def test_a_new_client_gets_everything_and_then_each_change(fanout: Fanout, live: Live) -> None:
@@ -204,12 +204,12 @@ def test_when_redis_goes_the_clients_are_told_and_when_it_is_back_they_get_every
 
     monkeypatch.setattr(live, "changes", changes)
     monkeypatch.setattr(live, "snapshot", snapshot)
-    until(lambda: not fanout.ready)
+    eventually(lambda: not fanout.ready)
     assert fanout.snapshot() is None
     reader.read()
     assert reader.events[-1] == "pulse"
     away.clear()
-    until(lambda: fanout.ready)
+    eventually(lambda: fanout.ready)
     reader.read()
     assert "snapshot" in reader.events[1:]
 
@@ -289,12 +289,12 @@ def test_nobody_looks_and_the_numbers_of_the_day_rest_but_who_comes_gets_them_at
     stats = store.queue_stats
     monkeypatch.setattr(fanout._store, "queue_stats", lambda *when: asked.append(time.time()) or stats(*when))
     live.put_contact(ContactNow("c1", "node1", "talking"))
-    until(lambda: (snapshot := fanout.snapshot()) is not None and "c1" in snapshot.contacts)
+    eventually(lambda: (snapshot := fanout.snapshot()) is not None and "c1" in snapshot.contacts)
     before = len(asked)
     reader = Reader(fanout)
     reader.read()
     assert "c1" in reader.contacts
-    until(lambda: len(asked) > before)
+    eventually(lambda: len(asked) > before)
 
 
 def test_estimated_waits_reach_who_looks(fanout: Fanout, live: Live) -> None:

@@ -17,10 +17,9 @@ from contactcentre.prompts.speech import Prompts
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.controller.people import calls, comes, rings, talks
-from tests.controller.stack import eventually
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 
 def lead(browser: FlaskClient, name: str, verb: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -32,13 +31,13 @@ def test_a_supervisor_pauses_frees_and_logs_out_and_the_agents_desk_says_who_did
     sign_in: SignIn, web: WebServices, live: Live, store: Store
 ) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     browser, desk = sign_in("supervisor"), sign_in("agent")
     store.change_user("a-agent", agent="anna")
     live.change("anna", Verb.LOGIN, time.time())
     status, after = lead(browser, "anna", "pause", reason="lunch", note="You look tired.")
     assert (status, after["state"], after["reason"], after["by"]) == (200, "paused", "lunch", "a-supervisor")
-    until(lambda: desk.get("/api/v1/me").get_json()["agent"]["state"] == "paused")
+    eventually(lambda: desk.get("/api/v1/me").get_json()["agent"]["state"] == "paused")
     me = desk.get("/api/v1/me").get_json()["agent"]
     assert (me["by"], me["note"]) == ("a-supervisor", "You look tired.")
     status, after = lead(browser, "anna", "ready")
@@ -82,13 +81,13 @@ def test_skills_for_the_day_are_seen_on_the_live_page_and_in_why_and_end_at_midn
     sign_in: SignIn, web: WebServices, store: Store
 ) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     browser = sign_in("supervisor")
     midnight = day.next_midnight("Europe/Paris", time.time())
     status, after = lead(browser, "anna", "skills", skills={"billing": 60, "lang_en": 0})
     assert (status, after["skills"]) == (200, {"billing": 60, "lang_en": 0})
     assert after["skills_until"] in (midnight, day.next_midnight("Europe/Paris", time.time()))
-    until(lambda: browser.get("/api/v1/snapshot").get_json()["agents"]["anna"]["skills"])
+    eventually(lambda: browser.get("/api/v1/snapshot").get_json()["agents"]["anna"]["skills"])
     row = browser.get("/api/v1/snapshot").get_json()["agents"]["anna"]
     assert row["queues"] == ["support", "billing"]
     levels = {
@@ -100,7 +99,7 @@ def test_skills_for_the_day_are_seen_on_the_live_page_and_in_why_and_end_at_midn
     assert any(line.startswith("For today: billing 60, without lang_en, for ") for line in why["lines"])
     assert store.audit_entries(subject="agent anna", limit=1)[0].detail == {"skills": {"billing": 60, "lang_en": 0}}
     assert lead(browser, "anna", "skills")[1]["skills"] == {}
-    until(lambda: browser.get("/api/v1/snapshot").get_json()["agents"]["anna"]["queues"] == ["support"])
+    eventually(lambda: browser.get("/api/v1/snapshot").get_json()["agents"]["anna"]["queues"] == ["support"])
 
 
 def test_who_talks_is_paused_when_the_call_is_over(sign_in: SignIn, world: World) -> None:

@@ -13,10 +13,10 @@ from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.controller.fake_pbx import Line
 from tests.controller.people import comes, story, talks
-from tests.controller.stack import eventually, kinds
+from tests.controller.stack import kinds
 from tests.controller.world import World
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 
 @pytest.fixture
@@ -75,20 +75,20 @@ def test_a_supervisors_phone_rings_hears_the_call_whispers_and_is_hung_up(
     ]
     assert modes(world, leg) == [Mode.LISTEN]
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
 
     def listeners() -> list[tuple[str, str]]:
         rows = browser.get("/api/v1/snapshot").get_json()["contacts"][contact]["listeners"]
         return [(one["supervisor"], one["mode"]) for one in rows]
 
-    until(lambda: listeners() == [("a-supervisor", "listen")])
+    eventually(lambda: listeners() == [("a-supervisor", "listen")])
     assert ask(browser, f"/{told['id'][:20]}/mode", mode="whisper")[1]["mode"] == "whisper"
     assert modes(world, leg) == [Mode.WHISPER]
-    until(lambda: listeners() == [("a-supervisor", "whisper")])
+    eventually(lambda: listeners() == [("a-supervisor", "whisper")])
     assert refused(browser, agent=leg.endpoint, phone=other) == (409, "listens_already")
     assert ask(browser, f"/{told['id']}/stop")[0] == 200
     eventually(lambda: ears.id not in world.pbx.lines and not modes(world, leg), "hung up")
-    until(lambda: listeners() == [])
+    eventually(lambda: listeners() == [])
     assert now(browser) == []
     assert leg.id in world.pbx.lines, "the call goes on"
     noted = [(e.action, e.detail.get("outcome", "")) for e in store.audit_entries(actor="a-supervisor", limit=4)]

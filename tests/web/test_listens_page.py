@@ -4,8 +4,8 @@ import pytest
 
 from contactcentre.domain.events import Kind
 from tests.controller.people import comes, talks
-from tests.controller.stack import eventually
 from tests.controller.world import World
+from tests.waiting import eventually
 from tests.web.chromium import Chromium, why_not
 from tests.web.test_listens import modes, phone
 

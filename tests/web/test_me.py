@@ -17,8 +17,8 @@ from contactcentre.web.app import WebServices, create_app
 from tests.controller.people import comes, talks
 from tests.controller.test_verbs import hears
 from tests.controller.world import SITE, World
+from tests.waiting import eventually
 from tests.web.conftest import PASSWORD, SignIn, csrf, post
-from tests.web.serving import until
 
 Asks = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -30,7 +30,7 @@ def browser(sign_in: SignIn, world: World, web: WebServices, store: Store) -> Fl
     client = sign_in("agent")
     store.change_user("a-agent", agent="anna")
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     return client
 
 
@@ -62,7 +62,7 @@ def test_an_agent_begins_work_pauses_returns_and_ends_it(ask: Asks, world: World
     assert ask("pause", reason="yachting")[1]["code"] == "bad_value"
     assert ask("login", device="webrtc")[0] == 422, "the site gives anna no softphone"
     assert ask("dance")[0] == 404
-    until(lambda: browser.get("/api/v1/me").get_json()["agent"]["state"] == "logged_out")
+    eventually(lambda: browser.get("/api/v1/me").get_json()["agent"]["state"] == "logged_out")
 
 
 def test_what_an_agent_asks_for_is_done_with_the_own_call_and_no_other(
@@ -73,7 +73,7 @@ def test_what_an_agent_asks_for_is_done_with_the_own_call_and_no_other(
     caller, leg = talks(world)
     assert leg.endpoint == "anna"
     contact = comes(world, caller, Kind.ARRIVED).contact_id
-    until(lambda: (browser.get("/api/v1/me").get_json()["contact"] or {}).get("talk"))
+    eventually(lambda: (browser.get("/api/v1/me").get_json()["contact"] or {}).get("talk"))
     seen = browser.get("/api/v1/me").get_json()
     assert (seen["contact"]["id"], seen["agent"]["state"]) == (contact, "talking")
     status, told = ask("call/hold")
@@ -104,7 +104,7 @@ def test_a_window_that_goes_leaves_the_customer_on_music_until_it_says_that_it_i
         contact = browser.get("/api/v1/me").get_json()["contact"] or {}
         return str((contact.get("talk") or {}).get("held_by"))
 
-    until(lambda: held_by() == "window")
+    eventually(lambda: held_by() == "window")
     assert ask("call/rejoin")[1]["code"] == "no_softphone"
     assert ask("call/here")[1]["state"] == "talking"
     assert hears(caller) == "talk"

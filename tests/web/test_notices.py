@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from contactcentre.store import Store
 from contactcentre.store.notices import KEPT_SECONDS
 from contactcentre.web.app import WebServices
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 
 def say(browser: FlaskClient, path: str = "/api/v1/notices", **body: Any) -> tuple[int, dict[str, Any]]:
@@ -101,11 +101,11 @@ def test_an_open_desk_hears_it_at_once_and_a_colleagues_does_not(
     sign_in: SignIn, desk: FlaskClient, web: WebServices
 ) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     anna, ben, board = web.fanout.join_desk("anna"), web.fanout.join_desk("ben"), web.fanout.join()
     say(sign_in("supervisor"), to="agent:anna", text="Room 4.")
-    until(lambda: b"event: notice" in _more(anna))
-    until(lambda: b"event: notice" in _more(board))
+    eventually(lambda: b"event: notice" in _more(anna))
+    eventually(lambda: b"event: notice" in _more(board))
     assert b"Room 4." in _heard[anna]
     assert b"Room 4." not in _heard[board], "supervisors read what they may"
     assert b"event: notice" not in (ben.next(0.0) or b"")

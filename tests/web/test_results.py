@@ -11,9 +11,9 @@ from contactcentre.domain.agents import AgentState, Verb
 from contactcentre.live import Live
 from contactcentre.store import Store
 from tests.store.calls import Call, answered
+from tests.waiting import eventually
 from tests.web import populate
 from tests.web.conftest import SignIn, csrf
-from tests.web.serving import until
 
 Asks = Callable[..., tuple[int, dict[str, Any]]]
 CALLER = "+33612407755"
@@ -74,7 +74,7 @@ def test_wrap_up_ends_by_saying_how_it_ended_and_not_before_where_the_queue_want
     ask, contact = asks(anna), talks(live)
     live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=60)
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     for step in ("unpause", "pause"):
         status, problem = ask("POST", f"/me/{step}")
         assert (status, problem["code"], problem["detail"]) == (409, "result_missing", "Still missing: how it ended.")
@@ -93,7 +93,7 @@ def test_who_may_end_work_at_any_time_may_also_be_ended_by_the_timer(anna: Flask
     talks(live)
     live.change("anna", Verb.FINISH, time.time(), token="t", wrap_up=60)
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     assert ask("POST", "/me/logout")[0] == 200
     assert live.agent("anna").state is AgentState.LOGGED_OUT
 

@@ -25,9 +25,9 @@ from tests.controller.people import comes, talks
 from tests.controller.world import World
 from tests.store.calls import Call
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 from tests.web.conftest import SignIn
 from tests.web.populate import talk
-from tests.web.serving import until
 from tests.web.test_listens import phone
 from tests.web.test_permissions import ADMINS, TABLE
 
@@ -64,7 +64,7 @@ def parts(
         monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)  # no controller runs: who is let through gets no answer
     made = {queue: _part(queue, store, live, settings, time.time()) for queue in (*QUEUES, "")}
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     return made
 
 

@@ -13,6 +13,7 @@ import limits
 import pytest
 import requests
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -69,7 +70,8 @@ def test_there_is_no_rule_of_composition(store: Store) -> None:
         accounts.check_password(password, "sue")
 
 
-def test_a_hash_is_slow_salted_and_of_its_own() -> None:
+def test_a_hash_is_slow_salted_and_of_its_own(hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_hasher", hasher)
     one, other = accounts.hash_password(PASSWORD), accounts.hash_password(PASSWORD)
     assert one.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert one.split("$")[4] != other.split("$")[4]

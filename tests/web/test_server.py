@@ -19,8 +19,9 @@ from contactcentre.web import accounts
 from contactcentre.web.api.stream import SEND_SECONDS
 from contactcentre.web.app import WebServices
 from contactcentre.web.server import GRACEFUL_SECONDS
+from tests.waiting import eventually
 from tests.web.conftest import PASSWORD
-from tests.web.serving import Server, serving, until
+from tests.web.serving import Server, serving
 
 
 @pytest.fixture
@@ -87,7 +88,9 @@ def test_a_change_reaches_the_browser_and_a_reconnect_gets_what_was_missed(
         assert body["agents"]["anna"]["state"] == "available"
         seen = stream.last_id
     live.change("ben", Verb.LOGIN, time.time())
-    until(lambda: session.get(f"{server.url}/api/v1/agents", timeout=30).json()["agents"][1]["state"] == "available")
+    eventually(
+        lambda: session.get(f"{server.url}/api/v1/agents", timeout=30).json()["agents"][1]["state"] == "available"
+    )
     with Stream(session, server, seen) as stream:
         event, body = stream.next()
         assert event == "change"

@@ -11,8 +11,8 @@ from contactcentre.live import BoxCounts, Live
 from contactcentre.store import Store
 from contactcentre.web.app import WebServices
 from tests.store.test_boxes import left
+from tests.waiting import eventually
 from tests.web.conftest import SignIn, post
-from tests.web.serving import until
 
 
 def test_a_message_is_listed_heard_claimed_and_done(store: Store, sign_in: SignIn, live: Live) -> None:
@@ -95,7 +95,7 @@ def test_a_desk_tells_what_waits_in_the_own_boxes_whenever_that_changes(
     store: Store, web: WebServices, live: Live
 ) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     client = web.fanout.join_desk("anna")
     for count in ({"new": 2, "claimed": 0, "oldest": 5.0}, {"new": 2, "claimed": 1, "oldest": 5.0}):
         BoxCounts(live.redis).tell({box: BoxCount(**count) for box in ("support", "billing", "anna")})

@@ -11,9 +11,9 @@ from contactcentre.store import Store
 from contactcentre.web import tokens
 from contactcentre.web.app import WebServices
 from contactcentre.web.session import IDLE_SECONDS, LONGEST_SECONDS, SCREEN_SECONDS, Sessions
+from tests.waiting import eventually
 from tests.web import populate
 from tests.web.conftest import SignIn
-from tests.web.serving import until
 
 CALLERS = ("407755", "Marie", "Weaver", "anna", "Anna Fischer")
 
@@ -29,7 +29,7 @@ def test_a_wallboard_sees_numbers_and_nobodys_name_or_number(
 ) -> None:
     populate.scene(live, time.time())
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     browser = sign_in("wallboard")
     told = browser.get("/api/v1/wallboard").get_json()
     assert {name: row["waiting"] for name, row in told["queues"].items()} == {"billing": 1, "support": 3}
@@ -46,7 +46,7 @@ def test_a_wallboard_sees_numbers_and_nobodys_name_or_number(
 
 def test_a_change_reaches_the_wallboard_without_the_contact_that_made_it(web: WebServices, live: Live) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     wall = web.fanout.join(numbers_only=True)
     heard = [wall.next(60.0) or b""]
     populate.wait(live, "billing", time.time() - 3, "+33612407755", "Marie Dubois")
@@ -55,7 +55,7 @@ def test_a_change_reaches_the_wallboard_without_the_contact_that_made_it(web: We
         heard.append(wall.next(0.2) or b"")
         return any(b'"waiting":1' in text for text in heard)
 
-    until(told)
+    eventually(told)
     assert not any(b"407755" in text or b"Marie" in text for text in heard)
 
 
@@ -78,7 +78,7 @@ def test_a_token_of_that_scope_reads_the_numbers_and_nothing_else(
     app: APIFlask, web: WebServices, store: Store
 ) -> None:
     web.fanout.start()
-    until(lambda: web.fanout.ready)
+    eventually(lambda: web.fanout.ready)
     wall = store.add_user("wall", "hash", "wallboard")
     token = tokens.issue(store, wall, "screen", ["numbers.see"], 30, "test", time.time())[1]
     headers, program = {"Authorization": f"Bearer {token}"}, app.test_client()

@@ -6,8 +6,8 @@ import gevent
 
 from contactcentre.lab import Lab
 from contactcentre.pbx.events import Arrived
-from tests.controller.stack import eventually
 from tests.pbx.bed import AsteriskBed, listed, told
+from tests.waiting import eventually
 
 _SLOW_TO_BRIDGE = """
 [contactcentre-in](+)

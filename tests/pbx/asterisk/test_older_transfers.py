@@ -11,10 +11,10 @@ from contactcentre.lab import Lab
 from contactcentre.pbx.asterisk import connection
 from contactcentre.pbx.events import Answered, Arrived, Ended, EndpointChanged, PhoneHeld, TransferAsked
 from contactcentre.pbx.protocol import Progress
-from tests.controller.stack import eventually
 from tests.pbx.bed import MUSIC, AsteriskBed, Heard
 from tests.pbx.scene import BEN, Scene
 from tests.pbx.test_conformance_keys import phone_of
+from tests.waiting import eventually
 
 
 @pytest.fixture

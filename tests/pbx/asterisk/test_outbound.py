@@ -15,7 +15,6 @@ from contactcentre.lab.ports import free_port
 from contactcentre.pbx.asterisk.listener import Address
 from contactcentre.pbx.errors import LinkDown
 from contactcentre.pbx.events import Answered, Arrived, Ended, LinkUp
-from tests.controller.stack import eventually
 from tests.pbx.asterisk.outbound import OutboundBed
 from tests.pbx.bed import PATIENCE, Heard, told
 from tests.pbx.test_conformance_link import (  # noqa: F401 - run here, too, with this module's bed
@@ -30,6 +29,7 @@ from tests.pbx.test_conformance_link import (  # noqa: F401 - run here, too, wit
     test_who_hung_up_while_the_link_was_cut_has_ended_before_the_link_is_up,
 )
 from tests.plugins.lab import running
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

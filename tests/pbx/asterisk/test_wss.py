@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 from contactcentre.lab import Lab
 from contactcentre.pbx.asterisk import AsteriskPbx
 from tests.pbx.asterisk.test_accounts import pbx  # noqa: F401  (a fixture)
-from tests.system.centre import eventually
+from tests.waiting import eventually
 
 REGISTER = """REGISTER sip:127.0.0.1 SIP/2.0
 Via: SIP/2.0/WSS browser.invalid;branch=z9hG4bK1
