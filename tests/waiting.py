@@ -8,6 +8,9 @@ import gevent
 
 PATIENCE = 120.0
 """Seconds that a test waits for what must happen soon, however much else the machine has to do."""
+AT_ONCE = 15.0
+"""Seconds, with much to spare, in which a controller does what it is told. What only its regular look finds takes up to
+60, in which a customer may hear silence."""
 LEAST, MOST, SHARE = 0.01, 0.25, 0.05
 """Seconds between two looks, at least and at most, and as a share of what was waited already: a process that starts
 needs the processor more than whoever looks whether it is there."""

@@ -143,7 +143,7 @@ class Node:
         return self.site.queues.get(name) or _NO_QUEUE
 
     def hang_up(self, channel_id: str, cause: Cause = Cause.NORMAL) -> None:
-        """Ends a channel whatever its state; one that is gone is no error."""
+        """Ends a channel whatever its state, of which nobody wants to hear any more; one that is gone is no error."""
         with contextlib.suppress(Gone):
             self.pbx.adopt(channel_id, lambda event: None).hangup(cause)
 

@@ -247,7 +247,9 @@ class Talk:
             case "takeover":
                 self._taken_over(str(args.get("leg", "")), str(args.get("supervisor", "")))
             case "leave":  # the same as hanging the own phone up
-                self.contact.node.hang_up(self.now.find(str(args.get("agent", ""))).leg)
+                leg = self.now.find(str(args.get("agent", ""))).leg
+                with suppress(Gone):  # that it has ended is on its way
+                    self.contact.channel(leg).hangup(Cause.NORMAL)
             case "away":
                 self.rejoining.away(str(args.get("agent", "")))
             case "here":

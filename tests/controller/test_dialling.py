@@ -17,7 +17,7 @@ from tests.controller.fake_pbx import Line
 from tests.controller.people import rings, state
 from tests.controller.test_external import configure
 from tests.controller.world import World
-from tests.waiting import eventually
+from tests.waiting import AT_ONCE, eventually
 
 CUSTOMER = "+33123456789"
 
@@ -211,6 +211,7 @@ def test_the_agent_hangs_up_by_command_before_and_in_the_conversation(world: Wor
     comes(world, contact, Kind.TALK_STARTED)
     leave(contact)
     eventually(lambda: phone.id not in world.pbx.lines, "the own phone is hung up")
+    eventually(lambda: customer.id not in world.pbx.lines, "nobody is left in silence", AT_ONCE)
     assert over(world, contact).contact.outcome == Outcome.ANSWERED
 
 

@@ -56,7 +56,7 @@ def logged_out(there: AgentStatus) -> dict[str, object]:
 
 
 def offered_to_another(there: AgentStatus) -> dict[str, object]:
-    return {"contact_id": "another", "token": "another", "deadline": time.time() + 60}
+    return {"contact_id": "another", "token": "another", "deadline": time.time() + 15}
 
 
 def in_wrap_up(there: AgentStatus) -> dict[str, object]:

@@ -15,7 +15,7 @@ from tests.controller.fake_pbx import Line
 from tests.controller.people import calls, comes, rings, state, story, talks
 from tests.controller.stack import kinds
 from tests.controller.world import World
-from tests.waiting import eventually
+from tests.waiting import AT_ONCE, eventually
 
 
 def ask(world: World, caller: Line, verb: str, **args: Any) -> dict[str, Any]:
@@ -87,6 +87,15 @@ def test_mute_digits_and_a_verb_that_nobody_knows(world: World) -> None:
     ask(world, caller, "dtmf", digits="12#")
     assert caller.digits == "12#"
     assert refused(world, caller, "juggle") == "unknown_verb"
+    end(world)
+
+
+def test_a_phone_that_is_hung_up_from_the_page_ends_the_conversation_at_once(world: World) -> None:
+    caller, leg = talks(world)
+    ask(world, caller, "leave", agent=leg.endpoint)
+    eventually(lambda: caller.id not in world.pbx.lines, "the flow has gone on and ended", AT_ONCE)
+    eventually(lambda: state(world, leg.endpoint) is AgentState.AVAILABLE, "the agent is free", AT_ONCE)
+    assert comes(world, caller, Kind.ENDED).data["outcome"] == "answered"
     end(world)
 
 

@@ -16,7 +16,7 @@ from contactcentre.live import CommandFailed, Commands
 from tests.controller.stack import Stack, kinds, last, one
 from tests.pbx.scene import WHOLE
 from tests.pbx.spectrum import tones
-from tests.waiting import eventually
+from tests.waiting import AT_ONCE, eventually
 
 TONES = {400: "caller", 440: "ringing", 615: "music", 800: "anna", 1200: "bert", 1700: "carla"}
 
@@ -190,6 +190,13 @@ def test_an_agent_who_hangs_up_in_a_consult_gives_the_customer_to_the_expert(sta
         anna.hang_up()
         eventually(lambda: hears(call) == {"bert"}, "the customer hears bert")
         assert hears(bert) == {"caller"}
+
+
+def test_an_agent_who_hangs_up_from_the_page_leaves_nobody_in_silence(stack: Stack) -> None:
+    with talking(stack, "+33100000914") as (call, anna, _):
+        ask(stack, "+33100000914", "leave", agent="anna")
+        eventually(lambda: call.result is not None, "the flow has gone on and ended", AT_ONCE)
+        anna.wait_calls()
 
 
 def test_a_verb_after_a_restart_of_the_controller(stack: Stack) -> None:
