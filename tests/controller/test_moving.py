@@ -32,12 +32,12 @@ def resting(world: World) -> World:
 
 def test_who_waits_goes_on_in_another_queue_with_the_first_arrival(resting: World) -> None:
     world, caller = resting, waits(resting, "7")  # of nobody's queue
-    arrived = comes(world, caller, Kind.ARRIVED).at
+    came = comes(world, caller, Kind.ARRIVED)
     told = ask(world, caller, "move", to="queue:told")
     assert (told["state"], told["contact"]) == ("sent", comes(world, caller, Kind.ARRIVED).contact_id)
     eventually(lambda: [one.queue for one in world.live.waiting().values()] == ["told"], "waits there")
     (waiting,) = world.live.waiting().values()
-    assert abs(waiting.arrived - arrived) < 0.5
+    assert abs(waiting.arrived - (came.at - came.data["waited"])) < 0.2
     left = comes(world, caller, Kind.UNQUEUED).data
     assert (left["queue"], left["reason"], left["rule"]) == ("ways", "transferred", "a supervisor moved it to told")
     moved = comes(world, caller, Kind.TRANSFERRED).data

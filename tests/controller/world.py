@@ -496,6 +496,7 @@ def patch_constants(patch: pytest.MonkeyPatch) -> None:
     """What takes seconds takes tenths, and nothing is synthesised."""
     for module, name, seconds in (
         (reception, "LOOK_AGAIN", 0.05),
+        (reception, "LOOK_REGULARLY", 3600.0),  # what only it finds is found too late
         (site_keeper, "RELOAD", 0.05),
         (router, "RETRY", 0.05),
         (replica, "GRACE", 0.3),
