@@ -520,9 +520,8 @@ def test_who_came_and_left_before_the_first_look_is_not_taken_up_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis, say, was away at the start. Of such a contact the journal may know the beginning and not yet the end."""
-    node, reception = world.controller.node, world.controller.reception
-    eventually(lambda: node.reconciled and not reception._looking_soon, "the first look is over")
-    eventually(lambda: not len(reception), "and the one after it")
+    node = world.controller.node
+    world.looked()
     node.reconciled = False
     caller = calls(world, "1")
     (contact_id,) = node.contacts
@@ -532,7 +531,7 @@ def test_who_came_and_left_before_the_first_look_is_not_taken_up_again(
         world.pbx.leave(caller)
         eventually(lambda: not node.contacts, "the contact is over")
         looks = world.looks
-        reception.look_soon()
+        world.controller.reception.look_soon()
         eventually(lambda: world.looks > looks, "everything was looked at")
         assert not node.contacts
     world.peace()

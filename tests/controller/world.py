@@ -414,6 +414,12 @@ class World:
         self.controller.reception.look_soon()
         eventually(lambda: self.looks > looks and self.quiet(), "quiet")
 
+    def looked(self) -> None:
+        """Waits for the looks of a controller's start, which end what is on no PBX."""
+        node, reception = self.controller.node, self.controller.reception
+        eventually(lambda: node.reconciled and not reception._looking_soon, "the first look is over")
+        eventually(lambda: not len(reception), "and the one after it")
+
     def quiet(self) -> bool:
         node = self.controller.node
         agents = self.live.agents().values()

@@ -255,7 +255,7 @@ def test_a_phone_registers_again_when_the_pbx_was_killed_and_is_back(fresh_lab: 
     (fresh_lab.directories.db / "astdb.sqlite3").unlink()
     fresh_lab.start(until_parent_dies=True)
     anna.renew()
-    eventually(lambda: "anna" in fresh_lab.rx("pjsip show contacts"), "registered again", deadline=20)
+    eventually(lambda: "anna" in fresh_lab.rx("pjsip show contacts"), "registered again", seconds=20)
     assert fresh_lab.call("201", talk=0.2).served
 
 
