@@ -1,8 +1,10 @@
 """A whole controller on a PBX in memory, with a real Redis, and everything that can happen to it."""
 
+import gc
 import json
 import secrets
 import time
+import warnings
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -238,6 +240,10 @@ class World:
         if (keeper := self.controller.tenure._keeper) is not None:
             keeper.kill()
         self.store.close()
+        del node, parts
+        with warnings.catch_warnings():  # of sockets that a process's end would have closed
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def restart(self) -> None:
         self.away.before = self.away.after = False
