@@ -4,8 +4,10 @@ A script of random steps (people, cut links, failing requests, a Redis that is a
 site) is played to a whole controller with a real Redis; then peace comes, and the accounts must balance.
 """
 
+import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,14 @@ STEPS = (
 step = st.tuples(st.sampled_from([run for run, weight in STEPS for _ in range(weight)]), st.integers(0, 599))
 
 
-@settings(max_examples=30, derandomize=True, suppress_health_check=list(HealthCheck))
+SCRIPTS = int(os.environ.get("INTERLEAVINGS", "0"))
+"""Scripts to be played, others each time; 0: the same thirty."""
+
+
+@pytest.mark.timeout(60 + 10 * (SCRIPTS or 30))
+@settings(
+    max_examples=SCRIPTS or 30, derandomize=not SCRIPTS, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(step, min_size=5, max_size=40))
 def test_whatever_happens_in_whatever_order_every_contact_ends_once_and_nothing_is_left(
     shared_world: World, script: list[tuple[Any, int]]
