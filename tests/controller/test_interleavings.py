@@ -28,9 +28,7 @@ SCRIPTS = int(os.environ.get("INTERLEAVINGS", "0"))
 
 
 @pytest.mark.timeout(60 + 10 * (SCRIPTS or 30))
-@settings(
-    max_examples=SCRIPTS or 30, derandomize=not SCRIPTS, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=SCRIPTS or 30, derandomize=not SCRIPTS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(step, min_size=5, max_size=40))
 def test_whatever_happens_in_whatever_order_every_contact_ends_once_and_nothing_is_left(
     shared_world: World, script: list[tuple[Any, int]]
