@@ -22,12 +22,12 @@ def prepare(prompts_dir: Path, texts: Texts | None = None, voice: Voice | None =
     """Makes those that are not there, so that recorded ones may be put in their place. Returns how many could not be
     made (each is logged)."""
     voice, failed = voice or Voice(prompts_dir / "tts"), 0
-    for language, text, file in _missing(prompts_dir, texts):
+    for name, language, text, file in _missing(prompts_dir, texts):
         try:
             _keep(voice.say(text, language), file)
         except (SpeechError, OSError) as error:
             failed += 1
-            log.warning("sound not prepared", sound=file.stem, language=language, error=str(error))
+            log.warning("sound not prepared", sound=name, language=language, error=str(error))
     return failed
 
 
@@ -36,13 +36,13 @@ def are_prepared(prompts_dir: Path, texts: Texts | None = None) -> bool:
     return not any(_missing(prompts_dir, texts))
 
 
-def _missing(prompts_dir: Path, texts: Texts | None) -> Iterator[tuple[str, str, Path]]:
-    """(language, text, where its sound belongs)."""
+def _missing(prompts_dir: Path, texts: Texts | None) -> Iterator[tuple[str, str, str, Path]]:
+    """(sound, language, text, where it belongs)."""
     for name, by_language in (bundled_texts(BUNDLED) if texts is None else texts).items():
         for language, text in by_language.items():
             file = prompts_dir / DIRECTORY / language / f"{name}.wav"
             if not file.exists():
-                yield language, text, file
+                yield name, language, text, file
 
 
 def _keep(spoken: Path, file: Path) -> None:

@@ -249,7 +249,7 @@ class Talk:
             case "leave":  # the same as hanging the own phone up
                 leg = self.now.find(str(args.get("agent", ""))).leg
                 with suppress(Gone):  # that it has ended is on its way
-                    self.contact.channel(leg).hangup(Cause.NORMAL)
+                    self.contact.channel(leg).hangup()
             case "away":
                 self.rejoining.away(str(args.get("agent", "")))
             case "here":
